@@ -1,0 +1,219 @@
+"""The shape of a MobileBERT: every field of the published configurations, and readers for them.
+
+Sources: Sun et al. 2020 (arXiv:2004.02984); ``BertConfig`` of google-research/mobilebert;
+``MobileBertConfig`` of transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from mobilebert_lite.errors import ConfigError
+
+NORMALIZATIONS = ("no_norm", "layer_norm")
+# gelu is the exact (erf) form, gelu_new its tanh approximation, which TF1 calls "gelu".
+ACTIVATIONS = ("relu", "gelu", "gelu_new")
+
+
+@dataclass(frozen=True)
+class MobileBertConfig:
+    """Widths and switches of a MobileBERT. Defaults are google/mobilebert-uncased (24.6 M parameters)."""
+
+    # WordPiece vocabulary, number of words.
+    vocab_size: int = 30522
+    # Width of the residual stream between blocks.
+    hidden_size: int = 512
+    # Number of blocks.
+    num_hidden_layers: int = 24
+    num_attention_heads: int = 4
+    # Width inside each feed-forward network.
+    intermediate_size: int = 512
+    # Width of a word vector before the trigram projection.
+    embedding_size: int = 128
+    # Width of the residual stream inside a block.
+    intra_bottleneck_size: int = 128
+    hidden_act: str = "relu"
+    # Longest sequence with a learnt position.
+    max_position_embeddings: int = 512
+    # Number of segments (question, context).
+    type_vocab_size: int = 2
+    # Feed-forward networks in each block, the last one included.
+    num_feedforward_networks: int = 4
+    # no_norm is gamma * x + beta; layer_norm the usual one.
+    normalization_type: str = "no_norm"
+    layer_norm_eps: float = 1e-12
+    # Whether each block works at intra_bottleneck_size between two projections.
+    use_bottleneck: bool = True
+    # TINY: query, key and value all read the block's own (narrow) input.
+    use_bottleneck_attention: bool = False
+    # Query and key read one projection of their own, shared between them.
+    key_query_shared_bottleneck: bool = True
+    # Each position sees the word vectors of its two neighbours.
+    trigram_input: bool = True
+    # A tanh layer on [CLS] before the classifiers ("pooler").
+    classifier_activation: bool = True
+    pad_token_id: int = 0
+    # Training only.
+    hidden_dropout_prob: float = 0.0
+    attention_probs_dropout_prob: float = 0.1
+    initializer_range: float = 0.02
+    # Names of the classes, in the order of the classifier's outputs; empty when unknown.
+    labels: tuple[str, ...] = ()
+    # single_label_classification, multi_label_classification or regression; empty when unknown.
+    problem_type: str = ""
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"config: {name} is {value!r}; it must be a whole number of 1 or more")
+        for name in ("use_bottleneck", "use_bottleneck_attention", "key_query_shared_bottleneck",
+                     "trigram_input", "classifier_activation"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"config: {name} is {getattr(self, name)!r}; it must be true or false")
+        if self.normalization_type not in NORMALIZATIONS:
+            raise ConfigError(f"config: normalization_type is {self.normalization_type!r}; "
+                              f"known are {', '.join(NORMALIZATIONS)}")
+        if self.hidden_act not in ACTIVATIONS:
+            raise ConfigError(f"config: hidden_act is {self.hidden_act!r}; known are {', '.join(ACTIVATIONS)}")
+        if self.block_size % self.num_attention_heads:
+            raise ConfigError(f"config: num_attention_heads is {self.num_attention_heads}, which does not divide "
+                              f"the attention width {self.block_size}")
+        if not 0 <= self.pad_token_id < self.vocab_size:
+            raise ConfigError(f"config: pad_token_id is {self.pad_token_id}, outside the vocabulary of "
+                              f"{self.vocab_size} words")
+
+    @property
+    def block_size(self) -> int:
+        """Width of the residual stream inside a block (``true_hidden_size`` in transformers)."""
+        return self.intra_bottleneck_size if self.use_bottleneck else self.hidden_size
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.block_size // self.num_attention_heads
+
+    @property
+    def query_input_size(self) -> int:
+        """Width of what query and key read (FACTS: shared projection, block input, or the raw stream)."""
+        shared = self.use_bottleneck_attention or self.key_query_shared_bottleneck
+        return self.block_size if shared or not self.use_bottleneck else self.hidden_size
+
+    @property
+    def value_input_size(self) -> int:
+        """Width of what value reads."""
+        return self.block_size if self.use_bottleneck_attention or not self.use_bottleneck else self.hidden_size
+
+    def with_labels(self, labels: tuple[str, ...]) -> MobileBertConfig:
+        """The same model with its classes renamed."""
+        return replace(self, labels=labels)
+
+
+_POSITIVE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+             "embedding_size", "intra_bottleneck_size", "max_position_embeddings", "type_vocab_size",
+             "num_feedforward_networks")
+_FIELDS = {field.name for field in fields(MobileBertConfig)}
+
+PRESETS: dict[str, MobileBertConfig] = {
+    "uncased": MobileBertConfig(),
+    "multilingual": MobileBertConfig(vocab_size=119547),
+    "tiny": MobileBertConfig(num_feedforward_networks=2, use_bottleneck_attention=True,
+                             classifier_activation=False),
+}
+
+# BertConfig of google-research/mobilebert leaves these to its own defaults when the file is silent.
+_TF1_DEFAULTS: dict[str, Any] = {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+    "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
+    "max_position_embeddings": 512, "type_vocab_size": 16, "initializer_range": 0.02, "trigram_input": False,
+    "use_bottleneck": False, "use_bottleneck_attention": False, "key_query_shared_bottleneck": False,
+    "num_feedforward_networks": 1, "normalization_type": "layer_norm", "classifier_activation": True,
+}
+_TF1_ACTIVATIONS = {"relu": "relu", "gelu": "gelu_new"}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``; raises ConfigError when there is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path} is not readable JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds a JSON {type(value).__name__}, not an object")
+    return value
+
+
+def from_huggingface(raw: Mapping[str, Any]) -> MobileBertConfig:
+    """Read the ``config.json`` of transformers.
+
+    Keys that do not describe the network (versions, dtypes, generation settings) are ignored: transformers
+    writes a changing set of them.
+    """
+    kind = raw.get("model_type", "mobilebert")
+    if kind != "mobilebert":
+        raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
+    values = {name: raw[name] for name in _FIELDS if name in raw and raw[name] is not None}
+    values["labels"] = _labels(raw.get("id2label"))
+    return _build(values)
+
+
+def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
+    """The ``config.json`` of transformers for ``config``; ``from_huggingface`` reads it back unchanged."""
+    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - {"labels", "problem_type"})}
+    raw["model_type"] = "mobilebert"
+    raw["true_hidden_size"] = config.block_size
+    if config.labels:
+        raw["id2label"] = {str(i): label for i, label in enumerate(config.labels)}
+        raw["label2id"] = {label: i for i, label in enumerate(config.labels)}
+    if config.problem_type:
+        raw["problem_type"] = config.problem_type
+    return raw
+
+
+def from_tensorflow1(raw: Mapping[str, Any]) -> MobileBertConfig:
+    """Read the ``bert_config.json`` of google-research/mobilebert; an unknown key is an error."""
+    unknown = sorted(set(raw) - _FIELDS)
+    if unknown:
+        raise ConfigError(f"bert_config: unknown keys {', '.join(unknown)}")
+    if "vocab_size" not in raw:
+        raise ConfigError("bert_config: vocab_size is missing")
+    values = {**_TF1_DEFAULTS, **{key: value for key, value in raw.items() if value is not None}}
+    values.setdefault("embedding_size", values["hidden_size"])
+    values.setdefault("intra_bottleneck_size", values["hidden_size"])
+    values["hidden_act"] = _TF1_ACTIVATIONS.get(values["hidden_act"], values["hidden_act"])
+    return _build(values)
+
+
+def to_tensorflow1(config: MobileBertConfig) -> dict[str, Any]:
+    """The ``bert_config.json`` for ``config``. Raises ConfigError for what TF1 cannot express."""
+    activations = {ours: theirs for theirs, ours in _TF1_ACTIVATIONS.items()}
+    if config.hidden_act not in activations:
+        raise ConfigError(f"config: hidden_act {config.hidden_act!r} (exact erf) has no name in bert_config.json")
+    names = [*_TF1_DEFAULTS, "vocab_size", "embedding_size", "intra_bottleneck_size"]
+    return {**{name: getattr(config, name) for name in names}, "hidden_act": activations[config.hidden_act]}
+
+
+def _build(values: Mapping[str, Any]) -> MobileBertConfig:
+    try:
+        return MobileBertConfig(**values)
+    except TypeError as error:
+        raise ConfigError(f"config: {error}") from None
+
+
+def _labels(id2label: Any) -> tuple[str, ...]:
+    """The values of transformers' ``id2label`` in the order of their keys, which must be 0, 1, 2, …"""
+    if not id2label:
+        return ()
+    try:
+        by_id = {int(key): str(value) for key, value in id2label.items()}
+    except (AttributeError, ValueError):
+        raise ConfigError("config: id2label must map whole numbers to names") from None
+    if sorted(by_id) != list(range(len(by_id))):
+        raise ConfigError(f"config: id2label has the ids {sorted(by_id)[:8]}; they must be 0, 1, 2, … without gaps")
+    return tuple(by_id[i] for i in range(len(by_id)))

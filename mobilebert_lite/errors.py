@@ -1,0 +1,45 @@
+"""Every error a user can cause: one line that names what was wrong, the value, and what to do."""
+
+from __future__ import annotations
+
+
+class MblError(Exception):
+    """Base of all errors that the command line prints as one ``Error: …`` line (exit code 1)."""
+
+
+class ConfigError(MblError):
+    """A model configuration that is unreadable or describes no MobileBERT."""
+
+
+class WeightsError(MblError):
+    """Tensors that do not fit the configuration (missing, unexpected, misshapen, non-finite)."""
+
+
+class CheckpointError(MblError):
+    """A checkpoint that cannot be found or read."""
+
+
+class DataError(MblError):
+    """Texts, questions or labels that cannot be read or used."""
+
+
+class ConversionError(MblError):
+    """A conversion that cannot be done as asked."""
+
+
+class VerificationError(MblError):
+    """A converted file that does not agree with the checkpoint it was made from."""
+
+
+class ModelFileError(MblError):
+    """A ``.tflite`` that cannot be read, or is not one of ours where one of ours is needed."""
+
+
+class DependencyError(MblError):
+    """A package that the request needs and this environment lacks."""
+
+
+def shorten(names: list[str], limit: int = 6) -> str:
+    """``a, b, c and 4 more``: the first ``limit`` names and a count of the rest."""
+    head = ", ".join(names[:limit])
+    return head if len(names) <= limit else f"{head} and {len(names) - limit} more"

@@ -1,0 +1,46 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mobilebert_lite.errors import ConversionError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
+
+    Also on Ctrl-C. Raises ConversionError when the folder cannot be written or the disk is full.
+    """
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        # mkstemp makes private files; an output has the permissions of any other new file.
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ConversionError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+    finally:
+        if temporary is not None:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """``path`` with ``content``, or as it was before. Raises ConversionError when it cannot be written."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,57 @@
+"""Word vectors, trigrams, positions and segments."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.graph.ops import Tensors, dense, norm
+from mobilebert_lite.weights import has_projection
+
+
+def embed(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, segment_ids: tf.Tensor) -> tf.Tensor:
+    """The input of the first block.
+
+    *Shape:* ids and segment_ids int32 (batch, seq) → float32 (batch, seq, hidden)
+    """
+    x = lookup_words(tensors, ids)
+    if config.trigram_input:
+        x = trigrams(x)
+    if has_projection(config):
+        x = dense(tensors, "embeddings.projection", x)
+    seq = ids.shape[1]
+    x += tf.slice(tensors["embeddings.position"], [0, 0], [seq, config.hidden_size])
+    x += lookup(tensors["embeddings.token_type"], segment_ids)
+    return norm(tensors, "embeddings.norm", x, config)
+
+
+def lookup_words(tensors: Tensors, ids: tf.Tensor) -> tf.Tensor:
+    """Word vectors of ``ids``; an int8 or float16 table is widened after the gather, row by row."""
+    rows = lookup(tensors["embeddings.word"], ids)
+    if rows.dtype != tf.float32:
+        rows = tf.cast(rows, tf.float32)
+    scale = tensors.get("embeddings.word.scale")
+    return rows if scale is None else rows * lookup(scale, ids)
+
+
+def lookup(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """Rows of ``table``. *Shape:* (batch, seq) → (batch, seq, width)
+
+    The indices are flattened first: the GPU accelerator gathers with 1-D indices only.
+    """
+    rows = tf.gather(table, tf.reshape(ids, [-1]))
+    return tf.reshape(rows, [-1, ids.shape[1], table.shape[1]])
+
+
+def trigrams(x: tf.Tensor) -> tf.Tensor:
+    """[next, current, previous] side by side; beyond the ends stand zeros.
+
+    *Shape:* (batch, seq, width) → (batch, seq, 3 · width). Padding positions take part, as in every source.
+    """
+    seq = x.shape[1]
+    edge = tf.zeros_like(tf.slice(x, [0, 0, 0], [-1, 1, -1]))
+    if seq == 1:
+        return tf.concat([edge, x, edge], axis=2)
+    following = tf.concat([tf.slice(x, [0, 1, 0], [-1, seq - 1, -1]), edge], axis=1)
+    previous = tf.concat([edge, tf.slice(x, [0, 0, 0], [-1, seq - 1, -1])], axis=1)
+    return tf.concat([following, x, previous], axis=2)

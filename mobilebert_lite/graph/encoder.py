@@ -1,0 +1,58 @@
+"""The stack of blocks."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.graph.attention import MASK_CONSTANT, attend, mask_bias
+from mobilebert_lite.graph.embeddings import embed
+from mobilebert_lite.graph.ops import Tensors, activation, dense, norm
+
+
+def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
+           mask_constant: float = MASK_CONSTANT) -> tf.Tensor:
+    """The encoder's last hidden states.
+
+    *Shape:* int32 (batch, seq) three times → float32 (batch, seq, hidden)
+    """
+    x = embed(tensors, config, ids, segment_ids)
+    bias = mask_bias(mask, mask_constant)
+    for i in range(config.num_hidden_layers):
+        x = block(tensors, f"layers.{i}", config, x, bias)
+    return x
+
+
+def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden)"""
+    inner, query_input, value_input = block_inputs(tensors, scope, config, x)
+    attended = attend(tensors, f"{scope}.attention", config, query_input, value_input, bias)
+    inner = norm(tensors, f"{scope}.attention.norm", attended + inner, config)
+    for j in range(config.num_feedforward_networks):
+        inner = feed_forward(tensors, f"{scope}.ffn.{j}", config, inner)
+    if not config.use_bottleneck:
+        return inner
+    return norm(tensors, f"{scope}.output.norm", dense(tensors, f"{scope}.output", inner) + x, config)
+
+
+def block_inputs(tensors: Tensors, scope: str, config: MobileBertConfig,
+                 x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The block's own residual, what query and key read, and what value reads."""
+    if not config.use_bottleneck:
+        return x, x, x
+    inner = _bottleneck(tensors, f"{scope}.bottleneck.input", config, x)
+    if config.use_bottleneck_attention:
+        return inner, inner, inner
+    if config.key_query_shared_bottleneck:
+        return inner, _bottleneck(tensors, f"{scope}.bottleneck.attention", config, x), x
+    return inner, x, x
+
+
+def feed_forward(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor) -> tf.Tensor:
+    """One feed-forward network with its residual. *Shape:* (batch, seq, block) → (batch, seq, block)"""
+    hidden = activation(dense(tensors, f"{scope}.intermediate", x), config.hidden_act)
+    return norm(tensors, f"{scope}.norm", dense(tensors, f"{scope}.output", hidden) + x, config)
+
+
+def _bottleneck(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor) -> tf.Tensor:
+    return norm(tensors, f"{scope}.norm", dense(tensors, scope, x), config)

@@ -1,0 +1,41 @@
+"""The few operations that the network is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from mobilebert_lite.config import MobileBertConfig
+
+Tensors = Mapping[str, tf.Tensor]
+
+
+def dense(tensors: Tensors, scope: str, x: tf.Tensor) -> tf.Tensor:
+    """``x @ kernel + bias`` on the last axis. *Shape:* (batch, seq, in) → (batch, seq, out)."""
+    y = tf.matmul(x, tensors[f"{scope}.kernel"])
+    bias = tensors.get(f"{scope}.bias")
+    return y if bias is None else y + bias
+
+
+def norm(tensors: Tensors, scope: str, x: tf.Tensor, config: MobileBertConfig) -> tf.Tensor:
+    """The normalisation at ``scope``; nothing where fusion has absorbed it."""
+    if f"{scope}.gamma" not in tensors:
+        return x
+    if config.normalization_type == "layer_norm":
+        x = standardise(x, config.layer_norm_eps)
+    return x * tensors[f"{scope}.gamma"] + tensors[f"{scope}.beta"]
+
+
+def standardise(x: tf.Tensor, eps: float) -> tf.Tensor:
+    """Zero mean and unit variance over the last axis, before gamma and beta."""
+    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+    return centred * tf.math.rsqrt(variance + eps)
+
+
+def activation(x: tf.Tensor, name: str) -> tf.Tensor:
+    """relu, gelu (erf form) or gelu_new (tanh form)."""
+    if name == "relu":
+        return tf.nn.relu(x)
+    return tf.nn.gelu(x, approximate=name == "gelu_new")

@@ -1,0 +1,1 @@
+"""Quantisation recipes, which are data, and the code that applies them."""
