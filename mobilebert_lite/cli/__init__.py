@@ -1,0 +1,76 @@
+"""The command ``mbl``: parse, call, print. Each command is a module that is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from mobilebert_lite import __version__
+from mobilebert_lite.cli.output import hide_native_logs
+from mobilebert_lite.errors import MblError
+
+# Command -> one-line help, so that `mbl --help` imports none of them.
+COMMANDS = {
+    "convert": "Make a verified .tflite from a checkpoint.",
+    "run": "Answer a question or classify a text with a .tflite.",
+    "inspect": "Show what is inside a .tflite.",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mobilebert_lite.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mbl")
+@click.option("--debug", is_flag=True, help="Show tracebacks and the native libraries' own messages.")
+def cli(debug: bool) -> None:
+    """Put MobileBERT on a phone: convert, run, inspect."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit codes: 0 done, 1 the request failed (one line on stderr), 2 usage, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    if debug:
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    else:
+        hide_native_logs()
+    try:
+        result: Any = cli.main(arguments, prog_name="mbl", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; nothing was written", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing to say
+        sys.exit(1)
+    except MblError as error:
+        if debug:
+            traceback.print_exc()
+        _fail(str(error), 1)
+    except MemoryError:
+        _fail("not enough memory; convert with fewer or shorter lengths (--seq-len)", 1)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    sys.exit(code)

@@ -48,10 +48,11 @@ def trigrams(x: tf.Tensor) -> tf.Tensor:
 
     *Shape:* (batch, seq, width) → (batch, seq, 3 · width). Padding positions take part, as in every source.
     """
-    seq = x.shape[1]
-    edge = tf.zeros_like(tf.slice(x, [0, 0, 0], [-1, 1, -1]))
+    # XNNPACK slices only where every size is spelt out; -1 is for the open batch size of training.
+    batch, seq, width = x.shape[0] or -1, x.shape[1], x.shape[2]
+    edge = tf.zeros_like(tf.slice(x, [0, 0, 0], [batch, 1, width]))
     if seq == 1:
         return tf.concat([edge, x, edge], axis=2)
-    following = tf.concat([tf.slice(x, [0, 1, 0], [-1, seq - 1, -1]), edge], axis=1)
-    previous = tf.concat([edge, tf.slice(x, [0, 0, 0], [-1, seq - 1, -1])], axis=1)
+    following = tf.concat([tf.slice(x, [0, 1, 0], [batch, seq - 1, width]), edge], axis=1)
+    previous = tf.concat([edge, tf.slice(x, [0, 0, 0], [batch, seq - 1, width])], axis=1)
     return tf.concat([following, x, previous], axis=2)

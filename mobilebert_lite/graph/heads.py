@@ -36,3 +36,8 @@ def question_answering(tensors: Tensors, x: tf.Tensor) -> dict[str, tf.Tensor]:
 def classification_logits(tensors: Tensors, x: tf.Tensor) -> tf.Tensor:
     """*Shape:* (batch, seq, hidden) → (batch, labels)"""
     return dense(tensors, "classifier", pool(tensors, x))
+
+
+def classification(tensors: Tensors, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    """probability (batch, labels), a softmax over the labels."""
+    return {"probability": tf.nn.softmax(classification_logits(tensors, x))}

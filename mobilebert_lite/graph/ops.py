@@ -13,9 +13,10 @@ Tensors = Mapping[str, tf.Tensor]
 
 def dense(tensors: Tensors, scope: str, x: tf.Tensor) -> tf.Tensor:
     """``x @ kernel + bias`` on the last axis. *Shape:* (batch, seq, in) → (batch, seq, out)."""
-    y = tf.matmul(x, tensors[f"{scope}.kernel"])
-    bias = tensors.get(f"{scope}.bias")
-    return y if bias is None else y + bias
+    with tf.name_scope(scope):  # recipes find a layer by the name of its output
+        y = tf.matmul(x, tensors[f"{scope}.kernel"])
+        bias = tensors.get(f"{scope}.bias")
+        return y if bias is None else y + bias
 
 
 def norm(tensors: Tensors, scope: str, x: tf.Tensor, config: MobileBertConfig) -> tf.Tensor:

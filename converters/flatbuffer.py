@@ -1,0 +1,85 @@
+"""The object form of a ``.tflite`` and back, over the schema that ai-edge-litert ships."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+
+IDENTIFIER = b"TFL3"
+
+# Larger vectors are weights, which are already shared as buffers.
+_LARGEST_SHARED = 8192
+
+
+def schema() -> Any:
+    """The generated schema module; imported late, it is large."""
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated
+
+
+def is_tflite(content: bytes | memoryview) -> bool:
+    """Whether the bytes carry the file identifier of a TFLite flatbuffer."""
+    return len(content) >= 8 and bytes(content[4:8]) == IDENTIFIER
+
+
+def read_model(content: bytes) -> Any:
+    """``ModelT`` of the flatbuffer ``content``; its arrays are views of it.
+
+    Buffers that stand behind the flatbuffer (the form for files beyond 2 GB, which ai-edge-quantizer always writes
+    and old runtimes cannot read) are brought inside.
+    """
+    model = schema().ModelT.InitFromPackedBuf(content, 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 1 stands for an empty buffer
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    return model
+
+
+def write_model(model: Any) -> bytes:
+    """The flatbuffer of ``model``, equal vectors stored once."""
+    builder = _Builder(_size(model) + (1 << 20))
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
+
+
+class _Builder(flatbuffers.Builder):
+    """Shares small equal vectors: the zero points of every channel of every dense layer are one vector of zeros."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._known: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:
+        key = (x.dtype.str, x.tobytes()) if x.nbytes <= _LARGEST_SHARED else None
+        if key is not None and key in self._known:
+            return self._known[key]
+        if x.dtype == np.uint8:
+            self.Prep(16, x.nbytes)  # schema.fbs: Buffer.data has force_align 16
+        offset: int = super().CreateNumpyVector(x)
+        if key is not None:
+            self._known[key] = offset
+        return offset
+
+
+def _size(model: Any) -> int:
+    return sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+
+
+def add_buffer(model: Any, content: bytes | np.ndarray) -> int:
+    """Append ``content`` as a buffer and return its index."""
+    buffer = schema().BufferT()
+    buffer.data = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content.view(np.uint8).ravel()
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def set_metadata(model: Any, name: str, content: bytes) -> None:
+    """Put ``content`` under ``name`` among the model's metadata, in place of an entry of that name."""
+    entry = schema().MetadataT()
+    entry.name, entry.buffer = name.encode(), add_buffer(model, content)
+    others = [other for other in model.metadata or [] if other.name.decode() != name]
+    model.metadata = [*others, entry]

@@ -1,0 +1,60 @@
+"""``mbl convert``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+class Lengths(click.ParamType):
+    """384 or 384,256,128."""
+
+    name = "LENGTH[,LENGTH…]"
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of whole numbers such as 384 or 384,256,128", param, context)
+
+
+@click.command("convert")
+@click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint folder or hub id; the bundled demo without it.")
+@click.option("--revision", help="Commit, tag or branch of the hub id.")
+@click.option("--task", help="qa, classification or features; by default what the checkpoint has a head for.")
+@click.option("--seq-len", "lengths", type=Lengths(), default=(),
+              help="Sequence lengths, one signature each. [default: 384 for qa, 128 otherwise]")
+@click.option("--quantize", default="int8", show_default=True, metavar="MODE", help="none, fp16, dynamic or int8.")
+@click.option("--recipe", type=PATH, help="A recipe of your own (JSON) in place of a mode.")
+@click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON or TSV.")
+@click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
+@click.option("--labels", type=PATH, help="Names of the classes, one a line.")
+@click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For calibration and checks.")
+@click.option("--output", "-o", type=PATH, help="[default: mobilebert-TASK-MODE.tflite]")
+@click.option("--report", type=PATH, help="Write a JSON report.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(output: Path | None, as_json: bool, **options: object) -> None:
+    """Make a verified .tflite from a checkpoint.
+
+    The file appears only when its outputs agree with the checkpoint's on texts held aside.
+    """
+    from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.pipeline import Request, convert
+
+    if output is None:
+        output = Path(f"mobilebert-{options['task'] or 'qa'}-{options['quantize']}.tflite")
+    report = convert(Request(output=output, **options), progress)  # type: ignore[arg-type]
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2))
+        return
+    click.echo(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
+    for result in report.verification:
+        click.echo(f"  {result.signature}: same answer on {result.agreement:.1%} of {result.texts} texts, "
+                   f"mean relative error {result.error:.2g}")
+    click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")

@@ -1,0 +1,184 @@
+"""What is inside a ``.tflite``, ours or anyone's: signatures, operators, sizes, delegation, provenance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mobilebert_lite.converters import metadata
+from mobilebert_lite.converters.flatbuffer import read_model, write_model
+from mobilebert_lite.converters.op_versions import first_runtime, operator_name, type_name
+from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.model import read_tflite
+from mobilebert_lite.runtime import load_runtime
+
+LARGEST_BUFFERS = 8
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Delegation:
+    """What XNNPACK takes of a signature."""
+
+    partitions: int
+    # Operators that stay with the built-in kernels, in the order of execution: (index, name).
+    outside: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class SignatureInfo:
+    """One entry point of the file."""
+
+    name: str
+    subgraph: int
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    operators: int
+    # None where the runtime of this machine cannot say.
+    delegation: Delegation | None
+
+
+@dataclass(frozen=True)
+class OperatorInfo:
+    """How often an operator occurs in the first subgraph, and since when runtimes have it."""
+
+    name: str
+    version: int
+    count: int
+    since: str | None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Everything `mbl inspect` shows."""
+
+    path: str
+    bytes: int
+    description: str
+    signatures: tuple[SignatureInfo, ...]
+    operators: tuple[OperatorInfo, ...]
+    # Number format -> bytes of constant tensors in it.
+    bytes_by_type: dict[str, int]
+    # (name, format, shape, bytes) of the largest constants.
+    largest: tuple[tuple[str, str, tuple[int, ...], int], ...]
+    # Appended file -> bytes.
+    files: dict[str, int]
+    provenance: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def inspect(path: Path) -> Inspection:
+    """Look into ``path``. Raises ModelFileError when it is not a readable ``.tflite``."""
+    content = read_tflite(path)
+    try:
+        model = read_model(content)
+        constants = _constants(model)
+        return Inspection(
+            str(path), len(content), _text(model.description), tuple(_signatures(model)), tuple(_operators(model)),
+            dict(_bytes_by_type(constants)), tuple(constants[:LARGEST_BUFFERS]),
+            {name: len(data) for name, data in metadata.read_files(content).items()},
+            metadata.read_provenance(content))
+    except ModelFileError:
+        raise
+    except Exception as error:  # the generated reader fails in any way on a damaged flatbuffer
+        raise ModelFileError(f"{path} is a damaged .tflite: {type(error).__name__} while reading its tables") from None
+
+
+def _text(value: bytes | str | None) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
+
+
+def _signatures(model: Any) -> list[SignatureInfo]:
+    found = []
+    for definition in model.signatureDefs or []:
+        subgraph = model.subgraphs[definition.subgraphIndex]
+        found.append(SignatureInfo(
+            _text(definition.signatureKey), int(definition.subgraphIndex), _tensors(subgraph, definition.inputs),
+            _tensors(subgraph, definition.outputs), len(subgraph.operators),
+            delegation(model, definition.subgraphIndex)))
+    return found
+
+
+def _tensors(subgraph: Any, entries: Sequence[Any]) -> tuple[TensorInfo, ...]:
+    tensors = [(entry, subgraph.tensors[entry.tensorIndex]) for entry in entries]
+    return tuple(TensorInfo(_text(entry.name), type_name(tensor).lower(), tuple(map(int, tensor.shape)))
+                 for entry, tensor in tensors)
+
+
+def _operators(model: Any) -> list[OperatorInfo]:
+    counts: Counter[tuple[str, int]] = Counter()
+    for operator in model.subgraphs[0].operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        counts[operator_name(code), int(code.version)] += 1
+    return [OperatorInfo(name, version, count, first_runtime(name, version))
+            for (name, version), count in counts.most_common()]
+
+
+def _constants(model: Any) -> list[tuple[str, str, tuple[int, ...], int]]:
+    """Every buffer that a tensor uses, the largest first; a shared one counts once."""
+    found: dict[int, tuple[str, str, tuple[int, ...], int]] = {}
+    for subgraph in model.subgraphs:
+        for tensor in subgraph.tensors:
+            data = model.buffers[tensor.buffer].data
+            if data is not None and len(data) and tensor.buffer not in found:
+                shape = () if tensor.shape is None else tuple(map(int, tensor.shape))
+                found[tensor.buffer] = (_text(tensor.name), type_name(tensor), shape, len(data))
+    return sorted(found.values(), key=lambda row: -row[3])
+
+
+def _bytes_by_type(constants: Sequence[tuple[str, str, tuple[int, ...], int]]) -> Counter[str]:
+    sizes: Counter[str] = Counter()
+    for _, kind, _, size in constants:
+        sizes[kind] += size
+    return sizes
+
+
+def delegation(model: Any, subgraph: int) -> Delegation | None:
+    """Partitions that XNNPACK makes of ``subgraph``, and what stays outside them; None without ai-edge-litert.
+
+    Found by loading that subgraph alone: the runtime appends one DELEGATE node per partition.
+    """
+    package, module = load_runtime()
+    if package != "ai-edge-litert":
+        return None
+    interpreter = module.Interpreter(model_content=write_model(_alone(model, subgraph)), num_threads=1)
+    interpreter.allocate_tensors()
+    nodes = interpreter._get_ops_details()
+    partitions = [node for node in nodes if node["op_name"] == "DELEGATE"]
+    producer = {int(index): node for node in nodes if node["op_name"] != "DELEGATE" for index in node["outputs"]}
+    delegated = {int(index) for node in partitions for index in node["outputs"]}
+    # A replaced node stays in the list, so what still runs is found backwards from what is read.
+    outside: dict[int, str] = {}
+    wanted = [int(index) for node in partitions for index in node["inputs"]]
+    wanted += [detail["index"] for detail in interpreter.get_output_details()]
+    while wanted:
+        node = producer.get(index := wanted.pop())
+        if node is None or index in delegated or node["index"] in outside:
+            continue
+        outside[node["index"]] = node["op_name"]
+        wanted += [int(index) for index in node["inputs"]]
+    return Delegation(len(partitions), tuple(sorted(outside.items())))
+
+
+def _alone(model: Any, subgraph: int) -> Any:
+    """A model with only that subgraph; shares everything else with ``model``."""
+    import copy
+
+    alone = copy.copy(model)
+    alone.subgraphs = [model.subgraphs[subgraph]]
+    alone.signatureDefs = []
+    return alone

@@ -1,0 +1,270 @@
+"""From a checkpoint to a verified ``.tflite``, readable from top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite import __version__, verify
+from mobilebert_lite.converters import metadata, op_versions
+from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
+from mobilebert_lite.converters.flatbuffer import set_metadata
+from mobilebert_lite.converters.tflite import add_default_signature, convert_network, rewrite
+from mobilebert_lite.datasets import Example, builtin_examples, read_examples
+from mobilebert_lite.errors import ConversionError, DataError
+from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.graph.attention import MASK_CONSTANT
+from mobilebert_lite.graph.signatures import Network, signature_name
+from mobilebert_lite.quantization.calibrate import measure_ranges
+from mobilebert_lite.quantization.embedding import halve, quantise_rows
+from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
+from mobilebert_lite.runtime import Session
+from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.weights import HEADS, Weights
+
+# Length for a task when none is asked for; never beyond what the checkpoint has positions for.
+DEFAULT_LENGTHS = {"qa": 384}
+DEFAULT_LENGTH = 128
+
+# More texts than this widen the ranges no further, and every one costs an inference.
+MOST_CALIBRATION, MOST_VERIFICATION = 64, 16
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `mbl convert` is asked for."""
+
+    output: Path
+    # Checkpoint folder or hub id; None for the bundled demonstration checkpoint.
+    weights: str | None = None
+    revision: str | None = None
+    # None: what the checkpoint's head says.
+    task: str | None = None
+    lengths: tuple[int, ...] = ()
+    quantize: str = "int8"
+    recipe: Path | None = None
+    calibration: Path | None = None
+    vocabulary: Path | None = None
+    labels: Path | None = None
+    report: Path | None = None
+    mask_constant: float = MASK_CONSTANT
+    threads: int = 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was made, and how well it does."""
+
+    output: str
+    bytes: int
+    seconds: float
+    task: str
+    verification: tuple[verify.Verification, ...]
+    # What the file says about itself.
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--report`` and ``--json``."""
+        return {"output": self.output, "bytes": self.bytes, "seconds": round(self.seconds, 1), "task": self.task,
+                "verification": [result.to_json() for result in self.verification],
+                "provenance": dict(self.provenance)}
+
+
+def convert(request: Request, progress: Progress = lambda message: None) -> Report:
+    """Do what ``request`` says; the file appears only when it has been verified.
+
+    Raises a subclass of MblError, and leaves nothing behind, when anything is wrong.
+    """
+    started = time.monotonic()
+    recipe = load_recipe(request.quantize, request.recipe)
+    _check_writable(request.output)
+    progress("reading the checkpoint")
+    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
+    weights = checkpoint.weights
+    task = choose_task(weights, request.task)
+    lengths = choose_lengths(weights, task, request.lengths)
+    calibration, held_aside = split_examples(_examples(request, task))
+
+    progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
+    network = Network(weights.config, weights.tensors, task.name, request.mask_constant)
+    small = Network(weights.config, _word_table(weights, recipe), task.name, request.mask_constant)
+    content = convert_network(small, lengths)
+    if recipe.rules:
+        progress(f"quantising ({recipe.name})")
+        content = quantise(content, recipe, samples(checkpoint, task, calibration, lengths), request.threads)
+
+    progress("verifying")
+    texts = samples(checkpoint, task, held_aside, lengths, most=MOST_VERIFICATION)
+    results = check(network, content, task, texts, request.threads)
+    verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
+
+    provenance = describe(request, checkpoint, task, lengths, recipe, results)
+    content = finish(content, provenance, carried_files(checkpoint, task))
+    with replacing(request.output) as temporary:
+        temporary.write_bytes(content)
+    report = Report(str(request.output), len(content), time.monotonic() - started, task.name, tuple(results),
+                    provenance)
+    if request.report is not None:
+        write_atomically(request.report, (json.dumps(report.to_json(), indent=2) + "\n").encode())
+    return report
+
+
+def choose_task(weights: Weights, name: str | None) -> Task:
+    """The task asked for, or the one that the checkpoint has a head for. Raises ConversionError without that head."""
+    if name is None:
+        known = {"qa": "qa", "classifier": "classification"}
+        return find_task(next((known[head] for head in weights.heads if head in known), "features"))
+    task = find_task(name)
+    if task.head is not None and task.head not in weights.heads:
+        raise ConversionError(f"the checkpoint has no {HEADS[task.head]}, which task {task.name} needs; "
+                              f"its heads are: {', '.join(weights.heads) or 'none (an encoder alone)'}")
+    return task
+
+
+def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[int, ...]:
+    """Sequence lengths, the longest first. Raises ConversionError for one that the model cannot have."""
+    most = weights.config.max_position_embeddings
+    for length in asked:
+        if length > most:
+            raise ConversionError(f"--seq-len {length} is above max_position_embeddings, {most}; "
+                                  "the checkpoint has no positions beyond it")
+        if length < task.min_length:
+            raise ConversionError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
+    wanted = asked or (min(DEFAULT_LENGTHS.get(task.name, DEFAULT_LENGTH), most),)
+    return tuple(sorted(set(wanted), reverse=True))
+
+
+def _examples(request: Request, task: Task) -> list[Example]:
+    if request.calibration is not None:
+        return read_examples(request.calibration, task.name)
+    return builtin_examples(task.name)
+
+
+def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Every fourth example is held aside for verification, the others calibrate; a single one does both."""
+    held_aside = list(examples[3::4]) or list(examples[-1:])
+    calibration = [example for i, example in enumerate(examples) if i % 4 != 3] or held_aside
+    return calibration, held_aside
+
+
+def samples(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], lengths: Sequence[int],
+            most: int = MOST_CALIBRATION) -> dict[str, list[Features]]:
+    """Signature -> sequences for it, at most ``most``, taken evenly over the examples.
+
+    Raises DataError when no text fits a length.
+    """
+    spread = examples if len(examples) <= most else [examples[i * len(examples) // most] for i in range(most)]
+    result: dict[str, list[Features]] = {}
+    for length in lengths:
+        fitting: list[Features] = []
+        reason: DataError | None = None
+        for example in spread:
+            try:
+                fitting += task.features(checkpoint.tokenizer, example, length)
+            except DataError as error:  # a question can be too long for a short signature
+                reason = error
+        if not fitting:
+            raise DataError(f"no calibration text can be used at length {length}: {reason}")
+        # Long contexts make many windows; every part of them should be seen.
+        step = max(1, -(-len(fitting) // most))
+        result[signature_name(task.name, length)] = fitting[::step]
+    return result
+
+
+def _word_table(weights: Weights, recipe: Recipe) -> dict[str, np.ndarray]:
+    if recipe.word_table == "int8":
+        return quantise_rows(weights.tensors)
+    if recipe.word_table == "float16":
+        return halve(weights.tensors)
+    return dict(weights.tensors)
+
+
+def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:
+    """``content`` after ``recipe``, with ranges measured on ``texts`` where it needs them."""
+    ranges = {}
+    if recipe.needs_calibration:
+        inputs = {name: [one.inputs() for one in features] for name, features in texts.items()}
+        ranges = measure_ranges(content, inputs, threads)
+    return rewrite(apply_recipe(content, recipe, ranges), lambda model: op_versions.stamp_versions(model) and None)
+
+
+def check(network: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],
+          threads: int) -> list[verify.Verification]:
+    """The file against the float graph, signature by signature."""
+    session = Session(content, threads)
+    results = []
+    for name, features in texts.items():
+        inputs = [one.inputs() for one in features]
+        reference = network.run(inputs)
+        candidate = [session.run(name, one) for one in inputs]
+        results.append(verify.compare(task, name, features, reference, candidate))
+    return results
+
+
+def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
+             results: Sequence[verify.Verification]) -> dict[str, Any]:
+    """The provenance that the file carries."""
+    weights = checkpoint.weights
+    return {
+        "toolkit": f"mobilebert-lite {__version__}",
+        "task": task.name,
+        "lengths": list(lengths),
+        "lower_case": checkpoint.tokenizer.lower_case,
+        "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
+                   "sha256": weights.source.sha256, "parameters": weights.parameters},
+        "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
+        "recipe": {"name": recipe.name, "word_table": recipe.word_table,
+                   "rules": [vars(rule) for rule in recipe.rules]},
+        "mask_constant": request.mask_constant,
+        "calibration": {"texts": request.calibration.name if request.calibration else "built in",
+                        "sha256": _sha256(request.calibration)},
+        "verification": verify.summary(results),
+    }
+
+
+def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
+    """Vocabulary and, for classes, their names."""
+    carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
+    if task.head == "classifier" and checkpoint.labels:
+        carried[metadata.LABELS] = "".join(f"{label}\n" for label in checkpoint.labels).encode()
+    return carried
+
+
+def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, bytes]) -> bytes:
+    """The quantised file with its versions stamped, its own description, and the files it carries."""
+    def change(model: Any) -> None:
+        provenance["min_runtime_version"] = op_versions.stamp_versions(model)
+        model.description = f"{provenance['toolkit']}: MobileBERT for {provenance['task']}".encode()
+        set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
+        set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
+        add_default_signature(model)
+
+    return metadata.append_files(rewrite(content, change), carried)
+
+
+def _check_writable(output: Path) -> None:
+    """Fail now rather than after minutes of work."""
+    if output.is_dir():
+        raise ConversionError(f"cannot write {output}: it is a folder; give a file name")
+    if not output.parent.is_dir():
+        raise ConversionError(f"cannot write {output}: there is no folder {output.parent}")
+    existed = output.exists()
+    with replacing(output) as temporary:
+        if existed:
+            temporary.write_bytes(output.read_bytes())
+    if not existed:
+        output.unlink()
+
+
+def _sha256(path: Path | None) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else None

@@ -1,0 +1,159 @@
+"""Recipes: which operators get which number formats. The recipes are JSON; this validates and applies them.
+
+The arithmetic is ai-edge-quantizer's. Rules apply in order, a later one overriding an earlier one for the
+operators that both match.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import re
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.errors import ConversionError, DependencyError
+from mobilebert_lite.quantization.calibrate import Ranges
+
+# What `--quantize` accepts, each a file in recipes/.
+MODES = ("none", "fp16", "dynamic", "int8")
+
+WORD_TABLES = ("float32", "float16", "int8")
+WEIGHTS = {"int8": 8, "float16": 16}
+# float: weights are widened before use. dynamic: quantised at run time. int8, int16: ranges from calibration.
+ACTIVATIONS = {"float": None, "dynamic": None, "int8": 8, "int16": 16}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Number formats for the operators that match."""
+
+    # Operator as the schema names it, or * for all that the quantiser knows.
+    operation: str
+    # Number format of constant operands; one of WEIGHTS.
+    weights: str
+    # One of ACTIVATIONS.
+    activations: str
+    # Regular expression searched in the names of the operator's outputs.
+    outputs: str = ".*"
+
+    def __post_init__(self) -> None:
+        _check("weights", self.weights, WEIGHTS)
+        _check("activations", self.activations, ACTIVATIONS)
+        try:
+            re.compile(self.outputs)
+        except re.error as error:
+            raise ConversionError(f"recipe: outputs {self.outputs!r} is no regular expression: {error}") from None
+
+    def for_quantizer(self) -> dict[str, Any]:
+        """The rule in ai-edge-quantizer's form."""
+        weights: dict[str, Any] = {"num_bits": WEIGHTS[self.weights], "symmetric": True, "dtype": "INT",
+                                   "granularity": "CHANNELWISE"}
+        algorithm = "min_max_uniform_quantize"
+        if self.weights == "float16":
+            weights |= {"dtype": "FLOAT", "granularity": "TENSORWISE"}
+            algorithm = "float_casting"
+        widened = self.activations == "float"
+        config: dict[str, Any] = {"weight_tensor_config": weights, "explicit_dequantize": widened,
+                                  "compute_precision": "FLOAT" if widened else "INTEGER",
+                                  "skip_checks": False, "min_weight_elements": 0}
+        if bits := ACTIVATIONS[self.activations]:
+            # int16 activations have no zero point in the kernels (TFLite quantisation specification).
+            config["activation_tensor_config"] = {"num_bits": bits, "symmetric": bits == 16, "dtype": "INT",
+                                                  "granularity": "TENSORWISE"}
+        return {"regex": self.outputs, "operation": self.operation, "algorithm_key": algorithm, "op_config": config}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A validated recipe."""
+
+    name: str
+    description: str
+    # Format of the word table, which no library quantises; one of WORD_TABLES.
+    word_table: str = "float32"
+    rules: tuple[Rule, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check("word_table", self.word_table, WORD_TABLES)
+
+    @property
+    def needs_calibration(self) -> bool:
+        """Whether ranges of activations must be measured."""
+        return any(ACTIVATIONS[rule.activations] for rule in self.rules)
+
+
+def _check(key: str, value: str, known: Any) -> None:
+    if value not in known:
+        raise ConversionError(f"recipe: {key} is {value!r}; known are {', '.join(known)}")
+
+
+def load_recipe(mode: str, path: Path | None = None) -> Recipe:
+    """The recipe of a ``--quantize`` mode, or the one in ``path``. Raises ConversionError when it is not valid."""
+    if path is None:
+        if mode not in MODES:
+            raise ConversionError(f"unknown quantisation {mode!r}; known are {', '.join(MODES)}")
+        resource = files("mobilebert_lite.quantization").joinpath(f"recipes/{mode}.json")
+        return parse_recipe(mode, resource.read_text(encoding="utf-8"))
+    try:
+        return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConversionError(f"cannot read the recipe {path}: {error.strerror}") from None
+
+
+def parse_recipe(name: str, text: str) -> Recipe:
+    """A recipe from its JSON text; an unknown key is an error."""
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise ConversionError(f"recipe {name} is not JSON: {error}") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("rules", []), list):
+        raise ConversionError(f"recipe {name} must be an object with a list of rules")
+    rules = tuple(_build(Rule, rule, f"recipe {name}, rule {i}") for i, rule in enumerate(raw.pop("rules", [])))
+    return _build(Recipe, {**raw, "name": name, "rules": rules}, f"recipe {name}")
+
+
+def _build(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConversionError(f"{where} is not an object")
+    known = {field.name for field in fields(kind)}
+    if unknown := sorted(set(values) - known):
+        raise ConversionError(f"{where}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConversionError(f"{where}: {error}") from None
+
+
+def apply_recipe(content: bytes, recipe: Recipe, ranges: Ranges) -> bytes:
+    """The float file ``content`` quantised as ``recipe`` says. ``ranges`` may be empty when it needs none."""
+    if not recipe.rules:
+        return content
+    try:
+        from ai_edge_quantizer import quantizer
+    except ImportError:
+        raise DependencyError("quantising needs ai-edge-quantizer: pip install 'mobilebert-lite[convert]'") from None
+    statistics = {name: {"min": np.array([[[low]]], np.float32), "max": np.array([[[high]]], np.float32)}
+                  for name, (low, high) in ranges.items()}
+    with _silent():
+        engine = quantizer.Quantizer(bytearray(content), [rule.for_quantizer() for rule in recipe.rules])
+        result = engine.quantize(statistics or None)
+    return bytes(result.quantized_model)
+
+
+@contextlib.contextmanager
+def _silent() -> Any:
+    """Without the progress bars and summaries that the quantiser prints."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,68 @@
+"""What every task says about itself: its place in the file, its inputs from text, when two models agree."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_lite.errors import DataError, MblError
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tokenization import Tokenizer
+
+# Output name -> array with a leading batch axis of 1.
+Outputs = Mapping[str, np.ndarray]
+
+
+class Task(ABC):
+    """One thing that a model can be asked to do."""
+
+    # Prefix of the signatures in the file.
+    name: ClassVar[str]
+    # Names of the same task at Hugging Face.
+    aliases: ClassVar[tuple[str, ...]]
+    # The head it needs, by its name in weights.HEADS; None when the encoder is enough.
+    head: ClassVar[str | None]
+    # Outputs in the order of the file.
+    outputs: ClassVar[tuple[str, ...]]
+    # Class of the examples that ``features`` takes.
+    example_type: ClassVar[type]
+    # Shortest sequence that holds anything useful, in tokens.
+    min_length: ClassVar[int]
+
+    @abstractmethod
+    def features(self, tokenizer: Tokenizer, example: Any, length: int) -> list[Features]:
+        """``example`` as sequences of ``length`` tokens; several when a long text is read in windows.
+
+        Raises DataError for an example of another task, an empty text or a length that is too short.
+        """
+
+    def agrees(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
+        """Whether a user would get the same answer from both models. NaN agrees with nothing."""
+        if not all(np.isfinite(value).all() for outputs in (reference, candidate) for value in outputs.values()):
+            return False
+        return self._same(features, reference, candidate)
+
+    @abstractmethod
+    def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
+        """``agrees`` for finite outputs."""
+
+    def _check(self, example: object) -> None:
+        if not isinstance(example, self.example_type):
+            raise DataError(f"task {self.name} takes a {self.example_type.__name__}, not a {type(example).__name__}")
+
+
+def output_row(outputs: Outputs, name: str) -> np.ndarray:
+    """Output ``name`` without its batch axis, float64. Raises MblError when it is missing, NaN or infinite."""
+    if name not in outputs:
+        raise MblError(f"the model has no output {name!r}; it has {', '.join(outputs) or 'none'}")
+    row = np.asarray(outputs[name], np.float64)
+    bad = int(np.count_nonzero(~np.isfinite(row)))
+    if bad:
+        raise MblError(f"output {name!r} holds {bad} NaN or infinite values out of {row.size}; "
+                       "convert again with --quantize none to see whether quantisation is the cause")
+    if row.ndim < 2 or row.shape[0] != 1:
+        raise MblError(f"output {name!r} is {list(row.shape)}; expected a batch of 1")
+    return row[0]

@@ -1,0 +1,108 @@
+"""The tokenizer against the recorded output of the reference, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+
+
+@pytest.mark.parametrize(("name", "lower_case", "size"),
+                         [("uncased", True, 30522), ("multilingual_cased", False, 119547)])
+def test_every_recorded_case(shared: Callable[..., Path], name: str, lower_case: bool, size: int) -> None:
+    tokenizer = Tokenizer.from_file(shared("data", "vocab", f"{name}.txt"), lower_case)
+    cases = json.loads(shared("data", "tokenization", "wordpiece_cases.json").read_text(encoding="utf-8"))
+    cases = cases["cases"][name]
+    assert len(cases) == 1231
+    assert len(tokenizer.vocabulary) == size
+    assert (tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id,
+            tokenizer.mask_id) == (0, 100, 101, 102, 103)
+    encoded = tokenizer.encode_batch([case["text"] for case in cases])
+    wrong = [case["text"] for case, item in zip(cases, encoded, strict=True)
+             if item.ids != case["ids"] or item.offsets != [tuple(span) for span in case["offsets"]]]
+    assert wrong == []
+
+
+def test_one_text_is_encoded_as_in_a_batch(small: Tokenizer) -> None:
+    texts = ["the cat", "", "on the mat."]
+    assert [small.encode(text) for text in texts] == small.encode_batch(texts)
+    assert small.encode("").ids == []
+
+
+def test_offsets_count_code_points_of_the_original(small: Tokenizer) -> None:
+    encoding = small.encode("😀 THÉ  cats")
+    assert small.words(encoding.ids) == ["[UNK]", "the", "cat", "##s"]
+    assert encoding.offsets == [(0, 1), (2, 5), (7, 10), (10, 11)]
+
+
+def test_cased_keeps_case_and_accents() -> None:
+    vocabulary = [*SPECIAL, "The", "the", "é", "e"]
+    assert Tokenizer(vocabulary, lower_case=False).encode("The the é e").ids == [4, 5, 6, 7]
+    assert Tokenizer(vocabulary, lower_case=True).encode("The the é e").ids == [5, 5, 7, 7]
+
+
+def test_a_special_token_in_a_text_is_itself_as_in_the_reference(small: Tokenizer) -> None:
+    assert small.encode("cat[SEP]").ids == [*small.encode("cat").ids, small.sep_id]
+    assert small.sep_id not in small.encode("[sep]").ids
+
+
+def test_a_word_of_more_than_100_characters_is_unknown(small: Tokenizer) -> None:
+    assert len(small.encode("a" * 100).ids) == 100
+    assert small.encode("a" * 101).ids == [small.unk_id]
+
+
+def test_the_mask_may_be_missing() -> None:
+    assert Tokenizer(SPECIAL).mask_id is None
+    assert Tokenizer([*SPECIAL, "[MASK]"]).mask_id == 4
+
+
+def test_the_last_of_two_equal_words_counts() -> None:
+    tokenizer = Tokenizer([*SPECIAL, "cat", "dog", "cat"])
+    assert tokenizer.encode("cat dog").ids == [6, 5]
+    assert tokenizer.words([4, 6]) == ["cat", "cat"]
+
+
+@pytest.mark.parametrize("missing", SPECIAL)
+def test_a_vocabulary_without_a_special_token_is_refused(missing: str) -> None:
+    with pytest.raises(DataError, match=rf"\[{missing[1:-1]}\] missing among 3 words"):
+        Tokenizer([word for word in SPECIAL if word != missing])
+
+
+def test_words_refuses_ids_outside_the_vocabulary(small: Tokenizer) -> None:
+    for bad in (-1, len(small.vocabulary)):
+        with pytest.raises(DataError, match=f"id {bad} is outside"):
+            small.words([0, bad])
+
+
+def test_half_a_surrogate_pair_is_refused(small: Tokenizer) -> None:
+    with pytest.raises(DataError, match="character 4"):
+        small.encode("cat \ud83d")
+
+
+def test_only_newlines_end_a_word_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    path.write_bytes("\n".join([*SPECIAL, "a\u2028b", " c", ""]).encode())
+    assert Tokenizer.from_file(path).vocabulary == (*SPECIAL, "a\u2028b", " c")
+    assert parse_vocabulary(b"a\r\nb\r\n\n") == ("a", "b", "")
+    assert parse_vocabulary(b"a\nb") == ("a", "b")
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "vocab.txt"
+    with pytest.raises(DataError, match=r"no vocabulary at .*vocab\.txt"):
+        Tokenizer.from_file(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        Tokenizer.from_file(tmp_path)
+    path.write_bytes(b"[PAD]\n\xff\n")
+    with pytest.raises(DataError, match=r"vocab\.txt: .*not UTF-8 at byte 6"):
+        Tokenizer.from_file(path)
+    path.write_text("[PAD]\n[UNK]\n[CLS]\n")
+    with pytest.raises(DataError, match=r"vocab\.txt: .*\[SEP\] missing"):
+        Tokenizer.from_file(path)
