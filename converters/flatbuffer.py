@@ -83,3 +83,15 @@ def set_metadata(model: Any, name: str, content: bytes) -> None:
     entry.name, entry.buffer = name.encode(), add_buffer(model, content)
     others = [other for other in model.metadata or [] if other.name.decode() != name]
     model.metadata = [*others, entry]
+
+
+def add_operator_code(model: Any, name: str) -> int:
+    """The index of the code for the built-in operator ``name``, which is appended where it is missing."""
+    builtin = getattr(schema().BuiltinOperator, name)
+    for index, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin and not code.customCode:
+            return index
+    code = schema().OperatorCodeT()
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), 1
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mobilebert_lite.converters.flatbuffer import read_model, write_model
+
 from mobilebert_lite.errors import ConversionError, DependencyError
 from mobilebert_lite.tasks import find_task
 
@@ -45,7 +46,7 @@ def convert_network(network: Network, lengths: Sequence[int]) -> bytes:
     return rewrite(content, lambda model: _arrange(model, names, find_task(network.task).outputs))
 
 
-def rewrite(content: bytes, change: Callable[[Any], None]) -> bytes:
+def rewrite(content: bytes, change: Callable[[Any], object]) -> bytes:
     """``content`` after ``change`` has edited its object form in place."""
     model = read_model(content)
     change(model)

@@ -9,9 +9,9 @@ from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.tasks import TASKS, Task, question_answering
 from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tasks.classification import Classification, Label, decode
 from mobilebert_lite.tasks.examples import TextExample
+from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tasks.question_answering import Answer
 from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
 

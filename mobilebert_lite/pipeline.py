@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mobilebert_lite import __version__, verify
 from mobilebert_lite.converters import metadata, op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
@@ -23,7 +21,7 @@ from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network, signature_name
 from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import halve, quantise_rows
+from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.tasks import Task, find_task
@@ -97,11 +95,15 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     network = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    small = Network(weights.config, _word_table(weights, recipe), task.name, request.mask_constant)
+    small = network
+    if recipe.word_table == "int8":
+        small = Network(weights.config, quantise_rows(weights.tensors), task.name, request.mask_constant)
     content = convert_network(small, lengths)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, samples(checkpoint, task, calibration, lengths), request.threads)
+    if recipe.word_table == "float16":
+        content = rewrite(content, lambda model: halve_table(model, weights.config.vocab_size))
 
     progress("verifying")
     texts = samples(checkpoint, task, held_aside, lengths, most=MOST_VERIFICATION)
@@ -181,21 +183,13 @@ def samples(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], len
     return result
 
 
-def _word_table(weights: Weights, recipe: Recipe) -> dict[str, np.ndarray]:
-    if recipe.word_table == "int8":
-        return quantise_rows(weights.tensors)
-    if recipe.word_table == "float16":
-        return halve(weights.tensors)
-    return dict(weights.tensors)
-
-
 def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:
     """``content`` after ``recipe``, with ranges measured on ``texts`` where it needs them."""
     ranges = {}
     if recipe.needs_calibration:
         inputs = {name: [one.inputs() for one in features] for name, features in texts.items()}
         ranges = measure_ranges(content, inputs, threads)
-    return rewrite(apply_recipe(content, recipe, ranges), lambda model: op_versions.stamp_versions(model) and None)
+    return rewrite(apply_recipe(content, recipe, ranges), op_versions.stamp_versions)
 
 
 def check(network: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],

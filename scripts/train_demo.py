@@ -18,26 +18,22 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import demo_cards
 import demo_data as data
+import demo_scores as scores
 import numpy as np
 import tensorflow as tf
 from mobilebert_lite.converters import huggingface
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.datasets import read_examples
-from mobilebert_lite.evaluation.squad import score
 from mobilebert_lite.files import write_atomically
-from mobilebert_lite.graph.encoder import encode
-from mobilebert_lite.graph.heads import classification_logits, question_answering
-from mobilebert_lite.tasks.features import Features, pack
-from mobilebert_lite.tasks.question_answering import decode, windows
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.weights import Weights, checked, tensor_table
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MBL_TEST_DATA", ROOT.parent / "shared"))
 SNIPS = SHARED / "data" / "snips"
-QA_FILES = SHARED / "checkpoints" / "trained" / "snips_qa"
 OUTPUT = ROOT / "mobilebert_lite" / "data" / "demo"
 
 SEED = 7
@@ -48,10 +44,6 @@ CONFIG = MobileBertConfig(
 # Lengths to which batches are padded; one compiled step for each.
 LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 UNK = data.SPECIALS.index("[UNK]")
-
-
-QA_CARD = "{total}"
-INTENT_CARD = "{total}"
 
 
 @dataclass(frozen=True)
@@ -154,21 +146,10 @@ class Trainer:
         return loss
 
 
-def outputs(tensors: dict[str, tf.Tensor], config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor,
-            segments: tf.Tensor) -> list[tf.Tensor]:
-    """Logits of the task: start and end (batch, seq), or classes (batch, labels)."""
-    hidden = encode(tensors, config, ids, mask, segments)
-    if "classifier.kernel" in tensors:
-        return [classification_logits(tensors, hidden)]
-    logits = question_answering(tensors, hidden)
-    padding = (1.0 - tf.cast(mask, tf.float32)) * -1e4
-    return [logits["start_logits"] + padding, logits["end_logits"] + padding]
-
-
 def task_loss(tensors: dict[str, tf.Tensor], config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor,
               segments: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     """Mean cross-entropy over the columns of ``target``."""
-    logits = outputs(tensors, config, ids, mask, segments)
+    logits = scores.outputs(tensors, config, ids, mask, segments)
     return tf.add_n([tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(target[:, i], column))
                      for i, column in enumerate(logits)]) / len(logits)
 
@@ -244,43 +225,11 @@ def train(recipe: Recipe, config: MobileBertConfig, heads: dict[str, int], epoch
         tensors = {name: tensor.numpy() for name, tensor in trainer.tensors().items()}
         print(f"epoch {number + 1}/{recipe.epochs}: {steps} steps, {time.perf_counter() - start:.0f} s, "
               f"loss {np.mean(losses):.4f}, dev {after(checked(config, tensors))}", flush=True)
-    facts = {"data": "SNIPS (CC0), 13,084 training utterances", "seed": SEED, "steps": steps, "epochs": recipe.epochs,
+    facts = {"data": "SNIPS (CC0), 13,084 training utterances", "seed": SEED, "steps": steps,
+             "threads": tf.config.threading.get_intra_op_parallelism_threads(),
              "seconds": round(time.perf_counter() - start), "parameters": int(trainer.flat.shape[0]),
              "recipe": asdict(recipe), "weights": "scored as stored (float16)"}
     return tensors, facts
-
-
-def predict(weights: Weights, features: Sequence[Features]) -> list[list[np.ndarray]]:
-    """The task's logits for each of ``features`` (of one length), each with a batch axis of 1."""
-    tensors = {name: tf.constant(tensor) for name, tensor in weights.tensors.items()}
-    run = tf.function(lambda *inputs: outputs(tensors, weights.config, *inputs))
-    rows: list[list[np.ndarray]] = []
-    for first in range(0, len(features), 64):
-        chunk = features[first:first + 64]
-        columns = run(*(tf.constant(np.stack([getattr(one, name) for one in chunk]))
-                        for name in ("ids", "mask", "segment_ids")))
-        rows += [[column.numpy()[i:i + 1] for column in columns] for i in range(len(chunk))]
-    return rows
-
-
-def score_qa(weights: Weights, tokenizer: Tokenizer, path: Path) -> dict[str, float]:
-    """Exact match and F1 on a SQuAD file."""
-    examples = read_examples(path, "qa")
-    features = [windows(tokenizer, one.question, one.context, 64) for one in examples]
-    logits = iter(predict(weights, [window for each in features for window in each]))
-    answers = {}
-    for one, each in zip(examples, features, strict=True):
-        results = [dict(zip(("start_logits", "end_logits"), next(logits), strict=True)) for _ in each]
-        answers[one.id] = decode(each, results, one.context)[0].text
-    return {name: round(value, 2) for name, value in score(examples, answers).items()}
-
-
-def score_intents(weights: Weights, tokenizer: Tokenizer, split: str) -> dict[str, float]:
-    """Accuracy in percent on the dev or test utterances."""
-    utterances = data.read_snips(SNIPS, split)
-    logits = predict(weights, [pack(tokenizer, " ".join(one.words), None, 48) for one in utterances])
-    right = [weights.config.labels[row[0].argmax()] == one.intent for row, one in zip(logits, utterances, strict=True)]
-    return {"accuracy": round(100 * sum(right) / len(right), 2), "total": len(right)}
 
 
 def train_qa(recipe: Recipe, folder: Path) -> None:
@@ -290,15 +239,22 @@ def train_qa(recipe: Recipe, folder: Path) -> None:
     tokenizer = Tokenizer(words)
     writer = data.Writer(utterances, np.random.default_rng(SEED))
     config = replace(CONFIG, vocab_size=len(words), num_hidden_layers=recipe.layers)
+    dev, test = (read_examples(SHARED / f"checkpoints/trained/snips_qa/snips_qa_{split}.json", "qa")
+                 for split in ("dev", "test"))
 
     def epoch() -> list[Example]:
         return encode_questions(tokenizer, data.qa_epoch(writer, recipe.swap, recipe.joined))
 
-    tensors, facts = train(recipe, config, {"qa": 2}, epoch,
-                           lambda now: score_qa(now, tokenizer, QA_FILES / "snips_qa_dev.json"))
+    tensors, facts = train(recipe, config, {"qa": 2}, epoch, lambda now: scores.qa(now, tokenizer, dev, 64))
     huggingface.save(checked(config, tensors), folder, words, dtype="float16")
-    scores = score_qa(huggingface.load(folder), tokenizer, QA_FILES / "snips_qa_test.json")
-    finish(folder, facts | {"test": scores}, QA_CARD)
+    stored = huggingface.load(folder)
+    tester = data.Writer(data.read_snips(SNIPS, "test"), np.random.default_rng(SEED))
+    varied, joined = data.qa_epoch(tester, swap=0, joined=0), data.qa_epoch(tester, swap=0, joined=1)
+    joined = [one for one in joined if one.context.count(" ") > 30]
+    finish(stored, folder, demo_cards.QA, {
+        **facts, "test": scores.qa(stored, tokenizer, test, 64),
+        "varied": scores.qa(stored, tokenizer, scores.as_examples(varied), 64),
+        "joined": scores.qa(stored, tokenizer, scores.as_examples(joined), 256)})
 
 
 def train_classification(recipe: Recipe, folder: Path) -> None:
@@ -309,23 +265,30 @@ def train_classification(recipe: Recipe, folder: Path) -> None:
     writer = data.Writer(utterances, np.random.default_rng(SEED))
     labels = tuple(sorted({one.intent for one in utterances}))
     config = replace(CONFIG, vocab_size=len(words), num_hidden_layers=recipe.layers, labels=labels)
+    dev, test = ([(" ".join(one.words), one.intent) for one in data.read_snips(SNIPS, split)]
+                 for split in ("dev", "test"))
 
     def epoch() -> list[Example]:
         return encode_texts(tokenizer, data.intent_epoch(writer, recipe.swap, recipe.joined), labels)
 
     tensors, facts = train(recipe, config, {"classifier": len(labels)}, epoch,
-                           lambda now: score_intents(now, tokenizer, "dev"))
+                           lambda now: scores.intents(now, tokenizer, dev))
     huggingface.save(checked(config, tensors), folder, words, dtype="float16")
-    finish(folder, facts | {"test": score_intents(huggingface.load(folder), tokenizer, "test")}, INTENT_CARD)
+    stored = huggingface.load(folder)
+    tester = data.Writer(data.read_snips(SNIPS, "test"), np.random.default_rng(SEED))
+    finish(stored, folder, demo_cards.CLASSIFICATION, {
+        **facts, "test": scores.intents(stored, tokenizer, test),
+        "varied": scores.intents(stored, tokenizer, data.intent_epoch(tester, swap=0, joined=0))})
 
 
-def finish(folder: Path, metrics: dict[str, Any], card: str) -> None:
+def finish(stored: Weights, folder: Path, card: str, metrics: dict[str, Any]) -> None:
     """metrics.json and the model card."""
-    text = json.dumps(metrics, indent=2, ensure_ascii=False)
-    write_atomically(folder / "metrics.json", f"{text}\n".encode())
-    megabytes = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
-    values = {**metrics, **metrics["test"], "megabytes": megabytes}
-    write_atomically(folder / "README.md", card.format(**values).encode())
+    write_atomically(folder / "metrics.json", f"{json.dumps(metrics, indent=2)}\n".encode())
+    config = stored.config
+    megabytes = sum((folder / name).stat().st_size for name in ("model.safetensors", "vocab.txt")) / 1e6
+    text = card.format(layers=config.num_hidden_layers, hidden=config.hidden_size, vocabulary=config.vocab_size,
+                       labels=", ".join(config.labels), megabytes=megabytes, **metrics)
+    write_atomically(folder / "README.md", text.encode())
     print(f"{folder}: {megabytes:.2f} MB, {metrics['test']}")
 
 

@@ -86,6 +86,11 @@ def test_examples_that_cannot_be_used(small: Tokenizer, task: object, example: o
         task.features(small, example, length)
 
 
+def test_padding_is_the_vocabularys_own() -> None:
+    tokenizer = Tokenizer(["cat", "[SEP]", "[CLS]", "[UNK]", "[PAD]"])
+    assert pack(tokenizer, "cat", None, 5).ids.tolist() == [2, 0, 1, 4, 4]
+
+
 def test_labels_are_sorted_by_probability() -> None:
     outputs = {"probability": np.array([[0.2, 0.5, 0.3]], np.float32)}
     found = decode(outputs, ("bad", "good", "fair"))

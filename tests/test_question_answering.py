@@ -96,7 +96,7 @@ def reference_max_context(spans: list[tuple[int, int]], current: int, position: 
 
 
 @pytest.mark.parametrize(("words", "length", "stride"), [(40, 20, 5), (41, 20, 7), (33, 13, 1), (30, 20, 128),
-                                                         (3, 9, 2), (700, 384, 128)])
+                                                         (3, 9, 2), (380, 384, 128), (700, 384, 128)])
 def test_every_token_has_one_window_of_maximum_context(small: Tokenizer, words: int, length: int, stride: int) -> None:
     context = " ".join("abcdefghij"[i % 10] for i in range(words))
     found = windows(small, "who sat?", context, length, stride)
@@ -200,12 +200,21 @@ def test_the_best_span_is_cut_from_the_context(window: Features) -> None:
     (4, 15),   # ends in the padding
 ])
 def test_illegal_spans_are_no_answers(window: Features, start: int, end: int) -> None:
-    answers = decode([window], [logits(window, {start: 9, 6: 1}, {end: 9, 6: 1})], CONTEXT, n_best=1, allow_null=False)
-    # The only start and end that n_best = 1 leaves do not fit together.
+    outputs = [logits(window, {4: 1, start: 9}, {4: 1, end: 9})]
+    # The only start and the only end that n_best = 1 leaves do not fit together.
+    answers = decode([window], outputs, CONTEXT, n_best=1, allow_null=False)
     assert [(a.text, a.probability) for a in answers] == [("", 1.0)]
-    answers = decode([window], [logits(window, {start: 9, 6: 1}, {end: 9, 6: 1})], CONTEXT, n_best=2, allow_null=False)
-    assert {a.text for a in answers} <= {"sat", "the cat sat", "cat", "sat on", "sat on the mat"}
-    assert all(a.score <= 10 for a in answers)
+    answers = decode([window], outputs, CONTEXT, n_best=2, allow_null=False)
+    assert answers[0].score == 10
+    assert {a.text for a in answers} <= {"the", "the cat"}
+
+
+def test_order_and_probability_of_equal_and_of_large_scores(window: Features) -> None:
+    outputs = [logits(window, {0: 500, 5: 1000, 6: 0}, {0: 500, 5: 1000, 6: 1000})]
+    answers = decode([window], outputs, CONTEXT, n_best=3)
+    # The shorter span's end comes first, and a span (1000) comes before the null answer with the same score.
+    assert [(a.text, a.score) for a in answers] == [("cat", 2000), ("cat sat", 2000), ("sat", 1000), ("", 1000)]
+    assert [a.probability for a in answers] == pytest.approx([0.5, 0.5, 0, 0])
 
 
 def test_answers_have_a_longest_length(window: Features) -> None:
@@ -312,6 +321,7 @@ def test_answers_are_those_of_the_rules_spelt_out(small: Tokenizer) -> None:
 def test_models_agree_when_the_best_span_is_the_same(window: Features) -> None:
     reference = logits(window, {5: 3}, {6: 3})
     assert best_span(window, reference) == (5, 6)
+    assert best_span(window, logits(window, {}, {})) == (0, 0)
     assert QA.agrees(window, reference, logits(window, {5: 1}, {6: 1}))
     assert not QA.agrees(window, reference, logits(window, {5: 3}, {7: 3}))
     assert not QA.agrees(window, reference, logits(window, {4: 3}, {6: 3}))

@@ -1,0 +1,55 @@
+# Everything here works from a bare clone with Python 3.11 and make.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+help: ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv with everything for development.
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	touch $@
+
+demo: install ## Convert the bundled checkpoints to int8 and let them answer.
+	mkdir -p out
+	$(BIN)/mbl convert --task qa --quantize int8 --output out/qa.tflite
+	$(BIN)/mbl convert --task classification --quantize int8 --output out/classification.tflite
+	$(BIN)/mbl run out/qa.tflite --question "Who is the artist?" \
+	  --context "Add Sabrina Salerno to the Grime Instrumentals playlist."
+	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
+
+test: install ## Run the fast tests.
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install ## Run the tests that take minutes.
+	$(BIN)/python -m pytest -m slow
+
+bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures.
+	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json
+
+train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data).
+	$(BIN)/python scripts/train_demo.py
+
+lint: install ## Check style.
+	$(BIN)/ruff check .
+
+typecheck: install ## Check types. The two folders outside the package are linked to where they are installed.
+	rm -rf build/typecheck && mkdir -p build/typecheck
+	cp -rs $(CURDIR)/mobilebert_lite build/typecheck/
+	cp -rs $(CURDIR)/converters build/typecheck/mobilebert_lite/
+	cd build/typecheck && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_lite
+
+wheel: install ## Build the wheel into dist/.
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## Remove what was built; .venv stays.
+	rm -rf build dist out *.egg-info
+
+.PHONY: help install demo test test-slow bench-trained train-demo lint typecheck wheel clean

@@ -1,0 +1,127 @@
+"""Scores of the trained checkpoints in every quantisation mode, beside the figures recorded when they were trained.
+
+    python benchmarks/suites/trained_checkpoints.py --check
+
+converts each checkpoint, calibrated with texts of its training data, scores every file on its evaluation data, and
+with --check fails when a file loses more than is allowed. The data lies where MBL_TEST_DATA says (default ../shared).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mobilebert_lite.datasets import QuestionExample, TextExample, read_examples
+from mobilebert_lite.evaluation import squad
+from mobilebert_lite.model import Model
+from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.quantization.recipe import MODES
+
+DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared"))
+
+# Points that a mode may lose against the recorded score.
+ALLOWED = {"none": 0.1, "fp16": 0.3, "dynamic": 0.3, "int8": 1.0}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One checkpoint with its evaluation data and the score its writer recorded."""
+
+    name: str
+    calibration: str
+    evaluation: str
+    length: int
+    recorded: float
+
+
+CASES = (
+    Case("sst2", "data/sst2/train.tsv", "data/sst2/dev.tsv", 64, 82.91),
+    Case("sst2_outliers", "data/sst2/train.tsv", "data/sst2/dev.tsv", 64, 82.91),
+    Case("snips_qa", "checkpoints/trained/snips_qa/snips_qa_dev.json",
+         "checkpoints/trained/snips_qa/snips_qa_test.json", 128, 96.33),
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file's result."""
+
+    checkpoint: str
+    mode: str
+    megabytes: float
+    metric: str
+    score: float
+    recorded: float
+    seconds: float
+
+    @property
+    def lost(self) -> float:
+        """Points below the recorded score."""
+        return self.recorded - self.score
+
+    @property
+    def passed(self) -> bool:
+        """Whether the loss is allowed; float must reproduce the figure from both sides."""
+        return abs(self.lost) <= ALLOWED[self.mode] if self.mode == "none" else self.lost <= ALLOWED[self.mode]
+
+
+def measure(case: Case, mode: str, folder: Path) -> Row:
+    """Convert and score."""
+    started = time.monotonic()
+    path = folder / f"{case.name}-{mode}.tflite"
+    convert(Request(output=path, weights=str(DATA / "checkpoints/trained" / case.name), lengths=(case.length,),
+                    quantize=mode, calibration=DATA / case.calibration))
+    model = Model(path, threads=2)
+    examples = read_examples(DATA / case.evaluation, model.task.name)
+    metric, score = _f1(model, examples) if model.task.name == "qa" else _accuracy(model, examples)
+    return Row(case.name, mode, path.stat().st_size / 1e6, metric, score, case.recorded, time.monotonic() - started)
+
+
+def _accuracy(model: Model, examples: list[TextExample]) -> tuple[str, float]:
+    # The tables hold the number of a class, the checkpoints its name.
+    names = {str(i): label for i, label in enumerate(model.labels)}
+    right = sum(model.classify(example.text)[0].name == names[example.label] for example in examples)
+    return "accuracy", 100 * right / len(examples)
+
+
+def _f1(model: Model, examples: list[QuestionExample]) -> tuple[str, float]:
+    predictions = {example.id: model.answer(example.question, example.context)[0].text for example in examples}
+    return "f1", squad.score(examples, predictions)["f1"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", help="names of checkpoints")
+    parser.add_argument("--modes", nargs="*", default=list(MODES))
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--check", action="store_true", help="exit 1 when a file loses more than is allowed")
+    options = parser.parse_args()
+    if not DATA.exists():
+        print(f"no data at {DATA}; set MBL_TEST_DATA", file=sys.stderr)
+        return 2
+    rows = []
+    print(f"{'checkpoint':14} {'mode':8} {'MB':>7} {'metric':8} {'score':>7} {'recorded':>8} {'lost':>6} {'s':>5}")
+    with tempfile.TemporaryDirectory() as folder:
+        for case in CASES:
+            for mode in options.modes:
+                if options.only and case.name not in options.only:
+                    continue
+                row = measure(case, mode, Path(folder))
+                rows.append(row)
+                print(f"{row.checkpoint:14} {row.mode:8} {row.megabytes:7.2f} {row.metric:8} {row.score:7.2f} "
+                      f"{row.recorded:8.2f} {row.lost:6.2f} {row.seconds:5.0f}{'' if row.passed else '  FAILED'}",
+                      flush=True)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    return int(options.check and not all(row.passed for row in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
