@@ -83,8 +83,11 @@ class MobileBertConfig:
         if self.block_size % self.num_attention_heads:
             raise ConfigError(f"config: num_attention_heads is {self.num_attention_heads}, which does not divide "
                               f"the attention width {self.block_size}")
-        if not 0 <= self.pad_token_id < self.vocab_size:
-            raise ConfigError(f"config: pad_token_id is {self.pad_token_id}, outside the vocabulary of "
+        eps = self.layer_norm_eps
+        if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < 1:
+            raise ConfigError(f"config: layer_norm_eps is {eps!r}; it must be a number from 0 to below 1")
+        if not isinstance(self.pad_token_id, int) or not 0 <= self.pad_token_id < self.vocab_size:
+            raise ConfigError(f"config: pad_token_id is {self.pad_token_id!r}, outside the vocabulary of "
                               f"{self.vocab_size} words")
 
     @property

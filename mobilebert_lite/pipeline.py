@@ -18,6 +18,8 @@ from mobilebert_lite.converters.tflite import add_default_signature, convert_net
 from mobilebert_lite.datasets import Example, builtin_examples, read_examples
 from mobilebert_lite.errors import ConversionError, DataError
 from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network, signature_name
 from mobilebert_lite.quantization.calibrate import measure_ranges
@@ -55,6 +57,8 @@ class Request:
     vocabulary: Path | None = None
     labels: Path | None = None
     report: Path | None = None
+    # Fusion rules switched off; see fusion.pipeline.RULES.
+    without: tuple[str, ...] = ()
     mask_constant: float = MASK_CONSTANT
     threads: int = 2
 
@@ -94,11 +98,10 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     calibration, held_aside = split_examples(_examples(request, task))
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
-    network = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    small = network
-    if recipe.word_table == "int8":
-        small = Network(weights.config, quantise_rows(weights.tensors), task.name, request.mask_constant)
-    content = convert_network(small, lengths)
+    reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
+    fused = fuse(weights, task.name, request.without)
+    tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
+    content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, samples(checkpoint, task, calibration, lengths), request.threads)
@@ -107,10 +110,10 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress("verifying")
     texts = samples(checkpoint, task, held_aside, lengths, most=MOST_VERIFICATION)
-    results = check(network, content, task, texts, request.threads)
+    results = check(reference, content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
-    provenance = describe(request, checkpoint, task, lengths, recipe, results)
+    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results)
     content = finish(content, provenance, carried_files(checkpoint, task))
     with replacing(request.output) as temporary:
         temporary.write_bytes(content)
@@ -192,21 +195,21 @@ def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Featur
     return rewrite(apply_recipe(content, recipe, ranges), op_versions.stamp_versions)
 
 
-def check(network: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],
+def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],
           threads: int) -> list[verify.Verification]:
     """The file against the float graph, signature by signature."""
     session = Session(content, threads)
     results = []
     for name, features in texts.items():
         inputs = [one.inputs() for one in features]
-        reference = network.run(inputs)
-        candidate = [session.run(name, one) for one in inputs]
-        results.append(verify.compare(task, name, features, reference, candidate))
+        expected = reference.run(inputs)
+        actual = [session.run(name, one) for one in inputs]
+        results.append(verify.compare(task, name, features, expected, actual))
     return results
 
 
 def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             results: Sequence[verify.Verification]) -> dict[str, Any]:
+             fused: Fused, results: Sequence[verify.Verification]) -> dict[str, Any]:
     """The provenance that the file carries."""
     weights = checkpoint.weights
     return {
@@ -219,6 +222,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
         "recipe": {"name": recipe.name, "word_table": recipe.word_table,
                    "rules": [vars(rule) for rule in recipe.rules]},
+        "fusion": [vars(note) for note in fused.notes],
         "mask_constant": request.mask_constant,
         "calibration": {"texts": request.calibration.name if request.calibration else "built in",
                         "sha256": _sha256(request.calibration)},

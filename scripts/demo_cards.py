@@ -13,7 +13,7 @@ can be tried offline. It was trained from scratch; nothing in it comes from the 
     answer    sabrina salerno
 
 - **Data.** [SNIPS](https://github.com/sonos/nlu-benchmark) utterances (CC0), 13,084 for training. Each slot became
-  a question ("what is the artist ?", "who is the singer?"), about one question in ten asks for a slot that the text
+  a question ("what is the artist ?", "who is the singer?"), about 15 % of the questions ask for a slot that the text
   lacks, and some texts join up to 16 utterances.
 - **Scores** of the stored float16 weights on the 700 test utterances, by the official SQuAD 2.0 rules:
 

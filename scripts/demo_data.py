@@ -21,7 +21,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # SNIPS writes "what s" and "don t"; people write an apostrophe.
 CONTRACTIONS = {"s", "t", "d", "m", "ll", "re", "ve"}
-UNANSWERABLE_SHARE = 0.42  # of passages get one question whose slot they lack: about 15 % of all questions
+# Of texts: they get one question whose slot they lack. It makes about 15 % of all questions.
+UNANSWERABLE_SHARE = 0.65
 
 # Ways to ask for any slot, "artist" or "party size number".
 GENERAL = ("which {} ?", "which {} is it ?", "what {} is it ?", "what {} ?", "tell me the {}", "name the {}", "{} ?",

@@ -79,7 +79,6 @@ class Example:
     target: tuple[int, ...]
 
 
-Step = Callable[..., tf.Tensor]
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -116,7 +115,8 @@ class Trainer:
         learnt = {name: np.ones(tensor.shape) for name, tensor in tensors.items()}
         learnt["embeddings.word"][config.pad_token_id] = 0
         self.learnt = tf.constant(np.concatenate([mask.ravel() for mask in learnt.values()]), tf.float32)
-        self.steps: dict[int, Step] = {}
+        # One trace for each length of LENGTHS.
+        self.update = tf.function(self._update)
 
     def tensors(self) -> dict[str, tf.Tensor]:
         """The tensors of the graph, as views of the flat variable."""
@@ -125,13 +125,10 @@ class Trainer:
 
     def step(self, batch: Batch, offset: int, rate: float) -> float:
         """One update; returns the loss. The batch sits at positions ``offset``, offset + 1, …"""
-        length = batch[0].shape[1]
-        if length not in self.steps:
-            self.steps[length] = tf.function(self._step)
-        return self.steps[length](*map(tf.constant, batch), tf.constant(offset), tf.constant(rate, tf.float32))
+        return float(self.update(*map(tf.constant, batch), tf.constant(offset), tf.constant(rate, tf.float32)))
 
-    def _step(self, ids: tf.Tensor, mask: tf.Tensor, segments: tf.Tensor, target: tf.Tensor, offset: tf.Tensor,
-              rate: tf.Tensor) -> tf.Tensor:
+    def _update(self, ids: tf.Tensor, mask: tf.Tensor, segments: tf.Tensor, target: tf.Tensor, offset: tf.Tensor,
+                rate: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tensors = self.tensors()
             tensors["embeddings.position"] = tf.roll(tensors["embeddings.position"], -offset, axis=0)
@@ -300,6 +297,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    tf.get_logger().setLevel("ERROR")
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tasks = {"qa": train_qa, "classification": train_classification}
     for name in arguments.which or RECIPES:

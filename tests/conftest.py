@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.tokenization import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,3 +42,83 @@ def small() -> Tokenizer:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789?.,'"
     return Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters),
                       "the", "cat", "sat", "on", "mat", "who"])
+
+
+# Words of the built-in calibration texts, so that these become words as well as letters.
+WORDS = """
+about add after again all an and another any apart are as asked at back battery be because been before blood blue but
+by called can cell charge cost could cycles day days degrees delivery depends do does each even every few fifteen
+first five for forty four fourth from full gets give good goods had half has have he heat high his hour hours how if
+in iron is it item its keep last layer left less life light little long made make many may metres minutes month more
+my never new next night nine not now of off on one only or other our out pair people phone place race rate red right
+room run salt second see should since single six small so some something speeds stay sun take tell ten text than that
+the their them then there these they third this three through time to today took twenty twice two until up use was
+water way we week well were what when where which while who why will with within year years you your
+"""
+LABELS = ("music", "weather", "alarm", "none of these")
+
+
+@pytest.fixture(scope="session")
+def tiny_vocabulary() -> tuple[str, ...]:
+    """About 280 words: any text of ASCII letters, digits and punctuation has its tokens, without [UNK]."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    return ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *".,?!'\"-:;&/()%",
+            *(f"##{letter}" for letter in letters), *WORDS.split())
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_vocabulary: tuple[str, ...]) -> MobileBertConfig:
+    """Two narrow blocks with every part of a MobileBERT."""
+    return MobileBertConfig(
+        vocab_size=len(tiny_vocabulary), hidden_size=64, num_hidden_layers=2, intermediate_size=64, embedding_size=16,
+        intra_bottleneck_size=16, max_position_embeddings=64, num_feedforward_networks=2)
+
+
+@pytest.fixture(scope="session")
+def tiny_qa(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
+            tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A question-answering checkpoint as transformers writes it."""
+    from mobilebert_lite.converters import huggingface
+
+    from mobilebert_lite.weights import random_weights
+
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny_qa"
+    # Of the first 16 seeds the one whose best answers stand out: random noise of 1 % changes none of them.
+    huggingface.save(random_weights(tiny_config, {"qa": 2}, seed=15), folder, tiny_vocabulary)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_classifier(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
+                    tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classification checkpoint with a pooler and LABELS."""
+    from mobilebert_lite.converters import huggingface
+
+    from mobilebert_lite.weights import random_weights
+
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny_classifier"
+    weights = random_weights(tiny_config.with_labels(LABELS), {"classifier": len(LABELS)}, pooler=True, seed=0)
+    huggingface.save(weights, folder, tiny_vocabulary)
+    return folder
+
+
+# Asked for in rising order; files hold the longest first.
+LENGTHS = (32, 48)
+
+
+@pytest.fixture(scope="session")
+def converted(tiny_qa: Path, tiny_classifier: Path,
+              tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """``converted("qa", "int8")``: the tiny checkpoint of that task as a file of LENGTHS, made once."""
+    from mobilebert_lite.pipeline import Request, convert
+
+    folders = {"qa": tiny_qa, "classification": tiny_classifier}
+    output = tmp_path_factory.mktemp("converted")
+
+    @cache
+    def make(task: str, mode: str) -> Path:
+        path = output / f"{task}-{mode}.tflite"
+        convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode))
+        return path
+
+    return make

@@ -35,6 +35,7 @@ class Lengths(click.ParamType):
 @click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON or TSV.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
+@click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="Switch a fusion rule off, or all.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For calibration and checks.")
 @click.option("--output", "-o", type=PATH, help="[default: mobilebert-TASK-MODE.tflite]")
 @click.option("--report", type=PATH, help="Write a JSON report.")

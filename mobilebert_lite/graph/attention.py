@@ -7,6 +7,7 @@ import math
 import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph.ops import Tensors, dense
 
 # Added to the scores of padding positions (google-research/mobilebert of 2020). Hugging Face and Model Garden
@@ -20,18 +21,21 @@ def mask_bias(mask: tf.Tensor, constant: float = MASK_CONSTANT) -> tf.Tensor:
     return tf.reshape(missing * constant, [-1, 1, 1, mask.shape[1]])
 
 
-def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query_input: tf.Tensor, value_input: tf.Tensor,
-           bias: tf.Tensor) -> tf.Tensor:
+def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query_input: tf.Tensor, key_input: tf.Tensor,
+           value_input: tf.Tensor, bias: tf.Tensor, plan: Plan) -> tf.Tensor:
     """softmax(QKᵀ/√d + bias)·V and the output projection.
 
-    *Shape:* (batch, seq, width of the input) twice, (batch, 1, 1, seq) → (batch, seq, block)
+    *Shape:* (batch, rows, width), (batch, seq, width) twice, (batch, 1, 1, seq) → (batch, rows, block)
     """
     def split(x: tf.Tensor) -> tf.Tensor:
         x = tf.reshape(x, [-1, x.shape[1], config.num_attention_heads, config.head_size])
         return tf.transpose(x, [0, 2, 1, 3])
 
-    query = split(dense(tensors, f"{scope}.query", query_input) * (1.0 / math.sqrt(config.head_size)))
-    key = split(dense(tensors, f"{scope}.key", query_input))
+    query = dense(tensors, f"{scope}.query", query_input)
+    if not plan.query_scaled:
+        query *= 1.0 / math.sqrt(config.head_size)
+    query = split(query)
+    key = split(dense(tensors, f"{scope}.key", key_input))
     value = split(dense(tensors, f"{scope}.value", value_input))
     probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + bias)
     context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])

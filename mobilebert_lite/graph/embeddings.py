@@ -21,7 +21,10 @@ def embed(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, segment_id
         x = dense(tensors, "embeddings.projection", x)
     seq = ids.shape[1]
     x += tf.slice(tensors["embeddings.position"], [0, 0], [seq, config.hidden_size])
-    x += lookup(tensors["embeddings.token_type"], segment_ids)
+    if "embeddings.token_type" in tensors:
+        x += lookup(tensors["embeddings.token_type"], segment_ids)
+    elif "embeddings.segment_step" in tensors:
+        x += tf.reshape(tf.cast(segment_ids, tf.float32), [-1, seq, 1]) * tensors["embeddings.segment_step"]
     return norm(tensors, "embeddings.norm", x, config)
 
 

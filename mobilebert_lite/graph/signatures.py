@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.encoder import encode
@@ -30,15 +31,15 @@ class Network(tf.Module):
     """The weights as variables, which every signature shares, and the functions over them."""
 
     def __init__(self, config: MobileBertConfig, tensors: Mapping[str, np.ndarray], task: str,
-                 mask_constant: float = MASK_CONSTANT) -> None:
+                 mask_constant: float = MASK_CONSTANT, plan: Plan | None = None) -> None:
         super().__init__()
-        self.config, self.task, self.mask_constant = config, task, mask_constant
+        self.config, self.task, self.mask_constant, self.plan = config, task, mask_constant, plan or Plan()
         # tf.Module tracks the variables in this dict; their canonical names become buffer names.
         self.tensors = {name: tf.Variable(value, trainable=False, name=name) for name, value in tensors.items()}
 
     def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor) -> Outputs:
         """Outputs of the task's head. *Shape:* int32 (batch, seq) three times."""
-        hidden = encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant)
+        hidden = encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant, self.plan)
         return HEADS[self.task](self.tensors, hidden)
 
     def signature(self, length: int, batch: int | None = 1) -> tf.types.experimental.ConcreteFunction:

@@ -1,0 +1,24 @@
+"""Classification heads read [CLS] alone, so the last block needs only that row.
+
+Keys and values of the last block come from every position; its query, attention output, feed-forward networks and
+output projection act on each position for itself, and only position 0 is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mobilebert_lite.fusion.plan import Fused
+
+NAME = "cls-only"
+
+# Tasks whose head reads one position.
+_TASKS = ("classification",)
+
+
+def apply(fused: Fused) -> Fused:
+    """Applies to classification."""
+    if fused.task not in _TASKS:
+        return fused.refused(NAME, f"task {fused.task} reads every position")
+    return fused.changed(NAME, "the last block computes one row after keys and values",
+                         plan=replace(fused.plan, cls_only=True))

@@ -1,0 +1,125 @@
+"""NoNorm disappears.
+
+NoNorm(x) = γ⊙x + β, without statistics, so the residual network is affine between ReLUs and softmaxes. Write every
+residual stream as h = G⊙s + B and compute s alone. A residual step h' = γ⊙(h + d) + β with d = uW + b becomes
+
+    s' = s + d/G,   G' = γ⊙G,   B' = γ⊙B + β,
+
+so the branch's dense layer divides its columns and bias by G, and every dense layer that reads h' takes G' into its
+rows and B' into its bias. A NoNorm straight after a dense layer goes into that layer.
+
+Dividing needs G away from zero: where |G| would fall below ``SMALLEST`` (a γ near zero, or the product of many small
+ones), the stream is brought back to its own scale by one multiplication, h' = r⊙s + d', which is exact for every γ.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mobilebert_lite.fusion.algebra import Tensors, absorb, precise, rescale_output, single, take_norm
+from mobilebert_lite.fusion.plan import Fused
+
+NAME = "eliminate-no-norm"
+
+# Relative to the largest of a stream. Published checkpoints reach 1.1e-3 of 12 after 24 blocks; s is 1/G as large, and
+# float32 has room for this much without losing the digits of other channels (each channel has its own exponent).
+SMALLEST = 1e-6
+
+
+def apply(fused: Fused) -> Fused:
+    """Applies to no_norm networks."""
+    config = fused.config
+    if config.normalization_type != "no_norm":
+        return fused.refused(NAME, f"normalization_type is {config.normalization_type}, which has statistics")
+    tensors = precise(fused.tensors)
+    before = sum(name.endswith(".gamma") for name in tensors)
+    stream = _embedding(tensors)
+    resets = 0
+    for layer in fused.layers:
+        if config.use_bottleneck:
+            inner = _enter_block(tensors, layer, stream, fused)
+            inner, kept = _inside_block(tensors, layer, inner, fused)
+            absorb(tensors, f"{layer}.output", *inner)
+            stream, more = _residual(tensors, f"{layer}.output", f"{layer}.output.norm", stream)
+            resets += kept + more
+        else:
+            for reader in ("query", "key", "value"):
+                absorb(tensors, f"{layer}.attention.{reader}", *stream)
+            stream, kept = _inside_block(tensors, layer, stream, fused)
+            resets += kept
+    _leave(tensors, stream, fused)
+    after = sum(name.endswith((".gamma", ".rescale")) for name in tensors)
+    return fused.changed(NAME, f"{before - after} of {before} normalisations folded, {resets} kept as a multiplication",
+                         single(tensors))
+
+
+Stream = tuple[np.ndarray, np.ndarray]
+
+
+def _embedding(tensors: Tensors) -> Stream:
+    """γ and β of the embedding go into its three summands, so the stream starts as h itself."""
+    gamma, beta = take_norm(tensors, "embeddings.norm")
+    if "embeddings.projection.kernel" in tensors:
+        rescale_output(tensors, "embeddings.projection", gamma)
+    else:
+        tensors["embeddings.word"] = tensors["embeddings.word"] * gamma
+    for summand in ("position", "token_type", "segment_step"):
+        if f"embeddings.{summand}" in tensors:
+            tensors[f"embeddings.{summand}"] = tensors[f"embeddings.{summand}"] * gamma
+    tensors["embeddings.position"] = tensors["embeddings.position"] + beta
+    return np.ones_like(gamma), np.zeros_like(beta)
+
+
+def _enter_block(tensors: Tensors, layer: str, stream: Stream, fused: Fused) -> Stream:
+    """The dense layers that read the stream between blocks; the block's own stream starts as h itself."""
+    gain, shift = stream
+    config = fused.config
+    readers = [f"{layer}.bottleneck.input"]
+    if config.key_query_shared_bottleneck and not config.use_bottleneck_attention:
+        readers.append(f"{layer}.bottleneck.attention")
+    for reader in readers:
+        absorb(tensors, reader, gain, shift)
+        rescale_output(tensors, reader, *take_norm(tensors, f"{reader}.norm"))
+    if not config.use_bottleneck_attention:
+        others = ["value"] if config.key_query_shared_bottleneck else ["query", "key", "value"]
+        for other in others:
+            absorb(tensors, f"{layer}.attention.{other}", gain, shift)
+    # transformers stores this one for TINY, where nothing reads it.
+    for part in ("kernel", "bias", "norm.gamma", "norm.beta") if config.use_bottleneck_attention else ():
+        tensors.pop(f"{layer}.bottleneck.attention.{part}", None)
+    return np.ones(config.block_size), np.zeros(config.block_size)
+
+
+def _inside_block(tensors: Tensors, layer: str, stream: Stream, fused: Fused) -> tuple[Stream, int]:
+    """Attention and feed-forward networks with their residuals."""
+    stream, resets = _residual(tensors, f"{layer}.attention.output", f"{layer}.attention.norm", stream)
+    for j in range(fused.config.num_feedforward_networks):
+        scope = f"{layer}.ffn.{j}"
+        absorb(tensors, f"{scope}.intermediate", *stream)
+        stream, more = _residual(tensors, f"{scope}.output", f"{scope}.norm", stream)
+        resets += more
+    return stream, resets
+
+
+def _residual(tensors: Tensors, dense: str, norm: str, stream: Stream) -> tuple[Stream, int]:
+    """One residual step; returns the new stream and whether a multiplication was kept."""
+    gain, shift = stream
+    gamma, beta = take_norm(tensors, norm)
+    new_gain, new_shift = gamma * gain, gamma * shift + beta
+    if np.abs(new_gain).min() >= SMALLEST * np.abs(new_gain).max() > 0:
+        rescale_output(tensors, dense, 1.0 / gain)
+        return (new_gain, new_shift), 0
+    # s' = h' - B' = (γG)⊙s + γ⊙d
+    tensors[f"{norm}.rescale"] = new_gain
+    rescale_output(tensors, dense, gamma)
+    return (np.ones_like(gain), new_shift), 1
+
+
+def _leave(tensors: Tensors, stream: Stream, fused: Fused) -> None:
+    """What reads the last hidden states: heads absorb; tasks that show them get h back by one NoNorm."""
+    if fused.task == "features":
+        tensors["final.gamma"], tensors["final.beta"] = stream
+        return
+    for dense in ("pooler", "qa", "mlm.transform", *(() if "pooler.kernel" in tensors else ("classifier", "nsp"))):
+        if f"{dense}.kernel" in tensors:
+            absorb(tensors, dense, *stream)

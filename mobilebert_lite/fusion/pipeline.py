@@ -1,0 +1,35 @@
+"""The ordered list of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.fusion import (
+    cls_only,
+    drop_key_bias,
+    eliminate_no_norm,
+    fold_query_scale,
+    fold_value_bias,
+    merge_embeddings,
+)
+from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.weights import Weights
+
+# Biases first: what they move into is then rescaled with everything else.
+RULES: dict[str, Callable[[Fused], Fused]] = {rule.NAME: rule.apply for rule in (
+    fold_query_scale, drop_key_bias, fold_value_bias, merge_embeddings, eliminate_no_norm, cls_only)}
+
+
+def fuse(weights: Weights, task: str, without: Collection[str] = ()) -> Fused:
+    """``weights`` for ``task`` after every rule but those in ``without``.
+
+    The function is the same to float32 rounding. Raises ConversionError for an unknown rule.
+    """
+    unknown = sorted(set(without) - set(RULES) - {"all"})
+    if unknown:
+        raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(RULES)} and all")
+    fused = Fused(weights.config, task, weights.tensors)
+    for name, rule in RULES.items():
+        fused = fused.refused(name, "switched off") if name in without or "all" in without else rule(fused)
+    return fused

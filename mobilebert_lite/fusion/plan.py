@@ -1,0 +1,56 @@
+"""What fusion tells the graph, and what a rule tells the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from mobilebert_lite.config import MobileBertConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the graph must draw differently. All else follows from which tensors are there."""
+
+    # The query projection already holds 1/√d.
+    query_scaled: bool = False
+    # The last block computes only the row of [CLS] once keys and values are there.
+    cls_only: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """What one rule did, or why it did nothing."""
+
+    rule: str
+    applied: bool
+    message: str
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Weights on their way through the rules."""
+
+    config: MobileBertConfig
+    # The task decides what reads the last hidden states.
+    task: str
+    tensors: Mapping[str, np.ndarray]
+    plan: Plan = field(default_factory=Plan)
+    notes: tuple[Note, ...] = ()
+
+    def changed(self, rule: str, message: str, tensors: Mapping[str, np.ndarray] | None = None,
+                plan: Plan | None = None) -> Fused:
+        """After ``rule``: new tensors or a new plan, and what was done."""
+        return replace(self, tensors=self.tensors if tensors is None else dict(tensors), plan=plan or self.plan,
+                       notes=(*self.notes, Note(rule, True, message)))
+
+    def refused(self, rule: str, reason: str) -> Fused:
+        """Unchanged, with the reason."""
+        return replace(self, notes=(*self.notes, Note(rule, False, reason)))
+
+    @property
+    def layers(self) -> list[str]:
+        """``layers.0``, ``layers.1``, …"""
+        return [f"layers.{i}" for i in range(self.config.num_hidden_layers)]
