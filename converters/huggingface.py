@@ -79,7 +79,7 @@ def _shards(folder: Path, index: Path) -> list[Path]:
     if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
         raise CheckpointError(f"{index} has no weight_map from tensor to file")
     names = sorted(set(weight_map.values()))
-    escaping = [name for name in names if Path(name).name != name]
+    escaping = [name for name in names if Path(name).name != name or name in ("", "..")]
     if escaping:
         raise CheckpointError(f"{index} names a file outside the folder: {escaping[0]}")
     missing = [name for name in names if not (folder / name).exists()]
@@ -91,9 +91,10 @@ def _shards(folder: Path, index: Path) -> list[Path]:
 def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """Every tensor of a safetensors file as float32. Raises CheckpointError when it is damaged."""
     try:
+        import ml_dtypes  # noqa: F401  teaches NumPy bfloat16
         from safetensors import SafetensorError, safe_open
-    except ImportError:
-        raise DependencyError("reading safetensors needs the package safetensors: "
+    except ImportError as error:
+        raise DependencyError(f"reading safetensors needs {error.name}: "
                               "pip install 'mobilebert-lite[convert]'") from None
     try:
         with safe_open(path, framework="numpy") as file:

@@ -35,7 +35,12 @@ def convert_network(network: Network, lengths: Sequence[int]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
         signatures = {name: network.signature(length)
                       for name, length in zip(names, sorted(lengths, reverse=True), strict=True)}
-        tf.saved_model.save(network, folder, signatures=signatures)
+        try:
+            tf.saved_model.save(network, folder, signatures=signatures)
+        except (OSError, tf.errors.OpError) as error:
+            reason = str(error).split(";")[-1].strip()
+            raise ConversionError(f"cannot write temporary files in {folder} (set TMPDIR to a folder with room): "
+                                  f"{reason}") from None
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         try:
             content = converter.convert()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -157,9 +158,9 @@ def _examples(request: Request, task: Task) -> list[Example]:
 
 def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """Every fourth example is held aside for verification, the others calibrate; a single one does both."""
-    held_aside = list(examples[3::4]) or list(examples[-1:])
-    calibration = [example for i, example in enumerate(examples) if i % 4 != 3] or held_aside
-    return calibration, held_aside
+    if len(examples) < 4:
+        return list(examples[:-1] or examples), list(examples[-1:])
+    return [example for i, example in enumerate(examples) if i % 4 != 3], list(examples[3::4])
 
 
 def samples(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], lengths: Sequence[int],
@@ -256,12 +257,10 @@ def _check_writable(output: Path) -> None:
         raise ConversionError(f"cannot write {output}: it is a folder; give a file name")
     if not output.parent.is_dir():
         raise ConversionError(f"cannot write {output}: there is no folder {output.parent}")
-    existed = output.exists()
-    with replacing(output) as temporary:
-        if existed:
-            temporary.write_bytes(output.read_bytes())
-    if not existed:
-        output.unlink()
+    try:
+        tempfile.TemporaryFile(dir=output.parent).close()
+    except OSError as error:
+        raise ConversionError(f"cannot write {output}: {error.strerror or error}") from None
 
 
 def _sha256(path: Path | None) -> str | None:

@@ -37,6 +37,7 @@ SNIPS = SHARED / "data" / "snips"
 OUTPUT = ROOT / "mobilebert_lite" / "data" / "demo"
 
 SEED = 7
+# Word pieces in the vocabulary, beside whole words and characters.
 PIECES = 1400
 CONFIG = MobileBertConfig(
     hidden_size=192, num_hidden_layers=6, intermediate_size=128, embedding_size=64, intra_bottleneck_size=64,
@@ -56,8 +57,10 @@ class Recipe:
     peak_rate: float
     # Padded tokens in a batch.
     batch_tokens: int = 1536
+    # Share of the steps in which the learning rate rises; it falls to zero in the others.
     warmup: float = 0.06
     weight_decay: float = 0.05
+    # Largest norm of the whole gradient.
     clip: float = 1.0
     # Share of context words that are hidden behind [UNK], and of slots filled from another utterance.
     unknown: float = 0.03
@@ -292,15 +295,18 @@ def finish(stored: Weights, folder: Path, card: str, metrics: dict[str, Any]) ->
 def main() -> None:
     """Train, store, and score what was stored."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("which", nargs="*", help="qa, classification; both when nothing is given")
+    parser.add_argument("--only", choices=[*RECIPES], help="one of the two; both when not given")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, default=OUTPUT)
     arguments = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+    if not SNIPS.is_dir():
+        parser.error(f"no SNIPS data in {SNIPS}; set MBL_TEST_DATA to the folder that holds data/snips")
+    # TensorFlow warns about one trace for each length, which is intended here.
     tf.get_logger().setLevel("ERROR")
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tasks = {"qa": train_qa, "classification": train_classification}
-    for name in arguments.which or RECIPES:
+    for name in [arguments.only] if arguments.only else RECIPES:
         tasks[name](RECIPES[name], arguments.output / name)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mobilebert_lite.config import MobileBertConfig
@@ -122,3 +123,19 @@ def converted(tiny_qa: Path, tiny_classifier: Path,
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_inputs() -> dict[int, list[dict[str, np.ndarray]]]:
+    """Length -> inputs for the tiny models: random words in two segments, with and without padding."""
+    rng = np.random.default_rng(0)
+    return {length: [_two_segments(rng, length, used) for used in (length, length - 1, length // 2, 8)]
+            for length in LENGTHS}
+
+
+def _two_segments(rng: np.random.Generator, length: int, used: int) -> dict[str, np.ndarray]:
+    places = np.arange(length)
+    mask = places < used
+    arrays = {"ids": np.where(mask, rng.integers(5, 270, length), 0), "mask": mask,
+              "segment_ids": mask & (places >= used // 2)}
+    return {name: array.astype(np.int32)[None] for name, array in arrays.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from typing import Any
@@ -66,9 +67,17 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         _fail(str(error), 1)
+    except OSError as error:  # commands name the files they fail on; what is left is our own output
+        _discard_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
     except MemoryError:
         _fail("not enough memory; convert with fewer or shorter lengths (--seq-len)", 1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _discard_output() -> None:
+    """Let the interpreter not fail once more when it flushes standard output at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fail(message: str, code: int) -> None:

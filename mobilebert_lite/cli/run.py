@@ -17,13 +17,14 @@ import click
 @click.option("--text", help="A text to classify; - reads it from standard input.")
 @click.option("--pair", help="The second text, for models of text pairs.")
 @click.option("--top", type=click.IntRange(1), help="How many to print. [default: 1 answer, every label]")
-@click.option("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1))
+@click.option("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1),
+              help="Longest answer that is considered.")
 @click.option("--null-threshold", default=0.0, show_default=True,
               help="How much better than the best answer 'no answer' must score to be given.")
 @click.option("--no-null", is_flag=True, help="Always give an answer (models trained on SQuAD v1).")
 @click.option("--stride", default=128, show_default=True, type=click.IntRange(1),
               help="Tokens between the windows over a long context.")
-@click.option("--threads", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For each inference.")
 @click.option("--runtime", help="ai-edge-litert or tflite-runtime; by default the first that is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: Path, question: str | None, context: str | None, text: str | None, pair: str | None, top: int | None,

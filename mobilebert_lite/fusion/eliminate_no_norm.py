@@ -18,6 +18,7 @@ import numpy as np
 
 from mobilebert_lite.fusion.algebra import Tensors, absorb, precise, rescale_output, single, take_norm
 from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.weights import has_projection
 
 NAME = "eliminate-no-norm"
 
@@ -33,7 +34,7 @@ def apply(fused: Fused) -> Fused:
         return fused.refused(NAME, f"normalization_type is {config.normalization_type}, which has statistics")
     tensors = precise(fused.tensors)
     before = sum(name.endswith(".gamma") for name in tensors)
-    stream = _embedding(tensors)
+    stream = _embedding(tensors, fused)
     resets = 0
     for layer in fused.layers:
         if config.use_bottleneck:
@@ -56,10 +57,10 @@ def apply(fused: Fused) -> Fused:
 Stream = tuple[np.ndarray, np.ndarray]
 
 
-def _embedding(tensors: Tensors) -> Stream:
+def _embedding(tensors: Tensors, fused: Fused) -> Stream:
     """γ and β of the embedding go into its three summands, so the stream starts as h itself."""
     gamma, beta = take_norm(tensors, "embeddings.norm")
-    if "embeddings.projection.kernel" in tensors:
+    if has_projection(fused.config):  # transformers stores one in any case
         rescale_output(tensors, "embeddings.projection", gamma)
     else:
         tensors["embeddings.word"] = tensors["embeddings.word"] * gamma

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import (
     cls_only,
+    compose_query_key,
     drop_key_bias,
     eliminate_no_norm,
     fold_query_scale,
@@ -16,9 +17,9 @@ from mobilebert_lite.fusion import (
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.weights import Weights
 
-# Biases first: what they move into is then rescaled with everything else.
+# Normalisation first: what it leaves behind in biases, the later rules sweep up.
 RULES: dict[str, Callable[[Fused], Fused]] = {rule.NAME: rule.apply for rule in (
-    fold_query_scale, drop_key_bias, fold_value_bias, merge_embeddings, eliminate_no_norm, cls_only)}
+    fold_query_scale, merge_embeddings, eliminate_no_norm, compose_query_key, drop_key_bias, fold_value_bias, cls_only)}
 
 
 def fuse(weights: Weights, task: str, without: Collection[str] = ()) -> Fused:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.fusion.plan import Plan
-from mobilebert_lite.graph.ops import Tensors, dense
+from mobilebert_lite.graph.ops import Tap, Tensors, dense, untapped
 
 # Added to the scores of padding positions (google-research/mobilebert of 2020). Hugging Face and Model Garden
 # add more; for float arithmetic all of them are exact zeros after the softmax.
@@ -22,7 +22,7 @@ def mask_bias(mask: tf.Tensor, constant: float = MASK_CONSTANT) -> tf.Tensor:
 
 
 def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query_input: tf.Tensor, key_input: tf.Tensor,
-           value_input: tf.Tensor, bias: tf.Tensor, plan: Plan) -> tf.Tensor:
+           value_input: tf.Tensor, bias: tf.Tensor, plan: Plan, tap: Tap = untapped) -> tf.Tensor:
     """softmax(QKᵀ/√d + bias)·V and the output projection.
 
     *Shape:* (batch, rows, width), (batch, seq, width) twice, (batch, 1, 1, seq) → (batch, rows, block)
@@ -34,9 +34,9 @@ def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query_input: 
     query = dense(tensors, f"{scope}.query", query_input)
     if not plan.query_scaled:
         query *= 1.0 / math.sqrt(config.head_size)
-    query = split(query)
-    key = split(dense(tensors, f"{scope}.key", key_input))
-    value = split(dense(tensors, f"{scope}.value", value_input))
+    query = split(tap(f"{scope}.query", query))
+    key = split(tap(f"{scope}.key", dense(tensors, f"{scope}.key", key_input)))
+    value = split(tap(f"{scope}.value", dense(tensors, f"{scope}.value", value_input)))
     probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + bias)
     context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])
     context = tf.reshape(context, [-1, context.shape[1], config.block_size])

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 
 Tensors = Mapping[str, tf.Tensor]
+# Called with the name and the value of each activation that can be measured or replaced; returns what to go on with.
+Tap = Callable[[str, tf.Tensor], tf.Tensor]
+
+
+def untapped(name: str, x: tf.Tensor) -> tf.Tensor:
+    """The tap that does nothing."""
+    return x
 
 
 def dense(tensors: Tensors, scope: str, x: tf.Tensor) -> tf.Tensor:

@@ -35,7 +35,7 @@ def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, n
         for inputs in samples.get(name, ()):
             runner(**inputs)
             for index, tensor in watched:
-                _widen(ranges, tensor, interpreter.get_tensor(index, definition.subgraphIndex))
+                _widen(ranges, tensor, _read_part(interpreter.get_tensor(index, definition.subgraphIndex), inputs))
     return ranges
 
 
@@ -44,6 +44,12 @@ def _activations(subgraph: Any) -> list[tuple[int, str]]:
     computed = sorted({int(index) for operator in subgraph.operators for index in operator.outputs})
     return [(index, subgraph.tensors[index].name.decode()) for index in computed
             if subgraph.tensors[index].type == schema().TensorType.FLOAT32]
+
+
+def _read_part(value: np.ndarray, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The rows of tokens in an activation [1, S, C]: what stands at padding reaches no answer, and may be extreme."""
+    mask = inputs["mask"]
+    return value[mask.astype(bool)] if value.ndim == 3 and value.shape[:2] == mask.shape else value
 
 
 def _widen(ranges: Ranges, name: str, value: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from mobilebert_lite.converters import huggingface
 from mobilebert_lite.converters.tflite import convert_network
 from safetensors.numpy import load_file
 
+from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.runtime import Session
 
@@ -55,6 +56,7 @@ def rows_of(expected: Arrays) -> list[dict[str, np.ndarray]]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_graph_and_file_agree_with_transformers(shared: Callable[..., Path], case: str) -> None:
+    """The graph as it is, and the float file after every fusion rule."""
     task, outputs = CASES[case]
     folder = shared("checkpoints", "hf", *case.split("/"))
     with np.load(folder / "expected.npz") as stored:
@@ -62,7 +64,8 @@ def test_graph_and_file_agree_with_transformers(shared: Callable[..., Path], cas
     assert (expected["attention_mask"] == 0).any()  # or the mask would go untested
     weights = huggingface.load(folder)
     network = Network(weights.config, weights.tensors, task)
-    file = Session(convert_network(network, [LENGTH]))
+    fused = fuse(weights, task)
+    file = Session(convert_network(Network(weights.config, fused.tensors, task, plan=fused.plan), [LENGTH]))
     signature, rows = f"{task}_{LENGTH}", rows_of(expected)
 
     for ours, theirs in outputs.items():

@@ -1,0 +1,393 @@
+"""The installed command ``mbl``, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+import pytest
+from mobilebert_lite.converters import metadata
+
+from mobilebert_lite import __version__
+from mobilebert_lite.cli import COMMANDS, cli
+
+Converted = Callable[[str, str], Path]
+Done = subprocess.CompletedProcess[str]
+
+MBL = Path(sys.executable).with_name("mbl")
+QUESTION = ("--question", "how many cycles", "--context", "the battery should last four hundred cycles")
+
+
+def mbl(*arguments: object, environment: Mapping[str, str] | None = None, **options: object) -> Done:
+    """Run the command and wait for it."""
+    return subprocess.run(  # type: ignore[call-overload, no-any-return]
+        [MBL, *map(str, arguments)], capture_output=True, text=True, timeout=120,
+        env={**os.environ, **(environment or {})}, **options)
+
+
+def error_line(done: Done, code: int = 1) -> str:
+    """The one ``Error: …`` line on stderr; lines of progress may stand before it."""
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("· ")]
+    assert done.returncode == code, done
+    assert done.stdout == ""
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("Error: ")
+    return lines[0].removeprefix("Error: ")
+
+
+# Help
+
+@pytest.mark.parametrize("arguments", [(), *[(command,) for command in COMMANDS]])
+def test_help(arguments: tuple[str, ...]) -> None:
+    done = mbl(*arguments, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: mbl {' '.join(arguments)}".strip())
+    if not arguments:
+        assert all(f"  {command} " in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_does(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.help
+    assert [option.name for option in command.params if isinstance(option, click.Option) and not option.help] == []
+
+
+def test_help_is_quick() -> None:
+    """Half a second: nobody waits for TensorFlow to be told the options."""
+    seconds = []
+    for _ in range(5):
+        started = time.monotonic()
+        mbl("--help")
+        seconds.append(time.monotonic() - started)
+    assert statistics.median(seconds) < 0.5
+
+
+def test_version() -> None:
+    assert mbl("--version").stdout == f"mbl, version {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--help",), ("convert", "--help"), ("inspect", "MODEL"), ("run", "MODEL", *QUESTION)])
+def test_commands_that_do_without_tensorflow(converted: Converted, arguments: tuple[str, ...]) -> None:
+    given = [str(converted("qa", "int8")) if argument == "MODEL" else argument for argument in arguments]
+    code = ("import sys\nfrom mobilebert_lite.cli import main\n"
+            "try: main(sys.argv[1:])\n"
+            "finally: print('tensorflow' in sys.modules, file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "False\n")
+
+
+# Usage
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("frobnicate",), "No such command 'frobnicate'"),
+    (("run",), "Missing argument 'MODEL'"),
+    (("run", "x.tflite"), "give either --question and --context, or --text"),
+    (("run", "x.tflite", "--question", "who"), "--question and --context go together"),
+    (("run", "x.tflite", *QUESTION, "--text", "x"), "give either"),
+    (("run", "x.tflite", "--text", "x", "--top", "0"), "0 is not in the range"),
+    (("convert", "--seq-len", "long"), "'long' is not a list of whole numbers"),
+    (("convert", "--bits", "8"), "No such option"),
+    (("inspect", "--threads"), "No such option"),
+])
+def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
+    done = mbl(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+# Running
+
+def test_run_answers(converted: Converted) -> None:
+    done = mbl("run", converted("qa", "int8"), *QUESTION, "--json", "--top", 3)
+    assert (done.returncode, done.stderr) == (0, "")
+    answers = json.loads(done.stdout)
+    assert len(answers) == 3
+    for answer in answers:
+        assert answer["text"] == (QUESTION[3][answer["start"]:answer["end"]] if answer["text"] else "")
+    line = mbl("run", converted("qa", "int8"), *QUESTION).stdout
+    assert line.count("\n") == 1
+    assert f"score {answers[0]['score']:.2f}" in line
+
+
+def test_run_classifies(converted: Converted) -> None:
+    labels = json.loads(mbl("run", converted("classification", "fp16"), "--text", "play that again", "--json").stdout)
+    assert {label["name"] for label in labels} == {"music", "weather", "alarm", "none of these"}
+    probabilities = [label["probability"] for label in labels]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+    top = mbl("run", converted("classification", "fp16"), "--text", "-", "--top", 1, input="play that again")
+    assert top.stdout == f"{labels[0]['name']}\t{probabilities[0]:.4f}\n"
+
+
+def test_run_with_the_old_runtime(converted: Converted) -> None:
+    """Float: the same to the digits that are printed."""
+    pytest.importorskip("tflite_runtime")
+    new, old = (mbl("run", converted("qa", "none"), *QUESTION, environment={"MBL_RUNTIME": name})
+                for name in ("ai-edge-litert", "tflite-runtime"))
+    assert (old.returncode, old.stderr) == (0, "")
+    assert old.stdout == new.stdout
+    refused = mbl("run", converted("qa", "dynamic"), *QUESTION, "--runtime", "tflite-runtime")
+    assert error_line(refused).startswith("tflite-runtime refuses the model: Didn't find op")
+
+
+def test_long_texts(converted: Converted) -> None:
+    """100 kB each: the question is cut, the context is read in windows."""
+    text = ("the battery should last four hundred cycles. " * 3000)[:100_000]
+    done = mbl("run", converted("qa", "int8"), "--question", text, "--context", "-", "--json", input=text)
+    assert (done.returncode, done.stderr) == (1, "Error: sequence length 48 cannot hold a question of 64 tokens, 3 "
+                                              "special tokens and 1 of the context; use 68 or more, or a shorter "
+                                              "question\n")
+    done = mbl("run", converted("qa", "int8"), "--question", "how many cycles", "--context", "-", "--json", input=text)
+    answers = json.loads(done.stdout)
+    assert answers[0]["text"] == text[answers[0]["start"]:answers[0]["end"]]
+    done = mbl("run", converted("classification", "int8"), "--text", text, "--json")
+    assert len(json.loads(done.stdout)) == 4
+
+
+def test_special_tokens_in_a_text(converted: Converted) -> None:
+    """They are tokens as in the reference; offsets still count the text's own characters."""
+    context = "a [SEP] b [CLS] [MASK] [PAD] cat"
+    done = mbl("run", converted("qa", "int8"), "--question", "[SEP] who", "--context", context, "--json", "--top", 5)
+    for answer in json.loads(done.stdout):
+        assert answer["text"] == (context[answer["start"]:answer["end"]] if answer["start"] >= 0 else "")
+
+
+def test_inspect(converted: Converted) -> None:
+    path = converted("classification", "int8")
+    found = json.loads(mbl("inspect", path, "--json").stdout)
+    assert found["bytes"] == path.stat().st_size
+    assert [signature["name"] for signature in found["signatures"]] == [
+        "classification_48", "classification_32", "serving_default"]
+    assert found["files"].keys() == {"vocab.txt", "labels.txt"}
+    assert found["provenance"]["task"] == "classification"
+    text = mbl("inspect", path, environment={"COLUMNS": "200"}).stdout
+    for part in ("classification_48", "FULLY_CONNECTED", "vocab.txt", '"recipe"', "INT8"):
+        assert part in text
+
+
+# What fails
+
+@pytest.fixture(scope="module")
+def files(converted: Converted, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that are no models of ours."""
+    folder = tmp_path_factory.mktemp("files")
+    content = converted("qa", "int8").read_bytes()
+    (folder / "text.tflite").write_text("hello, I am a text")
+    (folder / "empty.tflite").touch()
+    (folder / "short.tflite").write_bytes(content[:1000])
+    (folder / "random.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(range(256)) * 40)
+    (folder / "bare.tflite").write_bytes(content[:content.rindex(b"PK\x03\x04")])
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("run", "absent.tflite", "--text", "x"), r"cannot read .*absent\.tflite: No such file"),
+    (("run", ".", "--text", "x"), "Is a directory"),
+    (("run", "text.tflite", "--text", "x"), r"text\.tflite is not a \.tflite"),
+    (("run", "empty.tflite", "--text", "x"), r"is not a \.tflite"),
+    (("run", "short.tflite", "--text", "x"), "damaged"),
+    (("run", "random.tflite", "--text", "x"), "damaged|does not say which task"),
+    (("run", "bare.tflite", *QUESTION), "carries no vocabulary"),
+    (("run", "QA", "--text", "x"), "this model is for qa, not for classification"),
+    (("run", "CLASSIFIER", *QUESTION), "this model is for classification, not for questions"),
+    (("run", "QA", "--question", "", "--context", "x"), "the question is empty"),
+    (("run", "QA", "--question", "x", "--context", " "), "the context .* holds no words"),
+    (("run", "CLASSIFIER", "--text", ""), "the text is empty"),
+    (("run", "QA", *QUESTION, "--runtime", "onnx"), "unknown runtime 'onnx'; known are ai-edge-litert"),
+    (("inspect", "absent.tflite"), "No such file"),
+    (("inspect", "text.tflite"), r"text\.tflite is not a \.tflite"),
+    (("inspect", "short.tflite"), r"short\.tflite is a damaged \.tflite"),
+    (("inspect", "random.tflite"), "damaged"),
+])
+def test_models_and_texts_that_cannot_be_used(converted: Converted, files: Path, arguments: tuple[str, ...],
+                                              message: str) -> None:
+    models = {"QA": converted("qa", "int8"), "CLASSIFIER": converted("classification", "int8")}
+    done = mbl(*(models.get(argument, argument) for argument in arguments), cwd=files)
+    assert re.search(message, error_line(done)), done.stderr
+
+
+# Conversions that fail, by name: arguments (QA and CLASSIFIER stand for the checkpoints, OUT for a new file, IN for a
+# folder of inputs) and the error.
+REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
+    "vocabulary": (("--weights", "QA", "--vocab", "IN/short.txt", "-o", "OUT"),
+                   "has 5 words, but the checkpoint's vocab_size is 270"),
+    "no checkpoint": (("--weights", "./absent", "-o", "OUT"), "no checkpoint folder at ./absent"),
+    "too long": (("--weights", "QA", "--seq-len", "65", "-o", "OUT"), "--seq-len 65 is above max_position_embeddings"),
+    "too short": (("--weights", "QA", "--seq-len", "1", "-o", "OUT"), "--seq-len 1 is too short"),
+    "task": (("--weights", "QA", "--task", "poetry", "-o", "OUT"), "unknown task 'poetry'; known are qa"),
+    "head": (("--weights", "CLASSIFIER", "--task", "qa", "-o", "OUT"), "no qa.kernel, which task qa needs"),
+    "mode": (("--weights", "QA", "--quantize", "int2", "-o", "OUT"), "unknown quantisation 'int2'"),
+    "folder": (("--weights", "QA", "-o", "IN"), "it is a folder; give a file name"),
+    "no folder": (("--weights", "QA", "-o", "IN/absent/x.tflite"), "there is no folder"),
+    "unwritable": (("--weights", "QA", "-o", "UNWRITABLE/x.tflite"), "cannot write"),
+    "texts": (("--weights", "QA", "--calibration", "IN/absent.jsonl", "-o", "OUT"), "no data file at"),
+}
+
+
+# Importing TensorFlow takes seconds, so one process imports it and each command runs in a fork of it.
+FORKS = """
+import json, os, sys
+from mobilebert_lite import cli, pipeline
+codes = []
+for i, arguments in enumerate(json.load(sys.stdin)):
+    if not (child := os.fork()):
+        for descriptor, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{i}.{name}", os.O_CREAT | os.O_WRONLY), descriptor)
+        cli.main(arguments)
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(codes))
+"""
+
+
+@pytest.fixture(scope="module")
+def refused(tiny_qa: Path, tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Done]:
+    """``mbl convert`` for all of REFUSED."""
+    folder, prints = tmp_path_factory.mktemp("refused"), tmp_path_factory.mktemp("prints")
+    inputs, unwritable = folder / "inputs", folder / "unwritable"
+    inputs.mkdir()
+    unwritable.mkdir(mode=0o500)
+    (inputs / "short.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n")
+    places = {"QA": tiny_qa, "CLASSIFIER": tiny_classifier, "IN": inputs, "OUT": folder / "out.tflite",
+              "UNWRITABLE": unwritable if os.geteuid() else Path("/proc")}
+
+    def place(argument: str) -> str:
+        first, *rest = argument.split("/")
+        return str(places[first].joinpath(*rest)) if first in places else argument
+
+    given = [["convert", *map(place, arguments)] for arguments, _ in REFUSED.values()]
+    done = subprocess.run([sys.executable, "-c", FORKS], input=json.dumps(given), cwd=prints, text=True, check=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120)
+    assert sorted(path.name for path in folder.iterdir()) == ["inputs", "unwritable"]
+    assert [path.name for path in inputs.iterdir()] == ["short.txt"]
+    return {name: Done(given[i], code, (prints / f"{i}.out").read_text(), (prints / f"{i}.err").read_text())
+            for i, (name, code) in enumerate(zip(REFUSED, json.loads(done.stdout), strict=True))}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_conversions_that_are_refused(refused: dict[str, Done], name: str) -> None:
+    assert REFUSED[name][1] in error_line(refused[name])
+
+
+def test_errors_of_the_command_itself(refused: dict[str, Done]) -> None:
+    """The same as in the forks; --debug shows before it where it happened."""
+    done = mbl("convert", "--weights", "./absent", "--debug", "-o", "x.tflite")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1] == refused["no checkpoint"].stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 64 kB, less than the smallest model here."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if os.geteuid() or not mount or subprocess.run([mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder],
+                                                   capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root and the right to mount")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_full_disk(tiny_qa: Path, full_disk: Path) -> None:
+    """The old file stays; there is nothing new beside it."""
+    output = full_disk / "model.tflite"
+    output.write_bytes(b"before")
+    done = mbl("convert", "--weights", tiny_qa, "--seq-len", 32, "--quantize", "none", "-o", output)
+    assert "No space left on device" in error_line(done)
+    assert [path.name for path in full_disk.iterdir()] == ["model.tflite"]
+    assert output.read_bytes() == b"before"
+
+
+def test_full_temporary_folder(tiny_qa: Path, full_disk: Path, tmp_path: Path) -> None:
+    done = mbl("convert", "--weights", tiny_qa, "--seq-len", 32, "--quantize", "none", "-o", tmp_path / "model.tflite",
+               environment={"TMPDIR": str(full_disk)})
+    assert "set TMPDIR" in error_line(done)
+    assert list(full_disk.iterdir()) == []
+    assert not (tmp_path / "model.tflite").exists()
+
+
+def test_full_output(converted: Converted) -> None:
+    """/dev/full stands for a full disk under a redirected standard output."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([MBL, "inspect", converted("qa", "int8")], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "Error: standard output: No space left on device\n")
+
+
+def test_closed_pipe(converted: Converted) -> None:
+    """``mbl inspect … | head -1`` is no error to speak of."""
+    process = subprocess.Popen([MBL, "inspect", converted("qa", "int8"), "--json"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    assert process.wait(30) == 1
+
+
+@pytest.mark.parametrize("stage", ["building", "verifying"])
+def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str) -> None:
+    """Ctrl-C in the middle: exit 130, the old output as it was, no temporary files anywhere."""
+    temporary, output = tmp_path / "temporary", tmp_path / "out" / "model.tflite"
+    temporary.mkdir()
+    output.parent.mkdir()
+    output.write_bytes(b"before")
+    process = subprocess.Popen([MBL, "convert", "--weights", tiny_qa, "--seq-len", "32", "-o", output], text=True,
+                               stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)})
+    assert process.stderr is not None
+    assert any(line.startswith(f"· {stage}") for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(60) == 130
+    assert rest.splitlines()[-1] == "Error: interrupted; nothing was written"
+    assert "Traceback" not in rest
+    assert list(temporary.iterdir()) == []
+    assert os.listdir(output.parent) == ["model.tflite"]
+    assert output.read_bytes() == b"before"
+
+
+# Conversions that succeed
+
+def test_same_input_same_bytes(converted: Converted, tiny_qa: Path, tmp_path: Path) -> None:
+    """In another process, with other hash seeds, at another time, under another name."""
+    output = tmp_path / "model.tflite"
+    done = mbl("convert", "--weights", tiny_qa, "--seq-len", "48,32", "--quantize", "int8", "-o", output,
+               environment={"PYTHONHASHSEED": "12345"})
+    assert done.returncode == 0, done.stderr
+    assert output.read_bytes() == converted("qa", "int8").read_bytes()
+    assert done.stdout.startswith(f"{output}: ")
+    assert "qa_48: same answer on" in done.stdout
+
+
+def test_options_reach_the_file(tiny_classifier: Path, tmp_path: Path) -> None:
+    """Texts and labels of one's own, a report, and a fusion rule switched off."""
+    texts, labels, output, report = (tmp_path / name for name in ("texts.jsonl", "labels.txt", "m.tflite", "r.json"))
+    texts.write_text("".join(json.dumps({"text": f"wake me up at {hour} in the morning"}) + "\n" for hour in range(9)))
+    labels.write_text("a\nb\nc\nd\n")
+    done = mbl("convert", "--weights", tiny_classifier, "--task", "text-classification", "--seq-len", 16, "--quantize",
+               "dynamic", "--calibration", texts, "--labels", labels, "--no-fuse", "drop-key-bias", "--report", report,
+               "--json", "-o", output)
+    assert done.returncode == 0, done.stderr
+    printed = json.loads(done.stdout)
+    assert printed == json.loads(report.read_text())
+    assert (printed["output"], printed["bytes"], printed["task"]) == (
+        str(output), output.stat().st_size, "classification")
+    assert [result["texts"] for result in printed["verification"]] == [2]  # every fourth of nine
+    provenance = metadata.read_provenance(output.read_bytes())
+    assert printed["provenance"] == provenance
+    assert provenance["calibration"]["texts"] == "texts.jsonl"
+    assert {note["rule"]: note["applied"] for note in provenance["fusion"]}["drop-key-bias"] is False
+    assert metadata.read_files(output.read_bytes())["labels.txt"] == b"a\nb\nc\nd\n"

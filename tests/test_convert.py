@@ -1,0 +1,365 @@
+"""What is in the files that ``pipeline.convert`` makes, and when it refuses to make one."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mobilebert_lite.converters import huggingface, metadata
+from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.converters.op_versions import operator_name, type_name
+
+from mobilebert_lite import __version__
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.errors import ConversionError, DataError, VerificationError
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.inspection import inspect
+from mobilebert_lite.pipeline import Request, check, choose_lengths, choose_task, convert, split_examples
+from mobilebert_lite.runtime import Session
+from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks.features import pack
+from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.verify import Threshold, load_threshold, require
+from mobilebert_lite.weights import random_weights
+
+Converted = Callable[[str, str], Path]
+Inputs = dict[int, list[dict[str, np.ndarray]]]
+
+MODES = ("none", "fp16", "dynamic", "int8")
+OUTPUTS = {"qa": ("end_logits", "start_logits"), "classification": ("probability",)}
+
+
+@pytest.fixture(params=MODES)
+def mode(request: pytest.FixtureRequest) -> str:
+    """Every ``--quantize`` mode."""
+    return str(request.param)
+
+
+@pytest.fixture(params=list(OUTPUTS))
+def task(request: pytest.FixtureRequest) -> str:
+    """The tasks with a tiny checkpoint."""
+    return str(request.param)
+
+
+@pytest.fixture
+def model(converted: Converted, task: str, mode: str) -> Any:
+    """The file's object form."""
+    return read_model(converted(task, mode).read_bytes())
+
+
+# What clients read
+
+def test_contract_by_position(model: Any, task: str) -> None:
+    """Clients without metadata read by position: ids, mask, segment_ids; end before start. Longest first."""
+    assert [subgraph.name.decode() for subgraph in model.subgraphs] == [f"{task}_48", f"{task}_32"]
+    for subgraph, length in zip(model.subgraphs, (48, 32), strict=True):
+        suffix = "" if length == 48 else "_32"  # tensor names are unique over the file
+        inputs = [subgraph.tensors[index] for index in subgraph.inputs]
+        outputs = [subgraph.tensors[index] for index in subgraph.outputs]
+        assert [tensor.name.decode() for tensor in inputs] == [
+            f"{name}{suffix}" for name in ("ids", "mask", "segment_ids")]
+        assert [(type_name(tensor), list(tensor.shape)) for tensor in inputs] == [("INT32", [1, length])] * 3
+        assert [tensor.name.decode() for tensor in outputs] == [f"{name}{suffix}" for name in OUTPUTS[task]]
+        width = length if task == "qa" else 4
+        assert [(type_name(tensor), list(tensor.shape)) for tensor in outputs] == (
+            [("FLOAT32", [1, width])] * len(outputs))
+
+
+def test_signatures(model: Any, task: str) -> None:
+    """By name, in the same order, and the longest once more as serving_default."""
+    found = {definition.signatureKey.decode(): definition for definition in model.signatureDefs}
+    assert list(found) == [f"{task}_48", f"{task}_32", "serving_default"]
+    for name, index in ((f"{task}_48", 0), (f"{task}_32", 1), ("serving_default", 0)):
+        definition, subgraph = found[name], model.subgraphs[index]
+        assert definition.subgraphIndex == index
+        assert [entry.name.decode() for entry in definition.inputs] == ["ids", "mask", "segment_ids"]
+        assert [entry.name.decode() for entry in definition.outputs] == list(OUTPUTS[task])
+        assert [entry.tensorIndex for entry in definition.inputs] == list(subgraph.inputs)
+        assert [entry.tensorIndex for entry in definition.outputs] == list(subgraph.outputs)
+
+
+def test_positions_hold_what_their_names_say(converted: Converted, tiny_inputs: Inputs, tiny_qa: Path) -> None:
+    """Read by position, without any name, the outputs are those of the float graph."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    weights = huggingface.load(tiny_qa)
+    inputs = tiny_inputs[48][1]
+    [expected] = Network(weights.config, weights.tensors, "qa").run([inputs])
+    interpreter = Interpreter(model_path=str(converted("qa", "none")))
+    interpreter.allocate_tensors()
+    for detail, name in zip(interpreter.get_input_details(), ("ids", "mask", "segment_ids"), strict=True):
+        interpreter.set_tensor(detail["index"], inputs[name])
+    interpreter.invoke()
+    end, start = (interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details())
+    used = int(inputs["mask"].sum())
+    assert np.allclose(end[0, :used], expected["end_logits"][0, :used], atol=1e-5)  # float32 sums in another order
+    assert np.allclose(start[0, :used], expected["start_logits"][0, :used], atol=1e-5)
+
+
+def test_lengths_share_their_weights(model: Any) -> None:
+    """Every constant of 512 bytes or more but the positions, which each length cuts to itself, is stored once."""
+    seen: set[bytes] = set()
+    for buffer in model.buffers:
+        if buffer.data is not None and len(buffer.data) >= 512:
+            content = bytes(buffer.data)
+            assert content not in seen
+            seen.add(content)
+
+    used = [{int(tensor.buffer): tensor for tensor in subgraph.tensors
+             if model.buffers[tensor.buffer].data is not None and len(model.buffers[tensor.buffer].data) >= 512}
+            for subgraph in model.subgraphs]
+    alone = [list(used[1][index].shape) for index in used[1].keys() - used[0].keys()]
+    assert alone == [[32, 64]]
+
+
+def test_carried_files(converted: Converted, task: str, mode: str, tiny_vocabulary: Sequence[str]) -> None:
+    """Listed by any zip tool."""
+    with zipfile.ZipFile(converted(task, mode)) as archive:
+        assert archive.namelist() == (["vocab.txt"] if task == "qa" else ["vocab.txt", "labels.txt"])
+        assert archive.read("vocab.txt").decode().splitlines() == list(tiny_vocabulary)
+        if task == "classification":
+            assert archive.read("labels.txt").decode() == "music\nweather\nalarm\nnone of these\n"
+
+
+def test_provenance(converted: Converted, task: str, mode: str, tiny_qa: Path, tiny_classifier: Path) -> None:
+    content = converted(task, mode).read_bytes()
+    folder = {"qa": tiny_qa, "classification": tiny_classifier}[task]
+    weights = huggingface.load(folder)
+    found = metadata.read_provenance(content)
+    assert (found["toolkit"], found["task"], found["lengths"]) == (f"mobilebert-lite {__version__}", task, [48, 32])
+    assert found["source"] == {
+        "format": "huggingface", "name": folder.name, "parameters": weights.parameters,
+        "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
+    assert found["recipe"]["name"] == mode
+    assert found["mask_constant"] == -10000.0
+    assert found["calibration"] == {"texts": "built in", "sha256": None}
+    assert found["config"]["vocab_size"] == weights.config.vocab_size
+    assert set(found["verification"]) == {f"{task}_48", f"{task}_32"}
+    threshold = load_threshold(mode)
+    assert all(result["error"] <= threshold.error and result["agreement"] >= threshold.agreement
+               for result in found["verification"].values())
+    assert str(folder.parent).encode() not in content  # names of the maker's folders are nobody's business
+
+
+def test_minimum_runtime(converted: Converted, task: str, mode: str) -> None:
+    """In the metadata entry where TFLite's tools look, 16 bytes as they write it, and in the provenance."""
+    content = converted(task, mode).read_bytes()
+    entry = metadata.read_entry(content, "min_runtime_version")
+    assert entry is not None
+    assert len(entry) == 16
+    version = entry.rstrip(b"\0").decode()
+    assert version == metadata.read_provenance(content)["min_runtime_version"]
+    # A dense layer whose int8 weights have a scale per channel, with float activations, exists since 2.17.
+    assert (version == "2.17.0") == (mode == "dynamic")
+
+
+# What runtimes make of them
+
+def test_xnnpack_takes_each_signature_whole(converted: Converted, task: str) -> None:
+    """One partition: whatever stands between two of them costs a copy and a synchronisation at every block."""
+    for signature in inspect(converted(task, "int8")).signatures:
+        assert signature.delegation is not None
+        assert signature.delegation.partitions == 1
+        outside = {name for _, name in signature.delegation.outside}
+        assert outside.isdisjoint({"FULLY_CONNECTED", "BATCH_MATMUL", "SOFTMAX", "ADD", "MUL"})
+
+
+def test_int8_holds_int8(converted: Converted, task: str) -> None:
+    """Every dense layer multiplies int8 by int8, and of the large constants only the positions are float."""
+    model = read_model(converted(task, "int8").read_bytes())
+    for subgraph in model.subgraphs:
+        for operator in subgraph.operators:
+            if operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED":
+                kinds = [type_name(subgraph.tensors[index]) for index in (*operator.inputs[:2], *operator.outputs)]
+                assert kinds == ["INT8"] * 3
+    large = [(kind, shape) for _, kind, shape, size in inspect(converted(task, "int8")).largest if size > 2000]
+    assert {shape for kind, shape in large if kind != "INT8"} == {(48, 64), (32, 64)}
+
+
+def run_apart(path: Path, runtime: str, inputs: Inputs, folder: Path) -> list[dict[str, np.ndarray]]:
+    """Outputs of ``path`` for every input in a process of its own: tflite-runtime's library does not live in one
+    process with TensorFlow's."""
+    code = ("import pickle, sys\n"
+            "from mobilebert_lite.runtime import Session\n"
+            "path, runtime, task, inputs, outputs = sys.argv[1:]\n"
+            "session = Session(open(path, 'rb').read(), runtime=runtime)\n"
+            "rows = pickle.load(open(inputs, 'rb'))\n"
+            "done = [session.run(f'{task}_{length}', row) for length in rows for row in rows[length]]\n"
+            "pickle.dump(done, open(outputs, 'wb'))")
+    (folder / "inputs").write_bytes(pickle.dumps(inputs))
+    subprocess.run([sys.executable, "-c", code, path, runtime, path.name.split("-")[0], folder / "inputs",
+                    folder / "outputs"], check=True, timeout=60, stderr=subprocess.DEVNULL)
+    result: list[dict[str, np.ndarray]] = pickle.loads((folder / "outputs").read_bytes())
+    return result
+
+
+def logit_step(path: Path) -> float:
+    """What one int8 step of the last dense layers is worth in logits; 0 for a file with float logits."""
+    model = read_model(path.read_bytes())
+    steps = [0.0]
+    for subgraph in model.subgraphs:
+        made_by = {int(operator.outputs[0]): operator for operator in subgraph.operators}
+        for index in subgraph.outputs:
+            while (operator := made_by.get(int(index))) is not None:
+                quantization = subgraph.tensors[index].quantization
+                if quantization is not None and quantization.scale is not None and len(quantization.scale):
+                    steps.append(float(quantization.scale[0]))
+                    break
+                index = operator.inputs[0]
+    return max(steps)
+
+
+@pytest.mark.parametrize("mode", ["none", "fp16", "int8"])
+def test_the_old_runtime_computes_the_same(converted: Converted, tiny_inputs: Inputs, task: str, mode: str,
+                                           tmp_path: Path) -> None:
+    """tflite-runtime 2.14 against ai-edge-litert.
+
+    Float: 1e-5, some ten float32 steps at 1. int8: each runtime rounds every dense layer in its own way, one step
+    apart at most, and an early step moves later ones: up to three steps on a logit were allowed for, two are seen,
+    and less than one on average. A probability moves by at most half of what the logits do.
+    """
+    pytest.importorskip("tflite_runtime")
+    path = converted(task, mode)
+    new, old = (run_apart(path, runtime, tiny_inputs, tmp_path) for runtime in ("ai-edge-litert", "tflite-runtime"))
+    step = logit_step(path)
+    assert (step > 0) == (mode == "int8")
+    unit = step if task == "qa" else step / 2
+    masks = [row["mask"].astype(bool) for rows in tiny_inputs.values() for row in rows]
+    for mask, expected, actual in zip(masks, new, old, strict=True):
+        for name in OUTPUTS[task]:
+            error = np.abs(actual[name] - expected[name])
+            error = error[mask] if task == "qa" else error
+            assert error.max() <= 1e-5 + 3 * unit
+            assert error.mean() <= 1e-5 + unit
+
+
+def test_the_old_runtime_refuses_what_it_would_compute_wrongly(converted: Converted, task: str) -> None:
+    """Stamped as an older version, runtime 2.14 would load the file and return NaN."""
+    pytest.importorskip("tflite_runtime")
+    code = ("import sys\nfrom mobilebert_lite.errors import ModelFileError\n"
+            "from mobilebert_lite.runtime import Session\n"
+            "try: Session(open(sys.argv[1], 'rb').read(), runtime='tflite-runtime')\n"
+            "except ModelFileError as error: print(error)")
+    done = subprocess.run([sys.executable, "-c", code, converted(task, "dynamic")], capture_output=True, text=True,
+                          timeout=60, check=True)
+    assert "tflite-runtime refuses the model: Didn't find op for builtin opcode 'FULLY_CONNECTED'" in done.stdout
+
+
+def test_numbers_stay_near_the_checkpoint(converted: Converted, tiny_inputs: Inputs, tiny_qa: Path, mode: str) -> None:
+    """Mean error over the largest logit, on inputs that neither calibration nor verification has seen.
+
+    Twice what was measured: 2e-7 float32 rounding; 3e-4 float16, whose step is 5e-4 at 1; 0.009 and 0.014 for int8
+    weights and then int8 activations, whose step is 0.008 of the largest value.
+    """
+    weights = huggingface.load(tiny_qa)
+    session, network = Session(converted("qa", mode).read_bytes()), Network(weights.config, weights.tensors, "qa")
+    errors = []
+    for length, rows in tiny_inputs.items():
+        for row, expected in zip(rows, network.run(rows), strict=True):
+            actual, kept = session.run(f"qa_{length}", row), row["mask"].astype(bool)
+            errors += [np.abs(actual[name] - expected[name])[kept].max() / np.abs(expected[name][kept]).max()
+                       for name in OUTPUTS["qa"]]
+    assert np.mean(errors) <= {"none": 1e-6, "fp16": 1e-3, "dynamic": 0.03, "int8": 0.05}[mode]
+
+
+# What is refused
+
+def with_tensor(folder: Path, source: Path, vocabulary: Sequence[str], name: str, value: float) -> Path:
+    """The checkpoint in ``source`` with the first number of one tensor replaced."""
+    weights = huggingface.load(source)
+    tensor = weights.tensors[name].copy()
+    tensor.flat[0] = value
+    huggingface.save(weights.with_tensors({**weights.tensors, name: tensor}), folder, vocabulary)
+    return folder
+
+
+def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
+    """A million is beyond float16: the file would hold an infinity, and the logits with it."""
+    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "qa.kernel", 1e6)
+    output = tmp_path / "model.tflite"
+    output.write_bytes(b"before")
+    before = output.stat()
+    with pytest.raises(VerificationError, match=r"qa_32 on \d+ texts: agreement 0\.000.*error inf.*no file was"):
+        convert(Request(output, str(folder), lengths=(32,), quantize="fp16"))
+    assert output.read_bytes() == b"before"
+    assert (output.stat().st_mtime_ns, output.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "model.tflite"]
+
+
+def test_a_word_table_beyond_float16(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
+    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.word", 7e4)
+    with pytest.raises(ConversionError, match="float16"):
+        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="fp16"))
+    assert not (tmp_path / "model.tflite").exists()
+
+
+def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
+                                            tiny_vocabulary: Sequence[str]) -> None:
+    """File and checkpoint differ by 0.1 in one bias, of logits around 1; the answers may all stay the same."""
+    weights, tokenizer, task = huggingface.load(tiny_qa), Tokenizer(tiny_vocabulary), find_task("qa")
+    content = converted("qa", "none").read_bytes()
+    texts = {"qa_32": [pack(tokenizer, "how many", "four hundred cycles", 32)]}
+    require(check(Network(weights.config, weights.tensors, "qa"), content, task, texts, 1), load_threshold("none"))
+
+    other = {**weights.tensors, "qa.bias": weights.tensors["qa.bias"] + np.array([0.1, 0], np.float32)}
+    results = check(Network(weights.config, other, "qa"), content, task, texts, threads=1)
+    assert 0.01 < results[0].error < 0.2
+    with pytest.raises(VerificationError, match="mean relative error"):
+        require(results, Threshold(agreement=0.0, error=0.01))
+    with pytest.raises(VerificationError, match=r"agreement 0\.500"):
+        require([replace(results[0], agreement=0.5)], Threshold(agreement=0.6, error=1.0))
+
+
+def test_damaged_ranges_are_named(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
+    """A checkpoint that overflows float32 cannot be calibrated; the error says which activation it is."""
+    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.projection.bias", 3e38)
+    with pytest.raises(ConversionError, match=r"calibration: activation \S+ is not finite"):
+        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="int8"))
+    assert not (tmp_path / "model.tflite").exists()
+
+
+def test_task_and_head(tiny_config: MobileBertConfig) -> None:
+    encoder, qa = random_weights(tiny_config), random_weights(tiny_config, {"qa": 2})
+    classifier = random_weights(tiny_config, {"classifier": 3})
+    assert [choose_task(weights, None).name for weights in (encoder, qa, classifier)] == [
+        "features", "qa", "classification"]
+    assert choose_task(qa, "question-answering").name == "qa"
+    assert choose_task(qa, "features").name == "features"
+    with pytest.raises(ConversionError, match=r"no classifier\.kernel, which task classification needs.*are: qa$"):
+        choose_task(qa, "classification")
+    with pytest.raises(ConversionError, match=r"none \(an encoder alone\)"):
+        choose_task(encoder, "qa")
+
+
+def test_lengths(tiny_config: MobileBertConfig) -> None:
+    weights, qa = random_weights(tiny_config), find_task("qa")
+    assert choose_lengths(weights, qa, (16, 64, 16, 32)) == (64, 32, 16)
+    assert choose_lengths(weights, qa, ()) == (64,)  # 384 is more than the model has positions
+    with pytest.raises(ConversionError, match="65 is above max_position_embeddings, 64"):
+        choose_lengths(weights, qa, (32, 65))
+    with pytest.raises(ConversionError, match="7 is too short: qa needs 8"):
+        choose_lengths(weights, qa, (7,))
+
+
+def test_held_aside_examples_do_not_calibrate() -> None:
+    calibration, held_aside = split_examples(list(range(9)))  # type: ignore[arg-type]
+    assert (calibration, held_aside) == ([0, 1, 2, 4, 5, 6, 8], [3, 7])
+    assert split_examples([1]) == ([1], [1])  # type: ignore[list-item]
+    assert split_examples([1, 2, 3]) == ([1, 2], [3])  # type: ignore[list-item]
+
+
+def test_labels_must_fit(tiny_classifier: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("yes\nno\n")
+    with pytest.raises(DataError, match=r"labels\.txt names 2 labels, but the classifier has 4 outputs"):
+        convert(Request(tmp_path / "model.tflite", str(tiny_classifier), labels=labels))
+    assert list(tmp_path.iterdir()) == [labels]

@@ -1,0 +1,126 @@
+"""Operator versions, against those that TensorFlow's own converter stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from mobilebert_lite.converters.flatbuffer import read_model, schema
+from mobilebert_lite.converters.op_versions import (
+    FIRST_RUNTIME,
+    RULES,
+    as_tuple,
+    first_runtime,
+    needed_version,
+    oldest_runtime,
+    operator_name,
+    stamp_versions,
+)
+
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.weights import random_weights
+
+
+def from_tensorflow(config: MobileBertConfig, mode: str) -> Any:
+    """A tiny model as TensorFlow converts and quantises it, untouched by us."""
+    weights = random_weights(config, {"classifier": 3}, pooler=True)
+    network = Network(config, weights.tensors, "classification")
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.signature(16)], network)
+    if mode != "float":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if mode == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if mode == "int8":
+        converter.representative_dataset = lambda: iter([[np.ones((1, 16), np.int32)] * 3])
+    return read_model(converter.convert())
+
+
+def operators(model: Any) -> Iterator[tuple[Any, Any]]:
+    """Every operator with its subgraph."""
+    for subgraph in model.subgraphs:
+        for operator in subgraph.operators:
+            yield subgraph, operator
+
+
+@pytest.mark.parametrize(("mode", "change"), [
+    ("float", {}), ("float", {"normalization_type": "layer_norm", "hidden_act": "gelu"}),
+    ("float16", {}), ("dynamic", {}), ("int8", {}), ("int8", {"hidden_act": "gelu"}),
+])
+def test_rules_agree_with_tensorflow(tiny_config: MobileBertConfig, mode: str, change: dict[str, str]) -> None:
+    """TensorFlow gives all operators of a kind the version that the most demanding of them needs."""
+    model = from_tensorflow(replace(tiny_config, num_hidden_layers=1, **change), mode)
+    ours: dict[str, int] = {}
+    for subgraph, operator in operators(model):
+        name = operator_name(model.operatorCodes[operator.opcodeIndex])
+        ours[name] = max(ours.get(name, 0), needed_version(model, subgraph, operator))
+    assert ours == {operator_name(code): code.version for code in model.operatorCodes}
+    # An operator without a rule keeps what TensorFlow stamped: there the comparison is with itself.
+    assert set(ours) - set(RULES) <= {"CAST"}
+
+
+def test_stamping_keeps_the_operators(tiny_config: MobileBertConfig) -> None:
+    """Each its own, in one code for each version that is needed."""
+    model = from_tensorflow(replace(tiny_config, num_hidden_layers=1), "dynamic")
+    needed = [(operator_name(model.operatorCodes[operator.opcodeIndex]), needed_version(model, subgraph, operator))
+              for subgraph, operator in operators(model)]
+    assert stamp_versions(model) == "2.17.0"
+    codes = [model.operatorCodes[operator.opcodeIndex] for _, operator in operators(model)]
+    assert [(operator_name(code), code.version) for code in codes] == needed
+    assert len(model.operatorCodes) == len(set(needed))
+    assert {("FULLY_CONNECTED", 12), ("GATHER", 2), ("GATHER", 1)} <= set(needed)
+
+
+def test_dynamic_dense_layers_with_channel_scales(converted: Callable[[str, str], Path]) -> None:
+    """ai-edge-quantizer leaves them at version 1, which runtime 2.14 loads and computes as NaN."""
+    model = read_model(converted("classification", "dynamic").read_bytes())
+    versions = {code.version for code in model.operatorCodes if operator_name(code) == "FULLY_CONNECTED"}
+    assert versions == {12}
+    assert oldest_runtime(model) == "2.17.0"
+
+
+def one_operator(code: int, version: int) -> Any:
+    """A model of one operator on one float tensor."""
+    types = schema()
+    model, subgraph, operator, tensor = types.ModelT(), types.SubGraphT(), types.OperatorT(), types.TensorT()
+    kind = types.OperatorCodeT()
+    kind.builtinCode, kind.version = code, version
+    tensor.type, tensor.shape = types.TensorType.FLOAT32, [1]
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0], [1]
+    subgraph.tensors, subgraph.operators = [tensor, tensor], [operator]
+    model.operatorCodes, model.subgraphs = [kind], [subgraph]
+    return model
+
+
+def test_an_unknown_operator_keeps_its_version() -> None:
+    model = one_operator(schema().BuiltinOperator.ABS, 5)
+    assert "ABS" not in RULES
+    assert stamp_versions(model) == "1.5.0"  # the oldest there is: nothing is known about it
+    assert [(operator_name(code), code.version) for code in model.operatorCodes] == [("ABS", 5)]
+
+
+def test_a_known_operator_loses_a_version_that_it_does_not_need() -> None:
+    model = one_operator(schema().BuiltinOperator.SOFTMAX, 3)
+    assert stamp_versions(model) == "1.5.0"
+    assert [code.version for code in model.operatorCodes] == [1]
+
+
+def test_operators_beyond_the_one_byte_field() -> None:
+    """Codes above 127 do not fit the field that old readers know; it holds 127 then."""
+    gelu = schema().BuiltinOperator.GELU
+    model = one_operator(gelu, 1)
+    stamp_versions(model)
+    assert (model.operatorCodes[0].builtinCode, model.operatorCodes[0].deprecatedBuiltinCode) == (gelu, 127)
+
+
+def test_first_runtimes() -> None:
+    assert first_runtime("FULLY_CONNECTED", 12) == "2.17.0"
+    assert first_runtime("FULLY_CONNECTED", 99) is first_runtime("FULLY_CONNECTED", 0) is None
+    assert first_runtime("NO_SUCH_OPERATOR", 1) is None
+    assert as_tuple("2.14.0") > as_tuple("2.3.0")  # by number, not by letter
+    assert set(RULES) <= set(FIRST_RUNTIME)

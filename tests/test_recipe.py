@@ -1,0 +1,153 @@
+"""Recipes: what is accepted, and what the quantiser makes of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mobilebert_lite.converters import huggingface
+from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.converters.op_versions import operator_name, type_name
+from mobilebert_lite.converters.tflite import convert_network
+
+from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.quantization.calibrate import measure_ranges
+from mobilebert_lite.quantization.embedding import SCALE, TABLE, halve_table, quantise_rows
+from mobilebert_lite.quantization.recipe import MODES, Recipe, Rule, apply_recipe, load_recipe, parse_recipe
+
+DENSE = {"operation": "FULLY_CONNECTED", "weights": "int8", "activations": "dynamic"}
+
+
+@pytest.fixture(scope="module")
+def content(tiny_qa: Path) -> bytes:
+    """The tiny question-answering model in float, as it comes from the converter."""
+    weights = huggingface.load(tiny_qa)
+    return convert_network(Network(weights.config, weights.tensors, "qa"), [32])
+
+
+def dense_layers(content: bytes) -> Counter[tuple[str, str, str]]:
+    """(input, weights, output) formats of the dense layers -> count."""
+    [subgraph] = (model := read_model(content)).subgraphs
+    return Counter(
+        tuple(type_name(subgraph.tensors[index]) for index in (*operator.inputs[:2], operator.outputs[0]))
+        for operator in subgraph.operators
+        if operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED")
+
+
+# What is accepted
+
+@pytest.mark.parametrize("mode", MODES)
+def test_built_in_recipes(mode: str) -> None:
+    recipe = load_recipe(mode)
+    assert recipe.name == mode
+    assert recipe.description.endswith(".")
+    assert recipe.needs_calibration == (mode == "int8")
+    assert recipe.word_table == {"none": "float32", "fp16": "float16"}.get(mode, "int8")
+
+
+@pytest.mark.parametrize(("recipe", "message"), [
+    ("{", "recipe mine is not JSON"),
+    ("[]", "must be an object with a list of rules"),
+    ({"rules": {}}, "must be an object with a list of rules"),
+    ({"bits": 8}, r"recipe mine: unknown keys bits; known are .*word_table"),
+    ({"rules": [DENSE, {**DENSE, "regex": "x", "algorithm": "y"}]}, "mine, rule 1: unknown keys algorithm, regex"),
+    ({"rules": [3]}, "mine, rule 0 is not an object"),
+    ({"rules": [{"operation": "ADD"}]}, "mine, rule 0: .*'weights' and 'activations'"),
+    ({"rules": [{**DENSE, "weights": "int4"}]}, "weights is 'int4'; known are int8, float16"),
+    ({"rules": [{**DENSE, "activations": "static"}]}, "activations is 'static'; known are float, dynamic"),
+    ({"rules": [{**DENSE, "outputs": "("}]}, r"outputs '\(' is no regular expression"),
+    ({"word_table": "int4"}, "word_table is 'int4'; known are float32, float16, int8"),
+])
+def test_refused_recipes(recipe: Any, message: str) -> None:
+    text = recipe if isinstance(recipe, str) else json.dumps({"description": "Mine.", **recipe}
+                                                             if isinstance(recipe, dict) else recipe)
+    with pytest.raises(ConversionError, match=message):
+        parse_recipe("mine", text)
+
+
+def test_where_recipes_are_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"description": "Mine.", "rules": [DENSE]}))
+    assert load_recipe("ignored", path) == Recipe("mine", "Mine.", rules=(Rule(**DENSE),))
+    with pytest.raises(ConversionError, match=r"cannot read the recipe .*absent\.json: No such file"):
+        load_recipe("int8", tmp_path / "absent.json")
+    with pytest.raises(ConversionError, match=r"unknown quantisation 'int3'; known are none, fp16, dynamic, int8$"):
+        load_recipe("int3")
+
+
+@pytest.mark.parametrize(("activations", "needed"), [("float", False), ("dynamic", False), ("int8", True),
+                                                     ("int16", True)])
+def test_what_needs_calibration(activations: str, needed: bool) -> None:
+    rules = (Rule("ADD", "int8", "dynamic"), Rule("FULLY_CONNECTED", "int8", activations))
+    assert Recipe("mine", "", rules=rules).needs_calibration == needed
+
+
+# What the quantiser makes of them
+
+def test_no_rules_no_change(content: bytes) -> None:
+    assert apply_recipe(content, load_recipe("none"), {}) is content
+    assert set(dense_layers(content)) == {("FLOAT32", "FLOAT32", "FLOAT32")}
+
+
+def test_a_later_rule_overrides_an_earlier_one(content: bytes) -> None:
+    """Broad rule first, exception after; the other way round the exception never applies."""
+    broad, exception = Rule("FULLY_CONNECTED", "int8", "dynamic"), Rule("FULLY_CONNECTED", "float16", "float",
+                                                                        r"layers\.1\.ffn\.0\.intermediate")
+    total = dense_layers(content).total()
+    dynamic = ("FLOAT32", "INT8", "FLOAT32")
+    assert dense_layers(apply_recipe(content, Recipe("mine", "", rules=(broad, exception)), {})) == {
+        dynamic: total - 1, ("FLOAT32", "FLOAT32", "FLOAT32"): 1}  # float16 weights are widened first
+    assert dense_layers(apply_recipe(content, Recipe("mine", "", rules=(exception, broad)), {})) == {dynamic: total}
+
+
+def test_the_quantiser_prints_nothing(content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    apply_recipe(content, load_recipe("dynamic"), {})
+    assert capfd.readouterr() == ("", "")
+
+
+def test_ranges_are_the_extremes(content: bytes) -> None:
+    """Of every input; zero is always within."""
+    rng = np.random.default_rng(1)
+    rows = [{"ids": rng.integers(5, 200, (1, 32), np.int32), "mask": np.ones((1, 32), np.int32),
+             "segment_ids": np.zeros((1, 32), np.int32)} for _ in range(3)]
+    each = [measure_ranges(content, {"qa_32": [row]}) for row in rows]
+    together = measure_ranges(content, {"qa_32": rows})
+    assert together.keys() == each[0].keys()
+    assert len(together) > 50
+    for name, (low, high) in together.items():
+        assert low == min(ranges[name][0] for ranges in each) <= 0
+        assert high == max(ranges[name][1] for ranges in each) >= 0
+
+
+# The word table
+
+def test_every_row_has_its_own_scale() -> None:
+    table = np.array([[1.0, -0.5, 0.0], [1e-3, 5e-4, -1e-3], [0.0, 0.0, 0.0]], np.float32)
+    quantised = quantise_rows({TABLE: table, "other": table})
+    assert quantised["other"] is table
+    assert quantised[TABLE].dtype == np.int8
+    assert quantised[TABLE].tolist() == [[127, -64, 0], [127, 64, -127], [0, 0, 0]]
+    # Half a step of each row: 1/254 of its largest value.
+    error = np.abs(quantised[TABLE] * quantised[SCALE] - table)
+    assert (error <= np.abs(table).max(1, keepdims=True) / 254 * 1.001).all()
+
+
+def test_the_float16_table_is_stored_once(tiny_qa: Path) -> None:
+    """For both lengths; the float32 one is gone."""
+    weights = huggingface.load(tiny_qa)
+    model = read_model(convert_network(Network(weights.config, weights.tensors, "qa"), [16, 32]))
+    words = weights.config.vocab_size
+    halve_table(model, words)
+    tables = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors
+              if tensor.shape is not None and list(tensor.shape) == [words, 16]
+              and model.buffers[tensor.buffer].data is not None]
+    assert [type_name(tensor) for tensor in tables] == ["FLOAT16"] * 2
+    assert tables[0].buffer == tables[1].buffer
+    stored = model.buffers[tables[0].buffer].data.view(np.float16).reshape(words, 16)
+    assert np.array_equal(stored, weights.tensors[TABLE].astype(np.float16))
+    assert sum(len(buffer.data) == words * 16 * 4 for buffer in model.buffers if buffer.data is not None) == 0
