@@ -15,6 +15,8 @@ from typing import Any
 
 from mobilebert_lite.converters.flatbuffer import schema
 
+from mobilebert_lite.errors import ConversionError
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -176,8 +178,11 @@ def first_runtime(name: str, version: int) -> str | None:
 
 
 def as_tuple(version: str) -> tuple[int, ...]:
-    """``2.14.0`` as (2, 14, 0), for comparison."""
-    return tuple(int(part) for part in version.split("."))
+    """``2.14.0`` as (2, 14, 0), for comparison. Raises ConversionError for anything else."""
+    try:
+        return tuple(int(part) for part in version.split("."))
+    except ValueError:
+        raise ConversionError(f"{version!r} is not a runtime version such as 2.14.0") from None
 
 
 @cache

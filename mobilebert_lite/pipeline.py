@@ -19,6 +19,7 @@ from mobilebert_lite.converters.tflite import add_default_signature, convert_net
 from mobilebert_lite.datasets import Example, builtin_examples, read_examples
 from mobilebert_lite.errors import ConversionError, DataError
 from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
@@ -35,8 +36,9 @@ from mobilebert_lite.weights import HEADS, Weights
 DEFAULT_LENGTHS = {"qa": 384}
 DEFAULT_LENGTH = 128
 
-# More texts than this widen the ranges no further, and every one costs an inference.
-MOST_CALIBRATION, MOST_VERIFICATION = 64, 16
+# Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
+# widen the ranges less and less.
+MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 4096
 
 Progress = Callable[[str], None]
 
@@ -60,6 +62,8 @@ class Request:
     report: Path | None = None
     # Fusion rules switched off; see fusion.pipeline.RULES.
     without: tuple[str, ...] = ()
+    # The oldest TFLite that the file must run in, such as 2.14.0; None: the current one.
+    runtime: str | None = None
     mask_constant: float = MASK_CONSTANT
     threads: int = 2
 
@@ -89,7 +93,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     Raises a subclass of MblError, and leaves nothing behind, when anything is wrong.
     """
     started = time.monotonic()
-    recipe = load_recipe(request.quantize, request.recipe)
+    recipe = load_recipe(request.quantize, request.recipe, request.runtime)
     _check_writable(request.output)
     progress("reading the checkpoint")
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
@@ -97,25 +101,29 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     task = choose_task(weights, request.task)
     lengths = choose_lengths(weights, task, request.lengths)
     calibration, held_aside = split_examples(_examples(request, task))
+    texts_to_calibrate = samples(checkpoint, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
     fused = fuse(weights, task.name, request.without)
+    if recipe.equalise:
+        fused = balance(fused, request, texts_to_calibrate)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
-        content = quantise(content, recipe, samples(checkpoint, task, calibration, lengths), request.threads)
+        content = quantise(content, recipe, texts_to_calibrate, request.threads)
     if recipe.word_table == "float16":
         content = rewrite(content, lambda model: halve_table(model, weights.config.vocab_size))
 
     progress("verifying")
-    texts = samples(checkpoint, task, held_aside, lengths, most=MOST_VERIFICATION)
+    texts = samples(checkpoint, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
     results = check(reference, content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
     provenance = describe(request, checkpoint, task, lengths, recipe, fused, results)
     content = finish(content, provenance, carried_files(checkpoint, task))
+    _check_runtime(provenance["min_runtime_version"], request.runtime)
     with replacing(request.output) as temporary:
         temporary.write_bytes(content)
     report = Report(str(request.output), len(content), time.monotonic() - started, task.name, tuple(results),
@@ -164,14 +172,15 @@ def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Exa
 
 
 def samples(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], lengths: Sequence[int],
-            most: int = MOST_CALIBRATION) -> dict[str, list[Features]]:
-    """Signature -> sequences for it, at most ``most``, taken evenly over the examples.
+            tokens: int) -> dict[str, list[Features]]:
+    """Signature -> sequences for it, of at most ``tokens`` together (but 8 at least), evenly over the examples.
 
     Raises DataError when no text fits a length.
     """
-    spread = examples if len(examples) <= most else [examples[i * len(examples) // most] for i in range(most)]
     result: dict[str, list[Features]] = {}
     for length in lengths:
+        most = max(8, tokens // length)
+        spread = examples if len(examples) <= most else [examples[i * len(examples) // most] for i in range(most)]
         fitting: list[Features] = []
         reason: DataError | None = None
         for example in spread:
@@ -185,6 +194,15 @@ def samples(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], len
         step = max(1, -(-len(fitting) // most))
         result[signature_name(task.name, length)] = fitting[::step]
     return result
+
+
+def balance(fused: Fused, request: Request, texts: Mapping[str, Sequence[Features]]) -> Fused:
+    """``fused`` with its channels balanced on the texts of the longest signature."""
+    if equalise.NAME in request.without or "all" in request.without:
+        return fused.refused(equalise.NAME, "switched off")
+    network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
+    longest = next(iter(texts.values()))
+    return equalise.apply(fused, network.channel_maxima([one.inputs() for one in longest]))
 
 
 def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:
@@ -261,6 +279,12 @@ def _check_writable(output: Path) -> None:
         tempfile.TemporaryFile(dir=output.parent).close()
     except OSError as error:
         raise ConversionError(f"cannot write {output}: {error.strerror or error}") from None
+
+
+def _check_runtime(needed: str, asked: str | None) -> None:
+    if asked is not None and op_versions.as_tuple(needed) > op_versions.as_tuple(asked):
+        raise ConversionError(f"the file needs TFLite {needed}, but --runtime asks for {asked}; "
+                              "choose another --quantize mode or a later runtime")
 
 
 def _sha256(path: Path | None) -> str | None:

@@ -79,7 +79,7 @@ def require(results: Sequence[Verification], threshold: Threshold) -> None:
                 f"verification failed for {result.signature} on {result.texts} texts: agreement "
                 f"{result.agreement:.3f} (at least {threshold.agreement} needed), mean relative error "
                 f"{result.error:.4g} (at most {threshold.error} allowed); no file was written. "
-                "Try --quantize dynamic, or calibrate with texts of your own (--calibration)")
+                "Try a safer --quantize mode, or calibrate with texts of your own (--calibration)")
 
 
 def summary(results: Sequence[Verification]) -> Mapping[str, object]:

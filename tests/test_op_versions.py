@@ -14,6 +14,7 @@ from mobilebert_lite.converters.flatbuffer import read_model, schema
 from mobilebert_lite.converters.op_versions import (
     FIRST_RUNTIME,
     RULES,
+    Signature,
     as_tuple,
     first_runtime,
     needed_version,
@@ -62,6 +63,39 @@ def test_rules_agree_with_tensorflow(tiny_config: MobileBertConfig, mode: str, c
     assert ours == {operator_name(code): code.version for code in model.operatorCodes}
     # An operator without a rule keeps what TensorFlow stamped: there the comparison is with itself.
     assert set(ours) - set(RULES) <= {"CAST"}
+
+
+FLOAT, HYBRID, INT8, INT16 = (("FLOAT32",) * 3, ("FLOAT32", "INT8", "FLOAT32"), ("INT8",) * 3,
+                              ("INT16", "INT8", "INT16"))
+
+
+@pytest.mark.parametrize(("kinds", "per_channel", "options", "version"), [
+    (FLOAT, False, {}, 1),
+    (FLOAT, False, {"keepNumDims": True}, 5),
+    (HYBRID, False, {}, 3),
+    (HYBRID, False, {"asymmetricQuantizeInputs": True}, 9),
+    (HYBRID, False, {"keepNumDims": True}, 5),
+    (HYBRID, True, {}, 12),
+    (HYBRID, True, {"keepNumDims": True}, 12),
+    (INT8, True, {}, 4),
+    (INT8, True, {"keepNumDims": True}, 5),
+    (INT16, True, {}, 7),
+    (INT16, True, {"quantizedBiasType": 9}, 11),
+    (("FLOAT32", "INT4", "FLOAT32"), False, {}, 10),
+    (("INT16", "INT4", "INT16"), False, {}, 13),
+    (("INT8", "INT2", "INT8"), False, {}, 14),
+])
+def test_versions_of_dense_layers(kinds: tuple[str, str, str], per_channel: bool, options: dict[str, Any],
+                                  version: int) -> None:
+    """One by one, which TensorFlow's files cannot show: they carry the greatest version of a kind."""
+    chosen = schema().FullyConnectedOptionsT()
+    for name, value in options.items():
+        setattr(chosen, name, value)
+    data, weights, out = kinds
+    with_bias = Signature((data, weights, "INT32"), (out,), 2, per_channel, chosen)
+    assert RULES["FULLY_CONNECTED"](with_bias) == version
+    if version < 6:
+        assert RULES["FULLY_CONNECTED"](replace(with_bias, inputs=(data, weights))) == 6
 
 
 def test_stamping_keeps_the_operators(tiny_config: MobileBertConfig) -> None:

@@ -36,6 +36,7 @@ class Lengths(click.ParamType):
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
 @click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="Switch a fusion rule off, or all.")
+@click.option("--runtime", metavar="VERSION", help="Oldest TFLite it must run in, such as 2.14. [default: current]")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For calibration and checks.")
 @click.option("--output", "-o", type=PATH, help="[default: mobilebert-TASK-MODE.tflite]")
 @click.option("--report", type=PATH, help="Write a JSON report.")

@@ -1,4 +1,4 @@
-"""Channels of one tensor are brought to one range, so that one int8 scale serves them all.
+"""Channels of one tensor are balanced, so that one int8 scale serves them all.
 
 Any positive vector c may scale an activation if what produces it is multiplied and what reads it is divided:
 
@@ -7,14 +7,15 @@ Any positive vector c may scale an activation if what produces it is multiplied 
 - a query/key pair of channels: query ×c, key ÷c, for q·k is a sum over channels;
 - a hidden channel of a feed-forward network: ×c before and ÷c after, for relu(cx) = c·relu(x).
 
-With c = (common range)/(range of the channel), the rounding error of each channel is as small as one scale allows,
-whatever reads it. The ranges are measured on calibration texts (cross-layer equalisation, Nagel et al. 2019,
-arXiv:1906.04721, applied to residual streams, which LayerNorm networks cannot do).
+A channel's range m follows c, the rows w of the layers that read it follow 1/c. Rounding the activation wants all
+c·m alike, rounding the weights wants all w/c alike; c = √(w/m) is the middle (Xiao et al. 2022, arXiv:2211.10438, at
+α = 0.5). It does not depend on how the channels were scaled before: two checkpoints that compute the same function in
+other units become the same network here. LayerNorm networks cannot do this to their streams.
 
 The stream between blocks passes through all of them, and a vector that is right for block 0 can be wrong for block 23:
 its steps were divided by the running product of γ. So the blocks are cut into stretches, each with a vector of its
-own, and between two stretches stands one multiplication. A stretch ends where channels would lose more than
-``MOST_BITS`` of resolution on average.
+own, and between two stretches stands one multiplication. A stretch ends where a block would lose more than
+``MOST_BITS`` of resolution against a vector of its own, on average over the channels.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ NAME = "equalise"
 
 MOST_BITS = 1.0
 
-# A channel that calibration saw near zero may still speak on other texts: it is not amplified beyond this.
-LARGEST_GAIN = 256.0
+# Ranges and rows below this share of the largest count as this much: a channel that calibration saw near zero may
+# still speak on other texts.
+SMALLEST = 1e-5
 
 Maxima = Mapping[str, np.ndarray]
 
@@ -54,90 +56,96 @@ def apply(fused: Fused, maxima: Maxima) -> Fused:
                          "stream between them", single(tensors))
 
 
-def gains(maximum: np.ndarray) -> np.ndarray:
-    """c for a tensor whose channels reach ``maximum``: all end at the largest of them."""
-    largest = maximum.max()
-    if largest <= 0:
-        return np.ones_like(maximum, np.float64)
-    return np.minimum(largest / np.maximum(maximum, largest / LARGEST_GAIN), LARGEST_GAIN).astype(np.float64)
+def balance(maximum: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """c = √(rows/maximum), its geometric mean 1. *Shape:* (channels,) twice → (channels,)"""
+    gain = np.sqrt(_floored(rows) / _floored(maximum))
+    return gain / np.exp(np.log(gain).mean())
+
+
+def _floored(values: np.ndarray) -> np.ndarray:
+    values = values.astype(np.float64)
+    largest = values.max()
+    return np.maximum(values, SMALLEST * largest) if largest > 0 else np.ones_like(values)
+
+
+def row_sizes(tensors: Tensors, readers: Sequence[str]) -> np.ndarray:
+    """Euclidean length of each input row over all the dense layers that read one activation."""
+    return np.sqrt(sum((tensors[f"{reader}.kernel"] ** 2).sum(axis=1) for reader in readers))
+
+
+def _move(tensors: Tensors, gain: np.ndarray, producers: Sequence[str], readers: Sequence[str]) -> None:
+    for producer in producers:
+        rescale_output(tensors, producer, gain)
+    for reader in readers:
+        absorb(tensors, reader, 1.0 / gain)
 
 
 def _attention(tensors: Tensors, layer: str, maxima: Maxima) -> None:
     scope = f"{layer}.attention"
-    gain = gains(maxima[f"{scope}.value"])
-    rescale_output(tensors, f"{scope}.value", gain)
-    absorb(tensors, f"{scope}.output", 1.0 / gain)
-    query, key = (np.maximum(maxima[f"{scope}.{part}"].astype(np.float64), 1e-6) for part in ("query", "key"))
-    gain = np.sqrt(key / query)
-    # A factor common to all channels changes neither tensor's resolution; leave the sizes as they are.
-    gain /= np.exp(np.mean(np.log(gain)))
+    readers = [f"{scope}.output"]
+    _move(tensors, balance(maxima[f"{scope}.value"], row_sizes(tensors, readers)), [f"{scope}.value"], readers)
+    # What reads the query is the key, and the other way round.
+    gain = balance(maxima[f"{scope}.query"], maxima[f"{scope}.key"])
     rescale_output(tensors, f"{scope}.query", gain)
     rescale_output(tensors, f"{scope}.key", 1.0 / gain)
 
 
 def _hidden(tensors: Tensors, layer: str, maxima: Maxima, fused: Fused) -> None:
     for j in range(fused.config.num_feedforward_networks):
-        gain = gains(maxima[f"{layer}.ffn.{j}.hidden"])
-        rescale_output(tensors, f"{layer}.ffn.{j}.intermediate", gain)
-        absorb(tensors, f"{layer}.ffn.{j}.output", 1.0 / gain)
+        readers = [f"{layer}.ffn.{j}.output"]
+        gain = balance(maxima[f"{layer}.ffn.{j}.hidden"], row_sizes(tensors, readers))
+        _move(tensors, gain, [f"{layer}.ffn.{j}.intermediate"], readers)
 
 
 def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, fused: Fused) -> None:
     networks = range(fused.config.num_feedforward_networks)
-    readers = [*(f"{layer}.ffn.{j}.intermediate" for j in networks), f"{layer}.output"]
     places = [*(f"{layer}.ffn.{j}.inner" for j in networks), f"{layer}.output.inner"]
+    readers = [*(f"{layer}.ffn.{j}.intermediate" for j in networks), f"{layer}.output"]
     if fused.config.use_bottleneck_attention:
         readers += [f"{layer}.attention.{part}" for part in ("query", "key", "value")]
-    gain = gains(profile([maxima[place] for place in places]))
-    for producer in (f"{layer}.bottleneck.input", f"{layer}.attention.output",
-                     *(f"{layer}.ffn.{j}.output" for j in networks)):
-        rescale_output(tensors, producer, gain)
-    for reader in readers:
-        absorb(tensors, reader, 1.0 / gain)
+    producers = [f"{layer}.bottleneck.input", f"{layer}.attention.output",
+                 *(f"{layer}.ffn.{j}.output" for j in networks)]
+    gain = balance(profile([maxima[place] for place in places]), row_sizes(tensors, readers))
+    _move(tensors, gain, producers, readers)
 
 
 def profile(maxima: Sequence[np.ndarray]) -> np.ndarray:
     """One vector of ranges for several places of a stream: the geometric mean of their shapes."""
-    shapes = [np.maximum(one, one.max() / LARGEST_GAIN**2) / max(one.max(), 1e-30) for one in maxima]
-    return np.exp(np.mean(np.log(np.maximum(shapes, 1e-12)), axis=0))
+    return np.exp(np.mean([np.log(_floored(one) / max(one.max(), 1e-30)) for one in maxima], axis=0))
 
 
-def bits_lost(maxima: Sequence[np.ndarray], gain: np.ndarray) -> float:
-    """Mean over places and channels of log2(range of the tensor / range of the channel) under ``gain``."""
-    lost = []
-    for one in maxima:
-        scaled = np.maximum(one, one.max() / LARGEST_GAIN**2) * gain
-        lost.append(np.log2(scaled.max() / np.maximum(scaled, 1e-30)).mean())
-    return float(np.max(lost))
+def bits_lost(maxima: Sequence[np.ndarray]) -> float:
+    """What the worst place loses when one vector brings all of ``maxima`` to one range: mean over the channels of
+    log2(range of the tensor / range of the channel)."""
+    shape = profile(maxima)
+    scaled = [_floored(one) / shape for one in maxima]
+    return max(float(np.log2(one.max() / one).mean()) for one in scaled)
 
 
 def stretches(maxima: Sequence[np.ndarray]) -> list[tuple[int, int]]:
-    """(first, past the last) places that one vector serves, as few as ``MOST_BITS`` allows, from the front."""
+    """(first, past the last) places that one vector serves, each as long as ``MOST_BITS`` allows, from the front."""
     found = []
     start = 0
     for end in range(1, len(maxima) + 1):
-        if end == len(maxima):
-            found.append((start, end))
-        elif bits_lost(part := maxima[start:end + 1], gains(profile(part))) > max(
-                MOST_BITS, *(bits_lost([one], gains(one)) for one in part)):
+        if end == len(maxima) or bits_lost(maxima[start:end + 1]) > MOST_BITS:
             found.append((start, end))
             start = end
     return found
 
 
 def _outer_stream(tensors: Tensors, maxima: Maxima, fused: Fused) -> int:
-    """Equalise the stream between blocks; returns the number of stretches."""
-    places = [maxima[f"{layer}.stream"] for layer in fused.layers]
+    """Balance the stream between blocks; returns the number of stretches."""
+    readers = {layer: _stream_readers(tensors, layer, fused) for layer in fused.layers}
+    parts = stretches([maxima[f"{layer}.stream"] for layer in fused.layers])
     vectors: list[np.ndarray] = []
-    for start, end in (parts := stretches(places)):
-        # Only ratios count inside a stretch, but a jump in size would cost the multiplication nothing, so keep sizes.
-        vectors += [gains(profile(places[start:end]))] * (end - start)
+    for start, end in parts:
+        within = fused.layers[start:end]
+        gain = balance(profile([maxima[f"{layer}.stream"] for layer in within]),
+                       row_sizes(tensors, [reader for layer in within for reader in readers[layer]]))
+        vectors += [gain] * len(within)
     _scale_embedding(tensors, vectors[0])
-    for i, layer in enumerate(fused.layers):
-        here = vectors[i]
-        after = vectors[i + 1] if i + 1 < len(vectors) else here
-        for reader in _stream_readers(tensors, layer, fused):
-            absorb(tensors, reader, 1.0 / here)
+    for layer, here, after in zip(fused.layers, vectors, [*vectors[1:], vectors[-1]], strict=True):
+        _move(tensors, here, [], readers[layer])
         rescale_output(tensors, f"{layer}.output", after)
         if after is not here:
             name = f"{layer}.output.norm.rescale"

@@ -10,6 +10,7 @@ from mobilebert_lite.fusion import (
     compose_query_key,
     drop_key_bias,
     eliminate_no_norm,
+    equalise,
     fold_query_scale,
     fold_value_bias,
     merge_embeddings,
@@ -17,6 +18,7 @@ from mobilebert_lite.fusion import (
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.weights import Weights
 
+# equalise comes after them all, where a recipe asks for it: it needs the ranges of what they leave.
 # Normalisation first: what it leaves behind in biases, the later rules sweep up.
 RULES: dict[str, Callable[[Fused], Fused]] = {rule.NAME: rule.apply for rule in (
     fold_query_scale, merge_embeddings, eliminate_no_norm, compose_query_key, drop_key_bias, fold_value_bias, cls_only)}
@@ -27,9 +29,10 @@ def fuse(weights: Weights, task: str, without: Collection[str] = ()) -> Fused:
 
     The function is the same to float32 rounding. Raises ConversionError for an unknown rule.
     """
-    unknown = sorted(set(without) - set(RULES) - {"all"})
+    known = [*RULES, equalise.NAME, "all"]
+    unknown = sorted(set(without) - set(known))
     if unknown:
-        raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(RULES)} and all")
+        raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(known)}")
     fused = Fused(weights.config, task, weights.tensors)
     for name, rule in RULES.items():
         fused = fused.refused(name, "switched off") if name in without or "all" in without else rule(fused)

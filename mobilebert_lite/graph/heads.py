@@ -29,7 +29,8 @@ def question_answering(tensors: Tensors, x: tf.Tensor) -> dict[str, tf.Tensor]:
     One dense layer per column: slicing a two-column result keeps nodes off the GPU accelerator.
     """
     kernel, bias = tensors["qa.kernel"], tensors["qa.bias"]
-    start, end = (tf.reshape(tf.matmul(x, kernel[:, i:i + 1]) + bias[i:i + 1], [-1, x.shape[1]]) for i in (0, 1))
+    with tf.name_scope("head"):
+        start, end = (tf.reshape(tf.matmul(x, kernel[:, i:i + 1]) + bias[i:i + 1], [-1, x.shape[1]]) for i in (0, 1))
     return {"end_logits": end, "start_logits": start}
 
 

@@ -18,14 +18,16 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.converters.op_versions import as_tuple
 from mobilebert_lite.errors import ConversionError, DependencyError
 from mobilebert_lite.quantization.calibrate import Ranges
 
-# What `--quantize` accepts, each a file in recipes/.
+# What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
 MODES = ("none", "fp16", "dynamic", "int8")
 
 WORD_TABLES = ("float32", "float16", "int8")
-WEIGHTS = {"int8": 8, "float16": 16}
+# float32: left alone. int8: a scale per channel. int8-tensor: one scale, for old runtimes.
+WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8}
 # float: weights are widened before use. dynamic: quantised at run time. int8, int16: ranges from calibration.
 ACTIVATIONS = {"float": None, "dynamic": None, "int8": 8, "int16": 16}
 
@@ -53,12 +55,12 @@ class Rule:
 
     def for_quantizer(self) -> dict[str, Any]:
         """The rule in ai-edge-quantizer's form."""
-        weights: dict[str, Any] = {"num_bits": WEIGHTS[self.weights], "symmetric": True, "dtype": "INT",
-                                   "granularity": "CHANNELWISE"}
-        algorithm = "min_max_uniform_quantize"
-        if self.weights == "float16":
-            weights |= {"dtype": "FLOAT", "granularity": "TENSORWISE"}
-            algorithm = "float_casting"
+        if self.weights == "float32":
+            return {"regex": self.outputs, "operation": self.operation, "algorithm_key": "no_quantize", "op_config": {}}
+        half = self.weights == "float16"
+        weights = {"num_bits": WEIGHTS[self.weights], "symmetric": True, "dtype": "FLOAT" if half else "INT",
+                   "granularity": "CHANNELWISE" if self.weights == "int8" else "TENSORWISE"}
+        algorithm = "float_casting" if half else "min_max_uniform_quantize"
         widened = self.activations == "float"
         config: dict[str, Any] = {"weight_tensor_config": weights, "explicit_dequantize": widened,
                                   "compute_precision": "FLOAT" if widened else "INTEGER",
@@ -78,6 +80,11 @@ class Recipe:
     description: str
     # Format of the word table, which no library quantises; one of WORD_TABLES.
     word_table: str = "float32"
+    # Whether channels are balanced on calibration texts first (fusion.equalise).
+    equalise: bool = False
+    # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.
+    runtime: str = "2.3.0"
+    older: str | None = None
     rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
@@ -94,17 +101,30 @@ def _check(key: str, value: str, known: Any) -> None:
         raise ConversionError(f"recipe: {key} is {value!r}; known are {', '.join(known)}")
 
 
-def load_recipe(mode: str, path: Path | None = None) -> Recipe:
-    """The recipe of a ``--quantize`` mode, or the one in ``path``. Raises ConversionError when it is not valid."""
-    if path is None:
-        if mode not in MODES:
-            raise ConversionError(f"unknown quantisation {mode!r}; known are {', '.join(MODES)}")
-        resource = files("mobilebert_lite.quantization").joinpath(f"recipes/{mode}.json")
-        return parse_recipe(mode, resource.read_text(encoding="utf-8"))
-    try:
-        return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConversionError(f"cannot read the recipe {path}: {error.strerror}") from None
+def load_recipe(mode: str, path: Path | None = None, runtime: str | None = None) -> Recipe:
+    """The recipe of a ``--quantize`` mode that TFLite ``runtime`` (None: the current one) runs, or the one in ``path``.
+
+    Raises ConversionError when it is not valid, or when there is none for that runtime.
+    """
+    if path is not None:
+        try:
+            return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConversionError(f"cannot read the recipe {path}: {error}") from None
+    if mode not in MODES:
+        raise ConversionError(f"unknown quantisation {mode!r}; known are {', '.join(MODES)}")
+    recipe = _bundled(mode)
+    while runtime is not None and as_tuple(recipe.runtime) > as_tuple(runtime):
+        if recipe.older is None:
+            raise ConversionError(f"--quantize {mode} needs TFLite {recipe.runtime} or later, not {runtime}; "
+                                  "choose another mode or a later --runtime")
+        recipe = _bundled(recipe.older)
+    return recipe
+
+
+def _bundled(name: str) -> Recipe:
+    resource = files("mobilebert_lite.quantization").joinpath(f"recipes/{name}.json")
+    return parse_recipe(name, resource.read_text(encoding="utf-8"))
 
 
 def parse_recipe(name: str, text: str) -> Recipe:
