@@ -38,9 +38,9 @@ def convert_network(network: Network, lengths: Sequence[int]) -> bytes:
         try:
             tf.saved_model.save(network, folder, signatures=signatures)
         except (OSError, tf.errors.OpError) as error:
-            reason = str(error).split(";")[-1].strip()
+            last = str(error).split(";")[-1].strip()
             raise ConversionError(f"cannot write temporary files in {folder} (set TMPDIR to a folder with room): "
-                                  f"{reason}") from None
+                                  f"{last}") from None
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         try:
             content = converter.convert()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from functools import cache
@@ -108,7 +109,18 @@ LENGTHS = (32, 48)
 
 
 @pytest.fixture(scope="session")
-def converted(tiny_qa: Path, tiny_classifier: Path,
+def tiny_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixteen of the built-in questions with contexts of one window; all of them take some ten seconds a conversion."""
+    from mobilebert_lite.datasets import builtin_examples
+
+    path = tmp_path_factory.mktemp("calibration") / "questions.jsonl"
+    path.write_text("".join(json.dumps({"question": example.question, "context": example.context[:60]}) + "\n"
+                            for example in builtin_examples("qa")[::3]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def converted(tiny_qa: Path, tiny_classifier: Path, tiny_questions: Path,
               tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
     """``converted("qa", "int8")``: the tiny checkpoint of that task as a file of LENGTHS, made once."""
     from mobilebert_lite.pipeline import Request, convert
@@ -119,7 +131,8 @@ def converted(tiny_qa: Path, tiny_classifier: Path,
     @cache
     def make(task: str, mode: str) -> Path:
         path = output / f"{task}-{mode}.tflite"
-        convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode))
+        convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode,
+                        calibration=tiny_questions if task == "qa" else None))
         return path
 
     return make

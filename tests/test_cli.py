@@ -285,12 +285,14 @@ def test_conversions_that_are_refused(refused: dict[str, Done], name: str) -> No
     assert REFUSED[name][1] in error_line(refused[name])
 
 
-def test_errors_of_the_command_itself(refused: dict[str, Done]) -> None:
-    """The same as in the forks; --debug shows before it where it happened."""
-    done = mbl("convert", "--weights", "./absent", "--debug", "-o", "x.tflite")
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert done.stderr.splitlines()[-1] == refused["no checkpoint"].stderr.splitlines()[-1]
+def test_debug_shows_where_it_happened() -> None:
+    """Before the same last line, wherever the option stands."""
+    plain, *debug = (mbl(*arguments) for arguments in (("inspect", "absent"), ("--debug", "inspect", "absent"),
+                                                       ("inspect", "absent", "--debug")))
+    for done in debug:
+        assert done.returncode == 1
+        assert done.stderr.startswith("Traceback")
+        assert done.stderr.splitlines()[-1] == plain.stderr.strip()
 
 
 @pytest.fixture
@@ -349,8 +351,8 @@ def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str) -> None:
     temporary.mkdir()
     output.parent.mkdir()
     output.write_bytes(b"before")
-    process = subprocess.Popen([MBL, "convert", "--weights", tiny_qa, "--seq-len", "32", "-o", output], text=True,
-                               stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)})
+    command = [MBL, "convert", "--weights", tiny_qa, "--seq-len", "32", "--quantize", "none", "-o", output]
+    process = subprocess.Popen(command, text=True, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)})
     assert process.stderr is not None
     assert any(line.startswith(f"· {stage}") for line in process.stderr)
     process.send_signal(signal.SIGINT)
@@ -365,11 +367,11 @@ def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str) -> None:
 
 # Conversions that succeed
 
-def test_same_input_same_bytes(converted: Converted, tiny_qa: Path, tmp_path: Path) -> None:
+def test_same_input_same_bytes(converted: Converted, tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
     """In another process, with other hash seeds, at another time, under another name."""
     output = tmp_path / "model.tflite"
     done = mbl("convert", "--weights", tiny_qa, "--seq-len", "48,32", "--quantize", "int8", "-o", output,
-               environment={"PYTHONHASHSEED": "12345"})
+               "--calibration", tiny_questions, environment={"PYTHONHASHSEED": "12345"})
     assert done.returncode == 0, done.stderr
     assert output.read_bytes() == converted("qa", "int8").read_bytes()
     assert done.stdout.startswith(f"{output}: ")

@@ -154,7 +154,8 @@ def test_carried_files(converted: Converted, task: str, mode: str, tiny_vocabula
             assert archive.read("labels.txt").decode() == "music\nweather\nalarm\nnone of these\n"
 
 
-def test_provenance(converted: Converted, task: str, mode: str, tiny_qa: Path, tiny_classifier: Path) -> None:
+def test_provenance(converted: Converted, task: str, mode: str, tiny_qa: Path, tiny_classifier: Path,
+                    tiny_questions: Path) -> None:
     content = converted(task, mode).read_bytes()
     folder = {"qa": tiny_qa, "classification": tiny_classifier}[task]
     weights = huggingface.load(folder)
@@ -165,7 +166,9 @@ def test_provenance(converted: Converted, task: str, mode: str, tiny_qa: Path, t
         "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
     assert found["recipe"]["name"] == mode
     assert found["mask_constant"] == -10000.0
-    assert found["calibration"] == {"texts": "built in", "sha256": None}
+    assert found["calibration"] == {
+        "qa": {"texts": "questions.jsonl", "sha256": hashlib.sha256(tiny_questions.read_bytes()).hexdigest()},
+        "classification": {"texts": "built in", "sha256": None}}[task]
     assert found["config"]["vocab_size"] == weights.config.vocab_size
     assert set(found["verification"]) == {f"{task}_48", f"{task}_32"}
     threshold = load_threshold(mode)
@@ -243,13 +246,14 @@ def logit_step(path: Path) -> float:
 
 
 @pytest.fixture(scope="module")
-def static(tiny_qa: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def static(tiny_qa: Path, tiny_questions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every dense layer in static int8, by a recipe of one's own."""
     folder = tmp_path_factory.mktemp("static")
     (folder / "static.json").write_text(json.dumps({
         "description": "All static.", "word_table": "int8",
         "rules": [{"operation": "FULLY_CONNECTED", "weights": "int8", "activations": "int8"}]}))
-    convert(Request(folder / "qa-static.tflite", str(tiny_qa), lengths=LENGTHS, recipe=folder / "static.json"))
+    convert(Request(folder / "qa-static.tflite", str(tiny_qa), lengths=LENGTHS, recipe=folder / "static.json",
+                    calibration=tiny_questions))
     return folder / "qa-static.tflite"
 
 

@@ -1,4 +1,4 @@
-"""The few steps that the rules are made of. Each takes and returns a dict of float64 tensors."""
+"""The few steps that the rules are made of; they change a dict of tensors in place."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ import numpy as np
 Tensors = dict[str, np.ndarray]
 
 
-def precise(tensors: Mapping[str, np.ndarray]) -> Tensors:
-    """A copy in float64, so that a chain of rules rounds once."""
-    return {name: value.astype(np.float64) for name, value in tensors.items()}
-
-
-def single(tensors: Mapping[str, np.ndarray]) -> Tensors:
-    """Back to float32."""
-    return {name: value.astype(np.float32) for name, value in tensors.items()}
+def cast(tensors: Mapping[str, np.ndarray], dtype: type) -> Tensors:
+    """A copy in another precision. The rules work in float64, so that a chain of them rounds once."""
+    return {name: value.astype(dtype) for name, value in tensors.items()}
 
 
 def absorb(tensors: Tensors, dense: str, gain: np.ndarray, shift: np.ndarray | None = None) -> None:
     """``dense`` reads s where it read gain⊙s + shift: W ← diag(gain)·W, b ← b + shift·W (the old W)."""
     kernel = tensors[f"{dense}.kernel"]
     if shift is not None and np.any(shift):
-        tensors[f"{dense}.bias"] = tensors.get(f"{dense}.bias", 0.0) + shift @ kernel
+        tensors[f"{dense}.bias"] = tensors.get(f"{dense}.bias", np.zeros(())) + shift @ kernel
     tensors[f"{dense}.kernel"] = gain[:, None] * kernel
 
 
@@ -32,7 +27,8 @@ def rescale_output(tensors: Tensors, dense: str, gain: np.ndarray, shift: np.nda
     tensors[f"{dense}.kernel"] = tensors[f"{dense}.kernel"] * gain
     bias = tensors.get(f"{dense}.bias")
     if bias is not None or shift is not None:
-        tensors[f"{dense}.bias"] = (0.0 if bias is None else bias * gain) + (0.0 if shift is None else shift)
+        scaled = np.zeros_like(gain) if bias is None else bias * gain
+        tensors[f"{dense}.bias"] = scaled if shift is None else scaled + shift
 
 
 def take_norm(tensors: Tensors, scope: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ which is the most sensitive place of the network.
 
 from __future__ import annotations
 
-from mobilebert_lite.fusion.algebra import precise, single
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "compose-query-key"
@@ -21,7 +20,7 @@ def apply(fused: Fused) -> Fused:
         return fused.refused(NAME, "query and key have no bottleneck of their own")
     if any(f"{layer}.bottleneck.attention.norm.gamma" in fused.tensors for layer in fused.layers):
         return fused.refused(NAME, "a normalisation stands between the two layers")
-    tensors = precise(fused.tensors)
+    tensors = dict(fused.tensors)
     for layer in fused.layers:
         kernel = tensors.pop(f"{layer}.bottleneck.attention.kernel")
         bias = tensors.pop(f"{layer}.bottleneck.attention.bias")
@@ -29,4 +28,4 @@ def apply(fused: Fused) -> Fused:
             scope = f"{layer}.attention.{part}"
             tensors[f"{scope}.bias"] = bias @ tensors[f"{scope}.kernel"] + tensors.get(f"{scope}.bias", 0.0)
             tensors[f"{scope}.kernel"] = kernel @ tensors[f"{scope}.kernel"]
-    return fused.changed(NAME, f"{len(fused.layers)} shared bottlenecks composed into query and key", single(tensors))
+    return fused.changed(NAME, f"{len(fused.layers)} shared bottlenecks composed into query and key", tensors)

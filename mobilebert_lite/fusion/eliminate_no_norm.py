@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilebert_lite.fusion.algebra import Tensors, absorb, precise, rescale_output, single, take_norm
+from mobilebert_lite.fusion.algebra import Tensors, absorb, rescale_output, take_norm
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.weights import has_projection
 
@@ -32,7 +32,7 @@ def apply(fused: Fused) -> Fused:
     config = fused.config
     if config.normalization_type != "no_norm":
         return fused.refused(NAME, f"normalization_type is {config.normalization_type}, which has statistics")
-    tensors = precise(fused.tensors)
+    tensors = dict(fused.tensors)
     before = sum(name.endswith(".gamma") for name in tensors)
     stream = _embedding(tensors, fused)
     resets = 0
@@ -51,7 +51,7 @@ def apply(fused: Fused) -> Fused:
     _leave(tensors, stream, fused)
     after = sum(name.endswith((".gamma", ".rescale")) for name in tensors)
     return fused.changed(NAME, f"{before - after} of {before} normalisations folded, {resets} kept as a multiplication",
-                         single(tensors))
+                         tensors)
 
 
 Stream = tuple[np.ndarray, np.ndarray]

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilebert_lite.fusion.algebra import Tensors, absorb, precise, rescale_output, single
+from mobilebert_lite.fusion.algebra import Tensors, absorb, cast, rescale_output
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "equalise"
@@ -42,7 +42,7 @@ def apply(fused: Fused, maxima: Maxima) -> Fused:
     """Applies to no_norm networks; ``maxima`` are those of ``Network.channel_maxima`` for ``fused`` itself."""
     if any(name.endswith("norm.gamma") for name in fused.tensors):
         return fused.refused(NAME, "streams pass through normalisations")
-    tensors = precise(fused.tensors)
+    tensors = cast(fused.tensors, np.float64)
     stretches = 0
     if fused.config.use_bottleneck:
         for layer in fused.layers:
@@ -53,13 +53,13 @@ def apply(fused: Fused, maxima: Maxima) -> Fused:
         if fused.config.hidden_act == "relu":
             _hidden(tensors, layer, maxima, fused)
     return fused.changed(NAME, f"{len(fused.layers)} blocks equalised, {max(stretches - 1, 0)} multiplications on the "
-                         "stream between them", single(tensors))
+                         "stream between them", cast(tensors, fused.tensors["embeddings.position"].dtype.type))
 
 
 def balance(maximum: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """c = √(rows/maximum), its geometric mean 1. *Shape:* (channels,) twice → (channels,)"""
-    gain = np.sqrt(_floored(rows) / _floored(maximum))
-    return gain / np.exp(np.log(gain).mean())
+    """c = √(rows/maximum). *Shape:* (channels,) twice → (channels,)"""
+    gain: np.ndarray = np.sqrt(_floored(rows) / _floored(maximum))
+    return gain
 
 
 def _floored(values: np.ndarray) -> np.ndarray:
@@ -68,9 +68,16 @@ def _floored(values: np.ndarray) -> np.ndarray:
     return np.maximum(values, SMALLEST * largest) if largest > 0 else np.ones_like(values)
 
 
-def row_sizes(tensors: Tensors, readers: Sequence[str]) -> np.ndarray:
-    """Euclidean length of each input row over all the dense layers that read one activation."""
-    return np.sqrt(sum((tensors[f"{reader}.kernel"] ** 2).sum(axis=1) for reader in readers))
+def row_sizes(tensors: Tensors, readers: Sequence[str], maximum: np.ndarray) -> np.ndarray:
+    """How strongly the dense layers that read an activation of range ``maximum`` depend on each of its channels.
+
+    The Euclidean length of each input row, every output column taken in units of its own size: weights have a scale
+    per output, so a column's units must not count.
+    """
+    columns = np.concatenate([tensors[f"{reader}.kernel"] for reader in readers], axis=1)
+    sizes = np.linalg.norm(columns * _floored(maximum)[:, None], axis=0)
+    lengths: np.ndarray = np.linalg.norm(columns / np.maximum(sizes, 1e-30), axis=1)
+    return lengths
 
 
 def _move(tensors: Tensors, gain: np.ndarray, producers: Sequence[str], readers: Sequence[str]) -> None:
@@ -83,7 +90,8 @@ def _move(tensors: Tensors, gain: np.ndarray, producers: Sequence[str], readers:
 def _attention(tensors: Tensors, layer: str, maxima: Maxima) -> None:
     scope = f"{layer}.attention"
     readers = [f"{scope}.output"]
-    _move(tensors, balance(maxima[f"{scope}.value"], row_sizes(tensors, readers)), [f"{scope}.value"], readers)
+    maximum = maxima[f"{scope}.value"]
+    _move(tensors, balance(maximum, row_sizes(tensors, readers, maximum)), [f"{scope}.value"], readers)
     # What reads the query is the key, and the other way round.
     gain = balance(maxima[f"{scope}.query"], maxima[f"{scope}.key"])
     rescale_output(tensors, f"{scope}.query", gain)
@@ -93,7 +101,8 @@ def _attention(tensors: Tensors, layer: str, maxima: Maxima) -> None:
 def _hidden(tensors: Tensors, layer: str, maxima: Maxima, fused: Fused) -> None:
     for j in range(fused.config.num_feedforward_networks):
         readers = [f"{layer}.ffn.{j}.output"]
-        gain = balance(maxima[f"{layer}.ffn.{j}.hidden"], row_sizes(tensors, readers))
+        maximum = maxima[f"{layer}.ffn.{j}.hidden"]
+        gain = balance(maximum, row_sizes(tensors, readers, maximum))
         _move(tensors, gain, [f"{layer}.ffn.{j}.intermediate"], readers)
 
 
@@ -105,13 +114,14 @@ def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, fused: Fused) ->
         readers += [f"{layer}.attention.{part}" for part in ("query", "key", "value")]
     producers = [f"{layer}.bottleneck.input", f"{layer}.attention.output",
                  *(f"{layer}.ffn.{j}.output" for j in networks)]
-    gain = balance(profile([maxima[place] for place in places]), row_sizes(tensors, readers))
-    _move(tensors, gain, producers, readers)
+    maximum = profile([maxima[place] for place in places])
+    _move(tensors, balance(maximum, row_sizes(tensors, readers, maximum)), producers, readers)
 
 
 def profile(maxima: Sequence[np.ndarray]) -> np.ndarray:
-    """One vector of ranges for several places of a stream: the geometric mean of their shapes."""
-    return np.exp(np.mean([np.log(_floored(one) / max(one.max(), 1e-30)) for one in maxima], axis=0))
+    """One vector of ranges for several places of a stream: their geometric mean."""
+    mean: np.ndarray = np.exp(np.mean([np.log(_floored(one)) for one in maxima], axis=0))
+    return mean
 
 
 def bits_lost(maxima: Sequence[np.ndarray]) -> float:
@@ -140,9 +150,9 @@ def _outer_stream(tensors: Tensors, maxima: Maxima, fused: Fused) -> int:
     vectors: list[np.ndarray] = []
     for start, end in parts:
         within = fused.layers[start:end]
-        gain = balance(profile([maxima[f"{layer}.stream"] for layer in within]),
-                       row_sizes(tensors, [reader for layer in within for reader in readers[layer]]))
-        vectors += [gain] * len(within)
+        maximum = profile([maxima[f"{layer}.stream"] for layer in within])
+        rows = row_sizes(tensors, [reader for layer in within for reader in readers[layer]], maximum)
+        vectors += [balance(maximum, rows)] * len(within)
     _scale_embedding(tensors, vectors[0])
     for layer, here, after in zip(fused.layers, vectors, [*vectors[1:], vectors[-1]], strict=True):
         _move(tensors, here, [], readers[layer])

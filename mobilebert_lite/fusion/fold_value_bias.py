@@ -5,7 +5,6 @@ The rows of a softmax P sum to 1, so P(V + 1bᵀ) = PV + 1bᵀ: after the output
 
 from __future__ import annotations
 
-from mobilebert_lite.fusion.algebra import precise, single
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "fold-value-bias"
@@ -13,8 +12,9 @@ NAME = "fold-value-bias"
 
 def apply(fused: Fused) -> Fused:
     """Always applies."""
-    tensors = precise(fused.tensors)
+    tensors = dict(fused.tensors)
     for layer in fused.layers:
         bias = tensors.pop(f"{layer}.attention.value.bias")
-        tensors[f"{layer}.attention.output.bias"] += bias @ tensors[f"{layer}.attention.output.kernel"]
-    return fused.changed(NAME, f"{len(fused.layers)} value biases folded", single(tensors))
+        name = f"{layer}.attention.output.bias"
+        tensors[name] = tensors[name] + bias @ tensors[f"{layer}.attention.output.kernel"]
+    return fused.changed(NAME, f"{len(fused.layers)} value biases folded", tensors)

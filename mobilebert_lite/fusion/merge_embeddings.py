@@ -6,8 +6,6 @@ One addition and no second gather.
 
 from __future__ import annotations
 
-import numpy as np
-
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "merge-embeddings"
@@ -15,11 +13,11 @@ NAME = "merge-embeddings"
 
 def apply(fused: Fused) -> Fused:
     """Applies to models of one or two segments."""
-    segments = fused.tensors["embeddings.token_type"].astype(np.float64)
+    segments = fused.tensors["embeddings.token_type"]
     if len(segments) > 2:
         return fused.refused(NAME, f"{len(segments)} segments; the rule is for 2")
     tensors = {name: value for name, value in fused.tensors.items() if name != "embeddings.token_type"}
-    tensors["embeddings.position"] = (tensors["embeddings.position"] + segments[0]).astype(np.float32)
+    tensors["embeddings.position"] = tensors["embeddings.position"] + segments[0]
     if len(segments) == 2:
-        tensors["embeddings.segment_step"] = (segments[1] - segments[0]).astype(np.float32)
+        tensors["embeddings.segment_step"] = segments[1] - segments[0]
     return fused.changed(NAME, "position and segment 0 are one constant", tensors)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
+
+import numpy as np
 
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import (
@@ -15,6 +18,7 @@ from mobilebert_lite.fusion import (
     fold_value_bias,
     merge_embeddings,
 )
+from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.weights import Weights
 
@@ -24,16 +28,16 @@ RULES: dict[str, Callable[[Fused], Fused]] = {rule.NAME: rule.apply for rule in 
     fold_query_scale, merge_embeddings, eliminate_no_norm, compose_query_key, drop_key_bias, fold_value_bias, cls_only)}
 
 
-def fuse(weights: Weights, task: str, without: Collection[str] = ()) -> Fused:
-    """``weights`` for ``task`` after every rule but those in ``without``.
+def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32) -> Fused:
+    """``weights`` for ``task`` after every rule but those in ``without``, rounded once to ``dtype``.
 
-    The function is the same to float32 rounding. Raises ConversionError for an unknown rule.
+    The function is the same. Raises ConversionError for an unknown rule.
     """
     known = [*RULES, equalise.NAME, "all"]
     unknown = sorted(set(without) - set(known))
     if unknown:
         raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(known)}")
-    fused = Fused(weights.config, task, weights.tensors)
+    fused = Fused(weights.config, task, cast(weights.tensors, np.float64))
     for name, rule in RULES.items():
         fused = fused.refused(name, "switched off") if name in without or "all" in without else rule(fused)
-    return fused
+    return replace(fused, tensors=cast(fused.tensors, dtype))

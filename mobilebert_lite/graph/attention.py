@@ -15,9 +15,9 @@ from mobilebert_lite.graph.ops import Tap, Tensors, dense, untapped
 MASK_CONSTANT = -10000.0
 
 
-def mask_bias(mask: tf.Tensor, constant: float = MASK_CONSTANT) -> tf.Tensor:
-    """What is added to the scores. *Shape:* int32 (batch, seq) → float32 (batch, 1, 1, seq)"""
-    missing = 1.0 - tf.cast(mask, tf.float32)
+def mask_bias(mask: tf.Tensor, constant: float = MASK_CONSTANT, dtype: tf.DType = tf.float32) -> tf.Tensor:
+    """What is added to the scores. *Shape:* int32 (batch, seq) → float (batch, 1, 1, seq)"""
+    missing = 1.0 - tf.cast(mask, dtype)
     return tf.reshape(missing * constant, [-1, 1, 1, mask.shape[1]])
 
 

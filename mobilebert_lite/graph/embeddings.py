@@ -24,17 +24,15 @@ def embed(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, segment_id
     if "embeddings.token_type" in tensors:
         x += lookup(tensors["embeddings.token_type"], segment_ids)
     elif "embeddings.segment_step" in tensors:
-        x += tf.reshape(tf.cast(segment_ids, tf.float32), [-1, seq, 1]) * tensors["embeddings.segment_step"]
+        x += tf.reshape(tf.cast(segment_ids, x.dtype), [-1, seq, 1]) * tensors["embeddings.segment_step"]
     return norm(tensors, "embeddings.norm", x, config)
 
 
 def lookup_words(tensors: Tensors, ids: tf.Tensor) -> tf.Tensor:
-    """Word vectors of ``ids``; an int8 or float16 table is widened after the gather, row by row."""
+    """Word vectors of ``ids``; an int8 table is widened after the gather, row by row."""
     rows = lookup(tensors["embeddings.word"], ids)
-    if rows.dtype != tf.float32:
-        rows = tf.cast(rows, tf.float32)
     scale = tensors.get("embeddings.word.scale")
-    return rows if scale is None else rows * lookup(scale, ids)
+    return rows if scale is None else tf.cast(rows, scale.dtype) * lookup(scale, ids)
 
 
 def lookup(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:

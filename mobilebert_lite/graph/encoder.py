@@ -19,7 +19,7 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     """
     plan = plan or Plan()
     x = embed(tensors, config, ids, segment_ids)
-    bias = mask_bias(mask, mask_constant)
+    bias = mask_bias(mask, mask_constant, x.dtype)
     for i in range(config.num_hidden_layers):
         last = i == config.num_hidden_layers - 1
         x = tap(f"layers.{i}.stream", x)

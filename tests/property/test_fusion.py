@@ -1,0 +1,198 @@
+"""Fusion is exact: fused and unfused networks compute the same, for any configuration and hostile weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.fusion import equalise
+from mobilebert_lite.fusion.pipeline import RULES, fuse
+from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.graph import heads
+from mobilebert_lite.graph.encoder import encode
+from mobilebert_lite.weights import Weights, random_weights
+
+LENGTH = 10
+HEADS = {"qa": {"qa": 2}, "classification": {"classifier": 3}, "features": {}}
+# With such gammas a network amplifies rounding a millionfold, so the algebra is judged in float64; float32 is judged
+# on networks that are less hostile.
+TOLERANCE = 1e-4
+
+
+@st.composite
+def configs(draw: st.DrawFn, **fixed: object) -> MobileBertConfig:
+    """Small networks of every variant."""
+    width = draw(st.sampled_from([8, 16]))
+    values: dict[str, object] = {
+        "vocab_size": 20, "hidden_size": draw(st.sampled_from([width, 24])), "embedding_size": 6,
+        "intra_bottleneck_size": width, "intermediate_size": 12,
+        "num_attention_heads": draw(st.sampled_from([1, 2, 4])),
+        "num_hidden_layers": draw(st.integers(1, 4)), "num_feedforward_networks": draw(st.integers(1, 4)),
+        "max_position_embeddings": 16, "use_bottleneck": draw(st.booleans()),
+        "use_bottleneck_attention": draw(st.booleans()), "key_query_shared_bottleneck": draw(st.booleans()),
+        "trigram_input": draw(st.booleans()), "hidden_act": draw(st.sampled_from(["relu", "gelu"])),
+        "normalization_type": draw(st.sampled_from(["no_norm"] * 3 + ["layer_norm"])), **fixed}
+    return MobileBertConfig(**values)  # type: ignore[arg-type]
+
+
+@st.composite
+def networks(draw: st.DrawFn, **fixed: object) -> tuple[MobileBertConfig, str, bool, int]:
+    """A configuration, a task, whether there is a pooler, and the seed of the weights."""
+    task = draw(st.sampled_from(sorted(HEADS)))
+    return draw(configs(**fixed)), task, task != "qa" and draw(st.booleans()), draw(st.integers(0, 2**31))
+
+
+def hostile_weights(config: MobileBertConfig, task: str, pooler: bool, seed: int) -> Weights:
+    """Weights with gammas from 1e-3 to 12 of either sign, some zero, and key biases of ±14."""
+    weights = random_weights(config, HEADS[task], pooler, seed)
+    rng = np.random.default_rng(seed)
+    tensors = dict(weights.tensors)
+    for name, tensor in tensors.items():
+        if name.endswith(".gamma") and config.normalization_type == "no_norm":
+            size = np.exp(rng.uniform(np.log(1e-3), np.log(12), tensor.shape)) * rng.choice([-1, 1], tensor.shape)
+            tensors[name] = np.where(rng.random(tensor.shape) < 0.02, 0, size).astype(np.float32)
+        if name.endswith("key.bias"):
+            tensors[name] = rng.uniform(-14, 14, tensor.shape).astype(np.float32)
+    return weights.with_tensors(tensors)
+
+
+Network = tuple[MobileBertConfig, str, bool, int]
+
+
+def inputs(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    mask = (np.arange(LENGTH) < rng.integers(2, LENGTH + 1)).astype(np.int32)[None]
+    return (rng.integers(0, 20, (1, LENGTH)).astype(np.int32), mask,
+            (np.arange(LENGTH) >= rng.integers(1, LENGTH)).astype(np.int32)[None])
+
+
+def run(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
+    """Outputs before any softmax, which would hide differences."""
+    ids, mask, segments = inputs(seed)
+    tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
+    hidden = encode(tensors, fused.config, *map(tf.constant, (ids, mask, segments)), plan=fused.plan)
+    if fused.task == "classification":
+        return {"logits": heads.classification_logits(tensors, hidden).numpy()}
+    outputs = {"qa": heads.question_answering, "features": heads.features}[fused.task](tensors, hidden)
+    # What stands at padding is never read.
+    read = mask[0].astype(bool)
+    return {name: value.numpy()[:, read] if value.shape[1] == LENGTH else value.numpy()
+            for name, value in outputs.items()}
+
+
+def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> None:
+    expected = run(Fused(weights.config, task, weights.tensors), seed)
+    actual = run(fused, seed)
+    for name, value in expected.items():
+        largest = np.abs(value).max()
+        error = np.abs(actual[name] - value).max()
+        assert error <= TOLERANCE * max(largest, 1e-3), f"{name}: {error} of {largest}"
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.integers(0, 2**31))
+def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
+    weights, task = hostile_weights(*network), network[1]
+    assert_same(weights, task, fuse(weights, task, dtype=np.float64), seed)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.integers(0, 2**31))
+def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int) -> None:
+    weights, task = hostile_weights(*network), network[1]
+    fused = fuse(weights, task, [other for other in RULES if other != rule], np.float64)
+    assert_same(weights, task, fused, seed)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(hidden_act="relu", normalization_type="no_norm"), st.integers(0, 2**31))
+def test_equalising_changes_nothing(network: Network, seed: int) -> None:
+    weights, task = hostile_weights(*network), network[1]
+    fused = fuse(weights, task, dtype=np.float64)
+    assert_same(weights, task, equalise.apply(fused, maxima(fused, seed)), seed)
+
+
+def maxima(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+
+    def tap(name: str, x: tf.Tensor) -> tf.Tensor:
+        found[name] = np.abs(x.numpy()).max(axis=(0, 1))
+        return x
+
+    tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
+    encode(tensors, fused.config, *map(tf.constant, inputs(seed)), plan=fused.plan, tap=tap)
+    return found
+
+
+PLAIN = MobileBertConfig(vocab_size=20, hidden_size=24, embedding_size=6, intra_bottleneck_size=16,
+                         intermediate_size=12, num_hidden_layers=3, max_position_embeddings=16)
+
+
+def test_no_normalisation_is_left() -> None:
+    fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
+    gone = (".gamma", ".beta", ".rescale", "key.bias", "value.bias")
+    assert not [name for name in fused.tensors if name.endswith(gone)]
+    assert all(note.applied for note in fused.notes if note.rule != "cls-only")
+
+
+def test_gamma_of_zero_keeps_one_multiplication() -> None:
+    weights = random_weights(PLAIN, {"qa": 2})
+    tensors = dict(weights.tensors)
+    tensors["layers.1.output.norm.gamma"] = tensors["layers.1.output.norm.gamma"] * np.eye(24)[0].astype(np.float32)
+    fused = fuse(weights.with_tensors(tensors), "qa")
+    assert [name for name in fused.tensors if name.endswith(".rescale")] == ["layers.1.output.norm.rescale"]
+    assert_same(weights.with_tensors(tensors), "qa", fused)
+
+
+def test_layer_norm_is_refused_with_the_reason() -> None:
+    config = MobileBertConfig(**{**vars(PLAIN), "normalization_type": "layer_norm"})
+    fused = fuse(random_weights(config, {"qa": 2}), "qa")
+    notes = {note.rule: note for note in fused.notes}
+    assert not notes["eliminate-no-norm"].applied
+    assert "layer_norm" in notes["eliminate-no-norm"].message
+    assert "layers.0.ffn.0.norm.gamma" in fused.tensors
+
+
+def test_a_rule_can_be_switched_off() -> None:
+    weights = random_weights(PLAIN, {"qa": 2})
+    assert "layers.0.attention.key.bias" in fuse(weights, "qa", ["drop-key-bias"]).tensors
+    assert set(fuse(weights, "qa", ["all"]).tensors) == set(weights.tensors)
+    with pytest.raises(ConversionError, match="unknown fusion rule nonsense"):
+        fuse(weights, "qa", ["nonsense"])
+
+
+def test_classification_computes_one_row_in_the_last_block() -> None:
+    fused = fuse(random_weights(PLAIN, {"classifier": 3}), "classification")
+    tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
+    hidden = encode(tensors, fused.config, *map(tf.constant, inputs(0)), plan=fused.plan)
+    assert hidden.shape == (1, 1, 24)
+
+
+def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
+    """Scaling a residual stream by any vector leaves the function, and after balancing also the weights, unchanged."""
+    fused = fuse(random_weights(PLAIN, {"qa": 2}, seed=3), "qa")
+    scale = np.exp(np.random.default_rng(1).normal(0, 1, 24))
+    moved = {name: value.astype(np.float64) for name, value in fused.tensors.items()}
+    equalise._scale_embedding(moved, scale)
+    for layer in fused.layers:
+        for reader in equalise._stream_readers(moved, layer, fused):
+            moved[f"{reader}.kernel"] /= scale[:, None]
+        for part in ("kernel", "bias"):
+            moved[f"{layer}.output.{part}"] *= scale
+    moved["qa.kernel"] /= scale[:, None]
+    rewritten = Fused(fused.config, "qa", {name: value.astype(np.float32) for name, value in moved.items()}, fused.plan)
+    once, twice = (equalise.apply(one, maxima(one)).tensors for one in (fused, rewritten))
+    for name, value in once.items():
+        np.testing.assert_allclose(twice[name], value, rtol=1e-3, atol=1e-4 * np.abs(value).max(), err_msg=name)
+
+
+def test_one_stretch_where_channels_keep_their_shape_and_more_where_they_do_not() -> None:
+    shape = np.array([1.0, 2, 4, 8])
+    assert equalise.stretches([shape, shape * 3, shape * 100]) == [(0, 3)]
+    assert equalise.stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4]) == [(0, 2), (2, 4)]
