@@ -105,7 +105,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    fused = fuse(weights, task.name, request.without)
+    fused = fuse(weights, task.name, (*request.without, *recipe.without))
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,13 +34,18 @@ def _print(found: Inspection) -> None:
     console = Console(highlight=False)
     console.print(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}", markup=False)
 
-    table = Table("signature", "inputs", "outputs", "operators", "XNNPACK partitions", "outside", box=None)
+    first: dict[int, str] = {}
     for signature in found.signatures:
-        taken = signature.delegation
-        table.add_row(signature.name, _shapes(signature.inputs), _shapes(signature.outputs), str(signature.operators),
-                      str(taken.partitions) if taken else "?",
-                      ", ".join(name for _, name in taken.outside) if taken else "?")
-    console.print(table)
+        if (same := first.setdefault(signature.subgraph, signature.name)) != signature.name:
+            console.print(f"\nsignature {signature.name}: the same as {same}", markup=False)
+            continue
+        console.print(f"\nsignature {signature.name}: {signature.operators} operators", markup=False)
+        console.print(f"  inputs   {_shapes(signature.inputs)}\n  outputs  {_shapes(signature.outputs)}", markup=False)
+        if taken := signature.delegation:
+            rest = Counter(name for _, name in taken.outside)
+            console.print(f"  XNNPACK  {taken.partitions} partition(s); outside: "
+                          + (", ".join(f"{count} {name}" for name, count in rest.items()) or "nothing"), markup=False)
+    console.print()
 
     table = Table("operator", "version", "count", "since TFLite", box=None)
     for operator in found.operators:
@@ -55,6 +61,9 @@ def _print(found: Inspection) -> None:
         table.add_row(f"file {name}", f"{size:,}")
     console.print(table)
 
+    for note in found.provenance.get("fusion", []):
+        console.print(f"fusion {note['rule']}: {'' if note['applied'] else 'not applied: '}{note['message']}",
+                      markup=False)
     if found.provenance:
         console.print(json.dumps(found.provenance, indent=2, ensure_ascii=False), markup=False)
     else:
@@ -62,4 +71,4 @@ def _print(found: Inspection) -> None:
 
 
 def _shapes(tensors: tuple[TensorInfo, ...]) -> str:
-    return "\n".join(f"{tensor.name} {tensor.dtype} {list(tensor.shape)}" for tensor in tensors)
+    return ", ".join(f"{tensor.name} {tensor.dtype} {list(tensor.shape)}" for tensor in tensors)

@@ -82,6 +82,8 @@ class Recipe:
     word_table: str = "float32"
     # Whether channels are balanced on calibration texts first (fusion.equalise).
     equalise: bool = False
+    # Fusion rules that do not pay in this mode.
+    without: tuple[str, ...] = ()
     # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.
     runtime: str = "2.3.0"
     older: str | None = None
@@ -136,7 +138,8 @@ def parse_recipe(name: str, text: str) -> Recipe:
     if not isinstance(raw, dict) or not isinstance(raw.get("rules", []), list):
         raise ConversionError(f"recipe {name} must be an object with a list of rules")
     rules = tuple(_build(Rule, rule, f"recipe {name}, rule {i}") for i, rule in enumerate(raw.pop("rules", [])))
-    return _build(Recipe, {**raw, "name": name, "rules": rules}, f"recipe {name}")
+    without = tuple(raw.pop("without", ()))
+    return _build(Recipe, {**raw, "name": name, "rules": rules, "without": without}, f"recipe {name}")
 
 
 def _build(kind: Any, values: Any, where: str) -> Any:
