@@ -7,7 +7,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from mobilebert_lite.converters import huggingface
-
 from mobilebert_lite.errors import CheckpointError, DataError
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tokenization import Tokenizer

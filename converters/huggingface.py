@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
 
 from mobilebert_lite.config import MobileBertConfig, from_huggingface, read_json, to_huggingface
+from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
 from mobilebert_lite.errors import CheckpointError, DependencyError
 from mobilebert_lite.files import write_atomically
 from mobilebert_lite.weights import Source, Weights, checked

@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any
 
 from mobilebert_lite.converters.flatbuffer import schema
-
 from mobilebert_lite.errors import ConversionError
 
 

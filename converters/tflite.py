@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mobilebert_lite.converters.flatbuffer import read_model, write_model
-
 from mobilebert_lite.errors import ConversionError, DependencyError
 from mobilebert_lite.tasks import find_task
 

@@ -136,6 +136,7 @@ _TF1_DEFAULTS: dict[str, Any] = {
     "use_bottleneck": False, "use_bottleneck_attention": False, "key_query_shared_bottleneck": False,
     "num_feedforward_networks": 1, "normalization_type": "layer_norm", "classifier_activation": True,
 }
+_TF1_WITHOUT_DEFAULT = ("vocab_size", "embedding_size", "intra_bottleneck_size")
 _TF1_ACTIVATIONS = {"relu": "relu", "gelu": "gelu_new"}
 
 
@@ -181,7 +182,7 @@ def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
 
 def from_tensorflow1(raw: Mapping[str, Any]) -> MobileBertConfig:
     """Read the ``bert_config.json`` of google-research/mobilebert; an unknown key is an error."""
-    unknown = sorted(set(raw) - _FIELDS)
+    unknown = sorted(set(raw) - set(_TF1_DEFAULTS) - set(_TF1_WITHOUT_DEFAULT))
     if unknown:
         raise ConfigError(f"bert_config: unknown keys {', '.join(unknown)}")
     if "vocab_size" not in raw:
@@ -198,7 +199,7 @@ def to_tensorflow1(config: MobileBertConfig) -> dict[str, Any]:
     activations = {ours: theirs for theirs, ours in _TF1_ACTIVATIONS.items()}
     if config.hidden_act not in activations:
         raise ConfigError(f"config: hidden_act {config.hidden_act!r} (exact erf) has no name in bert_config.json")
-    names = [*_TF1_DEFAULTS, "vocab_size", "embedding_size", "intra_bottleneck_size"]
+    names = [*_TF1_DEFAULTS, *_TF1_WITHOUT_DEFAULT]
     return {**{name: getattr(config, name) for name in names}, "hidden_act": activations[config.hidden_act]}
 
 

@@ -23,9 +23,9 @@ import demo_data as data
 import demo_scores as scores
 import numpy as np
 import tensorflow as tf
-from mobilebert_lite.converters import huggingface
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters import huggingface
 from mobilebert_lite.datasets import read_examples
 from mobilebert_lite.files import write_atomically
 from mobilebert_lite.tokenization import Tokenizer

@@ -81,7 +81,6 @@ def tiny_qa(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
             tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A question-answering checkpoint as transformers writes it."""
     from mobilebert_lite.converters import huggingface
-
     from mobilebert_lite.weights import random_weights
 
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny_qa"
@@ -95,7 +94,6 @@ def tiny_classifier(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, .
                     tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classification checkpoint with a pooler and LABELS."""
     from mobilebert_lite.converters import huggingface
-
     from mobilebert_lite.weights import random_weights
 
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny_classifier"

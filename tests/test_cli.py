@@ -16,10 +16,10 @@ from pathlib import Path
 
 import click
 import pytest
-from mobilebert_lite.converters import metadata
 
 from mobilebert_lite import __version__
 from mobilebert_lite.cli import COMMANDS, cli
+from mobilebert_lite.converters import metadata
 
 Converted = Callable[[str, str], Path]
 Done = subprocess.CompletedProcess[str]

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import LENGTHS
-from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import as_tuple, operator_name, type_name
 
 from mobilebert_lite import __version__
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters import huggingface, metadata
+from mobilebert_lite.converters.flatbuffer import read_model, schema
+from mobilebert_lite.converters.op_versions import as_tuple, operator_name, type_name
 from mobilebert_lite.errors import ConversionError, DataError, VerificationError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import inspect

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mobilebert_lite.converters import huggingface
 from safetensors.numpy import load_file, save_file
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters import huggingface
 from mobilebert_lite.errors import CheckpointError, ConfigError, DependencyError, WeightsError
 from mobilebert_lite.weights import random_weights
 

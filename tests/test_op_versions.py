@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+
+from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters.flatbuffer import read_model, schema
 from mobilebert_lite.converters.op_versions import (
     FIRST_RUNTIME,
@@ -22,8 +24,6 @@ from mobilebert_lite.converters.op_versions import (
     operator_name,
     stamp_versions,
 )
-
-from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.weights import random_weights
 

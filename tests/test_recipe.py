@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.converters.op_versions import operator_name, type_name
 from mobilebert_lite.converters.tflite import convert_network
-
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges

@@ -39,5 +39,6 @@ def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type
         raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(known)}")
     fused = Fused(weights.config, task, cast(weights.tensors, np.float64))
     for name, rule in RULES.items():
-        fused = fused.refused(name, "switched off, or of no use in this mode") if name in without or "all" in without else rule(fused)
+        off = name in without or "all" in without
+        fused = fused.refused(name, "switched off, or of no use in this mode") if off else rule(fused)
     return replace(fused, tensors=cast(fused.tensors, dtype))

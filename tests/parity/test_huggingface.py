@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.converters.tflite import convert_network
 from safetensors.numpy import load_file
 
+from mobilebert_lite.converters import huggingface
+from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.runtime import Session

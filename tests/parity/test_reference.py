@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mobilebert_lite.converters.tflite import convert_network
 from reference import Reference
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.runtime import Session
