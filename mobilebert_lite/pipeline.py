@@ -38,7 +38,7 @@ DEFAULT_LENGTH = 128
 
 # Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
 # widen the ranges less and less.
-MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 4096
+MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
 
 Progress = Callable[[str], None]
 

@@ -120,6 +120,9 @@ def test_classifiers_agree_on_the_most_probable_class(small: Tokenizer) -> None:
 
     assert agrees([0.1, 0.6, 0.3], [0.3, 0.4, 0.3])
     assert not agrees([0.1, 0.6, 0.3], [0.4, 0.3, 0.3])
+    # 0.505 and 0.495 are a tie in the reference's own eyes, 0.53 and 0.47 are not.
+    assert agrees([0.505, 0.495], [0.495, 0.505])
+    assert not agrees([0.53, 0.47], [0.47, 0.53])
     assert not agrees([0.1, 0.6, 0.3], [np.nan, 0.6, 0.3])
 
 

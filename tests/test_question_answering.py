@@ -331,6 +331,14 @@ def test_models_agree_when_the_best_span_is_the_same(window: Features) -> None:
     assert QA.agrees(window, logits(window, {0: 4}, {0: 4}), logits(window, {0: 1}, {0: 1, 3: 2}))
 
 
+def test_a_near_tie_is_no_disagreement(window: Features) -> None:
+    # The spans 5-6 and 7-7 score 20 and 19.9, the logits spread over 10 + 10: a difference of 0.5 % of that.
+    reference = logits(window, {5: 10, 7: 9.9}, {6: 10, 7: 10})
+    assert QA.agrees(window, reference, logits(window, {5: 3, 7: 4}, {6: 3, 7: 4}))
+    worse = logits(window, {5: 10, 7: 9}, {6: 10, 7: 10})
+    assert not QA.agrees(window, worse, logits(window, {5: 3, 7: 4}, {6: 3, 7: 4}))
+
+
 def test_nothing_agrees_with_nan(window: Features) -> None:
     good, bad = logits(window, {5: 3}, {6: 3}), logits(window, {5: 3, 12: np.nan}, {6: 3})
     assert QA.agrees(window, good, good)
