@@ -34,6 +34,9 @@ test-slow: install ## Run the tests that take minutes.
 bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures.
 	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json
 
+bench-peers: install ## Time our files against stock ones, interleaved (about 15 minutes).
+	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json
+
 train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data).
 	$(BIN)/python scripts/train_demo.py
 
@@ -52,4 +55,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow bench-trained train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow bench-trained bench-peers train-demo lint typecheck wheel clean

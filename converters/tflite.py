@@ -20,7 +20,8 @@ try:
 except ImportError as error:
     raise DependencyError(f"converting needs TensorFlow ({error}): pip install 'mobilebert-lite[convert]'") from None
 
-from mobilebert_lite.graph.signatures import INPUTS, Network, signature_name
+from mobilebert_lite.graph.names import INPUTS, signature_name
+from mobilebert_lite.graph.signatures import Network
 
 DEFAULT_SIGNATURE = "serving_default"
 

@@ -25,8 +25,11 @@ class Model:
     def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None) -> None:
         """Read ``path``. Raises ModelFileError when it is no ``.tflite`` or not one of ours."""
         content = read_tflite(Path(path))
-        self.provenance = metadata.read_provenance(content)
-        self.files = metadata.read_files(content)
+        try:
+            self.provenance = metadata.read_provenance(content)
+            self.files = metadata.read_files(content)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from None
         self.task = self._task(path)
         self.session = Session(content, threads, runtime)
         prefix = f"{self.task.name}_"

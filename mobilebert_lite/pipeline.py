@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import time
@@ -11,23 +10,29 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite import __version__, verify
-from mobilebert_lite.converters import metadata, op_versions
-from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
-from mobilebert_lite.converters.flatbuffer import set_metadata
-from mobilebert_lite.converters.tflite import add_default_signature, convert_network, rewrite
-from mobilebert_lite.datasets import Example, builtin_examples, read_examples
-from mobilebert_lite.errors import ConversionError, DataError
+from mobilebert_lite import verify
+from mobilebert_lite.converters import op_versions
+from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.tflite import convert_network, rewrite
+from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
-from mobilebert_lite.graph.signatures import Network, signature_name
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.packaging import carried_files, describe, finish
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
 from mobilebert_lite.runtime import Session
+from mobilebert_lite.samples import (
+    MOST_CALIBRATION_TOKENS,
+    MOST_VERIFICATION_TOKENS,
+    read_or_builtin,
+    samples,
+    split_examples,
+)
 from mobilebert_lite.tasks import Task, find_task
 from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.weights import HEADS, Weights
@@ -35,10 +40,6 @@ from mobilebert_lite.weights import HEADS, Weights
 # Length for a task when none is asked for; never beyond what the checkpoint has positions for.
 DEFAULT_LENGTHS = {"qa": 384}
 DEFAULT_LENGTH = 128
-
-# Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
-# widen the ranges less and less.
-MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
 
 Progress = Callable[[str], None]
 
@@ -100,8 +101,8 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     weights = checkpoint.weights
     task = choose_task(weights, request.task)
     lengths = choose_lengths(weights, task, request.lengths)
-    calibration, held_aside = split_examples(_examples(request, task))
-    texts_to_calibrate = samples(checkpoint, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
+    calibration, held_aside = split_examples(read_or_builtin(request.calibration, task))
+    texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
@@ -117,7 +118,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         content = rewrite(content, lambda model: halve_table(model, weights.config.vocab_size))
 
     progress("verifying")
-    texts = samples(checkpoint, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
+    texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
     results = check(reference, content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
@@ -158,44 +159,6 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def _examples(request: Request, task: Task) -> list[Example]:
-    if request.calibration is not None:
-        return read_examples(request.calibration, task.name)
-    return builtin_examples(task.name)
-
-
-def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Every fourth example is held aside for verification, the others calibrate; a single one does both."""
-    if len(examples) < 4:
-        return list(examples[:-1] or examples), list(examples[-1:])
-    return [example for i, example in enumerate(examples) if i % 4 != 3], list(examples[3::4])
-
-
-def samples(checkpoint: Checkpoint, task: Task, examples: Sequence[Example], lengths: Sequence[int],
-            tokens: int) -> dict[str, list[Features]]:
-    """Signature -> sequences for it, of at most ``tokens`` together (but 8 at least), evenly over the examples.
-
-    Raises DataError when no text fits a length.
-    """
-    result: dict[str, list[Features]] = {}
-    for length in lengths:
-        most = max(8, tokens // length)
-        spread = examples if len(examples) <= most else [examples[i * len(examples) // most] for i in range(most)]
-        fitting: list[Features] = []
-        reason: DataError | None = None
-        for example in spread:
-            try:
-                fitting += task.features(checkpoint.tokenizer, example, length)
-            except DataError as error:  # a question can be too long for a short signature
-                reason = error
-        if not fitting:
-            raise DataError(f"no calibration text can be used at length {length}: {reason}")
-        # Long contexts make many windows; every part of them should be seen.
-        step = max(1, -(-len(fitting) // most))
-        result[signature_name(task.name, length)] = fitting[::step]
-    return result
-
-
 def balance(fused: Fused, request: Request, texts: Mapping[str, Sequence[Features]]) -> Fused:
     """``fused`` with its channels balanced on the texts of the longest signature."""
     if equalise.NAME in request.without or "all" in request.without:
@@ -227,48 +190,6 @@ def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Se
     return results
 
 
-def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             fused: Fused, results: Sequence[verify.Verification]) -> dict[str, Any]:
-    """The provenance that the file carries."""
-    weights = checkpoint.weights
-    return {
-        "toolkit": f"mobilebert-lite {__version__}",
-        "task": task.name,
-        "lengths": list(lengths),
-        "lower_case": checkpoint.tokenizer.lower_case,
-        "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
-                   "sha256": weights.source.sha256, "parameters": weights.parameters},
-        "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
-        "recipe": {"name": recipe.name, "word_table": recipe.word_table,
-                   "rules": [vars(rule) for rule in recipe.rules]},
-        "fusion": [vars(note) for note in fused.notes],
-        "mask_constant": request.mask_constant,
-        "calibration": {"texts": request.calibration.name if request.calibration else "built in",
-                        "sha256": _sha256(request.calibration)},
-        "verification": verify.summary(results),
-    }
-
-
-def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
-    """Vocabulary and, for classes, their names."""
-    carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
-    if task.head == "classifier" and checkpoint.labels:
-        carried[metadata.LABELS] = "".join(f"{label}\n" for label in checkpoint.labels).encode()
-    return carried
-
-
-def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, bytes]) -> bytes:
-    """The quantised file with its versions stamped, its own description, and the files it carries."""
-    def change(model: Any) -> None:
-        provenance["min_runtime_version"] = op_versions.stamp_versions(model)
-        model.description = f"{provenance['toolkit']}: MobileBERT for {provenance['task']}".encode()
-        set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
-        set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
-        add_default_signature(model)
-
-    return metadata.append_files(rewrite(content, change), carried)
-
-
 def _check_writable(output: Path) -> None:
     """Fail now rather than after minutes of work."""
     if output.is_dir():
@@ -285,7 +206,3 @@ def _check_runtime(needed: str, asked: str | None) -> None:
     if asked is not None and op_versions.as_tuple(needed) > op_versions.as_tuple(asked):
         raise ConversionError(f"the file needs TFLite {needed}, but --runtime asks for {asked}; "
                               "choose another --quantize mode or a later runtime")
-
-
-def _sha256(path: Path | None) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path else None

@@ -25,8 +25,9 @@ from mobilebert_lite.converters.op_versions import as_tuple, operator_name, type
 from mobilebert_lite.errors import ConversionError, DataError, VerificationError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import inspect
-from mobilebert_lite.pipeline import Request, check, choose_lengths, choose_task, convert, split_examples
+from mobilebert_lite.pipeline import Request, check, choose_lengths, choose_task, convert
 from mobilebert_lite.runtime import Session
+from mobilebert_lite.samples import split_examples
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.features import pack
 from mobilebert_lite.tokenization import Tokenizer

@@ -31,7 +31,8 @@ from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import fuse
-from mobilebert_lite.graph.signatures import Network, signature_name
+from mobilebert_lite.graph.names import signature_name
+from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import delegation
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import quantise_rows

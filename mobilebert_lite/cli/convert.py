@@ -41,17 +41,26 @@ class Lengths(click.ParamType):
 @click.option("--output", "-o", type=PATH, help="[default: mobilebert-TASK-MODE.tflite]")
 @click.option("--report", type=PATH, help="Write a JSON report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(output: Path | None, as_json: bool, **options: object) -> None:
+def command(output: Path | None, as_json: bool, task: str | None, quantize: str, recipe: Path | None,
+            runtime: str | None, **options: object) -> None:
     """Make a verified .tflite from a checkpoint.
 
     The file appears only when its outputs agree with the checkpoint's on texts held aside.
     """
     from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.quantization.recipe import load_recipe
+    from mobilebert_lite.tasks import find_task
+
+    # Wrong words are found before TensorFlow's seconds of import.
+    if task is not None:
+        find_task(task)
+    load_recipe(quantize, recipe, runtime)
     from mobilebert_lite.pipeline import Request, convert
 
     if output is None:
-        output = Path(f"mobilebert-{options['task'] or 'qa'}-{options['quantize']}.tflite")
-    report = convert(Request(output=output, **options), progress)  # type: ignore[arg-type]
+        output = Path(f"mobilebert-{task or 'qa'}-{quantize}.tflite")
+    report = convert(Request(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
+                             **options), progress)  # type: ignore[arg-type]
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
         return

@@ -18,7 +18,7 @@ import numpy as np
 
 from mobilebert_lite.fusion.algebra import Tensors, absorb, rescale_output, take_norm
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.weights import has_projection
+from mobilebert_lite.fusion.stream import block_readers, head_readers, scale_embedding
 
 NAME = "eliminate-no-norm"
 
@@ -60,13 +60,7 @@ Stream = tuple[np.ndarray, np.ndarray]
 def _embedding(tensors: Tensors, fused: Fused) -> Stream:
     """γ and β of the embedding go into its three summands, so the stream starts as h itself."""
     gamma, beta = take_norm(tensors, "embeddings.norm")
-    if has_projection(fused.config):  # transformers stores one in any case
-        rescale_output(tensors, "embeddings.projection", gamma)
-    else:
-        tensors["embeddings.word"] = tensors["embeddings.word"] * gamma
-    for summand in ("position", "token_type", "segment_step"):
-        if f"embeddings.{summand}" in tensors:
-            tensors[f"embeddings.{summand}"] = tensors[f"embeddings.{summand}"] * gamma
+    scale_embedding(tensors, gamma, fused.config)
     tensors["embeddings.position"] = tensors["embeddings.position"] + beta
     return np.ones_like(gamma), np.zeros_like(beta)
 
@@ -75,16 +69,10 @@ def _enter_block(tensors: Tensors, layer: str, stream: Stream, fused: Fused) -> 
     """The dense layers that read the stream between blocks; the block's own stream starts as h itself."""
     gain, shift = stream
     config = fused.config
-    readers = [f"{layer}.bottleneck.input"]
-    if config.key_query_shared_bottleneck and not config.use_bottleneck_attention:
-        readers.append(f"{layer}.bottleneck.attention")
-    for reader in readers:
+    for reader in block_readers(tensors, layer, config):
         absorb(tensors, reader, gain, shift)
-        rescale_output(tensors, reader, *take_norm(tensors, f"{reader}.norm"))
-    if not config.use_bottleneck_attention:
-        others = ["value"] if config.key_query_shared_bottleneck else ["query", "key", "value"]
-        for other in others:
-            absorb(tensors, f"{layer}.attention.{other}", gain, shift)
+        if f"{reader}.norm.gamma" in tensors:
+            rescale_output(tensors, reader, *take_norm(tensors, f"{reader}.norm"))
     # transformers stores this one for TINY, where nothing reads it.
     for part in ("kernel", "bias", "norm.gamma", "norm.beta") if config.use_bottleneck_attention else ():
         tensors.pop(f"{layer}.bottleneck.attention.{part}", None)
@@ -121,6 +109,5 @@ def _leave(tensors: Tensors, stream: Stream, fused: Fused) -> None:
     if fused.task == "features":
         tensors["final.gamma"], tensors["final.beta"] = stream
         return
-    for dense in ("pooler", "qa", "mlm.transform", *(() if "pooler.kernel" in tensors else ("classifier", "nsp"))):
-        if f"{dense}.kernel" in tensors:
-            absorb(tensors, dense, *stream)
+    for dense in head_readers(tensors):
+        absorb(tensors, dense, *stream)

@@ -26,6 +26,7 @@ import numpy as np
 
 from mobilebert_lite.fusion.algebra import Tensors, absorb, cast, rescale_output
 from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.fusion.stream import block_readers, head_readers, scale_embedding
 
 NAME = "equalise"
 
@@ -145,7 +146,7 @@ def stretches(maxima: Sequence[np.ndarray]) -> list[tuple[int, int]]:
 
 def _outer_stream(tensors: Tensors, maxima: Maxima, fused: Fused) -> int:
     """Balance the stream between blocks; returns the number of stretches."""
-    readers = {layer: _stream_readers(tensors, layer, fused) for layer in fused.layers}
+    readers = {layer: block_readers(tensors, layer, fused.config) for layer in fused.layers}
     parts = stretches([maxima[f"{layer}.stream"] for layer in fused.layers])
     vectors: list[np.ndarray] = []
     for start, end in parts:
@@ -153,41 +154,15 @@ def _outer_stream(tensors: Tensors, maxima: Maxima, fused: Fused) -> int:
         maximum = profile([maxima[f"{layer}.stream"] for layer in within])
         rows = row_sizes(tensors, [reader for layer in within for reader in readers[layer]], maximum)
         vectors += [balance(maximum, rows)] * len(within)
-    _scale_embedding(tensors, vectors[0])
+    scale_embedding(tensors, vectors[0], fused.config)
     for layer, here, after in zip(fused.layers, vectors, [*vectors[1:], vectors[-1]], strict=True):
         _move(tensors, here, [], readers[layer])
         rescale_output(tensors, f"{layer}.output", after)
         if after is not here:
             name = f"{layer}.output.norm.rescale"
             tensors[name] = tensors.get(name, 1.0) * after / here
-    _scale_readers_at_the_end(tensors, vectors[-1])
-    return len(parts)
-
-
-def _scale_embedding(tensors: Tensors, gain: np.ndarray) -> None:
-    if "embeddings.projection.kernel" in tensors:
-        rescale_output(tensors, "embeddings.projection", gain)
-    else:
-        tensors["embeddings.word"] = tensors["embeddings.word"] * gain
-    for summand in ("position", "token_type", "segment_step"):
-        if f"embeddings.{summand}" in tensors:
-            tensors[f"embeddings.{summand}"] = tensors[f"embeddings.{summand}"] * gain
-
-
-def _stream_readers(tensors: Tensors, layer: str, fused: Fused) -> list[str]:
-    """Dense layers of a block that read the stream between blocks."""
-    readers = [f"{layer}.bottleneck.input"]
-    if fused.config.use_bottleneck_attention:
-        return readers
-    if f"{layer}.bottleneck.attention.kernel" in tensors:
-        return [*readers, f"{layer}.bottleneck.attention", f"{layer}.attention.value"]
-    return [*readers, *(f"{layer}.attention.{part}" for part in ("query", "key", "value"))]
-
-
-def _scale_readers_at_the_end(tensors: Tensors, gain: np.ndarray) -> None:
     if "final.gamma" in tensors:
-        tensors["final.gamma"] = tensors["final.gamma"] / gain
-        return
-    for dense in ("pooler", "qa", "mlm.transform", *(() if "pooler.kernel" in tensors else ("classifier", "nsp"))):
-        if f"{dense}.kernel" in tensors:
-            absorb(tensors, dense, 1.0 / gain)
+        tensors["final.gamma"] = tensors["final.gamma"] / vectors[-1]
+    else:
+        _move(tensors, vectors[-1], [], head_readers(tensors))
+    return len(parts)

@@ -12,9 +12,8 @@ from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.encoder import encode
+from mobilebert_lite.graph.names import INPUTS
 from mobilebert_lite.graph.ops import Tensors
-
-INPUTS = ("ids", "mask", "segment_ids")
 
 Outputs = dict[str, tf.Tensor]
 Head = Callable[[Tensors, tf.Tensor], Outputs]
@@ -78,8 +77,3 @@ class Network(tf.Module):
         function = self.signature(inputs[0]["ids"].shape[1])
         return [{name: value.numpy() for name, value in
                  function(*(tf.constant(one[name], tf.int32) for name in INPUTS)).items()} for one in inputs]
-
-
-def signature_name(task: str, length: int) -> str:
-    """``qa_384``: how a signature is called in a file."""
-    return f"{task}_{length}"

@@ -13,6 +13,7 @@ from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import RULES, fuse
 from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.fusion.stream import block_readers, scale_embedding
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.weights import Weights, random_weights
@@ -29,7 +30,8 @@ def configs(draw: st.DrawFn, **fixed: object) -> MobileBertConfig:
     """Small networks of every variant."""
     width = draw(st.sampled_from([8, 16]))
     values: dict[str, object] = {
-        "vocab_size": 20, "hidden_size": draw(st.sampled_from([width, 24])), "embedding_size": 6,
+        "vocab_size": 20, "hidden_size": draw(st.sampled_from([width, 24])),
+        "embedding_size": draw(st.sampled_from([6, 24])),
         "intra_bottleneck_size": width, "intermediate_size": 12,
         "num_attention_heads": draw(st.sampled_from([1, 2, 4])),
         "num_hidden_layers": draw(st.integers(1, 4)), "num_feedforward_networks": draw(st.integers(1, 4)),
@@ -179,9 +181,9 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
     fused = fuse(random_weights(PLAIN, {"qa": 2}, seed=3), "qa")
     scale = np.exp(np.random.default_rng(1).normal(0, 1, 24))
     moved = {name: value.astype(np.float64) for name, value in fused.tensors.items()}
-    equalise._scale_embedding(moved, scale)
+    scale_embedding(moved, scale, PLAIN)
     for layer in fused.layers:
-        for reader in equalise._stream_readers(moved, layer, fused):
+        for reader in block_readers(moved, layer, PLAIN):
             moved[f"{reader}.kernel"] /= scale[:, None]
         for part in ("kernel", "bias"):
             moved[f"{layer}.output.{part}"] *= scale

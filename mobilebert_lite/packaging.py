@@ -1,0 +1,67 @@
+"""What a finished file carries besides the network: its own description, operator versions, vocabulary, labels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mobilebert_lite import __version__, verify
+from mobilebert_lite.converters import metadata, op_versions
+from mobilebert_lite.converters.checkpoints import Checkpoint
+from mobilebert_lite.converters.flatbuffer import set_metadata
+from mobilebert_lite.converters.tflite import add_default_signature, rewrite
+from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.quantization.recipe import Recipe
+from mobilebert_lite.tasks import Task
+
+if TYPE_CHECKING:
+    from mobilebert_lite.pipeline import Request
+
+
+def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
+             fused: Fused, results: Sequence[verify.Verification]) -> dict[str, Any]:
+    """The provenance that the file carries."""
+    weights = checkpoint.weights
+    return {
+        "toolkit": f"mobilebert-lite {__version__}",
+        "task": task.name,
+        "lengths": list(lengths),
+        "lower_case": checkpoint.tokenizer.lower_case,
+        "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
+                   "sha256": weights.source.sha256, "parameters": weights.parameters},
+        "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
+        "recipe": {"name": recipe.name, "word_table": recipe.word_table,
+                   "rules": [vars(rule) for rule in recipe.rules]},
+        "fusion": [vars(note) for note in fused.notes],
+        "mask_constant": request.mask_constant,
+        "calibration": {"texts": request.calibration.name if request.calibration else "built in",
+                        "sha256": _sha256(request.calibration)},
+        "verification": verify.summary(results),
+    }
+
+
+def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
+    """Vocabulary and, for classes, their names."""
+    carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
+    if task.head == "classifier" and checkpoint.labels:
+        carried[metadata.LABELS] = "".join(f"{label}\n" for label in checkpoint.labels).encode()
+    return carried
+
+
+def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, bytes]) -> bytes:
+    """The quantised file with its versions stamped, its own description, and the files it carries."""
+    def change(model: Any) -> None:
+        provenance["min_runtime_version"] = op_versions.stamp_versions(model)
+        model.description = f"{provenance['toolkit']}: MobileBERT for {provenance['task']}".encode()
+        set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
+        set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
+        add_default_signature(model)
+
+    return metadata.append_files(rewrite(content, change), carried)
+
+
+def _sha256(path: Path | None) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else None

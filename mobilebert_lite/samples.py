@@ -1,0 +1,54 @@
+"""Texts that a conversion is calibrated with, and texts held aside to verify it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobilebert_lite.datasets import Example, builtin_examples, read_examples
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.graph.names import signature_name
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tokenization import Tokenizer
+
+# Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
+# widen the ranges less and less.
+MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
+
+
+def read_or_builtin(path: Path | None, task: Task) -> list[Example]:
+    """The examples in ``path``, or the package's own. Raises DataError."""
+    return builtin_examples(task.name) if path is None else read_examples(path, task.name)
+
+
+def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Every fourth example is held aside for verification, the others calibrate; a single one does both."""
+    if len(examples) < 4:
+        return list(examples[:-1] or examples), list(examples[-1:])
+    return [example for i, example in enumerate(examples) if i % 4 != 3], list(examples[3::4])
+
+
+def samples(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengths: Sequence[int],
+            tokens: int) -> dict[str, list[Features]]:
+    """Signature -> sequences for it, of at most ``tokens`` together (but 8 at least), evenly over the examples.
+
+    Raises DataError when no text fits a length.
+    """
+    result: dict[str, list[Features]] = {}
+    for length in lengths:
+        most = max(8, tokens // length)
+        spread = examples if len(examples) <= most else [examples[i * len(examples) // most] for i in range(most)]
+        fitting: list[Features] = []
+        reason: DataError | None = None
+        for example in spread:
+            try:
+                fitting += task.features(tokenizer, example, length)
+            except DataError as error:  # a question can be too long for a short signature
+                reason = error
+        if not fitting:
+            raise DataError(f"no calibration text can be used at length {length}: {reason}")
+        # Long contexts make many windows; every part of them should be seen.
+        step = max(1, -(-len(fitting) // most))
+        result[signature_name(task.name, length)] = fitting[::step]
+    return result
