@@ -344,9 +344,12 @@ def test_closed_pipe(converted: Converted) -> None:
     assert process.wait(30) == 1
 
 
-@pytest.mark.parametrize("stage", ["building", "verifying"])
-def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str) -> None:
-    """Ctrl-C in the middle: exit 130, the old output as it was, no temporary files anywhere."""
+@pytest.mark.parametrize(("stage", "number", "code", "message"), [
+    ("building", signal.SIGINT, 130, "Error: interrupted; nothing was written"),
+    ("verifying", signal.SIGINT, 130, "Error: interrupted; nothing was written"),
+    ("building", signal.SIGTERM, 143, "Error: ended by SIGTERM; nothing was written")])
+def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str, number: int, code: int, message: str) -> None:
+    """Ctrl-C or a polite kill in the middle: the old output as it was, no temporary files anywhere."""
     temporary, output = tmp_path / "temporary", tmp_path / "out" / "model.tflite"
     temporary.mkdir()
     output.parent.mkdir()
@@ -355,10 +358,10 @@ def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str) -> None:
     process = subprocess.Popen(command, text=True, stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": str(temporary)})
     assert process.stderr is not None
     assert any(line.startswith(f"· {stage}") for line in process.stderr)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest = process.stderr.read()
-    assert process.wait(60) == 130
-    assert rest.splitlines()[-1] == "Error: interrupted; nothing was written"
+    assert process.wait(60) == code
+    assert rest.splitlines()[-1] == message
     assert "Traceback" not in rest
     assert list(temporary.iterdir()) == []
     assert os.listdir(output.parent) == ["model.tflite"]

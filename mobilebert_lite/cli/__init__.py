@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -46,19 +47,24 @@ def cli(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Exit codes: 0 done, 1 the request failed (one line on stderr), 2 usage, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 the request failed (one line on stderr), 2 usage, 130 interrupted,
+    143 ended."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     else:
         hide_native_logs()
+    # A polite end, so that temporary files are removed as on Ctrl-C.
+    signal.signal(signal.SIGTERM, _end)
     try:
         result: Any = cli.main(arguments, prog_name="mbl", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        if isinstance(error.__cause__ or error, _Ended):
+            _fail("ended by SIGTERM; nothing was written", 143)
         _fail("interrupted; nothing was written", 130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to say
@@ -73,6 +79,14 @@ def main(arguments: list[str] | None = None) -> None:
     except MemoryError:
         _fail("not enough memory; convert with fewer or shorter lengths (--seq-len)", 1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+class _Ended(KeyboardInterrupt):
+    """SIGTERM, on the same way out as Ctrl-C: native code passes that kind on, and no other."""
+
+
+def _end(number: int, frame: object) -> None:
+    raise _Ended
 
 
 def _discard_output() -> None:
