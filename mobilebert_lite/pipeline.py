@@ -21,6 +21,7 @@ from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.lengths import choose
 from mobilebert_lite.packaging import carried_files, describe, finish
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
@@ -32,6 +33,7 @@ from mobilebert_lite.samples import (
     read_or_builtin,
     samples,
     split_examples,
+    tokens_used,
 )
 from mobilebert_lite.tasks import Task, find_task
 from mobilebert_lite.tasks.features import Features
@@ -55,6 +57,8 @@ class Request:
     # None: what the checkpoint's head says.
     task: str | None = None
     lengths: tuple[int, ...] = ()
+    # Choose this many lengths for the calibration texts, up to the one in ``lengths`` or the default; 0: as given.
+    auto_lengths: int = 0
     quantize: str = "int8"
     recipe: Path | None = None
     calibration: Path | None = None
@@ -101,7 +105,11 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     weights = checkpoint.weights
     task = choose_task(weights, request.task)
     lengths = choose_lengths(weights, task, request.lengths)
-    calibration, held_aside = split_examples(read_or_builtin(request.calibration, task))
+    examples = read_or_builtin(request.calibration, task)
+    if request.auto_lengths:
+        used = tokens_used(checkpoint.tokenizer, task, examples, lengths[0])
+        lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
+    calibration, held_aside = split_examples(examples)
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")

@@ -52,3 +52,8 @@ def samples(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengt
         step = max(1, -(-len(fitting) // most))
         result[signature_name(task.name, length)] = fitting[::step]
     return result
+
+
+def tokens_used(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], length: int) -> list[int]:
+    """How many of ``length`` tokens each sequence made of ``examples`` uses. Raises DataError for an unusable text."""
+    return [one.length_used for example in examples for one in task.features(tokenizer, example, length)]

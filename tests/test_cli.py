@@ -98,7 +98,7 @@ def test_commands_that_do_without_tensorflow(converted: Converted, arguments: tu
     (("run", "x.tflite", "--question", "who"), "--question and --context go together"),
     (("run", "x.tflite", *QUESTION, "--text", "x"), "give either"),
     (("run", "x.tflite", "--text", "x", "--top", "0"), "0 is not in the range"),
-    (("convert", "--seq-len", "long"), "'long' is not a list of whole numbers"),
+    (("convert", "--seq-len", "long"), "'long' is neither whole numbers"),
     (("convert", "--bits", "8"), "No such option"),
     (("inspect", "--threads"), "No such option"),
 ])
@@ -400,3 +400,20 @@ def test_options_reach_the_file(tiny_classifier: Path, tmp_path: Path) -> None:
     assert provenance["calibration"]["texts"] == "texts.jsonl"
     assert {note["rule"]: note["applied"] for note in provenance["fusion"]}["drop-key-bias"] is False
     assert metadata.read_files(output.read_bytes())["labels.txt"] == b"a\nb\nc\nd\n"
+
+
+def test_lengths_are_chosen_for_the_texts(tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
+    output = tmp_path / "auto.tflite"
+    done = mbl("convert", "--weights", tiny_qa, "--seq-len", "auto:2", "--calibration", tiny_questions, "-o", output,
+               "--quantize", "dynamic", "--json")
+    assert done.returncode == 0, done.stderr
+    longest, shorter = json.loads(done.stdout)["provenance"]["lengths"]
+    assert shorter < longest
+    assert shorter % 8 == 0
+
+
+@pytest.mark.parametrize("value", ["auto:0", "auto:99", "auto:many", "64;32"])
+def test_wrong_lengths_are_usage_errors(value: str) -> None:
+    done = mbl("convert", "--seq-len", value)
+    assert done.returncode == 2
+    assert value in done.stderr

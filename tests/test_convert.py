@@ -132,6 +132,20 @@ def test_lengths_share_their_weights(model: Any) -> None:
     assert alone == [[32, 64]]
 
 
+def test_lengths_share_scales_and_biases(converted: Converted) -> None:
+    """The same activation has one scale at every length, so biases, which are in its units, are shared too."""
+    model = read_model(converted("qa", "int8").read_bytes())
+    first, second = model.subgraphs
+    scales = [[None if tensor.quantization is None or tensor.quantization.scale is None
+               else tuple(tensor.quantization.scale) for tensor in subgraph.tensors] for subgraph in (first, second)]
+    assert scales[0] == scales[1]
+    biases = [[tensor.buffer for tensor in subgraph.tensors if type_name(tensor) == "INT32" and len(tensor.shape) == 1
+               and tensor.quantization is not None and tensor.quantization.scale is not None]
+              for subgraph in (first, second)]
+    assert len(biases[0]) > 10
+    assert biases[0] == biases[1]
+
+
 def test_zero_points_are_stored_once(converted: Converted) -> None:
     """One for every channel of every dense layer, all zero: a tenth of a small file, were each stored."""
     model = schema().Model.GetRootAs(converted("qa", "int8").read_bytes(), 0)

@@ -11,25 +11,32 @@ PATH = click.Path(path_type=Path)
 
 
 class Lengths(click.ParamType):
-    """384 or 384,256,128."""
+    """384, 384,256,128, or auto:8: the lengths, and how many to choose (0: these)."""
 
-    name = "LENGTH[,LENGTH…]"
+    name = "LENGTH[,LENGTH…]|auto:K"
 
-    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
+    def convert(self, value: object, param: click.Parameter | None,
+                context: click.Context | None) -> tuple[tuple[int, ...], int]:
         if isinstance(value, tuple):
             return value
         try:
-            return tuple(int(part) for part in str(value).split(","))
+            if str(value).startswith("auto:"):
+                count = int(str(value).removeprefix("auto:"))
+                if 1 <= count <= 32:
+                    return (), count
+                self.fail(f"{value}: between 1 and 32 lengths can be chosen", param, context)
+            return tuple(int(part) for part in str(value).split(",")), 0
         except ValueError:
-            self.fail(f"{value!r} is not a list of whole numbers such as 384 or 384,256,128", param, context)
+            self.fail(f"{value!r} is neither whole numbers such as 384 or 384,256,128, nor auto:8", param, context)
 
 
 @click.command("convert")
 @click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint folder or hub id; the bundled demo without it.")
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
 @click.option("--task", help="qa, classification or features; by default what the checkpoint has a head for.")
-@click.option("--seq-len", "lengths", type=Lengths(), default=(),
-              help="Sequence lengths, one signature each. [default: 384 for qa, 128 otherwise]")
+@click.option("--seq-len", "lengths", type=Lengths(), default=((), 0),
+              help="Sequence lengths, one signature each; auto:K chooses K for the calibration texts. "
+                   "[default: 384 for qa, 128 otherwise]")
 @click.option("--quantize", default="int8", show_default=True, metavar="MODE", help="none, fp16, dynamic or int8.")
 @click.option("--recipe", type=PATH, help="A recipe of your own (JSON) in place of a mode.")
 @click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON or TSV.")
@@ -42,7 +49,7 @@ class Lengths(click.ParamType):
 @click.option("--report", type=PATH, help="Write a JSON report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(output: Path | None, as_json: bool, task: str | None, quantize: str, recipe: Path | None,
-            runtime: str | None, **options: object) -> None:
+            runtime: str | None, lengths: tuple[tuple[int, ...], int], **options: object) -> None:
     """Make a verified .tflite from a checkpoint.
 
     The file appears only when its outputs agree with the checkpoint's on texts held aside.
@@ -60,7 +67,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
     if output is None:
         output = Path(f"mobilebert-{task or 'qa'}-{quantize}.tflite")
     report = convert(Request(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
-                             **options), progress)  # type: ignore[arg-type]
+                             lengths=lengths[0], auto_lengths=lengths[1], **options), progress)  # type: ignore[arg-type]
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
         return

@@ -36,7 +36,21 @@ def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, n
             runner(**inputs)
             for index, tensor in watched:
                 _widen(ranges, tensor, _read_part(interpreter.get_tensor(index, definition.subgraphIndex), inputs))
+    _tie(model, ranges)
     return ranges
+
+
+def _tie(model: Any, ranges: Ranges) -> None:
+    """One range for the same activation at every length, so that scales and biases are equal and stored once."""
+    shapes = [[operator.opcodeIndex for operator in subgraph.operators] for subgraph in model.subgraphs]
+    # A length that TensorFlow drew otherwise keeps ranges of its own.
+    alike = [subgraph for subgraph, shape in zip(model.subgraphs, shapes, strict=True) if shape == shapes[0]]
+    for operators in zip(*(subgraph.operators for subgraph in alike), strict=True):
+        names = [subgraph.tensors[operator.outputs[0]].name.decode()
+                 for subgraph, operator in zip(alike, operators, strict=True)]
+        known = [ranges[name] for name in names if name in ranges]
+        if known:
+            ranges.update(dict.fromkeys(names, (min(low for low, _ in known), max(high for _, high in known))))
 
 
 def _activations(subgraph: Any) -> list[tuple[int, str]]:
