@@ -174,7 +174,8 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
          dtype: str = "float32") -> None:
     """Write ``weights`` as a checkpoint that transformers and ``load`` read; ``dtype`` is float32 or float16.
 
-    Each file appears whole or not at all. Raises OSError when the folder cannot be written.
+    Each file appears whole or not at all. Raises OSError when the folder cannot be made, ConversionError when a file
+    cannot be written.
     """
     from safetensors.numpy import save as serialise
 

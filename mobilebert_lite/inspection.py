@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -104,12 +105,15 @@ def _text(value: bytes | str | None) -> str:
 
 def _signatures(model: Any) -> list[SignatureInfo]:
     found = []
+    # Two names of one subgraph are common, and loading a model to see its partitions costs a second.
+    delegations = {index: delegation(model, index)
+                   for index in sorted({int(definition.subgraphIndex) for definition in model.signatureDefs or []})}
     for definition in model.signatureDefs or []:
         subgraph = model.subgraphs[definition.subgraphIndex]
         found.append(SignatureInfo(
             _text(definition.signatureKey), int(definition.subgraphIndex), _tensors(subgraph, definition.inputs),
             _tensors(subgraph, definition.outputs), len(subgraph.operators),
-            delegation(model, definition.subgraphIndex)))
+            delegations[definition.subgraphIndex]))
     return found
 
 
@@ -176,8 +180,6 @@ def delegation(model: Any, subgraph: int) -> Delegation | None:
 
 def _alone(model: Any, subgraph: int) -> Any:
     """A model with only that subgraph; shares everything else with ``model``."""
-    import copy
-
     alone = copy.copy(model)
     alone.subgraphs = [model.subgraphs[subgraph]]
     alone.signatureDefs = []
