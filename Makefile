@@ -12,6 +12,7 @@ help: ## Show the targets.
 install: $(STAMP) ## Make .venv with everything for development.
 
 $(STAMP): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (TensorFlow is large: a minute or two)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
