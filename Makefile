@@ -38,6 +38,12 @@ bench-trained: install ## Score the trained checkpoints in every mode against th
 bench-peers: install ## Time our files against stock ones, interleaved (about 15 minutes).
 	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json
 
+bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's recorded features.
+	$(BIN)/python benchmarks/suites/text.py --check --json out/text.json
+
+tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
+	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
+
 train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data).
 	$(BIN)/python scripts/train_demo.py
 
@@ -56,4 +62,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow bench-trained bench-peers train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow bench-trained bench-peers bench-text tokenizer-cases train-demo lint typecheck wheel clean

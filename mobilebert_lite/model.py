@@ -22,8 +22,12 @@ _LARGEST = 2 << 30
 class Model:
     """A converted model with its vocabulary, labels and lengths."""
 
-    def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None) -> None:
-        """Read ``path``. Raises ModelFileError when it is no ``.tflite`` or not one of ours."""
+    def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None,
+                 tokenizer: str = "reference") -> None:
+        """Read ``path``. ``tokenizer`` is one of tokenization.BEHAVIOURS.
+
+        Raises ModelFileError when it is no ``.tflite`` or not one of ours.
+        """
         content = read_tflite(Path(path))
         try:
             self.provenance = metadata.read_provenance(content)
@@ -40,7 +44,7 @@ class Model:
         if not self.lengths:
             raise ModelFileError(f"{path} has no signature {prefix}<length>; it has "
                                  f"{', '.join(self.session.signatures) or 'none'}")
-        self.tokenizer = self._tokenizer(path)
+        self.tokenizer = self._tokenizer(path, tokenizer)
 
     def _task(self, path: str | Path) -> Task:
         task = TASKS.get(str(self.provenance.get("task")))
@@ -49,11 +53,11 @@ class Model:
                                  "carry what is needed to run them on text")
         return task
 
-    def _tokenizer(self, path: str | Path) -> Tokenizer:
+    def _tokenizer(self, path: str | Path, behaviour: str) -> Tokenizer:
         if metadata.VOCABULARY not in self.files:
             raise ModelFileError(f"{path} carries no vocabulary ({metadata.VOCABULARY})")
         words = parse_vocabulary(self.files[metadata.VOCABULARY])
-        return Tokenizer(words, lower_case=bool(self.provenance.get("lower_case", True)))
+        return Tokenizer(words, bool(self.provenance.get("lower_case", True)), behaviour)
 
     @property
     def labels(self) -> tuple[str, ...]:

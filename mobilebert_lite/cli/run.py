@@ -25,11 +25,13 @@ import click
 @click.option("--stride", default=128, show_default=True, type=click.IntRange(1),
               help="Tokens between the windows over a long context.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For each inference.")
+@click.option("--tokenizer", type=click.Choice(["reference", "phone"]), default="reference", show_default=True,
+              help="phone: as the Task Library and MediaPipe split texts.")
 @click.option("--runtime", help="ai-edge-litert or tflite-runtime; by default the first that is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: Path, question: str | None, context: str | None, text: str | None, pair: str | None, top: int | None,
             max_answer_tokens: int, null_threshold: float, no_null: bool, stride: int, threads: int,
-            runtime: str | None, as_json: bool) -> None:
+            tokenizer: str, runtime: str | None, as_json: bool) -> None:
     """Answer a question or classify a text with MODEL, a .tflite that `mbl convert` made.
 
     Vocabulary, labels and lengths come from the file. Long contexts are read in windows.
@@ -40,7 +42,7 @@ def command(model: Path, question: str | None, context: str | None, text: str | 
         raise click.UsageError("give either --question and --context, or --text")
     from mobilebert_lite.model import Model
 
-    loaded = Model(model, threads, runtime)
+    loaded = Model(model, threads, runtime, tokenizer)
     if question is not None and context is not None:
         context = _or_stdin(context)
         answers = loaded.answer(question, context, max_answer_tokens=max_answer_tokens, stride=stride,
