@@ -23,12 +23,12 @@ class Model:
     """A converted model with its vocabulary, labels and lengths."""
 
     def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None,
-                 tokenizer: str = "reference") -> None:
-        """Read ``path``. ``tokenizer`` is one of tokenization.BEHAVIOURS.
+                 tokenizer: str = "reference", content: bytes | None = None) -> None:
+        """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIOURS.
 
         Raises ModelFileError when it is no ``.tflite`` or not one of ours.
         """
-        content = read_tflite(Path(path))
+        content = read_tflite(Path(path)) if content is None else content
         try:
             self.provenance = metadata.read_provenance(content)
             self.files = metadata.read_files(content)
@@ -84,7 +84,8 @@ class Model:
         """
         if not isinstance(self.task, question_answering.QuestionAnswering):
             raise ModelFileError(f"this model is for {self.task.name}, not for questions; give it --text")
-        windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride=stride)
+        windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride,
+                                             question_answering.longest_question(self.longest))
         read = [self.run(window) for window in windows]
         return question_answering.decode([window for window, _ in read], [outputs for _, outputs in read], context,
                                          n_best, max_answer_tokens, null_threshold, allow_null)

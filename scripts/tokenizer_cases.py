@@ -24,8 +24,8 @@ from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer
 # widths, CJK, punctuation outside ASCII, spaces of all kinds, control and format characters, private use, emoji with
 # modifiers, combining marks alone, scripts without case, special tokens.
 AWKWARD = (
-    "é", "e\u0301", "Å", "İ", "ß", "ẞ", "Ǆ", "ﬁ", "½", "²", "Ω", "Ａ", "１", "ﾊ", "日本語", "한국어", "かな", "𠀀", "।", "“",
-    "”", "—", "…", "¿", "«", "€", "©", "\u00a0", "\u2009", "\u3000", "\u2028", "\x0b", "\x85", "\t", "\n", "\r",
+    "é", "e\u0301", "Å", "İ", "ß", "ẞ", "Ǆ", "ﬁ", "½", "²", "Ω", "Ａ", "１", "ﾊ", "日本語", "한국어", "かな", "𠀀", "।",
+    "“", "”", "—", "…", "¿", "«", "€", "©", "\u00a0", "\u2009", "\u3000", "\u2028", "\x0b", "\x85", "\t", "\n", "\r",
     "\x00", "\x01", "\x7f", "\u00ad", "\u200b", "\u200d", "\u202e", "\ufeff", "\ufffd", "\ue000", "😀", "👍🏽", "🇨🇭",
     "\u0301", "ไทย", "हिन्दी", "עברית", "العربية", "[SEP]", "[MASK]", "[unk]", "##s", "x" * 101, "é" * 51, "é" * 50)
 

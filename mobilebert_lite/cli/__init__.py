@@ -19,6 +19,7 @@ from mobilebert_lite.errors import MblError
 COMMANDS = {
     "convert": "Make a verified .tflite from a checkpoint.",
     "run": "Answer a question or classify a text with a .tflite.",
+    "eval": "Score a .tflite on labelled examples.",
     "inspect": "Show what is inside a .tflite.",
 }
 

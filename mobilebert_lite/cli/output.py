@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -21,3 +24,37 @@ def hide_native_logs() -> None:
     os.dup2(sink, 2)
     os.close(sink)
     sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+
+
+@contextmanager
+def counted(message: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress over a known number of things, with the time left: a bar on a terminal, else a line now and then."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not sys.stderr.isatty():
+        yield _Lines(message)
+        return
+    columns = (TextColumn("· {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(message, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Lines:
+    """A line at the start, every ten seconds, and at the end."""
+
+    SECONDS = 10.0
+
+    def __init__(self, message: str) -> None:
+        self.message, self.started, self.first, self.next = message, time.monotonic(), -1, 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        self.first = done if self.first < 0 else self.first
+        if now < self.next and done < total:
+            return
+        self.next = now + self.SECONDS
+        fresh = done - self.first
+        left = f", {(now - self.started) / fresh * (total - done):.0f} s left" if fresh and done < total else ""
+        progress(f"{self.message}: {done} of {total}{left}")

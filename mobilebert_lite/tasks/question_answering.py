@@ -58,10 +58,9 @@ class QuestionAnswering(Task):
     min_length = 8
 
     def features(self, tokenizer: Tokenizer, example: QuestionExample, length: int) -> list[Features]:
-        """``windows`` of an example. The question is cut to half of the sequence where that is less than 64 tokens."""
+        """``windows`` of an example."""
         self._check(example)
-        return windows(tokenizer, example.question, example.context, length,
-                       max_query=max(1, min(MAX_QUERY, length // 2)))
+        return windows(tokenizer, example.question, example.context, length, max_query=longest_question(length))
 
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """The same best span, or one that the reference itself finds as good to within ``NEAR_TIE``."""
@@ -71,6 +70,11 @@ class QuestionAnswering(Task):
         read = features.mask == 1
         spread = np.ptp(start[read]) + np.ptp(end[read])
         return bool(expected - actual <= NEAR_TIE * spread)
+
+
+def longest_question(length: int) -> int:
+    """Tokens a question is cut to: 64, or half of the sequence where that is less."""
+    return max(1, min(MAX_QUERY, length // 2))
 
 
 def windows(tokenizer: Tokenizer, question: str, context: str, length: int, stride: int = STRIDE,

@@ -1,0 +1,23 @@
+"""Two models on the same examples, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.evaluation.evaluate import Result
+from mobilebert_lite.evaluation.statistics import mcnemar, resample
+
+
+def compare(first: Result, second: Result) -> Mapping[str, Any]:
+    """``agreement`` (percent of examples with the same answer), ``difference`` of the scores (first less second, with
+    its interval over resampled examples), and McNemar's test on what is entirely right."""
+    scorer, a, b = first.scorer, first.rows, second.rows
+    same = [scorer.answer(one) == scorer.answer(other)
+            for one, other in zip(first.predictions, second.predictions, strict=True)]
+    difference = resample(len(same), lambda chosen: scorer.score(a[chosen]) - scorer.score(b[chosen]))
+    return {"agreement": 100.0 * float(np.mean(same)), "difference": difference.to_json(),
+            "mcnemar": asdict(mcnemar(scorer.correct(a), scorer.correct(b)))}
