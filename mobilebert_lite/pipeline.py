@@ -84,12 +84,15 @@ class Report:
     verification: tuple[verify.Verification, ...]
     # What the file says about itself.
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    # How it scored on labelled examples, when it had to; see gate.
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """For ``--report`` and ``--json``."""
         return {"output": self.output, "bytes": self.bytes, "seconds": round(self.seconds, 1), "task": self.task,
                 "verification": [result.to_json() for result in self.verification],
-                "provenance": dict(self.provenance)}
+                "provenance": dict(self.provenance),
+                **({"evaluation": dict(self.evaluation)} if self.evaluation else {})}
 
 
 def convert(request: Request, progress: Progress = lambda message: None) -> Report:
@@ -99,7 +102,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     """
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
-    _check_writable(request.output)
+    check_writable(request.output)
     progress("reading the checkpoint")
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
     weights = checkpoint.weights
@@ -198,7 +201,7 @@ def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Se
     return results
 
 
-def _check_writable(output: Path) -> None:
+def check_writable(output: Path) -> None:
     """Fail now rather than after minutes of work."""
     if output.is_dir():
         raise ConversionError(f"cannot write {output}: it is a folder; give a file name")
