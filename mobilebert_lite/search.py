@@ -146,8 +146,7 @@ def _candidate(gate: Gate, name: str, path: Path, results: Mapping[str, Result],
 def _undominated(row: Candidate, rows: Sequence[Candidate]) -> bool:
     """Whether no other row is at least as good in everything and better in something."""
     def goodness(one: Candidate) -> tuple[float, ...]:
-        assert one.score is not None and one.bytes is not None and one.milliseconds is not None
-        return one.score, -one.bytes, -one.milliseconds
+        return one.score or 0.0, -(one.bytes or 0), -(one.milliseconds or 0.0)
 
     mine = goodness(row)
     return not any(all(theirs >= ours for theirs, ours in zip(goodness(other), mine, strict=True))

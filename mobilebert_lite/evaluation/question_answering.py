@@ -64,7 +64,7 @@ class QuestionAnsweringScorer(Scorer):
 
     def score(self, rows: np.ndarray) -> float:
         """The metric alone: an interval takes a thousand of them."""
-        return 100.0 * float(rows[:, _EXACT if self.metric == "exact" else _F1].mean())
+        return 100.0 * float(rows[:, _EXACT if self.metric == "exact" else _F1].sum()) / len(rows)
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Exact matches."""
