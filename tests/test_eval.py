@@ -211,7 +211,7 @@ def test_a_killed_command_gives_the_identical_report(converted: Converted, texts
 
 def test_two_evaluations_do_not_share_a_journal(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "report.json", {"a": 1})
-    with pytest.raises(DataError, match="another evaluation for .* is at work"):
+    with pytest.raises(DataError, match=r"another evaluation for .* is at work"):
         Journal(tmp_path / "report.json", {"a": 1})
     Journal(tmp_path / "report.json", {"a": 2}).close()
     journal.add(Outcome(3, {"text": "é"}, (1.5,), 2.0))
@@ -304,5 +304,5 @@ def test_an_example_that_fails_is_named(converted: Converted, tmp_path: Path) ->
     data = tmp_path / "data.jsonl"
     data.write_text('{"text": "play it", "label": "music"}\n{"text": "\\u200b", "label": "music", "id": "empty"}\n')
     for count in (1, 2):
-        with pytest.raises(DataError, match="example empty: the text .* holds no words"):
+        with pytest.raises(DataError, match=r"example empty: the text .* holds no words"):
             evaluate(Request(converted("classification", "none"), data, workers=count))

@@ -67,8 +67,9 @@ def official_threshold(scores: list[float], answerable: list[bool], texts: list[
     return 100 * best / len(scores), threshold
 
 
-PIECES = st.sampled_from(["a", "an", "the", "The", "cat", "Cat's", "theatre", "-", ".", "the-end", "“the”", "É", "ß", "日本",
-                          "\u00a0", " ", "  ", "\t", "_", "a_b", "1,000", "½", "İ", "an’s", "\u0301", "", "$5", "🙂", "a.m."])
+PIECES = st.sampled_from([
+    "a", "an", "the", "The", "cat", "Cat's", "theatre", "-", ".", "the-end", "“the”", "É", "ß", "日本", "\u00a0", " ", "  ",
+    "\t", "_", "a_b", "1,000", "½", "İ", "an’s", "\u0301", "", "$5", "🙂", "a.m."])
 TEXTS = st.lists(PIECES, max_size=5).flatmap(lambda pieces: st.sampled_from([" ".join(pieces), "".join(pieces)]))
 
 
@@ -132,7 +133,7 @@ def test_best_thresholds_of_the_development_set(shared: Callable[..., Path]) -> 
 @pytest.mark.parametrize(("scores", "answerable", "answered", "expected"), [
     ([1.0, 0.0], [True, False], [True, True], (100.0, -2.0)),
     ([0.0, 0.0], [True, False], [True, True], (50.0, 0.0)),    # answering nothing is best: no threshold
-    ([1.0, 0.0], [True, False], [True, False], (100.0, -2.0)),  # an empty answer to an impossible question costs nothing
+    ([1.0, 0.0], [True, False], [True, False], (100.0, -2.0)),  # an empty answer costs nothing here
     ([1.0, 1.0], [True, True], [True, True], (100.0, 3.0)),
 ])
 def test_best_threshold(scores: list[float], answerable: list[bool], answered: list[bool],
