@@ -41,6 +41,9 @@ bench-peers: install ## Time our files against stock ones, interleaved (about 15
 bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's recorded features.
 	$(BIN)/python benchmarks/suites/text.py --check --json out/text.json
 
+bench-text-input: install ## Text input inside the file: differences from the reference by rule.
+	$(BIN)/python benchmarks/suites/text_input.py --check
+
 tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
 	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
@@ -62,4 +65,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow bench-trained bench-peers bench-text tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow bench-trained bench-peers bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean

@@ -6,14 +6,15 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mobilebert_lite import verify
 from mobilebert_lite.converters import op_versions
-from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.converters.tflite import convert_network, rewrite
+from mobilebert_lite.datasets import Example
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
@@ -70,6 +71,8 @@ class Request:
     # The oldest TFLite that the file must run in, such as 2.14.0; None: the current one.
     runtime: str | None = None
     mask_constant: float = MASK_CONSTANT
+    # Add signatures that take texts; they need tensorflow-text's operators (text_input).
+    text_input: bool = False
     threads: int = 2
 
 
@@ -134,6 +137,8 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
     provenance = describe(request, checkpoint, task, lengths, recipe, fused, results)
+    if request.text_input:
+        content = with_text_input(content, checkpoint, task, lengths, held_aside, provenance, request.threads)
     content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], request.runtime)
     with replacing(request.output) as temporary:
@@ -199,6 +204,17 @@ def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Se
         actual = [session.run(name, one) for one in inputs]
         results.append(verify.compare(task, name, features, expected, actual))
     return results
+
+
+def with_text_input(content: bytes, checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
+                    examples: Sequence[Example], provenance: dict[str, Any], threads: int) -> bytes:
+    """``content`` with verified signatures that take texts; ``provenance`` is told of them."""
+    from mobilebert_lite.text_input import attach
+
+    content = attach.attach(content, checkpoint.tokenizer, task, lengths)
+    found = attach.verify(content, checkpoint.tokenizer, task, lengths, examples, threads)
+    provenance["text_input"] = asdict(found)
+    return content
 
 
 def check_writable(output: Path) -> None:

@@ -49,6 +49,8 @@ class Lengths(click.ParamType):
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
 @click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="Switch a fusion rule off, or all.")
 @click.option("--runtime", metavar="VERSION", help="Oldest TFLite it must run in, such as 2.14. [default: current]")
+@click.option("--text-input", is_flag=True, help="Add signatures that take texts, for those who link tensorflow-text's "
+                                                 "operators.")
 @click.option("--eval", "data", type=PATH, metavar="FILE", help="Labelled examples on which the score must hold.")
 @click.option("--max-drop", default=1.0, show_default=True, type=click.FloatRange(0), metavar="POINTS",
               help="With --eval: points it may lose against the float model.")
