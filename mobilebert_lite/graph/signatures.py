@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -113,4 +113,7 @@ class Network(tf.Module):
 
 def _flat(x: tf.Tensor) -> tf.Tensor:
     """Alternatives become rows of the batch. *Shape:* (batch, choices, seq) → (batch · choices, seq)"""
-    return x if len(x.shape) == 2 else tf.reshape(x, [-1 if x.shape[0] is None else x.shape[0] * x.shape[1], x.shape[2]])
+    if len(x.shape) == 2:
+        return x
+    batch, choices, length = x.shape
+    return tf.reshape(x, [-1 if batch is None else batch * choices, length])

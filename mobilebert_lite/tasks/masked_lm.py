@@ -1,4 +1,4 @@
-"""Masked language modelling: which words belong in the gaps of a text. And pre-training, its union with next sentence."""
+"""Masked language modelling: which words belong in the gaps of a text. And pre-training, where it has a partner."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Pretraining(FillMask):
     name = "pretraining"
     aliases = ("pre-training",)
     heads = ("mlm", "nsp")
-    outputs = ("prediction_logits", "seq_relationship_logits")
+    outputs: tuple[str, ...] = ("prediction_logits", "seq_relationship_logits")
 
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """As fill-mask, and the same verdict on the second text unless it is as good as undecided."""

@@ -91,7 +91,7 @@ def test_graph_and_file_agree_with_transformers(shared: Callable[..., Path], cas
 @pytest.mark.parametrize("case", [case for case, (task, _) in CASES.items() if task in CLASSES])
 def test_class_logits_agree_before_the_softmax(shared: Callable[..., Path], case: str) -> None:
     """A softmax hides an offset common to all logits."""
-    task, outputs = CASES[case]
+    task = CASES[case][0]
     weights, form, expected = load(shared("checkpoints", "hf", *case.split("/")), task, logits=True)
     actual = Network(weights.config, weights.tensors, task, form=form).run(rows_of(expected))
     assert_close(np.concatenate([row["logits"] for row in actual]), expected["out_logits"], np.zeros((0, 0)))
