@@ -17,7 +17,7 @@ from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.fusion.pipeline import finish, fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
@@ -114,9 +114,11 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    fused = fuse(weights, task.name, (*request.without, *recipe.without))
+    without = (*request.without, *recipe.without)
+    fused = fuse(weights, task.name, without)
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
+    fused = finish(fused, without)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
     if recipe.rules:
