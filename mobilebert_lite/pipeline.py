@@ -13,11 +13,12 @@ from typing import Any
 from mobilebert_lite import verify
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.slim import slim
 from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
@@ -122,9 +123,11 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant, form=task.form)
-    fused = fuse(weights, task.name, (*request.without, *recipe.without))
+    without = (*request.without, *recipe.without)
+    fused = fuse(weights, task.name, without)
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
+    fused = fuse_last(fused, without)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
     content = convert_network(
         Network(weights.config, tensors, task.name, request.mask_constant, fused.plan, task.form), lengths)
@@ -133,6 +136,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
     if recipe.word_table == "float16":
         content = rewrite(content, lambda model: halve_table(model, weights.config.vocab_size))
+    content = rewrite(content, slim)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
