@@ -71,6 +71,8 @@ def _labels(path: Path | None, weights: Weights) -> tuple[str, ...]:
             labels = tuple(path.read_text(encoding="utf-8").splitlines())
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"cannot read the labels in {path}: {error}") from None
+    if path is None and outputs == 1 and len(labels) != 1:
+        return ()  # transformers writes its default of two names beside the one score of multiple choice
     if labels and len(labels) != outputs:
         raise DataError(f"{path or 'config.json'} names {len(labels)} labels, but the classifier has {outputs} outputs")
     return labels

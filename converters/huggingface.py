@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig, from_huggingface, read_json, to_huggingface
+from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
 from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
 from mobilebert_lite.errors import CheckpointError, DependencyError
 from mobilebert_lite.files import write_atomically
@@ -193,13 +193,13 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
                          _json({"do_lower_case": lower_case, "tokenizer_class": "BertTokenizer"}))
 
 
-_ARCHITECTURES = {("qa",): "MobileBertForQuestionAnswering", ("classifier",): "MobileBertForSequenceClassification",
-                  ("mlm",): "MobileBertForMaskedLM", ("nsp",): "MobileBertForNextSentencePrediction",
-                  ("mlm", "nsp"): "MobileBertForPreTraining"}
+_BY_HEADS = {("qa",): "qa", ("classifier",): "classification", ("mlm",): "fill-mask", ("nsp",): "next-sentence",
+             ("mlm", "nsp"): "pretraining"}
 
 
 def _architecture(weights: Weights) -> str:
-    return _ARCHITECTURES.get(weights.heads, "MobileBertModel")
+    task = (weights.config.task or _BY_HEADS.get(weights.heads, "")) if weights.heads else ""
+    return ARCHITECTURES.get(task, "MobileBertModel")
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

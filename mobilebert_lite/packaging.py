@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_lite import __version__, verify
 from mobilebert_lite.converters import metadata, op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint
-from mobilebert_lite.converters.flatbuffer import set_metadata, share_buffers
+from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.quantization.recipe import Recipe
@@ -28,6 +28,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
     return {
         "toolkit": f"mobilebert-lite {__version__}",
         "task": task.name,
+        "form": vars(task.form),
         "lengths": list(lengths),
         "lower_case": checkpoint.tokenizer.lower_case,
         "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
@@ -46,8 +47,8 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
     """Vocabulary and, for classes, their names."""
     carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
-    if task.head == "classifier" and checkpoint.labels:
-        carried[metadata.LABELS] = "".join(f"{label}\n" for label in checkpoint.labels).encode()
+    if names := task.class_names(checkpoint.labels):
+        carried[metadata.LABELS] = "".join(f"{name}\n" for name in names).encode()
     return carried
 
 
@@ -59,7 +60,6 @@ def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, byt
         set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
         set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
         add_default_signature(model)
-        share_buffers(model)
 
     return metadata.append_files(rewrite(content, change), carried)
 

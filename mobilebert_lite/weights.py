@@ -5,7 +5,7 @@ Kernels are ``[in, out]``, float32. One flat name per tensor: ``layers.3.ffn.0.o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -122,12 +122,20 @@ def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = Non
         if head == "mlm":
             dense("mlm.transform", hidden, hidden)
             norm("mlm.norm", hidden)
+            if hidden < config.embedding_size:
+                raise WeightsError(f"a masked LM head needs hidden_size {hidden} of at least the embedding_size "
+                                   f"{config.embedding_size}")
             if hidden != config.embedding_size:
                 table["mlm.extra"] = TensorSpec((config.vocab_size, hidden - config.embedding_size))
             table["mlm.bias"] = TensorSpec((config.vocab_size,))
         else:
             dense(head, hidden, outputs)
     return table
+
+
+def merged_name(parts: Sequence[str]) -> str:
+    """What a dense layer is called that fusion has merged from ``parts`` of one block."""
+    return "-".join(parts)
 
 
 def has_projection(config: MobileBertConfig) -> bool:

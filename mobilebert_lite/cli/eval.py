@@ -93,8 +93,8 @@ def _reference(request: Request, location: str, folder: Path) -> Path:
     from mobilebert_lite.converters.checkpoints import load_checkpoint
     from mobilebert_lite.evaluation.reference import float_file
 
-    task = model.task.name
-    content = float_file(load_checkpoint(location, task), task, sorted(model.lengths, reverse=True))
+    checkpoint = load_checkpoint(location, model.task.name)
+    content = float_file(checkpoint, model.task, sorted(model.lengths, reverse=True))
     path = folder / f"{Path(location).name}-float.tflite"
     path.write_bytes(content)
     return path
@@ -119,9 +119,10 @@ def _text(report: Mapping[str, Any]) -> str:
         comparison = report["comparison"]
         difference, test = comparison["difference"], comparison["mcnemar"]
         lines += [f"same answer on {comparison['agreement']:.2f} % of the examples",
-                  f"difference {difference['value']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})",
-                  f"McNemar: {test['only_first']} right only here, {test['only_second']} only there, "
-                  f"p = {test['p']:.3g}"]
+                  f"difference {difference['value']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})"]
+        if test:
+            lines.append(f"McNemar: {test['only_first']} right only here, {test['only_second']} only there, "
+                  f"p = {test['p']:.3g}")
     return "\n".join(lines)
 
 

@@ -22,8 +22,10 @@ from mobilebert_lite.evaluation.scorer import Prediction, Scorer
 from mobilebert_lite.evaluation.scorers import Options, find_scorer
 from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, percentiles, resample
 from mobilebert_lite.evaluation.workers import Job, Plan, run_here, run_processes
+from mobilebert_lite.form import Form
 from mobilebert_lite.model import read_tflite
 from mobilebert_lite.runtime import load_runtime
+from mobilebert_lite.tasks import find_task
 
 # Called with the number of examples done and of all.
 Progress = Callable[[int, int], None]
@@ -70,9 +72,9 @@ def evaluate(request: Request, progress: Progress = lambda done, total: None) ->
     """Score ``request.model``. Raises ModelFileError or DataError for a file or data that cannot be used."""
     started = time.perf_counter()
     content = read_tflite(request.model)
-    task, labels = _describe(request, content)
+    task, form, labels = _describe(request, content)
     everything = read_examples(request.data, task)
-    scorer = find_scorer(task, everything, labels, request.options)
+    scorer = find_scorer(task, form.problem_type, everything, labels, request.options)
     examples = _evenly(everything, request.limit)
     for example in examples:
         scorer.check(example)
@@ -116,18 +118,17 @@ def _result(scorer: Scorer, examples: Sequence[Any], predictions: Sequence[Predi
     return Result(examples, predictions, rows, scorer, score, report, journal)
 
 
-def _describe(request: Request, content: bytes) -> tuple[str, tuple[str, ...]]:
-    """Task and labels of the file."""
-    from mobilebert_lite.tasks import find_task
-
-    task = metadata.read_provenance(content).get("task")
+def _describe(request: Request, content: bytes) -> tuple[str, Form, tuple[str, ...]]:
+    """Task, form and labels of the file."""
+    provenance = metadata.read_provenance(content)
+    task = provenance.get("task")
     if not isinstance(task, str):
         raise ModelFileError(f"{request.model} does not say which task it is for; only files that `mbl convert` made "
                              "carry what is needed to run them on text")
     if request.task is not None and find_task(request.task).name != task:
         raise DataError(f"--task {request.task}: {request.model} is for {task}")
     labels = metadata.read_files(content).get(metadata.LABELS, b"").decode("utf-8", "replace")
-    return task, tuple(labels.splitlines())
+    return task, Form.read(provenance.get("form", {})), tuple(labels.splitlines())
 
 
 def _evenly(examples: Sequence[Any], limit: int | None) -> Sequence[Any]:

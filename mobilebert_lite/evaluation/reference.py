@@ -10,17 +10,19 @@ from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.packaging import carried_files, finish
-from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks import Task
 
 
-def float_file(checkpoint: Checkpoint, task: str, lengths: Sequence[int],
+def float_file(checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
                mask_constant: float = MASK_CONSTANT) -> bytes:
-    """The network as it stands in the checkpoint, unfused and in float32, with signatures of ``lengths``.
+    """The network as it stands in the checkpoint, unfused and in float32, with ``task``'s signatures of ``lengths``.
 
     Raises ConversionError when TensorFlow refuses it.
     """
     weights = checkpoint.weights
-    content = convert_network(Network(weights.config, weights.tensors, task, mask_constant), lengths)
-    provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task, "lengths": list(lengths),
+    network = Network(weights.config, weights.tensors, task.name, mask_constant, form=task.form)
+    content = convert_network(network, lengths)
+    provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task.name,
+                  "form": vars(task.form), "lengths": list(lengths),
                   "lower_case": checkpoint.tokenizer.lower_case}
-    return finish(content, provenance, carried_files(checkpoint, find_task(task)))
+    return finish(content, provenance, carried_files(checkpoint, task))

@@ -45,8 +45,8 @@ class Scorer(ABC):
         """Scores in percent, and counts, of float [n, k], n rows of ``row``."""
 
     @abstractmethod
-    def correct(self, rows: np.ndarray) -> np.ndarray:
-        """Bool [n]: the examples that are entirely right."""
+    def correct(self, rows: np.ndarray) -> np.ndarray | None:
+        """Bool [n]: the examples that are entirely right; None where no answer is right or wrong."""
 
     @abstractmethod
     def answer(self, prediction: Prediction) -> object:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.converters.tflite import rewrite
-from mobilebert_lite.datasets import Example, QuestionExample
-from mobilebert_lite.errors import DataError, VerificationError
+from mobilebert_lite.datasets import Example, QuestionExample, TextExample
+from mobilebert_lite.errors import ConversionError, DataError, VerificationError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.tasks import Task
@@ -22,6 +22,7 @@ from mobilebert_lite.tokenization import Tokenizer
 # ``differences`` names.
 LEAST = 0.98
 MOST_TEXTS = 64
+TASKS = ("qa", "classification", "next-sentence", "features")
 # XNNPACK sums in another order where it splits a graph otherwise: float32 rounding, no more.
 TOLERANCE = 1e-4
 
@@ -41,6 +42,12 @@ class TextInput:
 def text_signature(task: str, length: int) -> str:
     """``qa_text_384``: the signature of a task and length that takes texts."""
     return f"{task}_text_{length}"
+
+
+def check(task: Task) -> None:
+    """Raise ConversionError for a task whose texts are more than one or two."""
+    if task.name not in TASKS:
+        raise ConversionError(f"--text-input is for {', '.join(TASKS)}, not for {task.name}")
 
 
 def attach(content: bytes, tokenizer: Tokenizer, task: Task, lengths: Sequence[int]) -> bytes:
@@ -81,8 +88,11 @@ def verify(content: bytes, tokenizer: Tokenizer, task: Task, lengths: Sequence[i
 
 
 def _texts(example: Example) -> dict[str, np.ndarray]:
-    texts = ({"question": example.question, "context": example.context} if isinstance(example, QuestionExample)
-             else {"text": example.text, "pair": example.pair or ""})
+    if isinstance(example, QuestionExample):
+        texts = {"question": example.question, "context": example.context}
+    else:
+        assert isinstance(example, TextExample)
+        texts = {"text": example.text, "pair": example.pair or ""}
     return {name: np.array([text.encode()]) for name, text in texts.items()}
 
 

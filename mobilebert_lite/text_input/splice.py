@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.graph.names import INPUTS
+from mobilebert_lite.form import INPUTS
 
 
 def add_signature(model: Any, network: str, front: bytes, name: str, extra: Sequence[str]) -> None:
