@@ -87,14 +87,15 @@ class Model:
 
     def answer(self, question: str, context: str, n_best: int = 20,
                max_answer_tokens: int = question_answering.MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
-               stride: int = question_answering.STRIDE, allow_null: bool = True) -> list[Answer]:
+               stride: int = question_answering.STRIDE, allow_null: bool = True,
+               max_query: int = question_answering.MAX_QUERY) -> list[Answer]:
         """Answers in ``context``, the best first; an empty text means that there is none.
 
+        The question is cut to ``max_query`` tokens, which must leave room for the context.
         Raises ModelFileError when the model answers no questions, DataError for empty texts.
         """
         self._expect(question_answering.QuestionAnswering)
-        windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride,
-                                             question_answering.longest_question(self.longest))
+        windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride, max_query)
         read = [self.run(window) for window in windows]
         return question_answering.decode([window for window, _ in read], [outputs for _, outputs in read], context,
                                          n_best, max_answer_tokens, null_threshold, allow_null)

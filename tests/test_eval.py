@@ -110,6 +110,13 @@ def test_questions_without_impossible_ones_get_an_answer(converted: Converted, q
     assert result.report["metrics"] == {"exact": 100, "f1": 100, "total": 8}
 
 
+def test_long_questions_are_cut(converted: Converted, tmp_path: Path) -> None:
+    """To half of the sequence, as in calibration; one of them must not end the evaluation of thousands."""
+    data = tmp_path / "long.jsonl"
+    data.write_text(json.dumps({"question": "when " * 80, "context": "at nine", "answers": ["nine"], "id": "1"}) + "\n")
+    assert evaluate(Request(converted("qa", "none"), data)).report["metrics"]["total"] == 1
+
+
 def test_processes_give_the_same_report(converted: Converted, texts: Path) -> None:
     request = Request(converted("classification", "dynamic"), texts)
     one, two = evaluate(request), evaluate(replace(request, workers=2))

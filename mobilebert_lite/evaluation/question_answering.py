@@ -12,6 +12,7 @@ from mobilebert_lite.evaluation import squad
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
 from mobilebert_lite.model import Model
 from mobilebert_lite.tasks.examples import QuestionExample
+from mobilebert_lite.tasks.question_answering import longest_question
 
 # Columns of a row.
 _ANSWERABLE, _EXACT, _F1, _SPAN_EXACT, _SPAN_F1, _NULL_ODDS, _ANSWERED = range(7)
@@ -37,7 +38,8 @@ class QuestionAnsweringScorer(Scorer):
     def predict(self, model: Model, example: QuestionExample) -> dict[str, Any]:
         """The answer; the best span even where the null answer won, and by how much."""
         answers = model.answer(example.question, example.context, max_answer_tokens=self.max_answer_tokens,
-                               null_threshold=self.null_threshold, stride=self.stride, allow_null=self.rules == "2.0")
+                               null_threshold=self.null_threshold, stride=self.stride, allow_null=self.rules == "2.0",
+                               max_query=longest_question(model.longest))
         null = next((answer for answer in answers if answer.is_null), None)
         spans = [answer for answer in answers if not answer.is_null]
         best = max(spans, key=lambda answer: answer.score, default=None)
