@@ -24,7 +24,7 @@ from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
 from mobilebert_lite.packaging import carried_files, describe, finish
 from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
+from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
@@ -117,13 +117,14 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     fused = fuse(weights, task.name, (*request.without, *recipe.without))
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
-    tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
+    narrow = recipe.word_table != "float32"
+    tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
-    if recipe.word_table == "float16":
-        content = rewrite(content, lambda model: halve_table(model, weights.config.vocab_size))
+    if narrow:
+        content = rewrite(content, dequantise_rows)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)

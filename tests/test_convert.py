@@ -377,13 +377,6 @@ def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Seque
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "model.tflite"]
 
 
-def test_a_word_table_beyond_float16(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
-    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.word", 7e4)
-    with pytest.raises(ConversionError, match="float16"):
-        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="fp16"))
-    assert not (tmp_path / "model.tflite").exists()
-
-
 def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
                                             tiny_vocabulary: Sequence[str]) -> None:
     """File and checkpoint differ by 0.1 in one bias, of logits around 1; the answers may all stay the same."""
