@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mobilebert_lite import verify
@@ -16,7 +17,7 @@ from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
-from mobilebert_lite.fusion import equalise
+from mobilebert_lite.fusion import centre, equalise
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
@@ -115,8 +116,9 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
     fused = fuse(weights, task.name, (*request.without, *recipe.without))
-    if recipe.equalise:
-        fused = balance(fused, request, texts_to_calibrate)
+    for rule, wanted in ((equalise, recipe.equalise), (centre, recipe.centre)):
+        if wanted:
+            fused = scale_channels(fused, rule, request, texts_to_calibrate)
     narrow = recipe.word_table != "float32"
     tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
@@ -168,13 +170,14 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def balance(fused: Fused, request: Request, texts: Mapping[str, Sequence[Features]]) -> Fused:
-    """``fused`` with its channels balanced on the texts of the longest signature."""
-    if equalise.NAME in request.without or "all" in request.without:
-        return fused.refused(equalise.NAME, "switched off")
+def scale_channels(fused: Fused, rule: ModuleType, request: Request, texts: Mapping[str, Sequence[Features]]) -> Fused:
+    """``fused`` after ``rule``, equalise or centre, with the ranges of the longest signature's texts."""
+    if rule.NAME in request.without or "all" in request.without:
+        return fused.refused(rule.NAME, "switched off")
     network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
     longest = next(iter(texts.values()))
-    return equalise.apply(fused, network.channel_maxima([one.inputs() for one in longest]))
+    result: Fused = rule.apply(fused, network.channel_maxima([one.inputs() for one in longest]))
+    return result
 
 
 def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:

@@ -30,7 +30,7 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
 def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, bias: tf.Tensor, plan: Plan,
           tap: Tap = untapped, first_row: bool = False) -> tf.Tensor:
     """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden), or (batch, 1, hidden) with ``first_row``"""
-    inner, query_input, value_input = block_inputs(tensors, scope, config, x)
+    inner, query_input, value_input = block_inputs(tensors, scope, config, x, tap)
     key_input = query_input
     if first_row:
         x = tf.slice(x, [0, 0, 0], [x.shape[0] or -1, 1, config.hidden_size])
@@ -54,8 +54,8 @@ def residual(tensors: Tensors, scope: str, branch: tf.Tensor, stream: tf.Tensor,
     return norm(tensors, scope, summed, config)
 
 
-def block_inputs(tensors: Tensors, scope: str, config: MobileBertConfig,
-                 x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def block_inputs(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor,
+                 tap: Tap = untapped) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """The block's own residual, what query and key read, and what value reads."""
     if not config.use_bottleneck:
         return x, x, x
@@ -63,7 +63,8 @@ def block_inputs(tensors: Tensors, scope: str, config: MobileBertConfig,
     if config.use_bottleneck_attention:
         return inner, inner, inner
     if f"{scope}.bottleneck.attention.kernel" in tensors:
-        return inner, _bottleneck(tensors, f"{scope}.bottleneck.attention", config, x), x
+        shared = f"{scope}.bottleneck.attention"
+        return inner, tap(shared, _bottleneck(tensors, shared, config, x)), x
     return inner, x, x
 
 

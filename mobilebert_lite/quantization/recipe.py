@@ -82,6 +82,8 @@ class Recipe:
     word_table: str = "float32"
     # Whether channels are balanced on calibration texts first (fusion.equalise).
     equalise: bool = False
+    # Whether they are brought to the middle of what float16 holds (fusion.centre).
+    centre: bool = False
     # Fusion rules that do not pay in this mode.
     without: tuple[str, ...] = ()
     # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.fusion import equalise
+from mobilebert_lite.fusion import centre, equalise
+from mobilebert_lite.fusion.channels import stretches
 from mobilebert_lite.fusion.pipeline import RULES, fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import block_readers, scale_embedding
@@ -120,6 +123,16 @@ def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     assert_same(weights, task, equalise.apply(fused, maxima(fused, seed)), seed)
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(normalization_type="no_norm"), st.integers(0, 2**31))
+def test_centring_changes_no_bit(network: Network, seed: int) -> None:
+    weights, task = hostile_weights(*network), network[1]
+    fused = fuse(weights, task, dtype=np.float64)
+    expected, actual = run(fused, seed), run(centre.apply(fused, maxima(fused, seed)), seed)
+    for name, value in expected.items():
+        assert np.array_equal(actual[name], value), name
+
+
 def maxima(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
@@ -196,5 +209,8 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
 
 def test_one_stretch_where_channels_keep_their_shape_and_more_where_they_do_not() -> None:
     shape = np.array([1.0, 2, 4, 8])
-    assert equalise.stretches([shape, shape * 3, shape * 100]) == [(0, 3)]
-    assert equalise.stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4]) == [(0, 2), (2, 4)]
+    def serves(places: Sequence[np.ndarray]) -> bool:
+        return equalise.bits_lost(places) <= equalise.MOST_BITS
+
+    assert stretches([shape, shape * 3, shape * 100], serves) == [(0, 3)]
+    assert stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4], serves) == [(0, 2), (2, 4)]

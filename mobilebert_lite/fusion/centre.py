@@ -1,0 +1,62 @@
+"""Every channel is brought to the middle of what float16 holds.
+
+GPUs compute in float16, also with the weights of a float32 file. It ends at 65504 = 2^16 and is exact to eleven bits
+down to 2^-14; hidden values of a million, as published checkpoints have them, become infinite, and after the softmax
+NaN. Where ``channels`` says that a vector c may scale an activation,
+
+    c = 2^round(log2(CENTRE / m)),   CENTRE = 2 = √(2^-14 · 2^16),
+
+for the range m that calibration saw in the channel. What produces the channel and what reads it then have weights of
+order one as well, so that they fit float16 too.
+
+Only powers of two: multiplying by them moves the exponent and rounds nothing, so in float32 every output stays the
+same bit for bit. A query and its key share what is left of their product, c = 2^round(log2 √(m_key / m_query)).
+
+What cannot be scaled stays: scores and the outputs belong to the function itself, and so does a hidden layer with
+gelu. A stretch of blocks that share one vector ends where a channel would leave CENTRE by more than ``MOST_BITS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mobilebert_lite.fusion.channels import Choice, Maxima, floored, profile, scale
+from mobilebert_lite.fusion.equalise import balance
+from mobilebert_lite.fusion.plan import Fused
+
+NAME = "centre"
+
+CENTRE = 2.0
+
+# Seven of the fifteen bits that lie on either side.
+MOST_BITS = 7.0
+
+# A channel that calibration saw near zero is scaled up as if it had this share of the largest: should it speak on
+# another text as loudly as that one, it reaches 2^13, still three bits below the end.
+SMALLEST = 2.0 ** -12
+
+
+def apply(fused: Fused, maxima: Maxima) -> Fused:
+    """Applies to no_norm networks; ``maxima`` are those of ``Network.channel_maxima`` for ``fused`` itself."""
+    if fused.normalises:
+        return fused.refused(NAME, "streams pass through normalisations")
+    choice = Choice(lambda maximum, rows: power_of_two(CENTRE / floored(maximum, SMALLEST)),
+                    lambda query, key: power_of_two(balance(query, key)),
+                    lambda places: bits_off(places) <= MOST_BITS)
+    scaled, kept = scale(fused, maxima, choice)
+    return scaled.changed(NAME, f"channels of {len(fused.layers)} blocks scaled by powers of two, {kept} "
+                          "multiplications on the stream between them")
+
+
+def power_of_two(values: np.ndarray) -> np.ndarray:
+    """The powers of two nearest to positive ``values``."""
+    nearest: np.ndarray = np.exp2(np.rint(np.log2(values)))
+    return nearest
+
+
+def bits_off(maxima: Sequence[np.ndarray]) -> float:
+    """How many powers of two a channel's range lies from CENTRE, at worst, when one vector serves all these places."""
+    shape = floored(profile(maxima), SMALLEST)
+    return max(float(np.abs(np.log2(floored(one, SMALLEST) / shape)).max()) for one in maxima)
