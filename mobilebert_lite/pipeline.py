@@ -17,19 +17,21 @@ from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
-from mobilebert_lite.fusion import centre, equalise
+from mobilebert_lite.fusion import centre, centre_keys, equalise
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
 from mobilebert_lite.packaging import carried_files, describe, finish
+from mobilebert_lite.quantization import head_room
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
     MOST_CALIBRATION_TOKENS,
+    MOST_MAGNITUDE_TOKENS,
     MOST_VERIFICATION_TOKENS,
     read_or_builtin,
     samples,
@@ -116,12 +118,19 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
     fused = fuse(weights, task.name, (*request.without, *recipe.without))
-    for rule, wanted in ((equalise, recipe.equalise), (centre, recipe.centre)):
-        if wanted:
-            fused = scale_channels(fused, rule, request, texts_to_calibrate)
+    longest, some = spread(texts_to_calibrate)
+    if recipe.float16:
+        fused = calibrated(fused, centre_keys, request, some)
+    if recipe.equalise:
+        fused = calibrated(fused, equalise, request, texts_to_calibrate[longest])
+    elif recipe.float16:
+        fused = calibrated(fused, centre, request, some)
     narrow = recipe.word_table != "float32"
     tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
+    room = None
+    if recipe.float16:
+        room = head_room.measure(content, {longest: [one.inputs() for one in some]}, request.threads)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
@@ -133,7 +142,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     results = check(reference, content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
-    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results)
+    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results, room)
     content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], request.runtime)
     with replacing(request.output) as temporary:
@@ -170,13 +179,19 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def scale_channels(fused: Fused, rule: ModuleType, request: Request, texts: Mapping[str, Sequence[Features]]) -> Fused:
-    """``fused`` after ``rule``, equalise or centre, with the ranges of the longest signature's texts."""
+def spread(texts: Mapping[str, Sequence[Features]]) -> tuple[str, Sequence[Features]]:
+    """The longest signature, and of its texts as many as it takes to see the magnitudes, evenly chosen."""
+    name, features = next(iter(texts.items()))
+    most = max(8, MOST_MAGNITUDE_TOKENS // len(features[0].ids))
+    return name, features[::-(-len(features) // most)]
+
+
+def calibrated(fused: Fused, rule: ModuleType, request: Request, texts: Sequence[Features]) -> Fused:
+    """``fused`` after ``rule``, one of fusion.pipeline.CALIBRATED, with the ranges of ``texts``."""
     if rule.NAME in request.without or "all" in request.without:
         return fused.refused(rule.NAME, "switched off")
     network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
-    longest = next(iter(texts.values()))
-    result: Fused = rule.apply(fused, network.channel_maxima([one.inputs() for one in longest]))
+    result: Fused = rule.apply(fused, network.channel_ranges([one.inputs() for one in texts], rule.PADDING))
     return result
 
 

@@ -56,7 +56,7 @@ def ours(weights: Weights, length: int, mode: str) -> bytes:
     fused = fuse(weights, "qa", recipe.without)
     if recipe.equalise:
         fused = equalise.apply(fused, Network(weights.config, fused.tensors, "qa", plan=fused.plan)
-                               .channel_maxima(inputs))
+                               .channel_ranges(inputs))
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
     content = convert_network(Network(weights.config, tensors, "qa", plan=fused.plan), [length])
     ranges = measure_ranges(content, {signature_name("qa", length): inputs}) if recipe.needs_calibration else {}

@@ -22,11 +22,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobilebert_lite.fusion.channels import Choice, Maxima, floored, profile, scale
+from mobilebert_lite.fusion.channels import Choice, Ranges, floored, profile, scale
 from mobilebert_lite.fusion.equalise import balance
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "centre"
+
+# Ranges are those of all positions: an infinity at padding reaches every answer, for 0·∞ is NaN.
+PADDING = True
 
 CENTRE = 2.0
 
@@ -38,14 +41,14 @@ MOST_BITS = 7.0
 SMALLEST = 2.0 ** -12
 
 
-def apply(fused: Fused, maxima: Maxima) -> Fused:
-    """Applies to no_norm networks; ``maxima`` are those of ``Network.channel_maxima`` for ``fused`` itself."""
+def apply(fused: Fused, ranges: Ranges) -> Fused:
+    """Applies to no_norm networks; ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself."""
     if fused.normalises:
         return fused.refused(NAME, "streams pass through normalisations")
     choice = Choice(lambda maximum, rows: power_of_two(CENTRE / floored(maximum, SMALLEST)),
                     lambda query, key: power_of_two(balance(query, key)),
                     lambda places: bits_off(places) <= MOST_BITS)
-    scaled, kept = scale(fused, maxima, choice)
+    scaled, kept = scale(fused, ranges, choice)
     return scaled.changed(NAME, f"channels of {len(fused.layers)} blocks scaled by powers of two, {kept} "
                           "multiplications on the stream between them")
 

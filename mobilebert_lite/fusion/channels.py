@@ -28,7 +28,10 @@ from mobilebert_lite.fusion.stream import block_readers, head_readers, scale_emb
 # still speak on other texts.
 SMALLEST = 1e-5
 
+# Largest absolute value of each channel of an activation, by its name: [channels].
 Maxima = Mapping[str, np.ndarray]
+# Least and greatest value of each channel: [2, channels].
+Ranges = Mapping[str, np.ndarray]
 Serves = Callable[[Sequence[np.ndarray]], bool]
 
 
@@ -44,11 +47,12 @@ class Choice:
     serves: Serves
 
 
-def scale(fused: Fused, maxima: Maxima, choice: Choice) -> tuple[Fused, int]:
+def scale(fused: Fused, ranges: Ranges, choice: Choice) -> tuple[Fused, int]:
     """``fused`` with every place scaled, and the number of multiplications this left on the stream between blocks.
 
-    ``maxima`` are those of ``Network.channel_maxima`` for ``fused`` itself, which must be without normalisations.
+    ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself, which must be without normalisations.
     """
+    maxima = {name: np.abs(ends).max(axis=0) for name, ends in ranges.items()}
     tensors = cast(fused.tensors, np.float64)
     stretches = 1
     if fused.config.use_bottleneck:

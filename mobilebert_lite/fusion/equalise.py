@@ -15,20 +15,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobilebert_lite.fusion.channels import Choice, Maxima, floored, profile, scale
+from mobilebert_lite.fusion.channels import Choice, Ranges, floored, profile, scale
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "equalise"
 
+# Ranges are those of tokens: what int8 clips at padding reaches no answer.
+PADDING = False
+
 MOST_BITS = 1.0
 
 
-def apply(fused: Fused, maxima: Maxima) -> Fused:
-    """Applies to no_norm networks; ``maxima`` are those of ``Network.channel_maxima`` for ``fused`` itself."""
+def apply(fused: Fused, ranges: Ranges) -> Fused:
+    """Applies to no_norm networks; ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself."""
     if fused.normalises:
         return fused.refused(NAME, "streams pass through normalisations")
     # What reads the query is the key, and the other way round.
-    scaled, kept = scale(fused, maxima, Choice(balance, balance, lambda places: bits_lost(places) <= MOST_BITS))
+    scaled, kept = scale(fused, ranges, Choice(balance, balance, lambda places: bits_lost(places) <= MOST_BITS))
     return scaled.changed(NAME, f"{len(fused.layers)} blocks equalised, {kept} multiplications on the stream between "
                           "them")
 

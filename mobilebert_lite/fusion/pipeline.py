@@ -10,6 +10,7 @@ import numpy as np
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import (
     centre,
+    centre_keys,
     cls_only,
     compose_query_key,
     drop_key_bias,
@@ -23,7 +24,9 @@ from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.weights import Weights
 
-# equalise and centre come after them all, where a recipe asks for them: they need the ranges of what these leave.
+# Those that need calibration come after them all, where a recipe asks for them.
+CALIBRATED = (centre_keys.NAME, equalise.NAME, centre.NAME)
+
 # Normalisation first: what it leaves behind in biases, the later rules sweep up.
 RULES: dict[str, Callable[[Fused], Fused]] = {rule.NAME: rule.apply for rule in (
     fold_query_scale, merge_embeddings, eliminate_no_norm, compose_query_key, drop_key_bias, fold_value_bias, cls_only)}
@@ -34,7 +37,7 @@ def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type
 
     The function is the same. Raises ConversionError for an unknown rule.
     """
-    known = [*RULES, equalise.NAME, centre.NAME, "all"]
+    known = [*RULES, *CALIBRATED, "all"]
     unknown = sorted(set(without) - set(known))
     if unknown:
         raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(known)}")

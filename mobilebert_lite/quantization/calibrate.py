@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,32 @@ from mobilebert_lite.converters.flatbuffer import read_model, schema
 from mobilebert_lite.errors import ConversionError
 
 Ranges = dict[str, tuple[float, float]]
+# Signature -> its inputs, text by text.
+Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
 
 
-def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, np.ndarray]]],
-                   threads: int = 2) -> Ranges:
-    """Least and greatest value of every float activation, by tensor name, over ``samples`` (signature -> inputs).
+def measure_ranges(content: bytes, samples: Samples, threads: int = 2) -> Ranges:
+    """Least and greatest value of every float activation, by tensor name.
 
     True extremes: a moving average would clip what rare texts reach, and costs accuracy. Raises ConversionError
     naming the tensor when an activation is not finite.
     """
+    ranges: Ranges = {}
+    for tensor, value in activations(content, samples, threads):
+        _widen(ranges, tensor, value)
+    _tie(read_model(content), ranges)
+    return ranges
+
+
+def activations(content: bytes, samples: Samples, threads: int = 2,
+                padding: bool = False) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and value of every float activation for each input of ``samples``, with or without ``padding``."""
     from ai_edge_litert.interpreter import Interpreter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that preserving all tensors is for debugging
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True, num_threads=threads)
     model = read_model(content)
-    ranges: Ranges = {}
     for definition in model.signatureDefs:
         name = definition.signatureKey.decode()
         watched = _activations(model.subgraphs[definition.subgraphIndex])
@@ -35,9 +45,8 @@ def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, n
         for inputs in samples.get(name, ()):
             runner(**inputs)
             for index, tensor in watched:
-                _widen(ranges, tensor, _read_part(interpreter.get_tensor(index, definition.subgraphIndex), inputs))
-    _tie(model, ranges)
-    return ranges
+                value = interpreter.get_tensor(index, definition.subgraphIndex)
+                yield tensor, value if padding else _read_part(value, inputs)
 
 
 def _tie(model: Any, ranges: Ranges) -> None:

@@ -82,8 +82,9 @@ class Recipe:
     word_table: str = "float32"
     # Whether channels are balanced on calibration texts first (fusion.equalise).
     equalise: bool = False
-    # Whether they are brought to the middle of what float16 holds (fusion.centre).
-    centre: bool = False
+    # Whether GPUs compute the file in float16, so that activations must stay within it (fusion.centre_keys; without
+    # equalise, which leaves channels of order one whatever their units were, fusion.centre).
+    float16: bool = False
     # Fusion rules that do not pay in this mode.
     without: tuple[str, ...] = ()
     # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.

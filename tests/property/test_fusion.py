@@ -120,7 +120,7 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
 def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    assert_same(weights, task, equalise.apply(fused, maxima(fused, seed)), seed)
+    assert_same(weights, task, equalise.apply(fused, ranges(fused, seed)), seed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -128,16 +128,16 @@ def test_equalising_changes_nothing(network: Network, seed: int) -> None:
 def test_centring_changes_no_bit(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    expected, actual = run(fused, seed), run(centre.apply(fused, maxima(fused, seed)), seed)
+    expected, actual = run(fused, seed), run(centre.apply(fused, ranges(fused, seed)), seed)
     for name, value in expected.items():
         assert np.array_equal(actual[name], value), name
 
 
-def maxima(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
+def ranges(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def tap(name: str, x: tf.Tensor) -> tf.Tensor:
-        found[name] = np.abs(x.numpy()).max(axis=(0, 1))
+        found[name] = np.stack([x.numpy().min(axis=(0, 1)), x.numpy().max(axis=(0, 1))])
         return x
 
     tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
@@ -202,7 +202,7 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
             moved[f"{layer}.output.{part}"] *= scale
     moved["qa.kernel"] /= scale[:, None]
     rewritten = Fused(fused.config, "qa", {name: value.astype(np.float32) for name, value in moved.items()}, fused.plan)
-    once, twice = (equalise.apply(one, maxima(one)).tensors for one in (fused, rewritten))
+    once, twice = (equalise.apply(one, ranges(one)).tensors for one in (fused, rewritten))
     for name, value in once.items():
         np.testing.assert_allclose(twice[name], value, rtol=1e-3, atol=1e-4 * np.abs(value).max(), err_msg=name)
 
