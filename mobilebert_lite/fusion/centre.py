@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobilebert_lite.fusion.channels import Choice, Ranges, floored, profile, scale
+from mobilebert_lite.fusion.channels import Choice, Ranges, floored, geometric_mean, scale
 from mobilebert_lite.fusion.equalise import balance
 from mobilebert_lite.fusion.plan import Fused
 
@@ -47,7 +47,7 @@ def apply(fused: Fused, ranges: Ranges) -> Fused:
         return fused.refused(NAME, "streams pass through normalisations")
     choice = Choice(lambda maximum, rows: power_of_two(CENTRE / floored(maximum, SMALLEST)),
                     lambda query, key: power_of_two(balance(query, key)),
-                    lambda places: bits_off(places) <= MOST_BITS)
+                    lambda places: bits_off(places) <= MOST_BITS, profile, last=True)
     scaled, kept = scale(fused, ranges, choice)
     return scaled.changed(NAME, f"channels of {len(fused.layers)} blocks scaled by powers of two, {kept} "
                           "multiplications on the stream between them")
@@ -59,7 +59,17 @@ def power_of_two(values: np.ndarray) -> np.ndarray:
     return nearest
 
 
+def profile(maxima: Sequence[np.ndarray]) -> np.ndarray:
+    """One vector of ranges for several places of a stream: their geometric mean, but none stands above it by more than
+    ``MOST_BITS``. Inside a block, where no multiplication is kept, small values lose digits rather than large ones all.
+    """
+    loudest = np.max([floored(one, SMALLEST) for one in maxima], axis=0)
+    found: np.ndarray = np.maximum(floored(geometric_mean(maxima), SMALLEST), loudest / 2 ** MOST_BITS)
+    return found
+
+
 def bits_off(maxima: Sequence[np.ndarray]) -> float:
-    """How many powers of two a channel's range lies from CENTRE, at worst, when one vector serves all these places."""
-    shape = floored(profile(maxima), SMALLEST)
-    return max(float(np.abs(np.log2(floored(one, SMALLEST) / shape)).max()) for one in maxima)
+    """How many powers of two a channel's range lies from the mean, at worst, when one vector serves all these places.
+    """
+    mean = floored(geometric_mean(maxima), SMALLEST)
+    return max(float(np.abs(np.log2(floored(one, SMALLEST) / mean)).max()) for one in maxima)

@@ -45,6 +45,10 @@ class Choice:
     pair: Callable[[np.ndarray, np.ndarray], np.ndarray]
     # Whether one vector serves all of these places of a stream, given their ranges.
     serves: Serves
+    # The ranges that stand for all of these places where one vector must do.
+    profile: Callable[[Sequence[np.ndarray]], np.ndarray]
+    # Whether the last hidden states count as well, which only the head reads.
+    last: bool
 
 
 def scale(fused: Fused, ranges: Ranges, choice: Choice) -> tuple[Fused, int]:
@@ -87,8 +91,8 @@ def row_sizes(tensors: Tensors, readers: Sequence[str], maximum: np.ndarray) -> 
     return lengths
 
 
-def profile(maxima: Sequence[np.ndarray]) -> np.ndarray:
-    """One vector of ranges for several places of a stream: their geometric mean."""
+def geometric_mean(maxima: Sequence[np.ndarray]) -> np.ndarray:
+    """Of the ranges of several places, channel by channel."""
     mean: np.ndarray = np.exp(np.mean([np.log(floored(one)) for one in maxima], axis=0))
     return mean
 
@@ -144,17 +148,20 @@ def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, 
         readers += [f"{layer}.attention.{part}" for part in ("query", "key", "value")]
     producers = [f"{layer}.bottleneck.input", f"{layer}.attention.output",
                  *(f"{layer}.ffn.{j}.output" for j in networks)]
-    _place(tensors, profile([maxima[place] for place in places]), choice, producers, readers)
+    _place(tensors, choice.profile([maxima[place] for place in places]), choice, producers, readers)
 
 
 def _outer_stream(tensors: Tensors, maxima: Maxima, choice: Choice, fused: Fused) -> int:
     """Scale the stream between blocks; returns the number of stretches."""
     readers = {layer: block_readers(tensors, layer, fused.config) for layer in fused.layers}
-    parts = stretches([maxima[f"{layer}.stream"] for layer in fused.layers], choice.serves)
+    found = [maxima[f"{layer}.stream"] for layer in fused.layers]
+    if choice.last:
+        found[-1] = np.maximum(found[-1], maxima["final.stream"])
+    parts = stretches(found, choice.serves)
     vectors: list[np.ndarray] = []
     for start, end in parts:
         within = fused.layers[start:end]
-        maximum = profile([maxima[f"{layer}.stream"] for layer in within])
+        maximum = choice.profile(found[start:end])
         rows = row_sizes(tensors, [reader for layer in within for reader in readers[layer]], maximum)
         vectors += [choice.gain(maximum, rows)] * len(within)
     scale_embedding(tensors, vectors[0], fused.config)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobilebert_lite.fusion.channels import Choice, Ranges, floored, profile, scale
+from mobilebert_lite.fusion.channels import Choice, Ranges, floored, geometric_mean, scale
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "equalise"
@@ -31,7 +31,8 @@ def apply(fused: Fused, ranges: Ranges) -> Fused:
     if fused.normalises:
         return fused.refused(NAME, "streams pass through normalisations")
     # What reads the query is the key, and the other way round.
-    scaled, kept = scale(fused, ranges, Choice(balance, balance, lambda places: bits_lost(places) <= MOST_BITS))
+    choice = Choice(balance, balance, lambda places: bits_lost(places) <= MOST_BITS, geometric_mean, last=False)
+    scaled, kept = scale(fused, ranges, choice)
     return scaled.changed(NAME, f"{len(fused.layers)} blocks equalised, {kept} multiplications on the stream between "
                           "them")
 
@@ -45,6 +46,6 @@ def balance(maximum: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def bits_lost(maxima: Sequence[np.ndarray]) -> float:
     """What the worst place loses when one vector brings all of ``maxima`` to one range: mean over the channels of
     log2(range of the tensor / range of the channel)."""
-    shape = profile(maxima)
+    shape = geometric_mean(maxima)
     scaled = [floored(one) / shape for one in maxima]
     return max(float(np.log2(one.max() / one).mean()) for one in scaled)

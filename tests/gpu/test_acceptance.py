@@ -22,7 +22,7 @@ from mobilebert_lite.weights import random_weights
 
 pytestmark = pytest.mark.gpu
 
-LENGTHS = (32, 16)
+LENGTH = 32
 # Mode -> what may separate GPU and CPU, of the largest output. The GPU's float16 has a step of 0.1 %, which adds up
 # along the layers; in dynamic files the CPU's int8 activations come on top.
 ALLOWED = {"none": 0.02, "fp16": 0.02, "dynamic": 0.03}
@@ -64,26 +64,25 @@ def checkpoint(tiny_vocabulary: Sequence[str], tmp_path_factory: pytest.TempPath
 @pytest.mark.parametrize(("task", "pooler", "variant"), cases())
 def test_whole_and_right(checkpoint: Callable[..., Path], tmp_path: Path, task: str, pooler: bool, variant: str,
                          mode: str) -> None:
-    """At two lengths in one file."""
     output = tmp_path / "model.tflite"
-    convert(Request(output, str(checkpoint(task, pooler, variant)), task=task, lengths=LENGTHS, quantize=mode))
+    convert(Request(output, str(checkpoint(task, pooler, variant)), task=task, lengths=(LENGTH,), quantize=mode))
     check(output, mode)
 
 
 @pytest.mark.parametrize("mode", ALLOWED)
-@pytest.mark.parametrize(("name", "length"), [("sst2", 32), ("snips_qa", 32)])
-def test_trained_checkpoints(shared: Callable[..., Path], tmp_path: Path, name: str, length: int, mode: str) -> None:
+@pytest.mark.parametrize("name", ["sst2", "snips_qa"])
+def test_trained_checkpoints(shared: Callable[..., Path], tmp_path: Path, name: str, mode: str) -> None:
     """24 and 12 layers at the published widths."""
     output = tmp_path / "model.tflite"
-    convert(Request(output, str(shared("checkpoints", "trained", name)), lengths=(length,), quantize=mode))
+    convert(Request(output, str(shared("checkpoints", "trained", name)), lengths=(LENGTH,), quantize=mode))
     check(output, mode)
 
 
 @pytest.mark.parametrize("mode", ALLOWED)
 def test_bundled_checkpoints(tmp_path: Path, mode: str) -> None:
-    """The one for questions: its scores reach half of what float16 holds."""
+    """The one for questions, whose scores reach half of what float16 holds, at two lengths in one file."""
     output = tmp_path / "model.tflite"
-    convert(Request(output, lengths=LENGTHS, quantize=mode))
+    convert(Request(output, lengths=(LENGTH, LENGTH // 2), quantize=mode))
     check(output, mode)
 
 
@@ -158,7 +157,7 @@ def test_a_rejected_operator_is_seen(tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in accepted.rejected] == ["GATHER_ND"]
     [(on_gpu, on_cpu)] = set(accepted.counts)
     assert on_gpu >= 1
-    assert on_cpu == 1
+    assert on_cpu >= 1
     assert np.array_equal(accepted.outputs["main"][0]["y"], np.ones((1, 4, 16)))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.fusion import centre, equalise
+from mobilebert_lite.fusion import centre, centre_keys, equalise
 from mobilebert_lite.fusion.channels import stretches
 from mobilebert_lite.fusion.pipeline import RULES, fuse
 from mobilebert_lite.fusion.plan import Fused
@@ -131,6 +131,52 @@ def test_centring_changes_no_bit(network: Network, seed: int) -> None:
     expected, actual = run(fused, seed), run(centre.apply(fused, ranges(fused, seed)), seed)
     for name, value in expected.items():
         assert np.array_equal(actual[name], value), name
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.integers(0, 2**31))
+def test_centring_keys_changes_nothing(network: Network, seed: int) -> None:
+    """Queries a million times as large take every score that is not zero beyond float16."""
+    fused = fuse(hostile_weights(*network), network[1], dtype=np.float64)
+    loud = fused.with_tensors({name: value * (1e6 if "attention.query" in name else 1)
+                               for name, value in fused.tensors.items()})
+    centred = centre_keys.apply(loud, ranges(loud, seed))
+    expected, actual = run(loud, seed), run(centred, seed)
+    for name, value in expected.items():
+        assert np.abs(actual[name] - value).max() <= TOLERANCE * max(np.abs(value).max(), 1e-3), name
+    low, high = ranges(centred, seed)["layers.0.attention.key"]
+    if centred.notes[-1].applied and "layers.0.attention.key.bias" in centred.tensors:
+        np.testing.assert_allclose(low, -high, atol=1e-9 * np.abs(high).max())
+
+
+def test_keys_are_centred_only_where_scores_are_large() -> None:
+    """16 of 16 channels in 4 heads; the bound is that of the loudest head."""
+    query, key = np.array([np.zeros(16), np.arange(16)]), np.array([-np.ones(16), np.full(16, 3.0)])
+    assert centre_keys.score_bound(query, key, 4) == 3 * (12 + 13 + 14 + 15)
+    assert centre_keys.score_bound(query, key, 1) == 3 * 120
+    fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
+    quiet = centre_keys.apply(fused, ranges(fused))
+    assert not quiet.notes[-1].applied
+    assert quiet.tensors is fused.tensors
+    found = ranges(fused)
+    found["layers.1.attention.query"] = found["layers.1.attention.query"] * 1e6
+    loud = centre_keys.apply(fused, found)
+    assert [name for name in loud.tensors if name not in fused.tensors] == ["layers.1.attention.key.bias"]
+
+
+def test_centred_channels_lie_around_two() -> None:
+    """Whatever the units of a checkpoint: values, hidden and shared inputs exactly, streams as near as one vector for
+    all blocks can be."""
+    weights = hostile_weights(PLAIN, "qa", False, 5)
+    fused = fuse(weights, "qa", ["compose-query-key"], np.float64)
+    found = ranges(centre.apply(fused, ranges(fused)))
+    for name, (low, high) in found.items():
+        loudest = np.maximum(-low, high).max()
+        if name.endswith(("value", "hidden", "bottleneck.attention")):
+            assert 2 ** 0.5 <= loudest <= 2 ** 1.5, name
+        elif name.endswith(("stream", "inner")):
+            assert loudest <= 2 ** (1.5 + centre.MOST_BITS), name
+    assert max(np.abs(ends).max() for name, ends in ranges(fused).items() if "stream" in name) > 2 ** 9
 
 
 def ranges(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
