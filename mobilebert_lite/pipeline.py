@@ -14,11 +14,12 @@ from typing import Any
 from mobilebert_lite import verify
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.slim import slim
 from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import centre, centre_keys, equalise
-from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
@@ -117,7 +118,8 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    fused = fuse(weights, task.name, (*request.without, *recipe.without))
+    without = (*request.without, *recipe.without)
+    fused = fuse(weights, task.name, without)
     longest, some = spread(texts_to_calibrate)
     if recipe.float16:
         fused = calibrated(fused, centre_keys, request, some)
@@ -125,6 +127,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         fused = calibrated(fused, equalise, request, texts_to_calibrate[longest])
     elif recipe.float16:
         fused = calibrated(fused, centre, request, some)
+    fused = fuse_last(fused, without)
     narrow = recipe.word_table != "float32"
     tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
@@ -136,6 +139,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
     if narrow:
         content = rewrite(content, dequantise_rows)
+    content = rewrite(content, slim)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)

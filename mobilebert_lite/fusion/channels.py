@@ -22,7 +22,7 @@ import numpy as np
 
 from mobilebert_lite.fusion.algebra import Tensors, absorb, cast, rescale_output
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.fusion.stream import block_readers, head_readers, scale_embedding
+from mobilebert_lite.fusion.stream import head_readers, scale_embedding
 
 # Ranges and rows below this share of the largest count as this much: a channel that calibration saw near zero may
 # still speak on other texts.
@@ -153,7 +153,7 @@ def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, 
 
 def _outer_stream(tensors: Tensors, maxima: Maxima, choice: Choice, fused: Fused) -> int:
     """Scale the stream between blocks; returns the number of stretches."""
-    readers = {layer: block_readers(tensors, layer, fused.config) for layer in fused.layers}
+    readers = {layer: [f"{layer}.{part}" for part in fused.config.stream_readers] for layer in fused.layers}
     found = [maxima[f"{layer}.stream"] for layer in fused.layers]
     if choice.last:
         found[-1] = np.maximum(found[-1], maxima["final.stream"])

@@ -19,13 +19,23 @@ Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
 def measure_ranges(content: bytes, samples: Samples, threads: int = 2) -> Ranges:
     """Least and greatest value of every float activation, by tensor name.
 
-    True extremes: a moving average would clip what rare texts reach, and costs accuracy. Raises ConversionError
-    naming the tensor when an activation is not finite.
+    True extremes: a moving average would clip what rare texts reach, and costs accuracy. The first signature is run;
+    the others compute the same activations and get its ranges, so that scales and biases are equal and stored once,
+    and the longest length answers exactly as in a file of its own. One that TensorFlow drew with other operators is
+    run for itself. Raises ConversionError naming the tensor when an activation is not finite.
     """
+    model = read_model(content)
+    subgraphs = {definition.signatureKey.decode(): model.subgraphs[definition.subgraphIndex]
+                 for definition in model.signatureDefs}
+    first, *others = subgraphs.values()
+    alike = [subgraph for subgraph in others if _codes(subgraph) == _codes(first)]
     ranges: Ranges = {}
-    for tensor, value in activations(content, samples, threads):
+    run = {name: samples.get(name, ()) for name, subgraph in subgraphs.items()
+           if not any(subgraph is other for other in alike)}
+    for tensor, value in activations(content, run, threads):
         _widen(ranges, tensor, value)
-    _tie(read_model(content), ranges)
+    for subgraph in alike:
+        _copy(ranges, first, subgraph)
     return ranges
 
 
@@ -38,28 +48,28 @@ def activations(content: bytes, samples: Samples, threads: int = 2,
         warnings.simplefilter("ignore")  # it warns that preserving all tensors is for debugging
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True, num_threads=threads)
     model = read_model(content)
-    for definition in model.signatureDefs:
-        name = definition.signatureKey.decode()
-        watched = _activations(model.subgraphs[definition.subgraphIndex])
+    places = {definition.signatureKey.decode(): int(definition.subgraphIndex) for definition in model.signatureDefs}
+    for name, given in samples.items():
+        watched = _activations(model.subgraphs[places[name]])
         runner = interpreter.get_signature_runner(name)
-        for inputs in samples.get(name, ()):
+        for inputs in given:
             runner(**inputs)
             for index, tensor in watched:
-                value = interpreter.get_tensor(index, definition.subgraphIndex)
+                value = interpreter.get_tensor(index, places[name])
                 yield tensor, value if padding else _read_part(value, inputs)
 
 
-def _tie(model: Any, ranges: Ranges) -> None:
-    """One range for the same activation at every length, so that scales and biases are equal and stored once."""
-    shapes = [[operator.opcodeIndex for operator in subgraph.operators] for subgraph in model.subgraphs]
-    # A length that TensorFlow drew otherwise keeps ranges of its own.
-    alike = [subgraph for subgraph, shape in zip(model.subgraphs, shapes, strict=True) if shape == shapes[0]]
-    for operators in zip(*(subgraph.operators for subgraph in alike), strict=True):
-        names = [subgraph.tensors[operator.outputs[0]].name.decode()
-                 for subgraph, operator in zip(alike, operators, strict=True)]
-        known = [ranges[name] for name in names if name in ranges]
-        if known:
-            ranges.update(dict.fromkeys(names, (min(low for low, _ in known), max(high for _, high in known))))
+def _codes(subgraph: Any) -> list[int]:
+    return [operator.opcodeIndex for operator in subgraph.operators]
+
+
+def _copy(ranges: Ranges, measured: Any, subgraph: Any) -> None:
+    """The ranges of ``measured`` also under the names that ``subgraph`` has for the same activations."""
+    for theirs, ours in zip(measured.operators, subgraph.operators, strict=True):
+        for source, target in zip(theirs.outputs, ours.outputs, strict=True):
+            name = measured.tensors[source].name.decode()
+            if name in ranges:
+                ranges[subgraph.tensors[target].name.decode()] = ranges[name]
 
 
 def _activations(subgraph: Any) -> list[tuple[int, str]]:

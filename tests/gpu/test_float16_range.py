@@ -13,7 +13,7 @@ from test_acceptance import ALLOWED, LENGTH, check, some_inputs
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.fusion.stream import block_readers, head_readers
+from mobilebert_lite.fusion.stream import head_readers
 from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.weights import Weights, random_weights
 
@@ -35,8 +35,8 @@ def louder(weights: Weights, seed: int = 0) -> Weights:
         tensors[f"embeddings.norm.{part}"] *= first
     for i, (here, after) in enumerate(pairwise(scales)):
         layer = f"layers.{i}"
-        for reader in block_readers(tensors, layer, config):
-            tensors[f"{reader}.kernel"] /= here[:, None]
+        for reader in config.stream_readers:
+            tensors[f"{layer}.{reader}.kernel"] /= here[:, None]
         tensors[f"{layer}.output.kernel"] *= here
         tensors[f"{layer}.output.bias"] *= here
         tensors[f"{layer}.output.norm.gamma"] *= after / here
