@@ -122,11 +122,9 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     fused = fuse(weights, task.name, without)
     longest, some = spread(texts_to_calibrate)
     if recipe.float16:
-        fused = calibrated(fused, centre_keys, request, some)
+        fused = calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], request, some)
     if recipe.equalise:
-        fused = calibrated(fused, equalise, request, texts_to_calibrate[longest])
-    elif recipe.float16:
-        fused = calibrated(fused, centre, request, some)
+        fused = calibrated(fused, [equalise], request, texts_to_calibrate[longest])
     fused = fuse_last(fused, without)
     narrow = recipe.word_table != "float32"
     tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
@@ -139,7 +137,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
     if narrow:
         content = rewrite(content, dequantise_rows)
-    content = rewrite(content, slim)
+    content = rewrite(content, lambda model: slim(model, slices=not recipe.float16))
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
@@ -190,13 +188,21 @@ def spread(texts: Mapping[str, Sequence[Features]]) -> tuple[str, Sequence[Featu
     return name, features[::-(-len(features) // most)]
 
 
-def calibrated(fused: Fused, rule: ModuleType, request: Request, texts: Sequence[Features]) -> Fused:
-    """``fused`` after ``rule``, one of fusion.pipeline.CALIBRATED, with the ranges of ``texts``."""
-    if rule.NAME in request.without or "all" in request.without:
-        return fused.refused(rule.NAME, "switched off")
-    network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
-    result: Fused = rule.apply(fused, network.channel_ranges([one.inputs() for one in texts], rule.PADDING))
-    return result
+def calibrated(fused: Fused, rules: Sequence[ModuleType], request: Request, texts: Sequence[Features]) -> Fused:
+    """``fused`` after ``rules``, some of fusion.pipeline.CALIBRATED, with the ranges of ``texts``."""
+    ranges: Mapping[str, Any] | None = None
+    for rule in rules:
+        if rule.NAME in request.without or "all" in request.without:
+            fused = fused.refused(rule.NAME, "switched off")
+            continue
+        if ranges is None:
+            network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
+            ranges = network.channel_ranges([one.inputs() for one in texts], rule.PADDING)
+        changed: Fused = rule.apply(fused, ranges)
+        if changed.tensors is not fused.tensors:
+            ranges = None
+        fused = changed
+    return fused
 
 
 def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:

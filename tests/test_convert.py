@@ -116,8 +116,11 @@ def test_positions_hold_what_their_names_say(converted: Converted, tiny_inputs: 
     assert np.allclose(start[0, :used], expected["start_logits"][0, :used], atol=1e-5)
 
 
-def test_lengths_share_their_weights(model: Any) -> None:
-    """Every constant of 512 bytes or more is stored once; the positions of the shorter length are a slice."""
+def test_lengths_share_their_weights(model: Any, mode: str) -> None:
+    """Every constant of 512 bytes or more is stored once; the positions of the shorter length are a slice.
+
+    Files for GPUs, which reject slices of constants, hold the beginning of the positions a second time.
+    """
     seen: set[bytes] = set()
     for buffer in model.buffers:
         if buffer.data is not None and len(buffer.data) >= 512:
@@ -129,7 +132,7 @@ def test_lengths_share_their_weights(model: Any) -> None:
              if model.buffers[tensor.buffer].data is not None and len(model.buffers[tensor.buffer].data) >= 512}
             for subgraph in model.subgraphs]
     alone = [list(used[1][index].shape) for index in used[1].keys() - used[0].keys()]
-    assert alone == []
+    assert alone == ([] if mode == "int8" else [[32, 64]])
 
 
 def test_lengths_share_scales_and_biases(converted: Converted) -> None:

@@ -62,4 +62,4 @@ def measure(content: bytes, samples: Samples, threads: int = 2) -> HeadRoom:
 
 def _short(name: str) -> str:
     """TensorFlow joins the names of all operations that it fused into one tensor; the last is the outermost."""
-    return name.split(";")[-1]
+    return [part for part in name.split(";") if part][-1]
