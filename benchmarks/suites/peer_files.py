@@ -12,13 +12,13 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import quantise_rows
+from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, Rule, apply_recipe, load_recipe
 from mobilebert_lite.weights import Weights
 
@@ -38,12 +38,14 @@ def ours(weights: Weights, length: int, mode: str) -> bytes:
     fused = fuse(weights, "qa", recipe.without)
     if recipe.equalise:
         fused = equalise.apply(fused, Network(weights.config, fused.tensors, "qa", plan=fused.plan)
-                               .channel_maxima(inputs))
+                               .channel_ranges(inputs))
     fused = fuse_last(fused, recipe.without)
-    tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
+    narrow = recipe.word_table != "float32"
+    tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
     content = convert_network(Network(weights.config, tensors, "qa", plan=fused.plan), [length])
     ranges = measure_ranges(content, {signature_name("qa", length): inputs}) if recipe.needs_calibration else {}
-    return apply_recipe(content, recipe, ranges)
+    content = apply_recipe(content, recipe, ranges)
+    return rewrite(content, dequantise_rows) if narrow else content
 
 
 def stock(weights: Weights, length: int, kind: str) -> bytes:
