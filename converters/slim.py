@@ -17,9 +17,14 @@ from mobilebert_lite.converters.flatbuffer import add_buffer, add_operator_code,
 _SMALLEST_TABLE = 4096
 
 
-def slim(model: Any) -> None:
-    """Store once what is equal, in place. What the signatures compute stays the same to the bit."""
-    share_prefixes(model)
+def slim(model: Any, slices: bool) -> None:
+    """Store once what is equal, in place. What the signatures compute stays the same to the bit.
+
+    ``slices``: also what is the beginning of something longer. The LiteRT GPU accelerator rejects the SLICE of a
+    constant that this needs.
+    """
+    if slices:
+        share_prefixes(model)
     share_buffers(model)
     for subgraph in model.subgraphs:
         for tensor in subgraph.tensors:

@@ -14,6 +14,7 @@ from mobilebert_lite.converters.checkpoints import Checkpoint
 from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
 from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.quantization.head_room import HeadRoom
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             fused: Fused, results: Sequence[verify.Verification]) -> dict[str, Any]:
+             fused: Fused, results: Sequence[verify.Verification], room: HeadRoom | None) -> dict[str, Any]:
     """The provenance that the file carries."""
     weights = checkpoint.weights
     return {
@@ -41,6 +42,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "calibration": {"texts": request.calibration.name if request.calibration else "built in",
                         "sha256": _sha256(request.calibration)},
         "verification": verify.summary(results),
+        "float16": room.to_json() if room else None,
     }
 
 

@@ -116,8 +116,11 @@ def test_positions_hold_what_their_names_say(converted: Converted, tiny_inputs: 
     assert np.allclose(start[0, :used], expected["start_logits"][0, :used], atol=1e-5)
 
 
-def test_lengths_share_their_weights(model: Any) -> None:
-    """Every constant of 512 bytes or more is stored once; the positions of the shorter length are a slice."""
+def test_lengths_share_their_weights(model: Any, mode: str) -> None:
+    """Every constant of 512 bytes or more is stored once; the positions of the shorter length are a slice.
+
+    Files for GPUs, which reject slices of constants, hold the beginning of the positions a second time.
+    """
     seen: set[bytes] = set()
     for buffer in model.buffers:
         if buffer.data is not None and len(buffer.data) >= 512:
@@ -129,7 +132,7 @@ def test_lengths_share_their_weights(model: Any) -> None:
              if model.buffers[tensor.buffer].data is not None and len(model.buffers[tensor.buffer].data) >= 512}
             for subgraph in model.subgraphs]
     alone = [list(used[1][index].shape) for index in used[1].keys() - used[0].keys()]
-    assert alone == []
+    assert alone == ([] if mode == "int8" else [[32, 64]])
 
 
 def test_lengths_share_scales_and_biases(converted: Converted) -> None:
@@ -376,13 +379,6 @@ def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Seque
     assert output.read_bytes() == b"before"
     assert (output.stat().st_mtime_ns, output.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "model.tflite"]
-
-
-def test_a_word_table_beyond_float16(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
-    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.word", 7e4)
-    with pytest.raises(ConversionError, match="float16"):
-        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="fp16"))
-    assert not (tmp_path / "model.tflite").exists()
 
 
 def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,

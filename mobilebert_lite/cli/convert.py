@@ -105,6 +105,8 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
 
 
 def _print(report: Report, as_json: bool) -> None:
+    from mobilebert_lite.cli.output import head_room
+
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
         return
@@ -115,6 +117,8 @@ def _print(report: Report, as_json: bool) -> None:
     if scored := report.evaluation:
         click.echo(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
                    f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
+    if room := head_room(report.provenance):
+        click.echo(f"  {room}")
     click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
 
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import (
+    centre,
+    centre_keys,
     cls_only,
     drop_key_bias,
     eliminate_no_norm,
@@ -28,11 +30,12 @@ Rules = dict[str, Callable[[Fused], Fused]]
 # Normalisation first: what it leaves behind in biases, the later rules sweep up.
 RULES: Rules = {rule.NAME: rule.apply for rule in (
     fold_query_scale, merge_embeddings, eliminate_no_norm, fold_shared_bias, drop_key_bias, fold_value_bias, cls_only)}
-# Here stands equalise, where a recipe asks for it: it needs the ranges of what the rules above leave, and knows dense
-# layers by the names that the rules below take away.
+# Here stand those that need calibration, where a recipe asks for them: they want the ranges of what the rules above
+# leave, and know dense layers by the names that the rules below take away.
+CALIBRATED = (centre_keys.NAME, equalise.NAME, centre.NAME)
 LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections,)}
 
-NAMES = (*RULES, equalise.NAME, *LAST_RULES)
+NAMES = (*RULES, *CALIBRATED, *LAST_RULES)
 
 
 def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32) -> Fused:

@@ -32,7 +32,9 @@ def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, 
     """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden), or (batch, 1, hidden) with ``first_row``"""
     read = project(tensors, scope, config.stream_readers, x, config)
     inner = read.get("bottleneck.input", x)
-    shared = read.get("bottleneck.attention", inner)
+    shared = inner
+    if "bottleneck.attention" in read:
+        shared = tap(f"{scope}.bottleneck.attention", read["bottleneck.attention"])
     read |= project(tensors, scope, config.bottleneck_readers, shared, config)
     query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
     if first_row:

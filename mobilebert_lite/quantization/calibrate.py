@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,37 +12,51 @@ from mobilebert_lite.converters.flatbuffer import read_model, schema
 from mobilebert_lite.errors import ConversionError
 
 Ranges = dict[str, tuple[float, float]]
+# Signature -> its inputs, text by text.
+Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
 
 
-def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, np.ndarray]]],
-                   threads: int = 2) -> Ranges:
-    """Least and greatest value of every float activation, by tensor name, over ``samples`` (signature -> inputs).
+def measure_ranges(content: bytes, samples: Samples, threads: int = 2) -> Ranges:
+    """Least and greatest value of every float activation, by tensor name.
 
     True extremes: a moving average would clip what rare texts reach, and costs accuracy. The first signature is run;
     the others compute the same activations and get its ranges, so that scales and biases are equal and stored once,
     and the longest length answers exactly as in a file of its own. One that TensorFlow drew with other operators is
     run for itself. Raises ConversionError naming the tensor when an activation is not finite.
     """
+    model = read_model(content)
+    subgraphs = {definition.signatureKey.decode(): model.subgraphs[definition.subgraphIndex]
+                 for definition in model.signatureDefs}
+    first, *others = subgraphs.values()
+    alike = [subgraph for subgraph in others if _codes(subgraph) == _codes(first)]
+    ranges: Ranges = {}
+    run = {name: samples.get(name, ()) for name, subgraph in subgraphs.items()
+           if not any(subgraph is other for other in alike)}
+    for tensor, value in activations(content, run, threads):
+        _widen(ranges, tensor, value)
+    for subgraph in alike:
+        _copy(ranges, first, subgraph)
+    return ranges
+
+
+def activations(content: bytes, samples: Samples, threads: int = 2,
+                padding: bool = False) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and value of every float activation for each input of ``samples``, with or without ``padding``."""
     from ai_edge_litert.interpreter import Interpreter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that preserving all tensors is for debugging
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True, num_threads=threads)
     model = read_model(content)
-    ranges: Ranges = {}
-    first = model.subgraphs[model.signatureDefs[0].subgraphIndex]
-    for definition in model.signatureDefs:
-        name, subgraph = definition.signatureKey.decode(), model.subgraphs[definition.subgraphIndex]
-        if subgraph is not first and _codes(subgraph) == _codes(first):
-            _copy(ranges, first, subgraph)
-            continue
-        watched = _activations(subgraph)
+    places = {definition.signatureKey.decode(): int(definition.subgraphIndex) for definition in model.signatureDefs}
+    for name, given in samples.items():
+        watched = _activations(model.subgraphs[places[name]])
         runner = interpreter.get_signature_runner(name)
-        for inputs in samples.get(name, ()):
+        for inputs in given:
             runner(**inputs)
             for index, tensor in watched:
-                _widen(ranges, tensor, _read_part(interpreter.get_tensor(index, definition.subgraphIndex), inputs))
-    return ranges
+                value = interpreter.get_tensor(index, places[name])
+                yield tensor, value if padding else _read_part(value, inputs)
 
 
 def _codes(subgraph: Any) -> list[int]:

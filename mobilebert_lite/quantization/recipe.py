@@ -25,7 +25,7 @@ from mobilebert_lite.quantization.calibrate import Ranges
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
 MODES = ("none", "fp16", "dynamic", "int8")
 
-WORD_TABLES = ("float32", "float16", "int8")
+WORD_TABLES = ("float32", "int16", "int8")
 # float32: left alone. int8: a scale per channel. int8-tensor: one scale, for old runtimes.
 WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8}
 # float: weights are widened before use. dynamic: quantised at run time. int8, int16: ranges from calibration.
@@ -82,6 +82,9 @@ class Recipe:
     word_table: str = "float32"
     # Whether channels are balanced on calibration texts first (fusion.equalise).
     equalise: bool = False
+    # Whether GPUs compute the file in float16, so that activations must stay within it (fusion.centre_keys; without
+    # equalise, which leaves channels of order one whatever their units were, fusion.centre).
+    float16: bool = False
     # Fusion rules that do not pay in this mode.
     without: tuple[str, ...] = ()
     # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class FillMask(Task):
 
     name = "fill-mask"
     aliases = ("masked-lm",)
-    heads = ("mlm",)
+    heads: ClassVar[tuple[str, ...]] = ("mlm",)
     outputs: tuple[str, ...] = ("logits",)
     example_type = TextExample
     min_length = 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.form import Form
-from mobilebert_lite.fusion import equalise, merge_projections
+from mobilebert_lite.fusion import centre, centre_keys, equalise, merge_projections
+from mobilebert_lite.fusion.channels import stretches
 from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import scale_embedding
@@ -120,14 +123,70 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
 def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    assert_same(weights, task, fuse_last(equalise.apply(fused, maxima(fused, seed))), seed)
+    assert_same(weights, task, fuse_last(equalise.apply(fused, ranges(fused, seed))), seed)
 
 
-def maxima(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(normalization_type="no_norm"), st.integers(0, 2**31))
+def test_centring_changes_no_bit(network: Network, seed: int) -> None:
+    weights, task = hostile_weights(*network), network[1]
+    fused = fuse(weights, task, dtype=np.float64)
+    expected, actual = run(fused, seed), run(centre.apply(fused, ranges(fused, seed)), seed)
+    for name, value in expected.items():
+        assert np.array_equal(actual[name], value), name
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.integers(0, 2**31))
+def test_centring_keys_changes_nothing(network: Network, seed: int) -> None:
+    """Queries a million times as large take every score that is not zero beyond float16."""
+    fused = fuse(hostile_weights(*network), network[1], dtype=np.float64)
+    loud = fused.with_tensors({name: value * (1e6 if "attention.query" in name else 1)
+                               for name, value in fused.tensors.items()})
+    centred = centre_keys.apply(loud, ranges(loud, seed))
+    expected, actual = run(loud, seed), run(centred, seed)
+    for name, value in expected.items():
+        assert np.abs(actual[name] - value).max() <= TOLERANCE * max(np.abs(value).max(), 1e-3), name
+    low, high = ranges(centred, seed)["layers.0.attention.key"]
+    if centred.notes[-1].applied and "layers.0.attention.key.bias" in centred.tensors:
+        np.testing.assert_allclose(low, -high, atol=1e-9 * np.abs(high).max())
+
+
+def test_keys_are_centred_only_where_scores_are_large() -> None:
+    """16 of 16 channels in 4 heads; the bound is that of the loudest head."""
+    query, key = np.array([np.zeros(16), np.arange(16)]), np.array([-np.ones(16), np.full(16, 3.0)])
+    assert centre_keys.score_bound(query, key, 4) == 3 * (12 + 13 + 14 + 15)
+    assert centre_keys.score_bound(query, key, 1) == 3 * 120
+    fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
+    quiet = centre_keys.apply(fused, ranges(fused))
+    assert not quiet.notes[-1].applied
+    assert quiet.tensors is fused.tensors
+    found = ranges(fused)
+    found["layers.1.attention.query"] = found["layers.1.attention.query"] * 1e6
+    loud = centre_keys.apply(fused, found)
+    assert [name for name in loud.tensors if name not in fused.tensors] == ["layers.1.attention.key.bias"]
+
+
+def test_centred_channels_lie_around_two() -> None:
+    """Whatever the units of a checkpoint: values, hidden and shared inputs exactly, streams as near as one vector for
+    all blocks can be."""
+    weights = hostile_weights(PLAIN, "qa", False, 5)
+    fused = fuse(weights, "qa", dtype=np.float64)
+    found = ranges(centre.apply(fused, ranges(fused)))
+    for name, (low, high) in found.items():
+        loudest = np.maximum(-low, high).max()
+        if name.endswith(("value", "hidden", "bottleneck.attention")):
+            assert 2 ** 0.5 <= loudest <= 2 ** 1.5, name
+        elif name.endswith(("stream", "inner")):
+            assert loudest <= 2 ** (1.5 + centre.MOST_BITS), name
+    assert max(np.abs(ends).max() for name, ends in ranges(fused).items() if "stream" in name) > 2 ** 9
+
+
+def ranges(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def tap(name: str, x: tf.Tensor) -> tf.Tensor:
-        found[name] = np.abs(x.numpy()).max(axis=(0, 1))
+        found[name] = np.stack([x.numpy().min(axis=(0, 1)), x.numpy().max(axis=(0, 1))])
         return x
 
     tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
@@ -221,12 +280,15 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
             moved[f"{layer}.output.{part}"] *= scale
     moved["qa.kernel"] /= scale[:, None]
     rewritten = Fused(fused.config, "qa", {name: value.astype(np.float32) for name, value in moved.items()}, fused.plan)
-    once, twice = (equalise.apply(one, maxima(one)).tensors for one in (fused, rewritten))
+    once, twice = (equalise.apply(one, ranges(one)).tensors for one in (fused, rewritten))
     for name, value in once.items():
         np.testing.assert_allclose(twice[name], value, rtol=1e-3, atol=1e-4 * np.abs(value).max(), err_msg=name)
 
 
 def test_one_stretch_where_channels_keep_their_shape_and_more_where_they_do_not() -> None:
     shape = np.array([1.0, 2, 4, 8])
-    assert equalise.stretches([shape, shape * 3, shape * 100]) == [(0, 3)]
-    assert equalise.stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4]) == [(0, 2), (2, 4)]
+    def serves(places: Sequence[np.ndarray]) -> bool:
+        return equalise.bits_lost(places) <= equalise.MOST_BITS
+
+    assert stretches([shape, shape * 3, shape * 100], serves) == [(0, 3)]
+    assert stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4], serves) == [(0, 2), (2, 4)]
