@@ -216,6 +216,21 @@ def test_a_killed_command_gives_the_identical_report(converted: Converted, texts
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "whole.json"]
 
 
+def test_an_ended_command_says_how_to_go_on(converted: Converted, texts: Path, tmp_path: Path) -> None:
+    """A polite end while it waits for its second model, a slow one to build."""
+    command = [*MBL, "eval", str(converted("classification", "none")), "--data", str(texts), "--report",
+               str(tmp_path / "report.json"), "--against", str(tmp_path / "absent")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert any("30 of 30" in line for line in process.stderr)
+    process.send_signal(signal.SIGTERM)
+    rest = process.stderr.read()
+    assert process.wait(60) == 143
+    assert "· finished examples are kept; the same command goes on from there" in rest
+    [journal] = tmp_path.iterdir()
+    assert len(journal.read_bytes().splitlines()) == 30
+
+
 def test_two_evaluations_do_not_share_a_journal(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "report.json", {"a": 1})
     with pytest.raises(DataError, match=r"another evaluation for .* is at work"):

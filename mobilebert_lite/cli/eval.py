@@ -44,6 +44,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
 
     Interrupted with --report given, the same command goes on where it stopped.
     """
+    from mobilebert_lite.cli.output import progress
     from mobilebert_lite.evaluation.evaluate import Request
     from mobilebert_lite.evaluation.scorers import Options
     from mobilebert_lite.files import write_atomically
@@ -51,7 +52,12 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     judged = Options(**{name: options.pop(name) for name in ("metric", "stride", "max_answer_tokens",
                                                             "null_threshold")})
     request = Request(model, data, task, options=judged, report=report, **options)
-    results = _results(request, against)
+    try:
+        results = _results(request, against)
+    except KeyboardInterrupt:
+        if report is not None:
+            progress("finished examples are kept; the same command goes on from there")
+        raise
     result = results[0]
     full = dict(result.report)
     if len(results) > 1:
