@@ -36,7 +36,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "recipe": {"name": recipe.name, "word_table": recipe.word_table,
                    "rules": [vars(rule) for rule in recipe.rules]},
         "fusion": [vars(note) for note in fused.notes],
-        "mask_constant": request.mask_constant,
+        "mask": vars(fused.masking),
         "calibration": {"texts": request.calibration.name if request.calibration else "built in",
                         "sha256": _sha256(request.calibration)},
         "verification": verify.summary(results),

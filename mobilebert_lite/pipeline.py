@@ -19,9 +19,9 @@ from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
+from mobilebert_lite.masking import default_masking, parse_masking
 from mobilebert_lite.packaging import carried_files, describe, finish
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
@@ -54,6 +54,10 @@ class Request:
     # Checkpoint folder or hub id; None for the bundled demonstration checkpoint.
     weights: str | None = None
     revision: str | None = None
+    # What kind of checkpoint it is (converters.formats.FORMATS); None: what its files look like.
+    format: str | None = None
+    # In place of the configuration beside the weights.
+    config: Path | None = None
     # None: what the checkpoint's head says.
     task: str | None = None
     lengths: tuple[int, ...] = ()
@@ -69,7 +73,8 @@ class Request:
     without: tuple[str, ...] = ()
     # The oldest TFLite that the file must run in, such as 2.14.0; None: the current one.
     runtime: str | None = None
-    mask_constant: float = MASK_CONSTANT
+    # additive[:constant], multiplicative[:constant] or minimum; None: the convention of the checkpoint's source.
+    mask: str | None = None
     threads: int = 2
 
 
@@ -99,10 +104,12 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     """
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
+    masking = parse_masking(request.mask) if request.mask else None
     _check_writable(request.output)
-    progress("reading the checkpoint")
-    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
+    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
+                                 request.format, request.config, progress)
     weights = checkpoint.weights
+    masking = masking or default_masking(weights.source.format)
     task = choose_task(weights, request.task)
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
@@ -113,12 +120,12 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
-    reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    fused = fuse(weights, task.name, (*request.without, *recipe.without))
+    reference = Network(weights.config, weights.tensors, task.name, masking)
+    fused = fuse(weights, task.name, (*request.without, *recipe.without), masking=masking)
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
-    content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
+    content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan), lengths)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
@@ -171,7 +178,7 @@ def balance(fused: Fused, request: Request, texts: Mapping[str, Sequence[Feature
     """``fused`` with its channels balanced on the texts of the longest signature."""
     if equalise.NAME in request.without or "all" in request.without:
         return fused.refused(equalise.NAME, "switched off")
-    network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
+    network = Network(fused.config, fused.tensors, fused.task, fused.masking, fused.plan)
     longest = next(iter(texts.values()))
     return equalise.apply(fused, network.channel_maxima([one.inputs() for one in longest]))
 

@@ -20,6 +20,7 @@ from mobilebert_lite.fusion import (
 )
 from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.masking import Masking
 from mobilebert_lite.weights import Weights
 
 # equalise comes after them all, where a recipe asks for it: it needs the ranges of what they leave.
@@ -28,7 +29,8 @@ RULES: dict[str, Callable[[Fused], Fused]] = {rule.NAME: rule.apply for rule in 
     fold_query_scale, merge_embeddings, eliminate_no_norm, compose_query_key, drop_key_bias, fold_value_bias, cls_only)}
 
 
-def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32) -> Fused:
+def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32,
+         masking: Masking | None = None) -> Fused:
     """``weights`` for ``task`` after every rule but those in ``without``, rounded once to ``dtype``.
 
     The function is the same. Raises ConversionError for an unknown rule.
@@ -37,7 +39,7 @@ def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type
     unknown = sorted(set(without) - set(known))
     if unknown:
         raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(known)}")
-    fused = Fused(weights.config, task, cast(weights.tensors, np.float64))
+    fused = Fused(weights.config, task, cast(weights.tensors, np.float64), masking=masking or Masking())
     for name, rule in RULES.items():
         off = name in without or "all" in without
         fused = fused.refused(name, "switched off, or of no use in this mode") if off else rule(fused)

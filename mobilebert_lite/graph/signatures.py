@@ -10,10 +10,10 @@ import tensorflow as tf
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph import heads
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.names import INPUTS
 from mobilebert_lite.graph.ops import Tensors
+from mobilebert_lite.masking import Masking
 
 Outputs = dict[str, tf.Tensor]
 Head = Callable[[Tensors, tf.Tensor], Outputs]
@@ -30,15 +30,15 @@ class Network(tf.Module):
     """The weights as variables, which every signature shares, and the functions over them."""
 
     def __init__(self, config: MobileBertConfig, tensors: Mapping[str, np.ndarray], task: str,
-                 mask_constant: float = MASK_CONSTANT, plan: Plan | None = None) -> None:
+                 masking: Masking | None = None, plan: Plan | None = None) -> None:
         super().__init__()
-        self.config, self.task, self.mask_constant, self.plan = config, task, mask_constant, plan or Plan()
+        self.config, self.task, self.masking, self.plan = config, task, masking or Masking(), plan or Plan()
         # tf.Module tracks the variables in this dict; their canonical names become buffer names.
         self.tensors = {name: tf.Variable(value, trainable=False, name=name) for name, value in tensors.items()}
 
     def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor) -> Outputs:
         """Outputs of the task's head. *Shape:* int32 (batch, seq) three times."""
-        hidden = encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant, self.plan)
+        hidden = encode(self.tensors, self.config, ids, mask, segment_ids, self.masking, self.plan)
         return HEADS[self.task](self.tensors, hidden)
 
     def signature(self, length: int, batch: int | None = 1) -> tf.types.experimental.ConcreteFunction:
@@ -60,7 +60,7 @@ class Network(tf.Module):
                 found[name] = tf.reduce_max(tf.abs(rows), axis=[0, 1])
                 return x
 
-            encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant, self.plan, tap)
+            encode(self.tensors, self.config, ids, mask, segment_ids, self.masking, self.plan, tap)
             return found
 
         function = tf.function(observe, autograph=False)

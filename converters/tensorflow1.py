@@ -1,0 +1,72 @@
+"""Checkpoints of google-research/mobilebert (TF1): ``bert_config.json`` beside ``model.ckpt.index``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json, to_tensorflow1
+from mobilebert_lite.converters import bundle
+from mobilebert_lite.converters.name_maps import read_tensors, tensorflow1_rows, write_tensors
+from mobilebert_lite.errors import CheckpointError, ConfigError
+from mobilebert_lite.files import json_bytes, write_atomically
+from mobilebert_lite.weights import Source, Weights, checked
+
+FORMAT = "tf1"
+CONFIG, LABELS, CHECKPOINT = "bert_config.json", "labels.txt", "model.ckpt"
+
+# What training keeps beside the weights: steps, and the moments of Adam, LAMB and their relatives.
+_TRAINING = re.compile(r"(global_step|.*/(adam_[mv]|lamb_[mv]|Adam(_1)?|Momentum|ExponentialMovingAverage)"
+                       r"|(.*/)?beta[12]_power|(.*/)?(good_steps|current_loss_scale|loss_scale))\Z")
+# A layer of the encoder, and the scope that a TF1-Hub module puts before it when it is trained on.
+_ANCHOR = "bert/embeddings/word_embeddings"
+_SCOPE = "module/"
+
+
+def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
+    """Read the variables at ``prefix`` for the ``bert_config.json`` at ``config``.
+
+    Raises ConfigError, CheckpointError (files) or WeightsError (variables that do not fit).
+    """
+    read = from_tensorflow1(read_json(config)).with_labels(read_labels(prefix.parent / LABELS))
+    stored = bundle.Bundle(prefix)
+    if stored.is_object_based:
+        raise CheckpointError(f"{prefix} is an object-based checkpoint of TF2, not one of TF1; "
+                              "read it with --format model_garden")
+    theirs = {name.removeprefix(_SCOPE): name for name in stored.names if not _TRAINING.match(name)}
+    _check_kind(prefix, read, theirs)
+    tensors = dict(zip(theirs, stored.read(theirs.values()).values(), strict=True))
+    return checked(read, read_tensors(tensorflow1_rows(read), tensors), Source(kind, str(prefix), stored.sha256()))
+
+
+def _check_kind(prefix: Path, config: MobileBertConfig, names: Iterable[str]) -> None:
+    """Raise for another model and for the other normalisation, which would misname a hundred variables."""
+    names = list(names)
+    if _ANCHOR not in names:
+        raise CheckpointError(f"{prefix} is no MobileBERT of TF1: it has no {_ANCHOR} among its {len(names)} "
+                              f"variables, the first of which is {min(names, default='none')}")
+    stored = "layer_norm" if "bert/embeddings/LayerNorm/gamma" in names else "no_norm"
+    if stored != config.normalization_type:
+        raise ConfigError(f"{prefix} was written with normalization_type {stored} (its scopes say so), but {CONFIG} "
+                          f"says {config.normalization_type}; give the configuration it was trained with (--config)")
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Names of the classes, one a line; none where there is no such file."""
+    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+
+
+def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None:
+    """Write ``weights`` as a checkpoint that google-research/mobilebert and ``load`` read.
+
+    Raises ConfigError for a configuration that ``bert_config.json`` cannot express, OSError when the folder cannot be
+    written.
+    """
+    config = to_tensorflow1(weights.config)
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle.write(folder / CHECKPOINT, write_tensors(tensorflow1_rows(weights.config), weights.tensors))
+    write_atomically(folder / CONFIG, json_bytes(config))
+    for name, lines in (("vocab.txt", vocabulary), (LABELS, weights.config.labels)):
+        if text := "".join(f"{line}\n" for line in lines):
+            write_atomically(folder / name, text.encode())
