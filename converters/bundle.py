@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.errors import CheckpointError, DependencyError
+from mobilebert_lite.errors import CheckpointError, ConversionError, DependencyError
 from mobilebert_lite.files import sha256_of
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -72,11 +72,17 @@ class Bundle:
 
 
 def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """A TF1 checkpoint at ``prefix`` with these variables, and the file ``checkpoint`` that names it."""
+    """A TF1 checkpoint at ``prefix`` with these variables, and the file ``checkpoint`` that names it.
+
+    Raises ConversionError when it cannot be written.
+    """
     tf = _tensorflow()
     names = sorted(tensors)
-    tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names),
-                      tensors=[np.ascontiguousarray(tensors[name]) for name in names])
+    try:
+        tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names),
+                          tensors=[np.ascontiguousarray(tensors[name]) for name in names])
+    except tf.errors.OpError as error:
+        raise ConversionError(f"cannot write {prefix}: {error.message.splitlines()[0]}") from None
     (prefix.parent / "checkpoint").write_text(f'model_checkpoint_path: "{prefix.name}"\n', encoding="utf-8")
 
 

@@ -174,6 +174,8 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     if not weights.heads:
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
     config = {**to_huggingface(weights.config), "architectures": [_architecture(weights)], "dtype": dtype}
+    if "classifier" in weights.heads and not weights.config.labels:
+        config["num_labels"] = int(weights.tensors["classifier.bias"].size)  # or transformers takes 2 for granted
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / SAFETENSORS, serialise(tensors, metadata={"format": "pt"}))
     write_atomically(folder / "config.json", json_bytes(config))

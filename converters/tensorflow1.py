@@ -9,7 +9,7 @@ from pathlib import Path
 from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json, to_tensorflow1
 from mobilebert_lite.converters import bundle
 from mobilebert_lite.converters.name_maps import read_tensors, tensorflow1_rows, write_tensors
-from mobilebert_lite.errors import CheckpointError, ConfigError
+from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
 from mobilebert_lite.files import json_bytes, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
 
@@ -19,7 +19,9 @@ CONFIG, LABELS, CHECKPOINT = "bert_config.json", "labels.txt", "model.ckpt"
 # What training keeps beside the weights: steps, and the moments of Adam, LAMB and their relatives.
 _TRAINING = re.compile(r"(global_step|.*/(adam_[mv]|lamb_[mv]|Adam(_1)?|Momentum|ExponentialMovingAverage)"
                        r"|(.*/)?beta[12]_power|(.*/)?(good_steps|current_loss_scale|loss_scale))\Z")
-# A layer of the encoder, and the scope that a TF1-Hub module puts before it when it is trained on.
+# Of the layer normalisations in TF1.
+_EPS = 1e-12
+# A table that every checkpoint has, and the scope that a TF1-Hub module puts before it when it is trained on.
 _ANCHOR = "bert/embeddings/word_embeddings"
 _SCOPE = "module/"
 
@@ -37,7 +39,9 @@ def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
     theirs = {name.removeprefix(_SCOPE): name for name in stored.names if not _TRAINING.match(name)}
     _check_kind(prefix, read, theirs)
     tensors = dict(zip(theirs, stored.read(theirs.values()).values(), strict=True))
-    return checked(read, read_tensors(tensorflow1_rows(read), tensors), Source(kind, str(prefix), stored.sha256()))
+    weights = checked(read, read_tensors(tensorflow1_rows(read), tensors), Source(kind, str(prefix), stored.sha256()))
+    check_pooler(weights)
+    return weights
 
 
 def _check_kind(prefix: Path, config: MobileBertConfig, names: Iterable[str]) -> None:
@@ -52,9 +56,30 @@ def _check_kind(prefix: Path, config: MobileBertConfig, names: Iterable[str]) ->
                           f"says {config.normalization_type}; give the configuration it was trained with (--config)")
 
 
+def check_pooler(weights: Weights) -> None:
+    """Raise unless the tanh layer on [CLS] is there when the configuration says so. Both TensorFlow writers agree.
+
+    A checkpoint that came from elsewhere may lack it where no head reads it.
+    """
+    wanted, path = weights.config.classifier_activation, weights.source.path
+    if weights.has_pooler and not wanted:
+        raise ConfigError(f"{path} has a pooler, but {CONFIG} says classifier_activation false; give the "
+                          "configuration it was trained with (--config)")
+    if wanted and not weights.has_pooler and {"classifier", "nsp"} & set(weights.heads):
+        raise WeightsError(f"{path} does not fit its configuration: missing pooler.kernel, pooler.bias "
+                           "(classifier_activation is true)")
+
+
 def read_labels(path: Path) -> tuple[str, ...]:
     """Names of the classes, one a line; none where there is no such file."""
     return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+
+
+def left_out(config: MobileBertConfig) -> list[str]:
+    """What ``save`` cannot keep of a configuration, and what does not change any output."""
+    default = MobileBertConfig()
+    return [f"{name} {getattr(config, name)}" for name in ("pad_token_id", "problem_type")
+            if getattr(config, name) != getattr(default, name)]
 
 
 def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None:
@@ -64,6 +89,9 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None
     written.
     """
     config = to_tensorflow1(weights.config)
+    eps = weights.config.layer_norm_eps
+    if eps != _EPS and (weights.config.normalization_type == "layer_norm" or "mlm" in weights.heads):
+        raise ConfigError(f"config: layer_norm_eps {eps} has no place in {CONFIG}; TF1 computes with {_EPS}")
     folder.mkdir(parents=True, exist_ok=True)
     bundle.write(folder / CHECKPOINT, write_tensors(tensorflow1_rows(weights.config), weights.tensors))
     write_atomically(folder / CONFIG, json_bytes(config))
