@@ -31,7 +31,8 @@ class Bundle:
         self.prefix = prefix
         self.files = [_index(prefix), *_shards(prefix)]
         tf = _tensorflow()
-        self._errors = (tf.errors.OpError, ValueError, RuntimeError)
+        # Whatever the native reader finds becomes one of these.
+        self._errors = (tf.errors.OpError, ValueError, RuntimeError, IndexError, KeyError)
         try:
             self._reader = tf.train.load_checkpoint(str(prefix))
             kinds = self._reader.get_variable_to_dtype_map()
