@@ -10,6 +10,7 @@ from pathlib import Path
 from mobilebert_lite.converters import formats, huggingface
 from mobilebert_lite.converters.formats import Found
 from mobilebert_lite.errors import CheckpointError, DataError
+from mobilebert_lite.files import read_lines
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.weights import Weights
@@ -83,10 +84,7 @@ def read_labels(path: Path | None, weights: Weights) -> tuple[str, ...]:
     outputs = weights.tensors["classifier.kernel"].shape[1]
     labels = weights.config.labels
     if path is not None:
-        try:
-            labels = tuple(path.read_text(encoding="utf-8").splitlines())
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot read the labels in {path}: {error}") from None
+        labels = read_lines(path)
     if labels and len(labels) != outputs:
         raise DataError(f"{path or 'the checkpoint'} names {len(labels)} labels, but the classifier has {outputs} "
                         "outputs")

@@ -10,7 +10,7 @@ from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json
 from mobilebert_lite.converters import bundle
 from mobilebert_lite.converters.name_maps import read_tensors, tensorflow1_rows, write_tensors
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
-from mobilebert_lite.files import json_bytes, write_atomically
+from mobilebert_lite.files import json_bytes, read_lines, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
 
 FORMAT = "tf1"
@@ -72,7 +72,7 @@ def check_pooler(weights: Weights) -> None:
 
 def read_labels(path: Path) -> tuple[str, ...]:
     """Names of the classes, one a line; none where there is no such file."""
-    return tuple(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else ()
+    return read_lines(path) if path.is_file() else ()
 
 
 def left_out(config: MobileBertConfig) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import ConversionError, DataError
 
 
 @contextmanager
@@ -70,6 +70,14 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a UTF-8 text, such as labels. Raises DataError when it cannot be read."""
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
 
 
 def json_bytes(value: Mapping[str, Any]) -> bytes:

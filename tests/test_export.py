@@ -200,6 +200,15 @@ def test_from_the_command_line_without_tensorflow(tiny_qa: Path, tmp_path: Path)
     same(load_file(tiny_qa / huggingface.SAFETENSORS), load_file(tmp_path / "out" / huggingface.SAFETENSORS))
 
 
+def test_without_tensorflow_the_others_say_what_they_need(tiny_qa: Path, tmp_path: Path) -> None:
+    code = ("import sys; sys.modules['tensorflow'] = None\nfrom mobilebert_lite.cli import main\n"
+            f"main(['export', {str(tiny_qa)!r}, '--to', 'tf1', '-o', {str(tmp_path / 'out')!r}])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Error: reading and writing TensorFlow checkpoints needs TensorFlow" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_command_line(tiny_qa: Path, tmp_path: Path) -> None:
     from mobilebert_lite.cli.export import command
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import bundle, formats, huggingface, tensorflow1
 from mobilebert_lite.converters.checkpoints import load_checkpoint
-from mobilebert_lite.errors import CheckpointError, ConfigError, MblError, WeightsError
+from mobilebert_lite.errors import CheckpointError, ConfigError, DataError, MblError, WeightsError
 from mobilebert_lite.weights import random_weights
 
 QUERY = "layer_with_weights-1/block_layers/attention/0/_query_dense/kernel"
@@ -79,6 +79,20 @@ def test_shard_missing(tf1: Path) -> None:
 def test_truncated(tf1: Path, file: str, kept: int) -> None:
     (tf1 / file).write_bytes((tf1 / file).read_bytes()[:kept])
     fails(tf1, CheckpointError, "model.ckpt.index and its data are no readable", "copy them again")
+
+
+def test_damaged_in_the_middle(tf1: Path) -> None:
+    """The checksum of each tensor tells."""
+    path = tf1 / "model.ckpt.data-00000-of-00001"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    fails(tf1, CheckpointError, "model.ckpt.index and its data are no readable")
+
+
+def test_labels_that_are_no_text(tf1: Path) -> None:
+    (tf1 / "labels.txt").write_bytes(b"\xff\xfe")
+    fails(tf1, DataError, "cannot read", "labels.txt")
 
 
 def test_configuration_missing(tf1: Path) -> None:
