@@ -17,6 +17,7 @@ from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
+from mobilebert_lite.fusion.pipeline import finish as finish_fusion
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.signatures import Network
@@ -121,9 +122,11 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, masking)
-    fused = fuse(weights, task.name, (*request.without, *recipe.without), masking=masking)
+    without = (*request.without, *recipe.without)
+    fused = fuse(weights, task.name, without, masking=masking)
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
+    fused = finish_fusion(fused, without)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan), lengths)
     if recipe.rules:

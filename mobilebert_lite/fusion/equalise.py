@@ -26,7 +26,7 @@ import numpy as np
 
 from mobilebert_lite.fusion.algebra import Tensors, absorb, cast, rescale_output
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.fusion.stream import block_readers, head_readers, scale_embedding
+from mobilebert_lite.fusion.stream import head_readers, scale_embedding
 
 NAME = "equalise"
 
@@ -146,7 +146,7 @@ def stretches(maxima: Sequence[np.ndarray]) -> list[tuple[int, int]]:
 
 def _outer_stream(tensors: Tensors, maxima: Maxima, fused: Fused) -> int:
     """Balance the stream between blocks; returns the number of stretches."""
-    readers = {layer: block_readers(tensors, layer, fused.config) for layer in fused.layers}
+    readers = {layer: [f"{layer}.{part}" for part in fused.config.stream_readers] for layer in fused.layers}
     parts = stretches([maxima[f"{layer}.stream"] for layer in fused.layers])
     vectors: list[np.ndarray] = []
     for start, end in parts:

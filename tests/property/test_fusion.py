@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import RULES, fuse
+from mobilebert_lite.fusion import equalise, merge_projections
+from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, finish, fuse
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.fusion.stream import block_readers, scale_embedding
+from mobilebert_lite.fusion.stream import scale_embedding
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.masking import Masking
@@ -101,7 +101,7 @@ def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> Non
 @given(networks(), st.integers(0, 2**31))
 def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
-    assert_same(weights, task, fuse(weights, task, dtype=np.float64), seed)
+    assert_same(weights, task, finish(fuse(weights, task, dtype=np.float64)), seed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -109,16 +109,17 @@ def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
 def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> None:
     """Padding keeps a weight there, and the key's bias matters."""
     weights, task = hostile_weights(*network), network[1]
-    assert_same(weights, task, fuse(weights, task, dtype=np.float64, masking=Masking("multiplicative", -6.0)), seed)
+    fused = fuse(weights, task, dtype=np.float64, masking=Masking("multiplicative", -6.0))
+    assert_same(weights, task, finish(fused), seed)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES, *LAST_RULES])
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.integers(0, 2**31))
 def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
-    fused = fuse(weights, task, [other for other in RULES if other != rule], np.float64)
-    assert_same(weights, task, fused, seed)
+    others = [other for other in NAMES if other != rule]
+    assert_same(weights, task, finish(fuse(weights, task, others, np.float64), others), seed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -126,7 +127,7 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
 def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    assert_same(weights, task, equalise.apply(fused, maxima(fused, seed)), seed)
+    assert_same(weights, task, finish(equalise.apply(fused, maxima(fused, seed))), seed)
 
 
 def maxima(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
@@ -170,6 +171,35 @@ def test_layer_norm_is_refused_with_the_reason() -> None:
     assert "layers.0.ffn.0.norm.gamma" in fused.tensors
 
 
+def kernels(fused: Fused, layer: str = "layers.0.") -> set[str]:
+    """The dense layers of a block, but those of the feed-forward networks."""
+    return {name.removeprefix(layer).removesuffix(".kernel") for name in fused.tensors
+            if name.startswith(layer) and name.endswith(".kernel") and ".ffn." not in name}
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({}, {"bottleneck.attention-attention.value-bottleneck.input", "attention.query-attention.key"}),
+    ({"use_bottleneck_attention": True}, {"bottleneck.input", "attention.query-attention.key-attention.value"}),
+    ({"key_query_shared_bottleneck": False},
+     {"attention.query-attention.key-attention.value-bottleneck.input"}),
+    # A normalisation follows the bottlenecks, so only query and key can be merged.
+    ({"normalization_type": "layer_norm"},
+     {"bottleneck.attention", "attention.value", "bottleneck.input", "attention.query-attention.key"})])
+def test_layers_that_read_the_same_are_merged(changes: dict[str, object], expected: set[str]) -> None:
+    config = MobileBertConfig(**{**vars(PLAIN), **changes})
+    fused = finish(fuse(random_weights(config, {"qa": 2}), "qa"))
+    assert kernels(fused) == expected | {"attention.output", "output"}
+    assert fused.notes[-1].rule == merge_projections.NAME
+
+
+def test_a_shared_bias_is_left_where_a_normalisation_follows() -> None:
+    weights = random_weights(PLAIN, {"qa": 2})
+    assert "layers.0.bottleneck.attention.bias" not in fuse(weights, "qa").tensors
+    kept = fuse(weights, "qa", ["eliminate-no-norm"])
+    assert "layers.0.bottleneck.attention.bias" in kept.tensors
+    assert "normalisation" in next(note.message for note in kept.notes if note.rule == "fold-shared-bias")
+
+
 def test_a_rule_can_be_switched_off() -> None:
     weights = random_weights(PLAIN, {"qa": 2})
     assert "layers.0.attention.key.bias" in fuse(weights, "qa", ["drop-key-bias"]).tensors
@@ -192,8 +222,8 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
     moved = {name: value.astype(np.float64) for name, value in fused.tensors.items()}
     scale_embedding(moved, scale, PLAIN)
     for layer in fused.layers:
-        for reader in block_readers(moved, layer, PLAIN):
-            moved[f"{reader}.kernel"] /= scale[:, None]
+        for part in PLAIN.stream_readers:
+            moved[f"{layer}.{part}.kernel"] /= scale[:, None]
         for part in ("kernel", "bias"):
             moved[f"{layer}.output.{part}"] *= scale
     moved["qa.kernel"] /= scale[:, None]
