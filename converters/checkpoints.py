@@ -85,6 +85,8 @@ def read_labels(path: Path | None, weights: Weights) -> tuple[str, ...]:
     labels = weights.config.labels
     if path is not None:
         labels = read_lines(path)
+    if path is None and outputs == 1 and len(labels) != 1:
+        return ()  # transformers writes its default of two names beside the one score of multiple choice
     if labels and len(labels) != outputs:
         raise DataError(f"{path or 'the checkpoint'} names {len(labels)} labels, but the classifier has {outputs} "
                         "outputs")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig, from_huggingface, read_json, to_huggingface
+from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
 from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
 from mobilebert_lite.errors import CheckpointError, DependencyError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
@@ -185,10 +185,10 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
                          json_bytes({"do_lower_case": lower_case, "tokenizer_class": "BertTokenizer"}))
 
 
-_ARCHITECTURES = {("qa",): "MobileBertForQuestionAnswering", ("classifier",): "MobileBertForSequenceClassification",
-                  ("mlm",): "MobileBertForMaskedLM", ("nsp",): "MobileBertForNextSentencePrediction",
-                  ("mlm", "nsp"): "MobileBertForPreTraining"}
+_BY_HEADS = {("qa",): "qa", ("classifier",): "classification", ("mlm",): "fill-mask", ("nsp",): "next-sentence",
+             ("mlm", "nsp"): "pretraining"}
 
 
 def _architecture(weights: Weights) -> str:
-    return _ARCHITECTURES.get(weights.heads, "MobileBertModel")
+    task = (weights.config.task or _BY_HEADS.get(weights.heads, "")) if weights.heads else ""
+    return ARCHITECTURES.get(task, "MobileBertModel")

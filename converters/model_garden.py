@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json
@@ -143,6 +143,8 @@ def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
     places = find_places(names)
     if places is not None:
         rows = path_rows(read, places)
+        if f"{places.head}layer_with_weights-1/kernel" in names:
+            read = replace(read, task="token-classification")
     else:
         names, rows = _by_full_name(prefix, names, stored.full_names()), name_rows(read)
     tensors = dict(zip(names, stored.read(names.values()).values(), strict=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json, to_tensorflow1
@@ -19,6 +20,8 @@ CONFIG, LABELS, CHECKPOINT = "bert_config.json", "labels.txt", "model.ckpt"
 # What training keeps beside the weights: steps, and the moments of Adam, LAMB and their relatives.
 _TRAINING = re.compile(r"(global_step|.*/(adam_[mv]|lamb_[mv]|Adam(_1)?|Momentum|ExponentialMovingAverage)"
                        r"|(.*/)?beta[12]_power|(.*/)?(good_steps|current_loss_scale|loss_scale))\Z")
+# Heads that no script of google-research/mobilebert has.
+_NOT_IN_TF1 = ("token-classification", "multiple-choice")
 # Of the layer normalisations in TF1.
 _EPS = 1e-12
 # A table that every checkpoint has, and the scope that a TF1-Hub module puts before it when it is trained on.
@@ -41,7 +44,9 @@ def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
     tensors = dict(zip(theirs, stored.read(theirs.values()).values(), strict=True))
     weights = checked(read, read_tensors(tensorflow1_rows(read), tensors), Source(kind, str(prefix), stored.sha256()))
     check_pooler(weights)
-    return weights
+    # The same weights as a checkpoint of transformers say so themselves.
+    both = {"mlm", "nsp"} <= set(weights.heads)
+    return replace(weights, config=replace(weights.config, task="pretraining")) if both else weights
 
 
 def _check_kind(prefix: Path, config: MobileBertConfig, names: Iterable[str]) -> None:
@@ -89,6 +94,8 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None
     written.
     """
     config = to_tensorflow1(weights.config)
+    if weights.config.task in _NOT_IN_TF1:
+        raise ConfigError(f"config: TF1 has no head for {weights.config.task}, and would take it for classification")
     eps = weights.config.layer_norm_eps
     if eps != _EPS and (weights.config.normalization_type == "layer_norm" or "mlm" in weights.heads):
         raise ConfigError(f"config: layer_norm_eps {eps} has no place in {CONFIG}; TF1 computes with {_EPS}")

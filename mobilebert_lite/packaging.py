@@ -28,6 +28,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
     return {
         "toolkit": f"mobilebert-lite {__version__}",
         "task": task.name,
+        "form": vars(task.form),
         "lengths": list(lengths),
         "lower_case": checkpoint.tokenizer.lower_case,
         "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
@@ -46,8 +47,8 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
     """Vocabulary and, for classes, their names."""
     carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
-    if task.head == "classifier" and checkpoint.labels:
-        carried[metadata.LABELS] = "".join(f"{label}\n" for label in checkpoint.labels).encode()
+    if names := task.class_names(checkpoint.labels):
+        carried[metadata.LABELS] = "".join(f"{name}\n" for name in names).encode()
     return carried
 
 

@@ -36,9 +36,10 @@ from mobilebert_lite.samples import (
     split_examples,
     tokens_used,
 )
-from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.choose import choose_form, choose_task
 from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.weights import HEADS, Weights
+from mobilebert_lite.weights import Weights
 
 # Length for a task when none is asked for; never beyond what the checkpoint has positions for.
 DEFAULT_LENGTHS = {"qa": 384}
@@ -64,6 +65,12 @@ class Request:
     lengths: tuple[int, ...] = ()
     # Choose this many lengths for the calibration texts, up to the one in ``lengths`` or the default; 0: as given.
     auto_lengths: int = 0
+    # Raw logits in place of probabilities.
+    logits: bool = False
+    # fill-mask: logits at this many given positions alone; 0: at every token.
+    positions: int = 0
+    # multiple-choice: how many choices; None: as many as the calibration examples have.
+    choices: int | None = None
     quantize: str = "int8"
     recipe: Path | None = None
     calibration: Path | None = None
@@ -114,6 +121,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     task = choose_task(weights, request.task)
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
+    task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices))
     if request.auto_lengths:
         used = tokens_used(checkpoint.tokenizer, task, examples, lengths[0])
         lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
@@ -121,14 +129,14 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
-    reference = Network(weights.config, weights.tensors, task.name, masking)
+    reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
     without = (*request.without, *recipe.without)
     fused = fuse(weights, task.name, without, masking=masking)
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
     fused = finish_fusion(fused, without)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
-    content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan), lengths)
+    content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan, task.form), lengths)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
@@ -150,18 +158,6 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     if request.report is not None:
         write_atomically(request.report, (json.dumps(report.to_json(), indent=2) + "\n").encode())
     return report
-
-
-def choose_task(weights: Weights, name: str | None) -> Task:
-    """The task asked for, or the one that the checkpoint has a head for. Raises ConversionError without that head."""
-    if name is None:
-        known = {"qa": "qa", "classifier": "classification"}
-        return find_task(next((known[head] for head in weights.heads if head in known), "features"))
-    task = find_task(name)
-    if task.head is not None and task.head not in weights.heads:
-        raise ConversionError(f"the checkpoint has no {HEADS[task.head]}, which task {task.name} needs; "
-                              f"its heads are: {', '.join(weights.heads) or 'none (an encoder alone)'}")
-    return task
 
 
 def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[int, ...]:

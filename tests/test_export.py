@@ -66,6 +66,19 @@ def test_huggingface_by_way_of_tf1(shared: Callable[..., Path], tmp_path: Path, 
     assert after["architectures"] == before["architectures"]
 
 
+@pytest.mark.parametrize(("case", "task"), [("hf/uncased/token_classification", "token-classification"),
+                                            ("model_garden/token_classifier", "token-classification"),
+                                            ("hf/uncased/multiple_choice", "multiple-choice")])
+def test_heads_that_tf1_has_not(shared: Callable[..., Path], tmp_path: Path, case: str, task: str) -> None:
+    """They are refused there, where they would come back as classifiers of texts, and keep their kind elsewhere."""
+    folder = shared("checkpoints", *case.split("/"))
+    with pytest.raises(ConfigError, match=f"TF1 has no head for {task}, and would take it for classification"):
+        send(folder, "tf1", tmp_path / "tf1")
+    after = huggingface.load(send(folder, "huggingface", tmp_path / "huggingface"))
+    assert after.config.task == task
+    same(dict(formats.find(folder).load().tensors), dict(after.tensors))
+
+
 @pytest.mark.parametrize("case", TF1)
 def test_tf1_and_back(shared: Callable[..., Path], tmp_path: Path, case: str) -> None:
     """Straight, and by way of Hugging Face."""

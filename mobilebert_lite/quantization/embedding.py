@@ -19,15 +19,23 @@ from mobilebert_lite.converters.flatbuffer import add_buffer, add_operator_code,
 from mobilebert_lite.converters.op_versions import operator_name
 from mobilebert_lite.errors import ConversionError
 
-TABLE, SCALE = "embeddings.word", "embeddings.word.scale"
+TABLE, SCALE, TIED = "embeddings.word", "embeddings.word.scale", "mlm.word"
 
 
 def quantise_rows(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """``tensors`` with the word table as int8 [V,E] and its scales as float32 [V,1]."""
+    """``tensors`` with the word table as int8 [V,E] and its scales as float32 [V,1].
+
+    A masked LM head multiplies with the same table: it gets the rounded values as ``mlm.word``, which quantise to the
+    same bytes, so that a finished file holds them once.
+    """
     table = tensors[TABLE]
     scale = np.abs(table).max(axis=1, keepdims=True) / 127.0
     scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
-    return {**tensors, TABLE: np.rint(table / scale).astype(np.int8), SCALE: scale}
+    rows = np.rint(table / scale).astype(np.int8)
+    result = {**tensors, TABLE: rows, SCALE: scale}
+    if "mlm.bias" in tensors:
+        result.setdefault(TIED, rows * scale)
+    return result
 
 
 def halve_table(model: Any, words: int) -> None:
