@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_lite import __version__, verify
 from mobilebert_lite.converters import metadata, op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint
-from mobilebert_lite.converters.flatbuffer import set_metadata, share_buffers
+from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.quantization.recipe import Recipe
@@ -60,7 +60,6 @@ def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, byt
         set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
         set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
         add_default_signature(model)
-        share_buffers(model)
 
     return metadata.append_files(rewrite(content, change), carried)
 

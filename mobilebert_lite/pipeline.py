@@ -13,12 +13,12 @@ from typing import Any
 from mobilebert_lite import verify
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.slim import slim
 from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import finish as finish_fusion
-from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
@@ -134,7 +134,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     fused = fuse(weights, task.name, without, masking=masking)
     if recipe.equalise:
         fused = balance(fused, request, texts_to_calibrate)
-    fused = finish_fusion(fused, without)
+    fused = fuse_last(fused, without)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan, task.form), lengths)
     if recipe.rules:
@@ -142,6 +142,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
     if recipe.word_table == "float16":
         content = rewrite(content, lambda model: halve_table(model, weights.config.vocab_size))
+    content = rewrite(content, slim)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)

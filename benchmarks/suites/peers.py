@@ -30,7 +30,7 @@ from mobilebert_lite.config import PRESETS
 from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import finish, fuse
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import delegation
@@ -57,7 +57,7 @@ def ours(weights: Weights, length: int, mode: str) -> bytes:
     if recipe.equalise:
         fused = equalise.apply(fused, Network(weights.config, fused.tensors, "qa", plan=fused.plan)
                                .channel_maxima(inputs))
-    fused = finish(fused, recipe.without)
+    fused = fuse_last(fused, recipe.without)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
     content = convert_network(Network(weights.config, tensors, "qa", plan=fused.plan), [length])
     ranges = measure_ranges(content, {signature_name("qa", length): inputs}) if recipe.needs_calibration else {}

@@ -50,7 +50,7 @@ def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type
     return replace(fused, tensors=cast(fused.tensors, dtype))
 
 
-def finish(fused: Fused, without: Collection[str] = ()) -> Fused:
+def fuse_last(fused: Fused, without: Collection[str] = ()) -> Fused:
     """``fused``, with its channels balanced or not, after LAST_RULES but those in ``without``."""
     dtype = fused.tensors["embeddings.position"].dtype.type
     fused = _apply(LAST_RULES, fused, without)

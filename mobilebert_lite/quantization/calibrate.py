@@ -18,8 +18,10 @@ def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, n
                    threads: int = 2) -> Ranges:
     """Least and greatest value of every float activation, by tensor name, over ``samples`` (signature -> inputs).
 
-    True extremes: a moving average would clip what rare texts reach, and costs accuracy. Raises ConversionError
-    naming the tensor when an activation is not finite.
+    True extremes: a moving average would clip what rare texts reach, and costs accuracy. The first signature is run;
+    the others compute the same activations and get its ranges, so that scales and biases are equal and stored once,
+    and the longest length answers exactly as in a file of its own. One that TensorFlow drew with other operators is
+    run for itself. Raises ConversionError naming the tensor when an activation is not finite.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -28,29 +30,32 @@ def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, n
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True, num_threads=threads)
     model = read_model(content)
     ranges: Ranges = {}
+    first = model.subgraphs[model.signatureDefs[0].subgraphIndex]
     for definition in model.signatureDefs:
-        name = definition.signatureKey.decode()
-        watched = _activations(model.subgraphs[definition.subgraphIndex])
+        name, subgraph = definition.signatureKey.decode(), model.subgraphs[definition.subgraphIndex]
+        if subgraph is not first and _codes(subgraph) == _codes(first):
+            _copy(ranges, first, subgraph)
+            continue
+        watched = _activations(subgraph)
         runner = interpreter.get_signature_runner(name)
         for inputs in samples.get(name, ()):
             runner(**inputs)
             for index, tensor in watched:
                 _widen(ranges, tensor, _read_part(interpreter.get_tensor(index, definition.subgraphIndex), inputs))
-    _tie(model, ranges)
     return ranges
 
 
-def _tie(model: Any, ranges: Ranges) -> None:
-    """One range for the same activation at every length, so that scales and biases are equal and stored once."""
-    shapes = [[operator.opcodeIndex for operator in subgraph.operators] for subgraph in model.subgraphs]
-    # A length that TensorFlow drew otherwise keeps ranges of its own.
-    alike = [subgraph for subgraph, shape in zip(model.subgraphs, shapes, strict=True) if shape == shapes[0]]
-    for operators in zip(*(subgraph.operators for subgraph in alike), strict=True):
-        names = [subgraph.tensors[operator.outputs[0]].name.decode()
-                 for subgraph, operator in zip(alike, operators, strict=True)]
-        known = [ranges[name] for name in names if name in ranges]
-        if known:
-            ranges.update(dict.fromkeys(names, (min(low for low, _ in known), max(high for _, high in known))))
+def _codes(subgraph: Any) -> list[int]:
+    return [operator.opcodeIndex for operator in subgraph.operators]
+
+
+def _copy(ranges: Ranges, measured: Any, subgraph: Any) -> None:
+    """The ranges of ``measured`` also under the names that ``subgraph`` has for the same activations."""
+    for theirs, ours in zip(measured.operators, subgraph.operators, strict=True):
+        for source, target in zip(theirs.outputs, ours.outputs, strict=True):
+            name = measured.tensors[source].name.decode()
+            if name in ranges:
+                ranges[subgraph.tensors[target].name.decode()] = ranges[name]
 
 
 def _activations(subgraph: Any) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from test_huggingface import LENGTH, QA, Arrays, assert_close, rows_of, softmax
 from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.form import Form
-from mobilebert_lite.fusion.pipeline import finish, fuse
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.masking import Masking, default_masking, parse_masking
 from mobilebert_lite.runtime import Session
@@ -74,7 +74,7 @@ def test_graph_and_file_agree_with_the_writer(shared: Callable[..., Path], case:
     weights, masks, expected = load(shared, case)
     assert weights.source.format == kind
     network = Network(weights.config, weights.tensors, task, masks)
-    fused = finish(fuse(weights, task, masking=masks))
+    fused = fuse_last(fuse(weights, task, masking=masks))
     converted = Session(convert_network(Network(weights.config, fused.tensors, task, masks, fused.plan), [LENGTH]))
 
     rows = rows_of(expected)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import equalise, merge_projections
-from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, finish, fuse
+from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import scale_embedding
 from mobilebert_lite.graph import heads
@@ -101,7 +101,7 @@ def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> Non
 @given(networks(), st.integers(0, 2**31))
 def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
-    assert_same(weights, task, finish(fuse(weights, task, dtype=np.float64)), seed)
+    assert_same(weights, task, fuse_last(fuse(weights, task, dtype=np.float64)), seed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -110,7 +110,7 @@ def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> Non
     """Padding keeps a weight there, and the key's bias matters."""
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64, masking=Masking("multiplicative", -6.0))
-    assert_same(weights, task, finish(fused), seed)
+    assert_same(weights, task, fuse_last(fused), seed)
 
 
 @pytest.mark.parametrize("rule", [*RULES, *LAST_RULES])
@@ -119,7 +119,7 @@ def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> Non
 def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     others = [other for other in NAMES if other != rule]
-    assert_same(weights, task, finish(fuse(weights, task, others, np.float64), others), seed)
+    assert_same(weights, task, fuse_last(fuse(weights, task, others, np.float64), others), seed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -127,7 +127,7 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
 def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    assert_same(weights, task, finish(equalise.apply(fused, maxima(fused, seed))), seed)
+    assert_same(weights, task, fuse_last(equalise.apply(fused, maxima(fused, seed))), seed)
 
 
 def maxima(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
@@ -187,7 +187,7 @@ def kernels(fused: Fused, layer: str = "layers.0.") -> set[str]:
      {"bottleneck.attention", "attention.value", "bottleneck.input", "attention.query-attention.key"})])
 def test_layers_that_read_the_same_are_merged(changes: dict[str, object], expected: set[str]) -> None:
     config = MobileBertConfig(**{**vars(PLAIN), **changes})
-    fused = finish(fuse(random_weights(config, {"qa": 2}), "qa"))
+    fused = fuse_last(fuse(random_weights(config, {"qa": 2}), "qa"))
     assert kernels(fused) == expected | {"attention.output", "output"}
     assert fused.notes[-1].rule == merge_projections.NAME
 
