@@ -35,8 +35,11 @@ test-slow: install ## Run the tests that take minutes.
 bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures.
 	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json
 
-bench-peers: install ## Time our files against stock ones, interleaved (about 15 minutes).
-	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json
+bench-peers: install ## Time our files against stock ones, interleaved (about half an hour).
+	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json --plot out/peers.svg
+
+bench-lengths: install ## Time several lengths in one file on real text lengths (needs the SQuAD data).
+	$(BIN)/python benchmarks/suites/lengths.py --json out/lengths.json
 
 train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data).
 	$(BIN)/python scripts/train_demo.py
@@ -56,4 +59,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow bench-trained bench-peers train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow bench-trained bench-peers bench-lengths train-demo lint typecheck wheel clean
