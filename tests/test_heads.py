@@ -199,7 +199,8 @@ def test_files_say_what_they_are(made: Made, name: str) -> None:
 
 @pytest.mark.parametrize(("name", "method", "arguments"), [
     ("fill-mask", "classify", ("x",)), ("features", "fill_mask", ("[MASK]",)),
-    ("regression", "choose", ("x", ["a", "b"])), ("next-sentence", "classify", ("x",)), ("token-classification", "follows", ("x", "y")),
+    ("regression", "choose", ("x", ["a", "b"])), ("next-sentence", "classify", ("x",)),
+    ("token-classification", "follows", ("x", "y")),
     ("multiple-choice", "entities", ("x",)), ("fill-mask", "embed", ("x",)), ("fill-mask", "answer", ("x", "y")),
 ])
 def test_a_model_for_something_else(made: Made, name: str, method: str, arguments: tuple[Any, ...]) -> None:
