@@ -20,7 +20,7 @@ try:
 except ImportError as error:
     raise DependencyError(f"converting needs TensorFlow ({error}): pip install 'mobilebert-lite[convert]'") from None
 
-from mobilebert_lite.graph.names import INPUTS, signature_name
+from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -48,7 +48,8 @@ def convert_network(network: Network, lengths: Sequence[int]) -> bytes:
             reason = str(error).strip().splitlines()
             raise ConversionError(f"TensorFlow could not convert the graph: {reason[0] if reason else error!r}"
                                   ) from error
-    return rewrite(content, lambda model: _arrange(model, names, find_task(network.task).outputs))
+    inputs, outputs = list(network.form.inputs(lengths[0])), find_task(network.task, network.form).outputs
+    return rewrite(content, lambda model: _arrange(model, names, inputs, outputs))
 
 
 def rewrite(content: bytes, change: Callable[[Any], object]) -> bytes:
@@ -58,7 +59,7 @@ def rewrite(content: bytes, change: Callable[[Any], object]) -> bytes:
     return write_model(model)
 
 
-def _arrange(model: Any, names: Sequence[str], outputs: Sequence[str]) -> None:
+def _arrange(model: Any, names: Sequence[str], inputs: Sequence[str], outputs: Sequence[str]) -> None:
     """Longest signature first, inputs and outputs in the documented order, tensors named as the signature names them.
 
     TensorFlow sorts signatures, inputs and outputs alphabetically; clients without metadata read by position.
@@ -68,7 +69,7 @@ def _arrange(model: Any, names: Sequence[str], outputs: Sequence[str]) -> None:
     for index, name in enumerate(names):
         definition = by_name[name]
         subgraph = model.subgraphs[definition.subgraphIndex]
-        definition.inputs = _ordered(definition.inputs, INPUTS)
+        definition.inputs = _ordered(definition.inputs, inputs)
         definition.outputs = _ordered(definition.outputs, outputs)
         subgraph.inputs = [entry.tensorIndex for entry in definition.inputs]
         subgraph.outputs = [entry.tensorIndex for entry in definition.outputs]

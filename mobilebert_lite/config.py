@@ -65,6 +65,8 @@ class MobileBertConfig:
     labels: tuple[str, ...] = ()
     # single_label_classification, multi_label_classification or regression; empty when unknown.
     problem_type: str = ""
+    # What its writer trained it for, by our name of the task; empty when unknown.
+    task: str = ""
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
@@ -83,6 +85,8 @@ class MobileBertConfig:
         if self.block_size % self.num_attention_heads:
             raise ConfigError(f"config: num_attention_heads is {self.num_attention_heads}, which does not divide "
                               f"the attention width {self.block_size}")
+        if self.task and self.task not in ARCHITECTURES:
+            raise ConfigError(f"config: task is {self.task!r}; known are {', '.join(ARCHITECTURES)}")
         eps = self.layer_norm_eps
         if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < 1:
             raise ConfigError(f"config: layer_norm_eps is {eps!r}; it must be a number from 0 to below 1")
@@ -145,6 +149,14 @@ PRESETS: dict[str, MobileBertConfig] = {
                              classifier_activation=False),
 }
 
+# Task -> class of transformers, where the tensors alone leave it open.
+ARCHITECTURES = {
+    "classification": "MobileBertForSequenceClassification", "fill-mask": "MobileBertForMaskedLM",
+    "multiple-choice": "MobileBertForMultipleChoice", "next-sentence": "MobileBertForNextSentencePrediction",
+    "pretraining": "MobileBertForPreTraining", "qa": "MobileBertForQuestionAnswering",
+    "token-classification": "MobileBertForTokenClassification"}
+_TASKS = {architecture: task for task, architecture in ARCHITECTURES.items()}
+
 # BertConfig of google-research/mobilebert leaves these to its own defaults when the file is silent.
 _TF1_DEFAULTS: dict[str, Any] = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
@@ -181,12 +193,13 @@ def from_huggingface(raw: Mapping[str, Any]) -> MobileBertConfig:
         raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
     values = {name: raw[name] for name in _FIELDS if name in raw and raw[name] is not None}
     values["labels"] = _labels(raw.get("id2label"))
+    values["task"] = _task(raw.get("architectures"))
     return _build(values)
 
 
 def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
     """The ``config.json`` of transformers for ``config``; ``from_huggingface`` reads it back unchanged."""
-    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - {"labels", "problem_type"})}
+    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - {"labels", "problem_type", "task"})}
     raw["model_type"] = "mobilebert"
     raw["true_hidden_size"] = config.block_size
     if config.labels:
@@ -194,6 +207,8 @@ def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
         raw["label2id"] = {label: i for i, label in enumerate(config.labels)}
     if config.problem_type:
         raw["problem_type"] = config.problem_type
+    if config.task:
+        raw["architectures"] = [ARCHITECTURES[config.task]]
     return raw
 
 
@@ -225,6 +240,12 @@ def _build(values: Mapping[str, Any]) -> MobileBertConfig:
         return MobileBertConfig(**values)
     except TypeError as error:
         raise ConfigError(f"config: {error}") from None
+
+
+def _task(architectures: Any) -> str:
+    """The task of transformers' ``architectures``; empty for the encoder alone and for classes unknown here."""
+    first = architectures[0] if isinstance(architectures, list) and architectures else None
+    return _TASKS.get(first, "") if isinstance(first, str) else ""
 
 
 def _labels(id2label: Any) -> tuple[str, ...]:

@@ -1,35 +1,48 @@
-"""Examples from files: SQuAD JSON, JSON lines, and tables with a header (the form of GLUE)."""
+"""Examples from files: SQuAD JSON, JSON lines, BIO files, and tables with a header (the form of GLUE)."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.errors import DataError, shorten
+from mobilebert_lite.fields import read_list, read_object, read_string
+from mobilebert_lite.structured_data import (
+    choice_columns,
+    choices_from_questions,
+    pairs_from_questions,
+    read_bio,
+    read_choices,
+    read_words,
+)
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample
+from mobilebert_lite.tasks.examples import ChoiceExample, PairExample, QuestionExample, TextExample, TokenExample
 
-__all__ = ["Example", "QuestionExample", "TextExample", "builtin_examples", "read_examples"]
+__all__ = ["ChoiceExample", "Example", "PairExample", "QuestionExample", "TextExample", "TokenExample",
+           "builtin_examples", "read_examples"]
 
-Example = QuestionExample | TextExample
+Example = QuestionExample | TextExample | ChoiceExample | TokenExample
 
 # Columns of a table that hold the text and its pair; the first row that fits is taken.
 _TEXT_COLUMNS = (("text", "text_pair"), ("text", "pair"), ("sentence1", "sentence2"), ("question1", "question2"),
                  ("premise", "hypothesis"), ("question", "sentence"), ("#1 String", "#2 String"),
                  ("sentence", None), ("text", None))
 _LABEL_COLUMNS = ("label", "gold_label", "is_duplicate", "Quality", "score")
-_BUILTIN = {QuestionExample: "calibration_qa.jsonl", TextExample: "calibration_text.jsonl"}
+_QUESTIONS, _TEXTS = "calibration_qa.jsonl", "calibration_text.jsonl"
 
 
 def read_examples(path: str | Path, task_name: str) -> list[Example]:
     """The examples in ``path`` for a task, in the order of the file.
 
     What the file is follows from its content: ``{"data": …}`` is SQuAD (1.1 or 2.0), other lines that begin with
-    ``{`` are JSON lines, anything else is a tab-separated table with a header. Raises DataError naming the file and
-    the line (for SQuAD: the path inside) for what cannot be read, and for a file without examples.
+    ``{`` are JSON lines, ``[`` begins a JSON list of such objects; anything else is a tab-separated table with a
+    header or, for token classification, a BIO file: a word and its label on each line, an empty line after each text.
+    Raises DataError naming the file and the line (for SQuAD: the path inside) for what cannot be read, and for a file
+    without examples.
     """
     kind = find_task(task_name).example_type
     path = Path(path)
@@ -39,20 +52,32 @@ def read_examples(path: str | Path, task_name: str) -> list[Example]:
 def builtin_examples(task_name: str) -> list[Example]:
     """The package's own calibration examples for a task."""
     kind = find_task(task_name).example_type
-    name = _BUILTIN[kind]
-    text = resources.files("mobilebert_lite.data").joinpath(name).read_text(encoding="utf-8")
-    return _parse(text, name, kind)
+    if kind in (TextExample, TokenExample):
+        return _parse(_bundled(_TEXTS), _TEXTS, kind)
+    questions = [example for example in _parse(_bundled(_QUESTIONS), _QUESTIONS, QuestionExample)
+                 if isinstance(example, QuestionExample)]
+    if kind is PairExample:
+        return list(pairs_from_questions(questions))
+    return list(choices_from_questions(questions)) if kind is ChoiceExample else list(questions)
+
+
+def _bundled(name: str) -> str:
+    return resources.files("mobilebert_lite.data").joinpath(name).read_text(encoding="utf-8")
 
 
 def _parse(text: str, where: str, kind: type) -> list[Example]:
     squad = _squad_json(text, where)
     if squad is not None and kind is not QuestionExample:
-        raise DataError(f"{where} holds SQuAD questions; this task needs texts")
+        raise DataError(f"{where} holds SQuAD questions; this task needs {_NEEDED[kind]}")
     examples: list[Example]
     if squad is not None:
         examples = list(_squad(squad, where))
+    elif re.match(r"\s*\[\s*[{\]]", text):
+        examples = list(_json_list(text, where, kind))
     elif text.lstrip().startswith("{"):
         examples = list(_json_lines(text, where, kind))
+    elif kind is TokenExample:
+        examples = list(read_bio(text, where))
     else:
         examples = list(_table(text, where, kind)) if text.strip() else []
     if not examples:
@@ -104,18 +129,18 @@ def _whole_json(text: str, where: str) -> Any:
 
 
 def _squad(raw: Mapping[str, Any], where: str) -> Iterator[QuestionExample]:
-    for a, article in enumerate(_list(raw, "data", where)):
+    for a, article in enumerate(read_list(raw, "data", where)):
         in_article = f"{where}, data[{a}]"
-        for p, paragraph in enumerate(_list(article, "paragraphs", in_article)):
+        for p, paragraph in enumerate(read_list(article, "paragraphs", in_article)):
             in_paragraph = f"{in_article}.paragraphs[{p}]"
-            context = _string(paragraph, "context", in_paragraph)
-            for q, qa in enumerate(_list(paragraph, "qas", in_paragraph)):
-                yield _question({**_object(qa, f"{in_paragraph}.qas[{q}]"), "context": context},
+            context = read_string(paragraph, "context", in_paragraph)
+            for q, qa in enumerate(read_list(paragraph, "qas", in_paragraph)):
+                yield _question({**read_object(qa, f"{in_paragraph}.qas[{q}]"), "context": context},
                                 f"{in_paragraph}.qas[{q}]", None)
 
 
 def _question(raw: Mapping[str, Any], where: str, default_id: str | None) -> QuestionExample:
-    context = _string(raw, "context", where)
+    context = read_string(raw, "context", where)
     answers, starts = _answers(raw.get("answers", raw.get("answer")), context, where)
     impossible = raw.get("is_impossible", "answers" in raw and not answers)
     if not isinstance(impossible, bool):
@@ -125,7 +150,7 @@ def _question(raw: Mapping[str, Any], where: str, default_id: str | None) -> Que
     identity = raw.get("id", default_id)
     if not isinstance(identity, str | int) or identity == "":
         raise DataError(f"{where}: id is {identity!r}; it must be a text")
-    return QuestionExample(str(identity), _string(raw, "question", where), context, answers, starts, impossible)
+    return QuestionExample(str(identity), read_string(raw, "question", where), context, answers, starts, impossible)
 
 
 def _answers(raw: Any, context: str, where: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -140,8 +165,8 @@ def _answers(raw: Any, context: str, where: str) -> tuple[tuple[str, ...], tuple
         raw = [{"text": text, "answer_start": start} for text, start in zip(raw["text"], starts, strict=True)]
     texts, starts = [], []
     for item in raw if isinstance(raw, list) else [raw]:
-        entry = {"text": item} if isinstance(item, str) else _object(item, f"{where}: answers")
-        text, start = _string(entry, "text", f"{where}: answers"), entry.get("answer_start")
+        entry = {"text": item} if isinstance(item, str) else read_object(item, f"{where}: answers")
+        text, start = read_string(entry, "text", f"{where}: answers"), entry.get("answer_start")
         if start is not None and (isinstance(start, bool) or not isinstance(start, int)):
             raise DataError(f"{where}: answer_start is {start!r}; it must be a whole number")
         texts.append(text)
@@ -152,7 +177,6 @@ def _answers(raw: Any, context: str, where: str) -> tuple[tuple[str, ...], tuple
 # JSON lines
 
 def _json_lines(text: str, where: str, kind: type) -> Iterator[Example]:
-    read: Callable[..., Example] = _question if kind is QuestionExample else _text
     # Not splitlines(): JSON strings may hold other characters that Python calls line breaks.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -162,7 +186,19 @@ def _json_lines(text: str, where: str, kind: type) -> Iterator[Example]:
             raw = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{place}: not JSON ({error.msg} at character {error.colno})") from None
-        yield read(_object(raw, place), place, str(number))
+        yield _READERS[kind](read_object(raw, place), place, str(number))
+
+
+def _json_list(text: str, where: str, kind: type) -> Iterator[Example]:
+    for i, raw in enumerate(_whole_json(text, where)):
+        yield _READERS[kind](read_object(raw, f"{where}[{i}]"), f"{where}[{i}]", str(i))
+
+
+def _pair(raw: Mapping[str, Any], where: str, default_id: str) -> PairExample:
+    text = _text(raw, where, default_id)
+    if text.pair is None:
+        raise DataError(f"{where}: no pair; this task needs two texts")
+    return PairExample(text.text, text.pair, text.label, text.id)
 
 
 def _text(raw: Mapping[str, Any], where: str, default_id: str) -> TextExample:
@@ -171,7 +207,7 @@ def _text(raw: Mapping[str, Any], where: str, default_id: str) -> TextExample:
         raise DataError(f"{where}: pair is {pair!r}; it must be a text that is not empty")
     if label is not None and (isinstance(label, bool) or not isinstance(label, str | int | float)):
         raise DataError(f"{where}: label is {label!r}; it must be a name or a number")
-    return TextExample(_string(raw, "text", where), pair, None if label is None else str(label),
+    return TextExample(read_string(raw, "text", where), pair, None if label is None else str(label),
                        str(raw.get("id", default_id)))
 
 
@@ -180,12 +216,11 @@ def _text(raw: Mapping[str, Any], where: str, default_id: str) -> TextExample:
 def _table(text: str, where: str, kind: type) -> Iterator[Example]:
     lines = text.split("\n")
     header = lines[0].removesuffix("\r").split("\t")
-    read: Callable[..., Example]
     if kind is QuestionExample:
-        names, read = {name: name for name in ("question", "context", "answer", "id")}, _question
+        names = {name: name for name in ("question", "context", "answer", "id")}
         _check_columns(header, ("question", "context"), where)
     else:
-        names, read = _text_names(header, where), _text
+        names = choice_columns(header, where) if kind is ChoiceExample else _text_names(header, where)
     for number, line in enumerate(lines[1:], 2):
         # GLUE's tables quote nothing: a quotation mark is part of the text.
         cells = line.removesuffix("\r").split("\t")
@@ -195,8 +230,8 @@ def _table(text: str, where: str, kind: type) -> Iterator[Example]:
         if len(cells) != len(header):
             raise DataError(f"{place}: {len(cells)} columns, but the header has {len(header)} ({shorten(header)})")
         row = dict(zip(header, cells, strict=True))
-        yield read({ours: row[theirs] for ours, theirs in names.items() if row.get(theirs, "") != ""}, place,
-                   str(number))
+        yield _READERS[kind]({ours: row[theirs] for ours, theirs in names.items() if row.get(theirs, "") != ""}, place,
+                             str(number))
 
 
 def _text_names(header: list[str], where: str) -> dict[str, str]:
@@ -217,25 +252,8 @@ def _check_columns(header: list[str], needed: tuple[str, ...], where: str) -> No
                         "the first line must name the columns, separated by tabs")
 
 
-# Fields
-
-def _object(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise DataError(f"{where}: a JSON {type(value).__name__}, not an object")
-    return value
-
-
-def _list(raw: Any, name: str, where: str) -> list[Any]:
-    value = _object(raw, where).get(name)
-    if not isinstance(value, list):
-        raise DataError(f"{where}: {name} is missing or no list")
-    return value
-
-
-def _string(raw: Any, name: str, where: str) -> str:
-    """Field ``name``, which must be a text that is not empty."""
-    value = _object(raw, where).get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise DataError(f"{where}: {name} is {value!r}; it must be a text that is not empty" if name in raw
-                        else f"{where}: no {name}; it has {shorten(sorted(raw)) or 'nothing'}")
-    return value
+# Kind of example -> what reads one from an object (or the cells of a row), its place and the id it has otherwise.
+_READERS: dict[type, Callable[..., Example]] = {QuestionExample: _question, TextExample: _text, PairExample: _pair,
+                                                ChoiceExample: read_choices, TokenExample: read_words}
+_NEEDED = {TextExample: "texts", PairExample: "pairs of texts", ChoiceExample: "prompts with choices",
+           TokenExample: "texts cut into words"}

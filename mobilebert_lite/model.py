@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from mobilebert_lite.converters import metadata
-from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.form import REGRESSION, Form
 from mobilebert_lite.runtime import Session
-from mobilebert_lite.tasks import TASKS, Task, question_answering
+from mobilebert_lite.tasks import TASKS, Task, masked_lm, multiple_choice, question_answering, token_classification
 from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.tasks.classification import Classification, Label, decode
-from mobilebert_lite.tasks.examples import TextExample
+from mobilebert_lite.tasks.classification import Classification, Label, Number, decode, decode_numbers
+from mobilebert_lite.tasks.examples import ChoiceExample, PairExample, TextExample
+from mobilebert_lite.tasks.feature_extraction import FeatureExtraction
 from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tasks.masked_lm import FillMask, Word
+from mobilebert_lite.tasks.multiple_choice import Choice, MultipleChoice
+from mobilebert_lite.tasks.next_sentence import NextSentence
 from mobilebert_lite.tasks.question_answering import Answer
+from mobilebert_lite.tasks.token_classification import Entity, Tagged, TokenClassification
 from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
 
 # No MobileBERT comes near it; a wrong path must not fill the memory.
@@ -47,7 +57,7 @@ class Model:
         if task is None:
             raise ModelFileError(f"{path} does not say which task it is for; only files that `mbl convert` made "
                                  "carry what is needed to run them on text")
-        return task
+        return task.with_form(Form.read(self.provenance.get("form", {})))
 
     def _tokenizer(self, path: str | Path) -> Tokenizer:
         if metadata.VOCABULARY not in self.files:
@@ -78,8 +88,7 @@ class Model:
 
         Raises ModelFileError when the model answers no questions, DataError for empty texts.
         """
-        if not isinstance(self.task, question_answering.QuestionAnswering):
-            raise ModelFileError(f"this model is for {self.task.name}, not for questions; give it --text")
+        self._expect(question_answering.QuestionAnswering)
         windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride=stride)
         read = [self.run(window) for window in windows]
         return question_answering.decode([window for window, _ in read], [outputs for _, outputs in read], context,
@@ -90,12 +99,67 @@ class Model:
 
         Raises ModelFileError when the model does not classify, DataError for an empty text.
         """
-        task = self.task
-        if not isinstance(task, Classification):
-            raise ModelFileError(f"this model is for {task.name}, not for classification; "
-                                 "give it --question and --context")
-        [features] = task.features(self.tokenizer, TextExample(text, pair), self.longest)
-        return decode(self.run(features)[1], self.labels)
+        self._expect(Classification)
+        return decode(self._outputs(TextExample(text, pair)), self.labels, self.task.form)
+
+    def predict(self, text: str, pair: str | None = None) -> list[Number]:
+        """The numbers of a regression model. Raises ModelFileError for another, DataError for an empty text."""
+        self._expect(Classification)
+        if self.task.form.problem_type != REGRESSION:
+            raise ModelFileError(f"this model is for {self.task.form.problem_type}; ask it for labels")
+        return decode_numbers(self._outputs(TextExample(text, pair)), self.labels, self.task.form)
+
+    def tag(self, text: str) -> list[Tagged]:
+        """Every word of ``text`` with its label. Raises ModelFileError for another model, DataError without words."""
+        task = self._expect(TokenClassification)
+        read = [self.run(window) for window in task.features(self.tokenizer, TextExample(text), self.longest)]
+        return token_classification.tag([window for window, _ in read], [outputs for _, outputs in read],
+                                        self.tokenizer, self.labels)
+
+    def entities(self, text: str) -> list[Entity]:
+        """What runs of labels name in ``text``, in its order. Raises as ``tag``."""
+        return token_classification.entities(text, self.tag(text))
+
+    def fill_mask(self, text: str, pair: str | None = None, top: int = 5) -> list[list[Word]]:
+        """For each [MASK] the ``top`` words, the most probable first.
+
+        Raises ModelFileError for another model, DataError for a text without [MASK].
+        """
+        task = self._expect(FillMask)
+        texts = [text] if pair is None else [text, pair]
+        if not any(masked_lm.MASK in one for one in texts):
+            raise DataError(f"the text has no {masked_lm.MASK}; put one where a word is to be filled in")
+        features, outputs = self._run_one(TextExample(text, pair))
+        return masked_lm.decode(features, outputs, self.tokenizer, texts, top, task.outputs[0])
+
+    def follows(self, text: str, following: str) -> list[Label]:
+        """Whether ``following`` comes after ``text``, the more probable answer first. Raises as ``classify``."""
+        self._expect(NextSentence)
+        return decode(self._outputs(PairExample(text, following)), self.labels, self.task.form)
+
+    def choose(self, prompt: str, choices: Sequence[str]) -> list[Choice]:
+        """The ``choices`` with their probabilities, the most probable first. Raises as ``classify``."""
+        self._expect(MultipleChoice)
+        return multiple_choice.decode(self._outputs(ChoiceExample(prompt, tuple(choices))), choices, self.task.form)
+
+    def embed(self, text: str, pair: str | None = None) -> dict[str, np.ndarray]:
+        """``sequence_output`` float32 [tokens, H] and ``pooled_output`` [H] of a text. Raises as ``classify``."""
+        self._expect(FeatureExtraction)
+        features, outputs = self._run_one(TextExample(text, pair))
+        return {"sequence_output": outputs["sequence_output"][0, :features.length_used],
+                "pooled_output": outputs["pooled_output"][0]}
+
+    def _expect(self, kind: type[Task]) -> Task:
+        if not isinstance(self.task, kind):
+            raise ModelFileError(f"this model is for {self.task.name}, not for {kind.name}")
+        return self.task
+
+    def _run_one(self, example: Any) -> tuple[Features, Outputs]:
+        [features] = self.task.features(self.tokenizer, example, self.longest)
+        return self.run(features)
+
+    def _outputs(self, example: Any) -> Outputs:
+        return self._run_one(example)[1]
 
 
 def read_tflite(path: Path) -> bytes:

@@ -13,22 +13,22 @@ from mobilebert_lite.converters import metadata, op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint
 from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
-from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.quantization.head_room import HeadRoom
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task
 
 if TYPE_CHECKING:
+    from mobilebert_lite.building import Built
     from mobilebert_lite.pipeline import Request
 
 
 def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             fused: Fused, results: Sequence[verify.Verification], room: HeadRoom | None) -> dict[str, Any]:
+             built: Built, results: Sequence[verify.Verification]) -> dict[str, Any]:
     """The provenance that the file carries."""
-    weights = checkpoint.weights
+    weights, fused, room = checkpoint.weights, built.fused, built.head_room
     return {
         "toolkit": f"mobilebert-lite {__version__}",
         "task": task.name,
+        "form": vars(task.form),
         "lengths": list(lengths),
         "lower_case": checkpoint.tokenizer.lower_case,
         "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
@@ -37,7 +37,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "recipe": {"name": recipe.name, "word_table": recipe.word_table,
                    "rules": [vars(rule) for rule in recipe.rules]},
         "fusion": [vars(note) for note in fused.notes],
-        "mask_constant": request.mask_constant,
+        "mask": vars(fused.masking),
         "calibration": {"texts": request.calibration.name if request.calibration else "built in",
                         "sha256": _sha256(request.calibration)},
         "verification": verify.summary(results),
@@ -48,8 +48,8 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
     """Vocabulary and, for classes, their names."""
     carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
-    if task.head == "classifier" and checkpoint.labels:
-        carried[metadata.LABELS] = "".join(f"{label}\n" for label in checkpoint.labels).encode()
+    if names := task.class_names(checkpoint.labels):
+        carried[metadata.LABELS] = "".join(f"{name}\n" for name in names).encode()
     return carried
 
 

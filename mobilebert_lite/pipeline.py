@@ -8,40 +8,32 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from mobilebert_lite import verify
+from mobilebert_lite.building import build
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import load_checkpoint
-from mobilebert_lite.converters.slim import slim
-from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
-from mobilebert_lite.fusion import centre, centre_keys, equalise
-from mobilebert_lite.fusion.pipeline import fuse, fuse_last
-from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
+from mobilebert_lite.masking import default_masking, parse_masking
 from mobilebert_lite.packaging import carried_files, describe, finish
-from mobilebert_lite.quantization import head_room
-from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
-from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
+from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
     MOST_CALIBRATION_TOKENS,
-    MOST_MAGNITUDE_TOKENS,
     MOST_VERIFICATION_TOKENS,
     read_or_builtin,
     samples,
     split_examples,
     tokens_used,
 )
-from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.choose import choose_form, choose_task
 from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.weights import HEADS, Weights
+from mobilebert_lite.weights import Weights
 
 # Length for a task when none is asked for; never beyond what the checkpoint has positions for.
 DEFAULT_LENGTHS = {"qa": 384}
@@ -58,11 +50,21 @@ class Request:
     # Checkpoint folder or hub id; None for the bundled demonstration checkpoint.
     weights: str | None = None
     revision: str | None = None
+    # What kind of checkpoint it is (converters.formats.FORMATS); None: what its files look like.
+    format: str | None = None
+    # In place of the configuration beside the weights.
+    config: Path | None = None
     # None: what the checkpoint's head says.
     task: str | None = None
     lengths: tuple[int, ...] = ()
     # Choose this many lengths for the calibration texts, up to the one in ``lengths`` or the default; 0: as given.
     auto_lengths: int = 0
+    # Raw logits in place of probabilities.
+    logits: bool = False
+    # fill-mask: logits at this many given positions alone; 0: at every token.
+    positions: int = 0
+    # multiple-choice: how many choices; None: as many as the calibration examples have.
+    choices: int | None = None
     quantize: str = "int8"
     recipe: Path | None = None
     calibration: Path | None = None
@@ -73,7 +75,8 @@ class Request:
     without: tuple[str, ...] = ()
     # The oldest TFLite that the file must run in, such as 2.14.0; None: the current one.
     runtime: str | None = None
-    mask_constant: float = MASK_CONSTANT
+    # additive[:constant], multiplicative[:constant] or minimum; None: the convention of the checkpoint's source.
+    mask: str | None = None
     threads: int = 2
 
 
@@ -103,13 +106,16 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     """
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
+    masking = parse_masking(request.mask) if request.mask else None
     _check_writable(request.output)
-    progress("reading the checkpoint")
-    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
+    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
+                                 request.format, request.config, progress)
     weights = checkpoint.weights
+    masking = masking or default_masking(weights.source.format)
     task = choose_task(weights, request.task)
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
+    task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices))
     if request.auto_lengths:
         used = tokens_used(checkpoint.tokenizer, task, examples, lengths[0])
         lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
@@ -117,35 +123,17 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
-    reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    without = (*request.without, *recipe.without)
-    fused = fuse(weights, task.name, without)
-    longest, some = spread(texts_to_calibrate)
-    if recipe.float16:
-        fused = calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], request, some)
-    if recipe.equalise:
-        fused = calibrated(fused, [equalise], request, texts_to_calibrate[longest])
-    fused = fuse_last(fused, without)
-    narrow = recipe.word_table != "float32"
-    tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
-    content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
-    room = None
-    if recipe.float16:
-        room = head_room.measure(content, {longest: [one.inputs() for one in some]}, request.threads)
-    if recipe.rules:
-        progress(f"quantising ({recipe.name})")
-        content = quantise(content, recipe, texts_to_calibrate, request.threads)
-    if narrow:
-        content = rewrite(content, dequantise_rows)
-    content = rewrite(content, lambda model: slim(model, slices=not recipe.float16))
+    reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
+    built = build(weights, task, lengths, recipe, texts_to_calibrate, masking, request.without, request.threads,
+                  progress)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
-    results = check(reference, content, task, texts, request.threads)
+    results = check(reference, built.content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
-    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results, room)
-    content = finish(content, provenance, carried_files(checkpoint, task))
+    provenance = describe(request, checkpoint, task, lengths, recipe, built, results)
+    content = finish(built.content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], request.runtime)
     with replacing(request.output) as temporary:
         temporary.write_bytes(content)
@@ -154,18 +142,6 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     if request.report is not None:
         write_atomically(request.report, (json.dumps(report.to_json(), indent=2) + "\n").encode())
     return report
-
-
-def choose_task(weights: Weights, name: str | None) -> Task:
-    """The task asked for, or the one that the checkpoint has a head for. Raises ConversionError without that head."""
-    if name is None:
-        known = {"qa": "qa", "classifier": "classification"}
-        return find_task(next((known[head] for head in weights.heads if head in known), "features"))
-    task = find_task(name)
-    if task.head is not None and task.head not in weights.heads:
-        raise ConversionError(f"the checkpoint has no {HEADS[task.head]}, which task {task.name} needs; "
-                              f"its heads are: {', '.join(weights.heads) or 'none (an encoder alone)'}")
-    return task
 
 
 def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[int, ...]:
@@ -181,37 +157,6 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def spread(texts: Mapping[str, Sequence[Features]]) -> tuple[str, Sequence[Features]]:
-    """The longest signature, and of its texts as many as it takes to see the magnitudes, evenly chosen."""
-    name, features = next(iter(texts.items()))
-    most = max(8, MOST_MAGNITUDE_TOKENS // len(features[0].ids))
-    return name, features[::-(-len(features) // most)]
-
-
-def calibrated(fused: Fused, rules: Sequence[ModuleType], request: Request, texts: Sequence[Features]) -> Fused:
-    """``fused`` after ``rules``, some of fusion.pipeline.CALIBRATED, with the ranges of ``texts``."""
-    ranges: Mapping[str, Any] | None = None
-    for rule in rules:
-        if rule.NAME in request.without or "all" in request.without:
-            fused = fused.refused(rule.NAME, "switched off")
-            continue
-        if ranges is None:
-            network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
-            ranges = network.channel_ranges([one.inputs() for one in texts], rule.PADDING)
-        changed: Fused = rule.apply(fused, ranges)
-        if changed.tensors is not fused.tensors:
-            ranges = None
-        fused = changed
-    return fused
-
-
-def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:
-    """``content`` after ``recipe``, with ranges measured on ``texts`` where it needs them."""
-    ranges = {}
-    if recipe.needs_calibration:
-        inputs = {name: [one.inputs() for one in features] for name, features in texts.items()}
-        ranges = measure_ranges(content, inputs, threads)
-    return rewrite(apply_recipe(content, recipe, ranges), op_versions.stamp_versions)
 
 
 def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],

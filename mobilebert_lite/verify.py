@@ -52,20 +52,19 @@ def compare(task: Task, signature: str, features: Sequence[Features], reference:
             candidate: Sequence[Outputs]) -> Verification:
     """Agreement and numeric error of ``candidate`` against ``reference`` on the same ``features``."""
     rows = list(zip(features, reference, candidate, strict=True))
-    errors = [relative_error(one, expected, actual) for one, expected, actual in rows]
+    errors = [relative_error(task, one, expected, actual) for one, expected, actual in rows]
     agreed = [task.agrees(one, expected, actual) for one, expected, actual in rows]
     return Verification(signature, len(rows), float(np.mean(agreed)), float(np.mean(errors)), float(np.max(errors)))
 
 
-def relative_error(features: Features, reference: Outputs, candidate: Outputs) -> float:
+def relative_error(task: Task, features: Features, reference: Outputs, candidate: Outputs) -> float:
     """The largest of max|difference| / max|reference| over the outputs; infinite when an output is not finite."""
-    return max(_output_error(features, reference[name], candidate[name]) for name in reference)
+    # What stands at padding is never read.
+    return max(_output_error(*(outputs[name][:, features.mask == 1] if name in task.per_token else outputs[name]
+                               for outputs in (reference, candidate))) for name in reference)
 
 
-def _output_error(features: Features, expected: np.ndarray, actual: np.ndarray) -> float:
-    if expected.ndim > 1 and expected.shape[1] == len(features.mask):
-        kept = features.mask.astype(bool)  # what stands at padding is never read
-        expected, actual = expected[:, kept], actual[:, kept]
+def _output_error(expected: np.ndarray, actual: np.ndarray) -> float:
     if not np.isfinite(actual).all():
         return float("inf")
     return float(np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-12))

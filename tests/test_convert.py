@@ -184,7 +184,7 @@ def test_provenance(converted: Converted, task: str, mode: str, tiny_qa: Path, t
         "format": "huggingface", "name": folder.name, "parameters": weights.parameters,
         "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
     assert found["recipe"]["name"] == mode
-    assert found["mask_constant"] == -10000.0
+    assert found["mask"] == {"form": "additive", "constant": -16384.0}
     assert found["calibration"] == {
         "qa": {"texts": "questions.jsonl", "sha256": hashlib.sha256(tiny_questions.read_bytes()).hexdigest()},
         "classification": {"texts": "built in", "sha256": None}}[task]

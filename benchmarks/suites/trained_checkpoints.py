@@ -14,11 +14,12 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mobilebert_lite.datasets import QuestionExample, TextExample, read_examples
-from mobilebert_lite.evaluation import squad
+from mobilebert_lite.datasets import QuestionExample, TextExample, TokenExample, read_examples
+from mobilebert_lite.evaluation import entities, squad
 from mobilebert_lite.model import Model
 from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.quantization.recipe import MODES
@@ -45,6 +46,8 @@ CASES = (
     Case("sst2_outliers", "data/sst2/train.tsv", "data/sst2/dev.tsv", 64, 82.91),
     Case("snips_qa", "checkpoints/trained/snips_qa/snips_qa_dev.json",
          "checkpoints/trained/snips_qa/snips_qa_test.json", 128, 96.33),
+    Case("snips_slots", "checkpoints/trained/snips_slots/snips_slots_dev.json",
+         "checkpoints/trained/snips_slots/snips_slots_test.json", 64, 90.02),
 )
 
 
@@ -79,7 +82,7 @@ def measure(case: Case, mode: str, folder: Path) -> Row:
                     quantize=mode, calibration=DATA / case.calibration))
     model = Model(path, threads=2)
     examples = read_examples(DATA / case.evaluation, model.task.name)
-    metric, score = _f1(model, examples) if model.task.name == "qa" else _accuracy(model, examples)
+    metric, score = METRICS[model.task.name](model, examples)
     return Row(case.name, mode, path.stat().st_size / 1e6, metric, score, case.recorded, time.monotonic() - started)
 
 
@@ -93,6 +96,15 @@ def _accuracy(model: Model, examples: list[TextExample]) -> tuple[str, float]:
 def _f1(model: Model, examples: list[QuestionExample]) -> tuple[str, float]:
     predictions = {example.id: model.answer(example.question, example.context)[0].text for example in examples}
     return "f1", squad.score(examples, predictions)["f1"]
+
+
+def _entity_f1(model: Model, examples: list[TokenExample]) -> tuple[str, float]:
+    predicted = [entities.predict(model, example) for example in examples]
+    return "ent. f1", entities.score([example.labels for example in examples], predicted)["f1"]
+
+
+METRICS: dict[str, Callable[..., tuple[str, float]]] = {
+    "qa": _f1, "classification": _accuracy, "token-classification": _entity_f1}
 
 
 def main() -> int:

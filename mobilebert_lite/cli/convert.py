@@ -31,9 +31,12 @@ class Lengths(click.ParamType):
 
 
 @click.command("convert")
-@click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint folder or hub id; the bundled demo without it.")
+@click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint; the bundled demo without it.")
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
-@click.option("--task", help="qa, classification or features; by default what the checkpoint has a head for.")
+@click.option("--format", help="huggingface, tf1, model_garden, saved_model or tf1_hub. [default: by its files]")
+@click.option("--config", type=PATH, help="Its configuration, if not beside the weights.")
+@click.option("--task", help="qa, classification, token-classification, multiple-choice, next-sentence, fill-mask, "
+                             "pretraining or features. [default: what the checkpoint was trained for]")
 @click.option("--seq-len", "lengths", type=Lengths(), default=((), 0),
               help="Sequence lengths, one signature each; auto:K chooses K for the calibration texts. "
                    "[default: 384 for qa, 128 otherwise]")
@@ -42,6 +45,12 @@ class Lengths(click.ParamType):
 @click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON or TSV.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
+@click.option("--mask", metavar="FORM[:CONSTANT]",
+              help="How padding is masked: additive, multiplicative or minimum. [default: as the source does]")
+@click.option("--logits", is_flag=True, help="Classes as raw logits in place of probabilities.")
+@click.option("--positions", default=0, type=click.IntRange(0), metavar="P",
+              help="fill-mask: logits at P positions, which become an input, in place of every token.")
+@click.option("--choices", type=click.IntRange(2), help="multiple-choice: how many. [default: as the texts have]")
 @click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="Switch a fusion rule off, or all.")
 @click.option("--runtime", metavar="VERSION", help="Oldest TFLite it must run in, such as 2.14. [default: current]")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For calibration and checks.")

@@ -5,18 +5,29 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from mobilebert_lite.model import Model
+
+# What a model is asked for: names as the options below, and `top`.
+Asked = dict[str, Any]
+# Results as JSON values, and the lines that say the same.
+Shown = tuple[Any, list[str]]
 
 
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--question", help="A question; needs --context.")
 @click.option("--context", help="The text to answer from; - reads it from standard input.")
-@click.option("--text", help="A text to classify; - reads it from standard input.")
-@click.option("--pair", help="The second text, for models of text pairs.")
-@click.option("--top", type=click.IntRange(1), help="How many to print. [default: 1 answer, every label]")
+@click.option("--text", help="A text to classify, tag, embed, or fill in at each [MASK]; - reads standard input.")
+@click.option("--pair", help="The second text, for models of text pairs and of next sentences.")
+@click.option("--choice", "choices", multiple=True, help="A way that --text may go on; give two or more.")
+@click.option("--top", type=click.IntRange(1), help="How many to print. [default: 1 answer, 5 words, every label]")
 @click.option("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1),
               help="Longest answer that is considered.")
 @click.option("--null-threshold", default=0.0, show_default=True,
@@ -27,33 +38,91 @@ import click
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For each inference.")
 @click.option("--runtime", help="ai-edge-litert or tflite-runtime; by default the first that is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: Path, question: str | None, context: str | None, text: str | None, pair: str | None, top: int | None,
-            max_answer_tokens: int, null_threshold: float, no_null: bool, stride: int, threads: int,
-            runtime: str | None, as_json: bool) -> None:
-    """Answer a question or classify a text with MODEL, a .tflite that `mbl convert` made.
+def command(model: Path, threads: int, runtime: str | None, as_json: bool, **asked: Any) -> None:
+    """Answer a question, or read a text, with MODEL, a .tflite that `mbl convert` made.
 
     Vocabulary, labels and lengths come from the file. Long contexts are read in windows.
     """
-    if (question is None) != (context is None):
+    if (asked["question"] is None) != (asked["context"] is None):
         raise click.UsageError("--question and --context go together")
-    if (question is None) == (text is None):
+    if (asked["question"] is None) == (asked["text"] is None):
         raise click.UsageError("give either --question and --context, or --text")
+    from mobilebert_lite.errors import ModelFileError
     from mobilebert_lite.model import Model
 
     loaded = Model(model, threads, runtime)
-    if question is not None and context is not None:
-        context = _or_stdin(context)
-        answers = loaded.answer(question, context, max_answer_tokens=max_answer_tokens, stride=stride,
-                                null_threshold=null_threshold, allow_null=not no_null)[:top or 1]
-        rows = [dataclasses.asdict(answer) for answer in answers]
-        lines = [f"{answer.text or '(no answer)'}\tscore {answer.score:.2f}\tprobability {answer.probability:.3f}"
-                 + (f"\tat {answer.start}-{answer.end}" if answer.text else "") for answer in answers]
-    else:
-        labels = loaded.classify(_or_stdin(text or ""), pair)[:top]
-        rows = [dataclasses.asdict(label) for label in labels]
-        lines = [f"{label.name}\t{label.probability:.4f}" for label in labels]
+    needed = "question" if loaded.task.name == "qa" else "text"
+    if asked[needed] is None:
+        raise ModelFileError(f"this model is for {loaded.task.name}; give it "
+                             + ("--question and --context" if needed == "question" else "--text"))
+    for name in ("context", "text"):
+        if asked[name] == "-":
+            asked[name] = sys.stdin.read()
+    rows, lines = SHOWN[loaded.task.name](loaded, asked)
     click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-def _or_stdin(value: str) -> str:
-    return sys.stdin.read() if value == "-" else value
+def _answers(model: Model, asked: Asked) -> Shown:
+    answers = model.answer(asked["question"], asked["context"], max_answer_tokens=asked["max_answer_tokens"],
+                           stride=asked["stride"], null_threshold=asked["null_threshold"],
+                           allow_null=not asked["no_null"])[:asked["top"] or 1]
+    return [dataclasses.asdict(answer) for answer in answers], [
+        f"{answer.text or '(no answer)'}\tscore {answer.score:.2f}\tprobability {answer.probability:.3f}"
+        + (f"\tat {answer.start}-{answer.end}" if answer.text else "") for answer in answers]
+
+
+def _classes(model: Model, asked: Asked) -> Shown:
+    from mobilebert_lite.form import REGRESSION
+
+    if model.task.form.problem_type == REGRESSION:
+        numbers = model.predict(asked["text"], asked["pair"])
+        return [dataclasses.asdict(number) for number in numbers], [
+            f"{number.name}\t{number.value:.4f}" for number in numbers]
+    return _labels(model.classify(asked["text"], asked["pair"]), asked)
+
+
+def _labels(labels: list[Any], asked: Asked) -> Shown:
+    labels = labels[:asked["top"]]
+    return [dataclasses.asdict(label) for label in labels], [
+        f"{label.name}\t{label.probability:.4f}" for label in labels]
+
+
+def _next_sentence(model: Model, asked: Asked) -> Shown:
+    if asked["pair"] is None:
+        raise click.UsageError("this model judges whether --pair follows --text; give both")
+    return _labels(model.follows(asked["text"], asked["pair"]), asked)
+
+
+def _choices(model: Model, asked: Asked) -> Shown:
+    if len(asked["choices"]) < 2:
+        raise click.UsageError("this model chooses how --text goes on; give --choice twice or more")
+    found = model.choose(asked["text"], asked["choices"])[:asked["top"]]
+    return [dataclasses.asdict(choice) for choice in found], [
+        f"{choice.text}\t{choice.probability:.4f}" for choice in found]
+
+
+def _entities(model: Model, asked: Asked) -> Shown:
+    found = model.entities(asked["text"])[:asked["top"]]
+    return [dataclasses.asdict(entity) for entity in found], [
+        f"{entity.label}\t{entity.text}\tprobability {entity.probability:.3f}\tat {entity.start}-{entity.end}"
+        for entity in found] or ["(no entities)"]
+
+
+def _words(model: Model, asked: Asked) -> Shown:
+    gaps = model.fill_mask(asked["text"], asked["pair"], asked["top"] or 5)
+    blocks = [[f"{word.token}\t{word.probability:.4f}\t{word.text}" for word in words] for words in gaps]
+    return [[dataclasses.asdict(word) for word in words] for words in gaps], [
+        line for i, block in enumerate(blocks) for line in (block if i == 0 else ["", *block])]
+
+
+def _vectors(model: Model, asked: Asked) -> Shown:
+    vectors = model.embed(asked["text"], asked["pair"])
+    return {name: value.tolist() for name, value in vectors.items()}, [
+        f"{name} {list(value.shape)}, of length {float((value.astype(float) ** 2).sum() ** 0.5):.4f}"
+        for name, value in vectors.items()] + ["--json prints the numbers"]
+
+
+# Task -> what it answers.
+SHOWN: dict[str, Callable[[Any, Asked], Shown]] = {
+    "qa": _answers, "classification": _classes, "token-classification": _entities, "multiple-choice": _choices,
+    "next-sentence": _next_sentence, "fill-mask": _words, "pretraining": _words, "features": _vectors}

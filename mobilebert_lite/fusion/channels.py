@@ -174,5 +174,5 @@ def _outer_stream(tensors: Tensors, maxima: Maxima, choice: Choice, fused: Fused
     if "final.gamma" in tensors:
         tensors["final.gamma"] = tensors["final.gamma"] / vectors[-1]
     else:
-        _move(tensors, vectors[-1], [], head_readers(tensors))
+        _move(tensors, vectors[-1], [], head_readers(tensors, fused.task))
     return len(parts)

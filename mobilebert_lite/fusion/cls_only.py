@@ -1,4 +1,4 @@
-"""Classification heads read [CLS] alone, so the last block needs only that row.
+"""Heads for whole texts read [CLS] alone, so the last block needs only that row.
 
 Keys and values of the last block come from every position; its query, attention output, feed-forward networks and
 output projection act on each position for itself, and only position 0 is read.
@@ -13,11 +13,11 @@ from mobilebert_lite.fusion.plan import Fused
 NAME = "cls-only"
 
 # Tasks whose head reads one position.
-_TASKS = ("classification",)
+_TASKS = ("classification", "next-sentence", "multiple-choice")
 
 
 def apply(fused: Fused) -> Fused:
-    """Applies to classification."""
+    """Applies to classification, next-sentence prediction and multiple choice."""
     if fused.task not in _TASKS:
         return fused.refused(NAME, f"task {fused.task} reads every position")
     return fused.changed(NAME, "the last block computes one row after keys and values",

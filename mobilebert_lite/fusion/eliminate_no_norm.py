@@ -110,5 +110,5 @@ def _leave(tensors: Tensors, stream: Stream, fused: Fused) -> None:
     if fused.task == "features":
         tensors["final.gamma"], tensors["final.beta"] = stream
         return
-    for dense in head_readers(tensors):
+    for dense in head_readers(tensors, fused.task):
         absorb(tensors, dense, *stream)

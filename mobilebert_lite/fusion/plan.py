@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.masking import Masking
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Fused:
     tensors: Mapping[str, np.ndarray]
     plan: Plan = field(default_factory=Plan)
     notes: tuple[Note, ...] = ()
+    # How padding will be masked; not every rule holds for every form.
+    masking: Masking = field(default_factory=Masking)
 
     def changed(self, rule: str, message: str, tensors: Mapping[str, np.ndarray] | None = None,
                 plan: Plan | None = None) -> Fused:

@@ -14,13 +14,20 @@ def scale_embedding(tensors: Tensors, gain: np.ndarray, config: MobileBertConfig
     if has_projection(config):  # transformers stores one in any case
         rescale_output(tensors, "embeddings.projection", gain)
     else:
+        if "mlm.bias" in tensors:  # the masked LM head reads the table as it was
+            tensors.setdefault("mlm.word", tensors["embeddings.word"])
         tensors["embeddings.word"] = tensors["embeddings.word"] * gain
     for summand in ("position", "token_type", "segment_step"):
         if f"embeddings.{summand}" in tensors:
             tensors[f"embeddings.{summand}"] = tensors[f"embeddings.{summand}"] * gain
 
 
-def head_readers(tensors: Tensors) -> list[str]:
-    """Dense layers that read the last hidden states; with a pooler, classifiers read its output instead."""
-    pooled = () if "pooler.kernel" in tensors else ("classifier", "nsp")
-    return [dense for dense in ("pooler", "qa", "mlm.transform", *pooled) if f"{dense}.kernel" in tensors]
+def head_readers(tensors: Tensors, task: str) -> list[str]:
+    """Dense layers that read the last hidden states; with a pooler, classifiers of whole texts read its output."""
+    pooled = "pooler.kernel" in tensors
+    readers = ["pooler", "qa", "mlm.transform"]
+    if not pooled or task == "token-classification":
+        readers.append("classifier")
+    if not pooled:
+        readers.append("nsp")
+    return [dense for dense in readers if f"{dense}.kernel" in tensors]

@@ -2,48 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.form import INPUTS, Form
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph import heads
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.encoder import encode
-from mobilebert_lite.graph.names import INPUTS
-from mobilebert_lite.graph.ops import Tensors
+from mobilebert_lite.graph.ops import Tap, Tensors, untapped
+from mobilebert_lite.masking import Masking
 
 Outputs = dict[str, tf.Tensor]
-Head = Callable[[Tensors, tf.Tensor], Outputs]
 
-# Task name -> what stands on the encoder.
-HEADS: dict[str, Head] = {
-    "qa": heads.question_answering,
-    "classification": heads.classification,
-    "features": heads.features,
-}
+
+def draw_head(task: str, tensors: Tensors, config: MobileBertConfig, x: tf.Tensor, form: Form,
+              positions: tf.Tensor | None = None) -> Outputs:
+    """What ``task`` puts on the last hidden states, outputs by name.
+
+    *Shape:* (batch · choices, seq or 1, hidden), int32 (batch, P) or None
+    """
+    def classes(logits: tf.Tensor) -> Outputs:
+        activation = heads.ACTIVATIONS.get(form.activation)
+        return {"probability": activation(logits)} if activation else {"logits": logits}
+
+    match task:
+        case "qa":
+            return heads.question_answering(tensors, x)
+        case "classification":
+            return classes(heads.classification_logits(tensors, x))
+        case "next-sentence":
+            return classes(heads.next_sentence_logits(tensors, x))
+        case "multiple-choice":
+            return classes(heads.choice_logits(tensors, x, form.choices))
+        case "token-classification":
+            return {"logits": heads.token_logits(tensors, x)}
+        case "fill-mask":
+            read = x if positions is None else heads.at_positions(x, positions)
+            return {"logits": heads.masked_lm_logits(tensors, config, read)}
+        case "pretraining":
+            return {"prediction_logits": heads.masked_lm_logits(tensors, config, x),
+                    "seq_relationship_logits": heads.next_sentence_logits(tensors, x)}
+        case "features":
+            return heads.features(tensors, x)
+    raise ValueError(f"no head is drawn for task {task!r}")
 
 
 class Network(tf.Module):
     """The weights as variables, which every signature shares, and the functions over them."""
 
     def __init__(self, config: MobileBertConfig, tensors: Mapping[str, np.ndarray], task: str,
-                 mask_constant: float = MASK_CONSTANT, plan: Plan | None = None) -> None:
+                 masking: Masking | None = None, plan: Plan | None = None, form: Form | None = None) -> None:
         super().__init__()
-        self.config, self.task, self.mask_constant, self.plan = config, task, mask_constant, plan or Plan()
+        self.form = form or Form()
+        self.config, self.task, self.masking, self.plan = config, task, masking or Masking(), plan or Plan()
         # tf.Module tracks the variables in this dict; their canonical names become buffer names.
         self.tensors = {name: tf.Variable(value, trainable=False, name=name) for name, value in tensors.items()}
 
-    def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor) -> Outputs:
-        """Outputs of the task's head. *Shape:* int32 (batch, seq) three times."""
-        hidden = encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant, self.plan)
-        return HEADS[self.task](self.tensors, hidden)
+    def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
+                 positions: tf.Tensor | None = None) -> Outputs:
+        """Outputs of the task's head. *Shape:* int32, as ``form.inputs`` says."""
+        return draw_head(self.task, self.tensors, self.config, self._encode(ids, mask, segment_ids), self.form,
+                         positions)
+
+    def _encode(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, tap: Tap = untapped) -> tf.Tensor:
+        """*Shape:* int32 (batch, [choices,] seq) → (batch · choices, seq or 1, hidden)"""
+        ids, mask, segment_ids = (_flat(value) for value in (ids, mask, segment_ids))
+        return encode(self.tensors, self.config, ids, mask, segment_ids, self.masking, self.plan, tap)
 
     def signature(self, length: int, batch: int | None = 1) -> tf.types.experimental.ConcreteFunction:
         """The function at a fixed ``length``."""
-        specs = [tf.TensorSpec([batch, length], tf.int32, name=name) for name in INPUTS]
+        specs = [tf.TensorSpec(shape, tf.int32, name=name) for name, shape in self.form.inputs(length, batch).items()]
         return tf.function(self.__call__, autograph=False).get_concrete_function(*specs)
 
     def channel_ranges(self, inputs: Sequence[Mapping[str, np.ndarray]], padding: bool = False
@@ -55,14 +86,14 @@ class Network(tf.Module):
         """
         def observe(ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor) -> dict[str, tf.Tensor]:
             found: dict[str, tf.Tensor] = {}
-            read = tf.cast(mask, tf.float32)[:, :, tf.newaxis]
+            read = tf.cast(_flat(mask), tf.float32)[:, :, tf.newaxis]
 
             def tap(name: str, x: tf.Tensor) -> tf.Tensor:
                 rows = x if padding or x.shape[1] == 1 else x * read
                 found[name] = tf.stack([tf.reduce_min(rows, axis=[0, 1]), tf.reduce_max(rows, axis=[0, 1])])
                 return x
 
-            encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant, self.plan, tap)
+            self._encode(ids, mask, segment_ids, tap)
             return found
 
         function = tf.function(observe, autograph=False)
@@ -74,6 +105,15 @@ class Network(tf.Module):
         """Float outputs for each of ``inputs`` (all of one length), the reference that a file is held against."""
         if not inputs:
             return []
-        function = self.signature(inputs[0]["ids"].shape[1])
+        length = inputs[0]["ids"].shape[-1]
+        function, names = self.signature(length), self.form.inputs(length)
         return [{name: value.numpy() for name, value in
-                 function(*(tf.constant(one[name], tf.int32) for name in INPUTS)).items()} for one in inputs]
+                 function(*(tf.constant(one[name], tf.int32) for name in names)).items()} for one in inputs]
+
+
+def _flat(x: tf.Tensor) -> tf.Tensor:
+    """Alternatives become rows of the batch. *Shape:* (batch, choices, seq) → (batch · choices, seq)"""
+    if len(x.shape) == 2:
+        return x
+    batch, choices, length = x.shape
+    return tf.reshape(x, [-1 if batch is None else batch * choices, length])

@@ -80,8 +80,11 @@ def _activations(subgraph: Any) -> list[tuple[int, str]]:
 
 
 def _read_part(value: np.ndarray, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The rows of tokens in an activation [1, S, C]: what stands at padding reaches no answer, and may be extreme."""
-    mask = inputs["mask"]
+    """The rows of tokens in an activation [1, S, C]: what stands at padding reaches no answer, and may be extreme.
+
+    The alternatives of a multiple-choice question are rows of the batch.
+    """
+    mask = inputs["mask"].reshape(-1, inputs["mask"].shape[-1])
     return value[mask.astype(bool)] if value.ndim == 3 and value.shape[:2] == mask.shape else value
 
 

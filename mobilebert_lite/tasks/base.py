@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mobilebert_lite.errors import DataError, MblError
+from mobilebert_lite.form import Form
 from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tokenization import Tokenizer
 
@@ -23,14 +24,30 @@ class Task(ABC):
     name: ClassVar[str]
     # Names of the same task at Hugging Face.
     aliases: ClassVar[tuple[str, ...]]
-    # The head it needs, by its name in weights.HEADS; None when the encoder is enough.
-    head: ClassVar[str | None]
-    # Outputs in the order of the file.
-    outputs: ClassVar[tuple[str, ...]]
+    # The heads it needs, by their names in weights.HEADS; none when the encoder is enough.
+    heads: ClassVar[tuple[str, ...]]
+    # Those among the outputs that have a row for every token.
+    per_token: ClassVar[tuple[str, ...]] = ()
     # Class of the examples that ``features`` takes.
     example_type: ClassVar[type]
     # Shortest sequence that holds anything useful, in tokens.
     min_length: ClassVar[int]
+
+    def __init__(self, form: Form | None = None) -> None:
+        self.form = form or Form()
+
+    def with_form(self, form: Form) -> Task:
+        """The same task for files of ``form``."""
+        return type(self)(form)
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[str, ...]:
+        """Outputs in the order of the file."""
+
+    def class_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """Names of the classes that a file carries, where ``labels`` are the checkpoint's."""
+        return tuple(labels) if "classifier" in self.heads else ()
 
     @abstractmethod
     def features(self, tokenizer: Tokenizer, example: Any, length: int) -> list[Features]:
@@ -66,3 +83,10 @@ def output_row(outputs: Outputs, name: str) -> np.ndarray:
     if row.ndim < 2 or row.shape[0] != 1:
         raise MblError(f"output {name!r} is {list(row.shape)}; expected a batch of 1")
     return row[0]
+
+
+def near_best(expected: np.ndarray, actual: np.ndarray, share: float) -> bool:
+    """Whether in each row the greatest of ``actual`` is the greatest of ``expected``, or within ``share`` of the row's
+    spread of it. *Shape:* float (rows, classes) twice"""
+    chosen = np.take_along_axis(expected, actual.argmax(axis=-1)[:, None], axis=-1)[:, 0]
+    return bool((expected.max(axis=-1) - chosen <= share * np.ptp(expected, axis=-1)).all())

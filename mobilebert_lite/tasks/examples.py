@@ -29,3 +29,34 @@ class TextExample:
     # Name of the class; None when unknown.
     label: str | None = None
     id: str = ""
+
+
+@dataclass(frozen=True)
+class PairExample(TextExample):
+    """Two texts, of which the second may follow the first; label "0" (or "is next") says that it does."""
+
+
+@dataclass(frozen=True)
+class ChoiceExample:
+    """The beginning of a text (or a question) and its possible continuations."""
+
+    prompt: str
+    choices: tuple[str, ...]
+    # Which choice is right, from 0; None when unknown.
+    label: int | None = None
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class TokenExample:
+    """A text cut into words, each with a label such as B-city, I-city or O."""
+
+    words: tuple[str, ...]
+    # One for each word; empty when unknown.
+    labels: tuple[str, ...] = ()
+    id: str = ""
+
+    @property
+    def text(self) -> str:
+        """The words with a space between them."""
+        return " ".join(self.words)

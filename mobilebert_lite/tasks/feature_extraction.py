@@ -18,8 +18,9 @@ class FeatureExtraction(Task):
 
     name = "features"
     aliases = ("feature-extraction",)
-    head = None
+    heads = ()
     outputs = ("sequence_output", "pooled_output")
+    per_token = ("sequence_output",)
     example_type = TextExample
     min_length = 1
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from mobilebert_lite.tokenization import Encoding, Tokenizer
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """One sequence of S tokens: ``[CLS] first [SEP]`` or ``[CLS] first [SEP] second [SEP]``, then padding."""
+    """One sequence of S tokens: ``[CLS] first [SEP]`` or ``[CLS] first [SEP] second [SEP]``, then padding.
+
+    For a question with C alternatives (``stack``) every array has a leading axis C.
+    """
 
     # int32 [S].
     ids: np.ndarray
@@ -24,24 +28,36 @@ class Features:
     offsets: np.ndarray
     # bool [S]: a token of the last text for which no other window offers more context.
     max_context: np.ndarray
+    # int32 [n]: places of the tokens to be filled in; None where there are none to fill.
+    masked: np.ndarray | None = None
+    # int32 [P]: places at which the model is to give its outputs; None where it gives them everywhere.
+    positions: np.ndarray | None = None
 
     def inputs(self) -> dict[str, np.ndarray]:
-        """The model's inputs by name, each int32 [1, S]."""
-        return {"ids": self.ids[None], "mask": self.mask[None], "segment_ids": self.segment_ids[None]}
+        """The model's inputs by name, each int32 with a leading batch axis of 1."""
+        inputs = {"ids": self.ids[None], "mask": self.mask[None], "segment_ids": self.segment_ids[None]}
+        return inputs if self.positions is None else {**inputs, "positions": self.positions[None]}
 
     def trimmed(self, length: int) -> Features:
         """The first ``length`` positions, for a shorter signature that still holds every token."""
-        return Features(*(getattr(self, field.name)[:length] for field in fields(self)))
+        rows = {name: getattr(self, name)[..., :length] for name in ("ids", "mask", "segment_ids", "max_context")}
+        return replace(self, offsets=self.offsets[..., :length, :], **rows)
 
     @property
     def length_used(self) -> int:
-        """Number of tokens that are not padding."""
-        return int(self.mask.sum())
+        """Number of tokens that are not padding, in the longest row."""
+        return int(self.mask.sum(axis=-1).max())
 
     @property
     def in_text(self) -> np.ndarray:
         """Bool [S]: tokens of the last text (the context of a question)."""
-        return self.offsets[:, 0] >= 0
+        return self.offsets[..., 0] >= 0
+
+
+def stack(rows: Sequence[Features]) -> Features:
+    """Sequences of one length as the alternatives of one question."""
+    names = ("ids", "mask", "segment_ids", "offsets", "max_context")
+    return Features(*(np.stack([getattr(row, name) for row in rows]) for name in names))
 
 
 def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int) -> Features:

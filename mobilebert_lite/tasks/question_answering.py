@@ -50,8 +50,8 @@ class QuestionAnswering(Task):
 
     name = "qa"
     aliases = ("question-answering",)
-    head = "qa"
-    outputs = ("end_logits", "start_logits")
+    heads = ("qa",)
+    outputs = per_token = ("end_logits", "start_logits")
     example_type = QuestionExample
     min_length = 8
 
@@ -87,8 +87,8 @@ def windows(tokenizer: Tokenizer, question: str, context: str, length: int, stri
         raise DataError(f"sequence length {length} cannot hold a question of {len(query)} tokens, {_SPECIAL} special "
                         f"tokens and 1 of the context; use {len(query) + _SPECIAL + 1} or more, or a shorter question")
     ids, spans = np.array(read.ids, np.int32), spans_of(read)
-    stretches = list(_stretches(len(ids), room, stride))
-    owners = _owners(stretches, len(ids))
+    stretches = list(stretches_of(len(ids), room, stride))
+    owners = owners_of(stretches, len(ids))
     return [join(tokenizer, [query, ids[start:end]], spans[start:end], owners[start:end] == i, length)
             for i, (start, end) in enumerate(stretches)]
 
@@ -148,7 +148,7 @@ def best_span(features: Features, outputs: Outputs, max_answer_tokens: int = MAX
     return best
 
 
-def _stretches(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
+def stretches_of(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
     """(start, end) of each window over the context."""
     start = 0
     while start + room < tokens:
@@ -157,7 +157,7 @@ def _stretches(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]
     yield start, tokens
 
 
-def _owners(stretches: list[tuple[int, int]], tokens: int) -> np.ndarray:
+def owners_of(stretches: list[tuple[int, int]], tokens: int) -> np.ndarray:
     """For each token of the context, the window in which it stands farthest from both ends; int [tokens].
 
     ``_check_is_max_context`` of run_squad.py: the smaller of the two distances plus 0.01 times the window's length,

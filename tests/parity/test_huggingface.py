@@ -11,9 +11,12 @@ from safetensors.numpy import load_file
 
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.form import Form
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.runtime import Session
+from mobilebert_lite.tasks.choose import choose_task
+from mobilebert_lite.weights import Weights
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -27,9 +30,15 @@ CASES: dict[str, tuple[str, dict[str, str]]] = {
     "uncased/question_answering": ("qa", QA),
     "tiny/question_answering": ("qa", QA),
     "layernorm/question_answering": ("qa", QA),
+    "uncased/mlm": ("fill-mask", {"logits": "out_logits"}),
+    "uncased/pretraining": ("pretraining", {"prediction_logits": "out_prediction_logits",
+                                            "seq_relationship_logits": "out_seq_relationship_logits"}),
+    "uncased/nsp": ("next-sentence", {"probability": "out_logits"}),
+    "uncased/multiple_choice": ("multiple-choice", {"probability": "out_logits"}),
+    "uncased/token_classification": ("token-classification", {"logits": "out_logits"}),
 }
-ALL = [*CASES, "uncased/mlm", "uncased/multiple_choice", "uncased/nsp", "uncased/pretraining",
-       "uncased/token_classification"]
+# Tasks with a softmax at their end.
+CLASSES = ("classification", "next-sentence", "multiple-choice")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -41,7 +50,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def assert_close(actual: np.ndarray, expected: np.ndarray, mask: np.ndarray) -> None:
     """Within 1e-4 of the largest expected value, about 800 float32 steps at its size; padding left out."""
     assert actual.shape == expected.shape
-    if expected.shape[:2] == mask.shape:
+    if expected.ndim > 1 and expected.shape[:2] == mask.shape:
         kept = mask.astype(bool)
         actual, expected = actual[kept], expected[kept]
     assert np.abs(actual - expected).max() <= 1e-4 * np.abs(expected).max()
@@ -54,18 +63,23 @@ def rows_of(expected: Arrays) -> list[dict[str, np.ndarray]]:
             for i in range(len(expected["input_ids"]))]
 
 
+def load(folder: Path, task: str, logits: bool = False) -> tuple[Weights, Form, Arrays]:
+    """The checkpoint, the form of its file and what transformers computed."""
+    with np.load(folder / "expected.npz") as stored:
+        expected = dict(stored)
+    form = Form(logits=logits, choices=expected["input_ids"].shape[1] if task == "multiple-choice" else 0)
+    return huggingface.load(folder), form, expected
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_graph_and_file_agree_with_transformers(shared: Callable[..., Path], case: str) -> None:
     """The graph as it is, and the float file after every fusion rule."""
     task, outputs = CASES[case]
-    folder = shared("checkpoints", "hf", *case.split("/"))
-    with np.load(folder / "expected.npz") as stored:
-        expected = dict(stored)
+    weights, form, expected = load(shared("checkpoints", "hf", *case.split("/")), task)
     assert (expected["attention_mask"] == 0).any()  # or the mask would go untested
-    weights = huggingface.load(folder)
-    network = Network(weights.config, weights.tensors, task)
+    network = Network(weights.config, weights.tensors, task, form=form)
     fused = fuse(weights, task)
-    file = Session(convert_network(Network(weights.config, fused.tensors, task, plan=fused.plan), [LENGTH]))
+    file = Session(convert_network(Network(weights.config, fused.tensors, task, plan=fused.plan, form=form), [LENGTH]))
     signature, rows = f"{task}_{LENGTH}", rows_of(expected)
 
     for ours, theirs in outputs.items():
@@ -74,24 +88,35 @@ def test_graph_and_file_agree_with_transformers(shared: Callable[..., Path], cas
             assert_close(np.concatenate([row[ours] for row in actual]), wanted, expected["attention_mask"])
 
 
-@pytest.mark.parametrize("case", [case for case, (task, _) in CASES.items() if task == "classification"])
+@pytest.mark.parametrize("case", [case for case, (task, _) in CASES.items() if task in CLASSES])
 def test_class_logits_agree_before_the_softmax(shared: Callable[..., Path], case: str) -> None:
     """A softmax hides an offset common to all logits."""
-    import tensorflow as tf
-
-    from mobilebert_lite.graph.encoder import encode
-    from mobilebert_lite.graph.heads import classification_logits
-
-    folder = shared("checkpoints", "hf", *case.split("/"))
-    weights = huggingface.load(folder)
-    with np.load(folder / "expected.npz") as expected:
-        hidden = encode(weights.tensors, weights.config, *(
-            tf.constant(expected[name]) for name in ("input_ids", "attention_mask", "token_type_ids")))
-        logits = classification_logits(weights.tensors, hidden).numpy()
-        assert_close(logits, expected["out_logits"], expected["attention_mask"])
+    task = CASES[case][0]
+    weights, form, expected = load(shared("checkpoints", "hf", *case.split("/")), task, logits=True)
+    actual = Network(weights.config, weights.tensors, task, form=form).run(rows_of(expected))
+    assert_close(np.concatenate([row["logits"] for row in actual]), expected["out_logits"], np.zeros((0, 0)))
 
 
-@pytest.mark.parametrize("case", ALL)
+def test_logits_at_positions(shared: Callable[..., Path]) -> None:
+    """Those of transformers at the same tokens, in the graph and in the file; a position can come twice."""
+    weights, _, expected = load(shared("checkpoints", "hf", "uncased", "mlm"), "fill-mask")
+    form, positions = Form(positions=4), np.array([[7, 1, 3, 1]], np.int32)
+    fused = fuse(weights, "fill-mask")
+    file = Session(convert_network(Network(weights.config, fused.tensors, "fill-mask", plan=fused.plan, form=form),
+                                   [LENGTH]))
+    rows = [{**row, "positions": positions} for row in rows_of(expected)]
+    graph = Network(weights.config, weights.tensors, "fill-mask", form=form).run(rows)
+    for actual in (graph, [file.run(f"fill-mask_{LENGTH}", row) for row in rows]):
+        assert_close(np.concatenate([row["logits"] for row in actual]), expected["out_logits"][:, positions[0]],
+                     np.zeros((0, 0)))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_task_follows_from_the_checkpoint(shared: Callable[..., Path], case: str) -> None:
+    assert choose_task(huggingface.load(shared("checkpoints", "hf", *case.split("/"))), None).name == CASES[case][0]
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_every_tensor_comes_back_under_its_name(shared: Callable[..., Path], tmp_path: Path, case: str) -> None:
     """Load, save: what transformers wrote, to the byte."""
     folder = shared("checkpoints", "hf", *case.split("/"))

@@ -1,0 +1,60 @@
+"""Which task a checkpoint is converted for, and in which form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.form import SINGLE_LABEL, Form, problem_of
+from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tasks.classification import Classification, ClassTask
+from mobilebert_lite.tasks.masked_lm import FillMask, Pretraining
+from mobilebert_lite.tasks.multiple_choice import MultipleChoice
+from mobilebert_lite.tasks.token_classification import TokenClassification
+from mobilebert_lite.weights import HEADS, Weights
+
+# For a checkpoint that does not say what it was trained for: its heads -> task, the first that fits.
+_BY_HEADS = (("qa", "qa"), ("classifier", "classification"), ("mlm", "fill-mask"), ("nsp", "next-sentence"))
+
+
+def choose_task(weights: Weights, name: str | None) -> Task:
+    """The task asked for, or what the checkpoint was trained for, or what it has a head for.
+
+    Raises ConversionError without the heads that the task needs.
+    """
+    if name is None:
+        said = weights.config.task
+        if said and set(find_task(said).heads) <= set(weights.heads):
+            return find_task(said)
+        return find_task(next((task for head, task in _BY_HEADS if head in weights.heads), "features"))
+    task = find_task(name)
+    if missing := [HEADS[head] for head in task.heads if head not in weights.heads]:
+        raise ConversionError(f"the checkpoint has no {' and no '.join(missing)}, which task {task.name} needs; "
+                              f"its heads are: {', '.join(weights.heads) or 'none (an encoder alone)'}")
+    return task
+
+
+def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: bool = False, positions: int = 0,
+                choices: int | None = None) -> Form:
+    """The form of a file for ``task``; ``examples`` say how many choices a multiple-choice question has.
+
+    Raises ConversionError for what the task does not have.
+    """
+    if logits and not isinstance(task, ClassTask):
+        known = "gives logits in any case" if isinstance(task, FillMask | TokenClassification) else "has none to choose"
+        raise ConversionError(f"--logits is for tasks that give a probability for each class; {task.name} {known}")
+    if positions and (not isinstance(task, FillMask) or isinstance(task, Pretraining)):
+        raise ConversionError(f"--positions is for fill-mask, not for {task.name}")
+    if choices is not None and not isinstance(task, MultipleChoice):
+        raise ConversionError(f"--choices is for multiple-choice, not for {task.name}")
+    if not isinstance(task, MultipleChoice):
+        problem = SINGLE_LABEL
+        if isinstance(task, Classification):
+            problem = problem_of(weights.config, weights.tensors["classifier.kernel"].shape[1])
+        return Form(problem, logits, positions=positions)
+    outputs = weights.tensors["classifier.kernel"].shape[1]
+    if outputs != 1:
+        raise ConversionError(f"multiple choice gives each choice one score, but the classifier has {outputs} outputs; "
+                              "it is one for --task classification")
+    return Form(SINGLE_LABEL, logits, choices or max(len(example.choices) for example in examples))

@@ -1,0 +1,140 @@
+"""Masked language modelling: which words belong in the gaps of a text. And pre-training, where it has a partner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.tasks.base import Outputs, Task, near_best, output_row
+from mobilebert_lite.tasks.classification import NEAR_TIE as NEAR_CLASS
+from mobilebert_lite.tasks.examples import TextExample
+from mobilebert_lite.tasks.features import Features, pack
+from mobilebert_lite.tokenization import Tokenizer
+
+MASK = "[MASK]"
+# One word in so many is masked where a text has no [MASK]: 15 %, as in pre-training.
+EVERY = 7
+# Words whose logits differ by less than this share of the logits' spread are a tie that rounding decides.
+NEAR_TIE = 0.02
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word for a gap."""
+
+    # As the vocabulary spells it; "##" marks what continues the word before.
+    token: str
+    probability: float
+    # The text with the word in its place; other gaps stay open.
+    text: str = ""
+
+
+class FillMask(Task):
+    """The words for every [MASK]."""
+
+    name = "fill-mask"
+    aliases = ("masked-lm",)
+    heads: ClassVar[tuple[str, ...]] = ("mlm",)
+    outputs: tuple[str, ...] = ("logits",)
+    example_type = TextExample
+    min_length = 3
+
+    @property
+    def per_token(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The logits, unless they are given at certain positions alone."""
+        return () if self.form.positions else self.outputs[:1]
+
+    def features(self, tokenizer: Tokenizer, example: TextExample, length: int) -> list[Features]:
+        """One sequence; too long texts are cut, the longer first. Without a [MASK], every ``EVERY``th word gets one.
+
+        Raises DataError for a vocabulary without [MASK], or for more of them than the file has positions for.
+        """
+        self._check(example)
+        if tokenizer.mask_id is None:
+            raise DataError(f"the vocabulary has no {MASK}, so there is nothing to fill in")
+        features = pack(tokenizer, example.text, example.pair, length)
+        if not (features.ids == tokenizer.mask_id).any():
+            features = mask_words(tokenizer, features, self.form.positions)
+        return [self._with_positions(features, tokenizer.mask_id)]
+
+    def _with_positions(self, features: Features, mask_id: int) -> Features:
+        masked = np.flatnonzero(features.ids == mask_id).astype(np.int32)
+        most = self.form.positions
+        if not most:
+            return replace(features, masked=masked)
+        if len(masked) > most:
+            raise DataError(f"{len(masked)} × {MASK}: this file gives words for {most} at a time (--positions)")
+        return replace(features, masked=masked, positions=np.pad(masked, (0, most - len(masked))))
+
+    def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
+        """The same best word in every gap, or one that the reference finds as good to within ``NEAR_TIE``."""
+        expected, actual = (mask_logits(features, outputs, self.outputs[0]) for outputs in (reference, candidate))
+        return near_best(expected, actual, NEAR_TIE)
+
+
+class Pretraining(FillMask):
+    """Both heads of pre-training: the words for every [MASK], and whether the second text follows the first."""
+
+    name = "pretraining"
+    aliases = ("pre-training",)
+    heads: ClassVar[tuple[str, ...]] = ("mlm", "nsp")
+    outputs: tuple[str, ...] = ("prediction_logits", "seq_relationship_logits")
+
+    def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
+        """As fill-mask, and the same verdict on the second text unless it is as good as undecided."""
+        if not super()._same(features, reference, candidate):
+            return False
+        expected, actual = (np.subtract(*output_row(outputs, "seq_relationship_logits"))
+                            for outputs in (reference, candidate))
+        # |p(is next) - p(not next)| = |tanh(difference / 2)|
+        return bool((expected >= 0) == (actual >= 0) or abs(np.tanh(expected / 2)) <= NEAR_CLASS)
+
+
+def mask_words(tokenizer: Tokenizer, features: Features, most: int = 0) -> Features:
+    """``features`` with [MASK] in place of every ``EVERY``th word, at most ``most`` of them (0: any number)."""
+    words = np.flatnonzero((features.mask == 1) & ~np.isin(features.ids, (tokenizer.cls_id, tokenizer.sep_id)))
+    places = words[min(EVERY // 2, len(words) - 1)::EVERY] if len(words) else words
+    ids = features.ids.copy()
+    ids[places[:most or None]] = tokenizer.mask_id
+    return replace(features, ids=ids)
+
+
+def mask_logits(features: Features, outputs: Outputs, name: str = "logits") -> np.ndarray:
+    """Logits in the gaps, float64 [gaps, V], from outputs at every token or at the positions asked for."""
+    if features.masked is None:
+        raise DataError(f"no {MASK} was looked for in this sequence; make it with the task's features")
+    rows = output_row(outputs, name)
+    return rows[features.masked] if features.positions is None else rows[:len(features.masked)]
+
+
+def decode(features: Features, outputs: Outputs, tokenizer: Tokenizer, texts: Sequence[str], top: int = 5,
+           name: str = "logits") -> list[list[Word]]:
+    """For each gap the ``top`` words, the most probable first: a softmax over the vocabulary.
+
+    ``texts`` are the one or two texts that the gaps stand in. Raises MblError for NaN.
+    """
+    logits = mask_logits(features, outputs, name)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities = powers / powers.sum(axis=-1, keepdims=True)
+    found = []
+    assert features.masked is not None
+    second = features.segment_ids[features.masked]
+    for gap, row in enumerate(probabilities):
+        which = int(second[gap])
+        before = int((second[:gap] == which).sum())
+        words = tokenizer.words(np.argsort(-row, kind="stable")[:top].tolist())
+        best = np.sort(-row, kind="stable")[:top]
+        found.append([Word(word, float(-value), fill(texts[which], before, word))
+                      for word, value in zip(words, best, strict=True)])
+    return found
+
+
+def fill(text: str, gap: int, word: str) -> str:
+    """``text`` with ``word`` in place of its [MASK] number ``gap``; a continuation joins the word before."""
+    parts = text.split(MASK)
+    before, after = MASK.join(parts[:gap + 1]), MASK.join(parts[gap + 1:])
+    return before.rstrip() + word[2:] + after if word.startswith("##") else before + word + after

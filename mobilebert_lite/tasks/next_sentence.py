@@ -1,0 +1,35 @@
+"""Next-sentence prediction: whether one text follows another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.tasks.classification import ClassTask
+from mobilebert_lite.tasks.examples import PairExample, TextExample
+from mobilebert_lite.tasks.features import Features, pack
+from mobilebert_lite.tokenization import Tokenizer
+
+# In the order of the head's outputs (create_pretraining_data.py of google-research/bert: 1 is a random next).
+LABELS = ("is next", "not next")
+
+
+class NextSentence(ClassTask):
+    """Whether the second text follows the first."""
+
+    name = "next-sentence"
+    aliases = ("next-sentence-prediction",)
+    heads = ("nsp",)
+    example_type = PairExample
+    min_length = 5
+
+    def class_names(self, labels: Sequence[str]) -> tuple[str, ...]:
+        """``LABELS``, whatever the checkpoint calls its classes."""
+        return LABELS
+
+    def features(self, tokenizer: Tokenizer, example: TextExample, length: int) -> list[Features]:
+        """One sequence; too long texts are cut, the longer first. Raises DataError without a second text."""
+        self._check(example)
+        if example.pair is None:
+            raise DataError("next-sentence prediction takes two texts; give the second one too (--pair)")
+        return [pack(tokenizer, example.text, example.pair, length)]

@@ -1,0 +1,47 @@
+"""The examples in the documents run, and the public names are what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+import mobilebert_lite
+
+PAGE = ROOT / "docs" / "python.md"
+
+
+def test_examples_of_the_python_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert len(blocks) >= 5
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, str(PAGE), "exec"), names)
+    assert (tmp_path / "intents.tflite").exists()
+
+
+def test_public_names() -> None:
+    """Every one can be had, the page and the list name the same ones, and nothing is imported before."""
+    shown = set(re.findall(r"^from mobilebert_lite import (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {name for line in shown for name in line.split(", ")} <= set(mobilebert_lite.__all__)
+    assert all(getattr(mobilebert_lite, name) is not None for name in mobilebert_lite.__all__)
+    assert set(mobilebert_lite.__all__) <= set(dir(mobilebert_lite))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = mobilebert_lite.nonsense
+
+
+def test_importing_is_light() -> None:
+    """Neither the package nor what runs a file imports TensorFlow; the package alone not even NumPy."""
+    code = ("import sys, mobilebert_lite; assert 'numpy' not in sys.modules; "
+            "from mobilebert_lite import Model, Session, inspect, MblError; assert 'tensorflow' not in sys.modules")
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_types_go_with_the_package() -> None:
+    assert (Path(mobilebert_lite.__file__).parent / "py.typed").exists()
