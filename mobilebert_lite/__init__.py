@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mobilebert_lite.datasets import builtin_examples, read_examples
     from mobilebert_lite.errors import MblError
     from mobilebert_lite.form import Form
-    from mobilebert_lite.fusion.pipeline import fuse
+    from mobilebert_lite.fusion.pipeline import fuse, fuse_last
     from mobilebert_lite.graph.signatures import Network
     from mobilebert_lite.inspection import inspect
     from mobilebert_lite.model import Model
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = ["PRESETS", "Checkpoint", "Form", "MblError", "MobileBertConfig", "Model", "Network", "Report", "Request",
-           "Session", "Tokenizer", "Weights", "builtin_examples", "convert", "convert_network", "fuse", "inspect",
-           "load_checkpoint", "load_recipe", "quantise", "quantise_rows", "random_weights", "read_examples"]
+           "Session", "Tokenizer", "Weights", "builtin_examples", "convert", "convert_network", "fuse", "fuse_last",
+           "inspect", "load_checkpoint", "load_recipe", "quantise", "quantise_rows", "random_weights", "read_examples"]
 
 # Module -> the public names that live there; the imports above say the same to type checkers.
 _HOMES = {
@@ -43,7 +43,7 @@ _HOMES = {
     "datasets": ("builtin_examples", "read_examples"),
     "errors": ("MblError",),
     "form": ("Form",),
-    "fusion.pipeline": ("fuse",),
+    "fusion.pipeline": ("fuse", "fuse_last"),
     "graph.signatures": ("Network",),
     "inspection": ("inspect",),
     "model": ("Model",),

@@ -78,7 +78,7 @@ def choice_columns(header: Sequence[str], where: str) -> dict[str, str]:
 
 def pairs_from_questions(questions: Sequence[QuestionExample]) -> Iterator[PairExample]:
     """The two halves of a context, and the first half with the second half of the next context, in turn."""
-    halves = [_halves(example.context) for example in questions]
+    halves = [_halves(context) for context in dict.fromkeys(example.context for example in questions)]
     for i, ((first, second), (_, other)) in enumerate(zip(halves, [*halves[1:], halves[0]], strict=True)):
         yield PairExample(first, other if i % 2 else second, str(i % 2), str(i))
 
@@ -87,10 +87,11 @@ def choices_from_questions(questions: Sequence[QuestionExample], count: int = 4)
     """A context with its question, and as choices its answer among those of the questions that follow."""
     answered = [example for example in questions if example.answers]
     for i, example in enumerate(answered):
-        others = [answered[(i + j) % len(answered)].answers[0] for j in range(1, count)]
-        place = i % count
-        yield ChoiceExample(f"{example.context} {example.question}",
-                            (*others[:place], example.answers[0], *others[place:]), place, str(i))
+        following = dict.fromkeys(other.answers[0] for other in (*answered[i:], *answered[:i]))
+        right, *others = list(following)[:count]
+        place = i % (len(others) + 1)
+        yield ChoiceExample(f"{example.context} {example.question}", (*others[:place], right, *others[place:]), place,
+                            str(i))
 
 
 def _halves(text: str) -> tuple[str, str]:

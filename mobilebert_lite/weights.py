@@ -122,6 +122,9 @@ def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = Non
         if head == "mlm":
             dense("mlm.transform", hidden, hidden)
             norm("mlm.norm", hidden)
+            if hidden < config.embedding_size:
+                raise WeightsError(f"a masked LM head needs hidden_size {hidden} of at least the embedding_size "
+                                   f"{config.embedding_size}")
             if hidden != config.embedding_size:
                 table["mlm.extra"] = TensorSpec((config.vocab_size, hidden - config.embedding_size))
             table["mlm.bias"] = TensorSpec((config.vocab_size,))

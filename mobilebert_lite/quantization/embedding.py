@@ -19,29 +19,33 @@ import numpy as np
 from mobilebert_lite.converters.flatbuffer import add_operator_code, schema
 from mobilebert_lite.converters.op_versions import operator_name
 
-TABLE, LOW, SCALE, TIED = "embeddings.word", "embeddings.word.low", "embeddings.word.scale", "mlm.word"
+TABLE, LOW, SCALE = "embeddings.word", "embeddings.word.low", "embeddings.word.scale"
+# What a masked LM head multiplies with.
+TIED = "mlm.word"
 
 
 def quantise_rows(tensors: Mapping[str, np.ndarray], word_table: str) -> dict[str, np.ndarray]:
     """``tensors`` with the word table in the format ``word_table``, int8 or int16.
 
     int8: [V,E] and its scales, float32 [V,1]. int16: q = 256·high + low, each int8 [V,E], and the scales of q/256.
-    A masked LM head multiplies with the same table: it gets the rounded values as ``mlm.word``; those of int8 quantise
-    to the same bytes, so that a finished file holds them once.
+
+    A masked LM head multiplies with the same table. In int8 it gets the rounded values as ``mlm.word``, which quantise
+    to the same bytes, so that a finished file holds them once; in int16 it keeps its own.
     """
     table = tensors[TABLE]
     scale = np.abs(table).max(axis=1, keepdims=True) / 127.0
     scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
-    steps = np.rint(table / scale * (1.0 if word_table == "int8" else 256.0))
+    result = {**tensors, SCALE: scale}
     if word_table == "int8":
-        result = {**tensors, TABLE: steps.astype(np.int8), SCALE: scale}
-        rounded = steps * scale
+        result[TABLE] = np.rint(table / scale).astype(np.int8)
+        tied = result[TABLE] * scale
     else:
+        steps = np.rint(table / scale * 256.0)
         high = np.floor((steps + 128.0) / 256.0)  # leaves a remainder from -128 to 127
-        result = {**tensors, TABLE: high.astype(np.int8), LOW: (steps - 256.0 * high).astype(np.int8), SCALE: scale}
-        rounded = steps * (scale / 256.0)
+        result |= {TABLE: high.astype(np.int8), LOW: (steps - 256.0 * high).astype(np.int8)}
+        tied = table
     if "mlm.bias" in tensors:
-        result.setdefault(TIED, rounded.astype(np.float32))
+        result.setdefault(TIED, tied)
     return result
 
 

@@ -41,7 +41,7 @@ def louder(weights: Weights, seed: int = 0) -> Weights:
         tensors[f"{layer}.output.bias"] *= here
         tensors[f"{layer}.output.norm.gamma"] *= after / here
         tensors[f"{layer}.output.norm.beta"] *= after
-    for reader in head_readers(tensors):
+    for reader in head_readers(tensors, "qa"):
         tensors[f"{reader}.kernel"] /= scales[-1][:, None]
     return weights.with_tensors({name: tensor.astype(np.float32) for name, tensor in tensors.items()})
 

@@ -90,3 +90,13 @@ class Reference:
     def pool(self, x: Array) -> Array:
         """[CLS], float64 [hidden]."""
         return np.tanh(self.dense("pooler", x[0])) if "pooler.kernel" in self.tensors else x[0]
+
+    def masked_lm(self, x: Array) -> Array:
+        """A score for every word, float64 [seq, vocabulary]."""
+        x = self.activate(self.dense("mlm.transform", x))
+        x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + self.config.layer_norm_eps)
+        x = x * self.tensors["mlm.norm.gamma"] + self.tensors["mlm.norm.beta"]
+        words = self.tensors["embeddings.word"]
+        if "mlm.extra" in self.tensors:
+            words = np.hstack([words, self.tensors["mlm.extra"]])
+        return x @ words.T + self.tensors["mlm.bias"]

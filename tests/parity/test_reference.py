@@ -11,7 +11,7 @@ from reference import Reference
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters.tflite import convert_network
-from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.weights import random_weights
@@ -22,6 +22,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no bottleneck": {"use_bottleneck": False, "hidden_size": 32},
     "no trigrams": {"trigram_input": False},
     "neither trigrams nor projection": {"trigram_input": False, "embedding_size": 64},
+    "TINY": {"use_bottleneck_attention": True, "classifier_activation": False},
+    "gelu and layer_norm, as the teacher": {"hidden_act": "gelu", "normalization_type": "layer_norm",
+                                            "num_feedforward_networks": 1},
     "gelu_new and layer_norm": {"hidden_act": "gelu_new", "normalization_type": "layer_norm", "layer_norm_eps": 0.01},
 }
 
@@ -71,3 +74,35 @@ def test_features(tiny_config: MobileBertConfig, inputs: list[dict[str, np.ndarr
         assert np.abs(actual["sequence_output"][0] - hidden)[kept].max() < 1e-5 * np.abs(hidden).max()
         pooled = reference.pool(hidden)
         assert np.abs(actual["pooled_output"][0] - pooled).max() < 1e-5 * np.abs(pooled).max()
+
+
+@pytest.mark.parametrize("pooler", [True, False])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_heads_of_pre_training(tiny_config: MobileBertConfig, inputs: list[dict[str, np.ndarray]], variant: str,
+                               pooler: bool) -> None:
+    """The masked LM head is tied to a word table that fusion may have scaled; both outputs in the fused graph."""
+    config = replace(tiny_config, **VARIANTS[variant])
+    weights = random_weights(config, {"mlm": 0, "nsp": 2}, pooler=pooler, seed=7)
+    fused = fuse_last(fuse(weights, "pretraining"))
+    reference = Reference(config, weights.tensors)
+    actual = Network(config, fused.tensors, "pretraining", plan=fused.plan).run(inputs)
+    for row, outputs in zip(inputs, actual, strict=True):
+        hidden = reference.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
+        kept = row["mask"][0].astype(bool)
+        words = reference.masked_lm(hidden)[kept]
+        # float32 against float64, through one more division by a standard deviation.
+        assert np.abs(outputs["prediction_logits"][0, kept] - words).max() < 3e-5 * np.abs(words).max()
+        follows = reference.dense("nsp", reference.pool(hidden))
+        assert np.abs(outputs["seq_relationship_logits"][0] - follows).max() < 3e-5 * np.abs(follows).max()
+
+
+def test_tags_are_read_from_every_token_even_beside_a_pooler(tiny_config: MobileBertConfig,
+                                                             inputs: list[dict[str, np.ndarray]]) -> None:
+    weights = random_weights(tiny_config, {"classifier": 3}, pooler=True, seed=8)
+    fused = fuse(weights, "token-classification")
+    reference = Reference(tiny_config, weights.tensors)
+    actual = Network(tiny_config, fused.tensors, "token-classification", plan=fused.plan).run(inputs)
+    for row, outputs in zip(inputs, actual, strict=True):
+        hidden = reference.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
+        expected, kept = reference.dense("classifier", hidden), row["mask"][0].astype(bool)
+        assert np.abs(outputs["logits"][0] - expected)[kept].max() < 1e-5 * np.abs(expected).max()
