@@ -45,6 +45,15 @@ bench-peers: install ## Time our files against stock ones, interleaved (about ha
 bench-lengths: install ## Time several lengths in one file on real text lengths (needs the SQuAD data).
 	$(BIN)/python benchmarks/suites/lengths.py --json out/lengths.json
 
+bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's recorded features.
+	$(BIN)/python benchmarks/suites/text.py --check --json out/text.json
+
+bench-text-input: install ## Text input inside the file: differences from the reference by rule.
+	$(BIN)/python benchmarks/suites/text_input.py --check
+
+tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
+	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
+
 train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data).
 	$(BIN)/python scripts/train_demo.py
 
@@ -63,4 +72,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu bench-trained bench-peers bench-lengths train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu bench-trained bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean

@@ -152,12 +152,14 @@ def _bytes_by_type(constants: Sequence[tuple[str, str, tuple[int, ...], int]]) -
 
 
 def delegation(model: Any, subgraph: int) -> Delegation | None:
-    """Partitions that XNNPACK makes of ``subgraph``, and what stays outside them; None without ai-edge-litert.
+    """Partitions that XNNPACK makes of ``subgraph``, and what stays outside them; None without ai-edge-litert, and
+    for a subgraph with custom operators, which cannot be loaded alone.
 
     Found by loading that subgraph alone: the runtime appends one DELEGATE node per partition.
     """
     package, module = load_runtime()
-    if package != "ai-edge-litert":
+    codes = [model.operatorCodes[operator.opcodeIndex] for operator in model.subgraphs[subgraph].operators]
+    if package != "ai-edge-litert" or any(code.customCode for code in codes):
         return None
     interpreter = module.Interpreter(model_content=write_model(_alone(model, subgraph)), num_threads=1)
     interpreter.allocate_tensors()

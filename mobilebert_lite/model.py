@@ -32,9 +32,13 @@ _LARGEST = 2 << 30
 class Model:
     """A converted model with its vocabulary, labels and lengths."""
 
-    def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None) -> None:
-        """Read ``path``. Raises ModelFileError when it is no ``.tflite`` or not one of ours."""
-        content = read_tflite(Path(path))
+    def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None,
+                 tokenizer: str = "reference", content: bytes | None = None) -> None:
+        """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIOURS.
+
+        Raises ModelFileError when it is no ``.tflite`` or not one of ours.
+        """
+        content = read_tflite(Path(path)) if content is None else content
         try:
             self.provenance = metadata.read_provenance(content)
             self.files = metadata.read_files(content)
@@ -50,7 +54,7 @@ class Model:
         if not self.lengths:
             raise ModelFileError(f"{path} has no signature {prefix}<length>; it has "
                                  f"{', '.join(self.session.signatures) or 'none'}")
-        self.tokenizer = self._tokenizer(path)
+        self.tokenizer = self._tokenizer(path, tokenizer)
 
     def _task(self, path: str | Path) -> Task:
         task = TASKS.get(str(self.provenance.get("task")))
@@ -59,11 +63,11 @@ class Model:
                                  "carry what is needed to run them on text")
         return task.with_form(Form.read(self.provenance.get("form", {})))
 
-    def _tokenizer(self, path: str | Path) -> Tokenizer:
+    def _tokenizer(self, path: str | Path, behaviour: str) -> Tokenizer:
         if metadata.VOCABULARY not in self.files:
             raise ModelFileError(f"{path} carries no vocabulary ({metadata.VOCABULARY})")
         words = parse_vocabulary(self.files[metadata.VOCABULARY])
-        return Tokenizer(words, lower_case=bool(self.provenance.get("lower_case", True)))
+        return Tokenizer(words, bool(self.provenance.get("lower_case", True)), behaviour)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -83,13 +87,15 @@ class Model:
 
     def answer(self, question: str, context: str, n_best: int = 20,
                max_answer_tokens: int = question_answering.MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
-               stride: int = question_answering.STRIDE, allow_null: bool = True) -> list[Answer]:
+               stride: int = question_answering.STRIDE, allow_null: bool = True,
+               max_query: int = question_answering.MAX_QUERY) -> list[Answer]:
         """Answers in ``context``, the best first; an empty text means that there is none.
 
+        The question is cut to ``max_query`` tokens, which must leave room for the context.
         Raises ModelFileError when the model answers no questions, DataError for empty texts.
         """
         self._expect(question_answering.QuestionAnswering)
-        windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride=stride)
+        windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride, max_query)
         read = [self.run(window) for window in windows]
         return question_answering.decode([window for window, _ in read], [outputs for _, outputs in read], context,
                                          n_best, max_answer_tokens, null_threshold, allow_null)

@@ -6,14 +6,15 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mobilebert_lite import verify
 from mobilebert_lite.building import build
 from mobilebert_lite.converters import op_versions
-from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
+from mobilebert_lite.datasets import Example
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.graph.signatures import Network
@@ -77,6 +78,8 @@ class Request:
     runtime: str | None = None
     # additive[:constant], multiplicative[:constant] or minimum; None: the convention of the checkpoint's source.
     mask: str | None = None
+    # Add signatures that take texts; they need tensorflow-text's operators (text_input).
+    text_input: bool = False
     threads: int = 2
 
 
@@ -91,12 +94,15 @@ class Report:
     verification: tuple[verify.Verification, ...]
     # What the file says about itself.
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    # How it scored on labelled examples, when it had to; see gate.
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """For ``--report`` and ``--json``."""
         return {"output": self.output, "bytes": self.bytes, "seconds": round(self.seconds, 1), "task": self.task,
                 "verification": [result.to_json() for result in self.verification],
-                "provenance": dict(self.provenance)}
+                "provenance": dict(self.provenance),
+                **({"evaluation": dict(self.evaluation)} if self.evaluation else {})}
 
 
 def convert(request: Request, progress: Progress = lambda message: None) -> Report:
@@ -107,12 +113,16 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
     masking = parse_masking(request.mask) if request.mask else None
-    _check_writable(request.output)
+    check_writable(request.output)
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
                                  request.format, request.config, progress)
     weights = checkpoint.weights
     masking = masking or default_masking(weights.source.format)
     task = choose_task(weights, request.task)
+    if request.text_input:
+        from mobilebert_lite.text_input import attach
+
+        attach.check(task)
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
     task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices))
@@ -132,8 +142,11 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     results = check(reference, built.content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
+    content = built.content
     provenance = describe(request, checkpoint, task, lengths, recipe, built, results)
-    content = finish(built.content, provenance, carried_files(checkpoint, task))
+    if request.text_input:
+        content = with_text_input(content, checkpoint, task, lengths, held_aside, provenance, request.threads)
+    content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], request.runtime)
     with replacing(request.output) as temporary:
         temporary.write_bytes(content)
@@ -157,8 +170,6 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-
-
 def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],
           threads: int) -> list[verify.Verification]:
     """The file against the float graph, signature by signature."""
@@ -172,7 +183,18 @@ def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Se
     return results
 
 
-def _check_writable(output: Path) -> None:
+def with_text_input(content: bytes, checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
+                    examples: Sequence[Example], provenance: dict[str, Any], threads: int) -> bytes:
+    """``content`` with verified signatures that take texts; ``provenance`` is told of them."""
+    from mobilebert_lite.text_input import attach
+
+    content = attach.attach(content, checkpoint.tokenizer, task, lengths)
+    found = attach.verify(content, checkpoint.tokenizer, task, lengths, examples, threads)
+    provenance["text_input"] = asdict(found)
+    return content
+
+
+def check_writable(output: Path) -> None:
     """Fail now rather than after minutes of work."""
     if output.is_dir():
         raise ConversionError(f"cannot write {output}: it is a folder; give a file name")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -36,11 +36,17 @@ def load_runtime(name: str | None = None) -> tuple[str, ModuleType]:
 class Session:
     """A model loaded into an interpreter, called by signature with named inputs and outputs."""
 
-    def __init__(self, content: bytes, threads: int = 1, runtime: str | None = None) -> None:
-        """Raises ModelFileError with the runtime's reason when it refuses the file."""
+    def __init__(self, content: bytes, threads: int = 1, runtime: str | None = None,
+                 custom_operators: Sequence[Any] = ()) -> None:
+        """``custom_operators`` are the registerers of those that the file needs besides the built-in ones.
+
+        Raises ModelFileError with the runtime's reason when it refuses the file.
+        """
         self.runtime, module = load_runtime(runtime)
         try:
-            self._interpreter: Any = module.Interpreter(model_content=content, num_threads=threads)
+            self._interpreter: Any = module.InterpreterWithCustomOps(
+                custom_op_registerers=list(custom_operators), model_content=content, num_threads=threads
+            ) if custom_operators else module.Interpreter(model_content=content, num_threads=threads)
             self.signatures: dict[str, Any] = self._interpreter.get_signature_list()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"{self.runtime} refuses the model: {_first_line(error)}") from None

@@ -21,8 +21,8 @@ can be tried offline. It was trained from scratch; nothing in it comes from the 
 | questions | number | exact match | F1 |
 |---|---|---|---|
 | "what is the … ?" | {test[total]:,} | {test[exact]:.2f} | {test[f1]:.2f} |
-| – of these answerable | {test[answerable_total]:,} | {test[answerable_exact]:.2f} | {test[answerable_f1]:.2f} |
-| – of these unanswerable | {test[impossible_total]:,} | {test[impossible_exact]:.2f} | {test[impossible_f1]:.2f} |
+| – of these answerable | {test[HasAns_total]:,} | {test[HasAns_exact]:.2f} | {test[HasAns_f1]:.2f} |
+| – of these unanswerable | {test[NoAns_total]:,} | {test[NoAns_exact]:.2f} | {test[NoAns_f1]:.2f} |
 | in the wordings of the training, with and without punctuation | {varied[total]:,} | {varied[exact]:.2f} | \
 {varied[f1]:.2f} |
 | the same, several utterances joined (32 words or more) | {joined[total]:,} | {joined[exact]:.2f} | {joined[f1]:.2f} |

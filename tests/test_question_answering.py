@@ -17,7 +17,7 @@ from mobilebert_lite.errors import ConversionError, DataError, MblError
 from mobilebert_lite.tasks import TASKS, find_task
 from mobilebert_lite.tasks.examples import QuestionExample, TextExample
 from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tasks.question_answering import Answer, best_answer, best_span, decode, windows
+from mobilebert_lite.tasks.question_answering import Answer, best_answer, best_span, decode, token_to_orig_map, windows
 from mobilebert_lite.tokenization import Tokenizer
 
 QA = find_task("qa")
@@ -86,6 +86,19 @@ def test_windows_are_those_of_the_reference(shared: Callable[..., Path], uncased
             assert window.segment_ids.tolist() == record["segment_ids"]
             assert window.max_context[window.in_text].tolist() == [bool(x) for x in record["token_is_max_context"]]
             assert uncased.words(window.ids[:window.length_used]) == [word.decode() for word in record["tokens"]]
+            words = token_to_orig_map(window, asked[identity][1])
+            assert list(words.values()) == record["token_to_orig_map"]
+            assert list(words) == np.flatnonzero(window.in_text).tolist()
+
+
+@pytest.mark.parametrize(("context", "words"), [
+    ("the cat's  mat", [0, 1, 1, 1, 2]),
+    (" \n the\u202fcat", [0, 1]),
+    ("the\u00a0cat\u3000sat on", [0, 0, 0, 1]),  # spaces to the tokenizer, but not to run_squad.py
+])
+def test_words_of_tokens(small: Tokenizer, context: str, words: list[int]) -> None:
+    (window,) = windows(small, "who?", context, 16)
+    assert token_to_orig_map(window, context) == dict(enumerate(words, 4))
 
 
 def reference_max_context(spans: list[tuple[int, int]], current: int, position: int) -> bool:

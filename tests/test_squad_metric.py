@@ -59,10 +59,10 @@ def test_impossible_questions_are_told_apart() -> None:
     examples = [example("1", "x"), example("2"), example("3"), example("4", "y z")]
     assert score(examples, {"1": "x", "2": "", "3": "w", "4": "y"}) == {
         "exact": 50, "f1": pytest.approx(100 * (1 + 1 + 0 + 2 / 3) / 4), "total": 4,
-        "answerable_exact": 50, "answerable_f1": pytest.approx(100 * (1 + 2 / 3) / 2), "answerable_total": 2,
-        "impossible_exact": 50, "impossible_f1": 50, "impossible_total": 2}
+        "HasAns_exact": 50, "HasAns_f1": pytest.approx(100 * (1 + 2 / 3) / 2), "HasAns_total": 2,
+        "NoAns_exact": 50, "NoAns_f1": 50, "NoAns_total": 2}
     only = score(examples[1:3], {"2": "", "3": ""})
-    assert (only["exact"], only["answerable_total"], only["impossible_exact"]) == (100, 0, 100)
+    assert (only["exact"], only["HasAns_total"], only["NoAns_exact"]) == (100, 0, 100)
 
 
 def test_what_cannot_be_scored() -> None:
@@ -80,4 +80,4 @@ def test_the_official_answers_score_100(shared: Callable[..., Path], name: str, 
     examples = read_examples(shared("data", "squad", name), "qa")
     scores = score(examples, {e.id: e.answers[0] if e.answers else "" for e in examples})
     assert (scores["exact"], scores["f1"], scores["total"]) == (100, 100, total)
-    assert scores.get("impossible_total", 0) == impossible
+    assert scores.get("NoAns_total", 0) == impossible

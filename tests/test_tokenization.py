@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
+from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
+from mobilebert_lite.tokenization import Encoding, Tokenizer, parse_vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 
@@ -92,6 +96,69 @@ def test_only_newlines_end_a_word_of_the_file(tmp_path: Path) -> None:
     assert Tokenizer.from_file(path).vocabulary == (*SPECIAL, "a\u2028b", " c")
     assert parse_vocabulary(b"a\r\nb\r\n\n") == ("a", "b", "")
     assert parse_vocabulary(b"a\nb") == ("a", "b")
+
+
+# What the phone clients do otherwise
+
+@pytest.fixture
+def phone() -> Tokenizer:
+    words = ["é", "e", "É", "a", "##b", "ab", "[", "]", "sep", "—", "日", "\u00a0"]
+    return Tokenizer([*SPECIAL, *words], behaviour="phone")
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("AB É é E", ["ab", "É", "é", "e"]),           # ASCII is lower-cased, accents stay
+    ("e\u0301", ["[UNK]"]),
+    ("[SEP]", ["[", "sep", "]"]),                  # no special tokens
+    ("a—a日ab", ["a", "—", "a", "日", "ab"]),       # punctuation and CJK stand alone
+    ("a\u00a0a a\x01", ["[UNK]", "[UNK]"]),        # neither a space nor removed
+    ("a\ta\n a", ["a", "a", "a"]),
+    ("a ab\0 a", ["a", "ab"]),                     # a C string ends there
+    ("\0a", []),
+])
+def test_phone_clients(phone: Tokenizer, text: str, words: list[str]) -> None:
+    assert phone.words(phone.encode(text).ids) == words
+
+
+def test_phone_clients_count_bytes(phone: Tokenizer) -> None:
+    long = "ab" + "b" * 98
+    assert len(phone.encode(long).ids) == 99
+    assert phone.encode(long + "b").ids == [phone.unk_id]
+    vocabulary = [*SPECIAL, "é", "##é", "a"]
+    phone, reference = (Tokenizer(vocabulary, lower_case=False, behaviour=name) for name in ("phone", "reference"))
+    assert phone.encode("a " + "é" * 50).ids == [6, 4, *[5] * 49]
+    assert phone.encode("a " + "é" * 51 + " a") == Encoding([6, 1, 6], [(0, 1), (2, 53), (54, 55)])
+    assert len(reference.encode("é" * 51).ids) == 51
+
+
+def test_phone_clients_lower_case_for_any_vocabulary() -> None:
+    vocabulary = [*SPECIAL, "A", "a"]
+    assert Tokenizer(vocabulary, lower_case=False, behaviour="phone").encode("A a").ids == [5, 5]
+
+
+def test_other_behaviours_are_refused() -> None:
+    with pytest.raises(DataError, match="unknown tokenizer 'ios'; known are reference, phone"):
+        Tokenizer(SPECIAL, behaviour="ios")
+
+
+def test_the_case_file_is_reproducible(tmp_path: Path) -> None:
+    """What the command writes is what the tokenizers say, twice."""
+    paths = [tmp_path / name for name in ("one.json", "two.json")]
+    for path in paths:
+        subprocess.run([sys.executable, ROOT / "scripts/tokenizer_cases.py", "--count", "700", "--output", path],
+                       check=True, capture_output=True)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    written = json.loads(paths[0].read_text(encoding="utf-8"))["cases"]
+    assert list(written) == ["reference-lower", "reference-cased", "phone-lower", "phone-cased"]
+    vocabulary = demonstration("qa") / "vocab.txt"
+    for name, cases in written.items():
+        behaviour, case = name.split("-")
+        tokenizer = Tokenizer.from_file(vocabulary, case == "lower", behaviour)
+        assert len(cases) == 701
+        for one in cases:
+            encoding = tokenizer.encode(one["text"])
+            assert (encoding.ids, encoding.offsets) == (one["ids"], [tuple(span) for span in one["offsets"]])
+    assert written["reference-lower"] != written["phone-lower"] != written["reference-cased"]
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:

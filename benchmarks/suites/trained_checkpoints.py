@@ -14,13 +14,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mobilebert_lite.datasets import QuestionExample, TextExample, TokenExample, read_examples
-from mobilebert_lite.evaluation import entities, squad
-from mobilebert_lite.model import Model
+from mobilebert_lite.evaluation.evaluate import Request as Evaluation
+from mobilebert_lite.evaluation.evaluate import evaluate
 from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.quantization.recipe import MODES
 
@@ -80,31 +78,9 @@ def measure(case: Case, mode: str, folder: Path) -> Row:
     path = folder / f"{case.name}-{mode}.tflite"
     convert(Request(output=path, weights=str(DATA / "checkpoints/trained" / case.name), lengths=(case.length,),
                     quantize=mode, calibration=DATA / case.calibration))
-    model = Model(path, threads=2)
-    examples = read_examples(DATA / case.evaluation, model.task.name)
-    metric, score = METRICS[model.task.name](model, examples)
-    return Row(case.name, mode, path.stat().st_size / 1e6, metric, score, case.recorded, time.monotonic() - started)
-
-
-def _accuracy(model: Model, examples: list[TextExample]) -> tuple[str, float]:
-    # The tables hold the number of a class, the checkpoints its name.
-    names = {str(i): label for i, label in enumerate(model.labels)}
-    right = sum(model.classify(example.text)[0].name == names[example.label] for example in examples)
-    return "accuracy", 100 * right / len(examples)
-
-
-def _f1(model: Model, examples: list[QuestionExample]) -> tuple[str, float]:
-    predictions = {example.id: model.answer(example.question, example.context)[0].text for example in examples}
-    return "f1", squad.score(examples, predictions)["f1"]
-
-
-def _entity_f1(model: Model, examples: list[TokenExample]) -> tuple[str, float]:
-    predicted = [entities.predict(model, example) for example in examples]
-    return "ent. f1", entities.score([example.labels for example in examples], predicted)["f1"]
-
-
-METRICS: dict[str, Callable[..., tuple[str, float]]] = {
-    "qa": _f1, "classification": _accuracy, "token-classification": _entity_f1}
+    result = evaluate(Evaluation(path, DATA / case.evaluation, threads=2))
+    return Row(case.name, mode, path.stat().st_size / 1e6, result.scorer.metric, result.score.value, case.recorded,
+               time.monotonic() - started)
 
 
 def main() -> int:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from mobilebert_lite.gate import Gate
+    from mobilebert_lite.pipeline import Report, Request
 
 PATH = click.Path(path_type=Path)
 
@@ -53,30 +58,59 @@ class Lengths(click.ParamType):
 @click.option("--choices", type=click.IntRange(2), help="multiple-choice: how many. [default: as the texts have]")
 @click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="Switch a fusion rule off, or all.")
 @click.option("--runtime", metavar="VERSION", help="Oldest TFLite it must run in, such as 2.14. [default: current]")
+@click.option("--text-input", is_flag=True, help="Add signatures that take texts, for those who link tensorflow-text's "
+                                                 "operators.")
+@click.option("--eval", "data", type=PATH, metavar="FILE", help="Labelled examples on which the score must hold.")
+@click.option("--max-drop", default=1.0, show_default=True, type=click.FloatRange(0), metavar="POINTS",
+              help="With --eval: points it may lose against the float model.")
+@click.option("--search", is_flag=True, help="With --eval: try every mode, and keep the fastest that holds the score.")
+@click.option("--metric", help="With --eval: the score, as for `mbl eval`.")
+@click.option("--limit", type=click.IntRange(1), help="With --eval: only so many examples, evenly over the file.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="With --eval: processes.")
+@click.option("--cluster", metavar="ADDRESS", help="With --eval: a Dask scheduler to spread the work with.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For calibration and checks.")
 @click.option("--output", "-o", type=PATH, help="[default: mobilebert-TASK-MODE.tflite]")
 @click.option("--report", type=PATH, help="Write a JSON report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(output: Path | None, as_json: bool, task: str | None, quantize: str, recipe: Path | None,
-            runtime: str | None, lengths: tuple[tuple[int, ...], int], **options: object) -> None:
+            runtime: str | None, lengths: tuple[tuple[int, ...], int], data: Path | None, max_drop: float, search: bool,
+            metric: str | None, limit: int | None, workers: int, cluster: str | None, **options: object) -> None:
     """Make a verified .tflite from a checkpoint.
 
     The file appears only when its outputs agree with the checkpoint's on texts held aside.
     """
-    from mobilebert_lite.cli.output import head_room, progress
+    from mobilebert_lite.cli.output import counted, progress
     from mobilebert_lite.quantization.recipe import load_recipe
     from mobilebert_lite.tasks import find_task
 
+    if search and data is None:
+        raise click.UsageError("--search needs --eval")
     # Wrong words are found before TensorFlow's seconds of import.
     if task is not None:
         find_task(task)
     load_recipe(quantize, recipe, runtime)
-    from mobilebert_lite.pipeline import Request, convert
+    from mobilebert_lite import pipeline
 
     if output is None:
         output = Path(f"mobilebert-{task or 'qa'}-{quantize}.tflite")
-    report = convert(Request(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
-                             lengths=lengths[0], auto_lengths=lengths[1], **options), progress)  # type: ignore[arg-type]
+    request = pipeline.Request(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
+                               lengths=lengths[0], auto_lengths=lengths[1], **options)  # type: ignore[arg-type]
+    if data is None:
+        report = pipeline.convert(request, progress)
+    else:
+        from mobilebert_lite import gate
+
+        limits = gate.Gate(data, max_drop, metric, limit, workers, cluster)
+        if search:
+            _search(request, limits, as_json)
+            return
+        report = gate.convert(request, limits, progress, counted)
+    _print(report, as_json)
+
+
+def _print(report: Report, as_json: bool) -> None:
+    from mobilebert_lite.cli.output import head_room
+
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2))
         return
@@ -84,6 +118,31 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
     for result in report.verification:
         click.echo(f"  {result.signature}: same answer on {result.agreement:.1%} of {result.texts} texts, "
                    f"mean relative error {result.error:.2g}")
+    if scored := report.evaluation:
+        click.echo(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
+                   f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
     if room := head_room(report.provenance):
         click.echo(f"  {room}")
     click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
+
+
+def _search(request: Request, gate: Gate, as_json: bool) -> None:
+    """Print what was tried. Raises VerificationError when nothing passed."""
+    from mobilebert_lite.cli.output import counted, progress
+    from mobilebert_lite.errors import VerificationError
+    from mobilebert_lite.search import search
+
+    found = search(request, gate, progress, counted)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        click.echo(f"{'recipe':12} {found.metric:>10} {'MB':>8} {'ms':>8}")
+        for one in found.candidates:
+            notes = [*(["kept"] if one.recipe == found.kept else []), *(["Pareto"] if one.pareto else []),
+                     *([one.reason] if one.reason else [])]
+            figures = (f"{one.score:10.2f} {one.bytes / 1e6:8.2f} {one.milliseconds:8.1f}"
+                       if one.score is not None and one.bytes is not None else f"{'–':>10} {'–':>8} {'–':>8}")
+            click.echo(f"{one.recipe:12} {figures}  {', '.join(notes)}".rstrip())
+    if found.kept is None:
+        raise VerificationError(f"no recipe keeps {found.metric} within {gate.max_drop:g} points of the float model; "
+                                "no file was written. Calibrate with texts of your own, or allow a larger --max-drop")

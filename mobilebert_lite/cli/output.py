@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -35,3 +37,37 @@ def head_room(provenance: Mapping[str, Any]) -> str | None:
             + (f"{above:.1f} bits below overflow" if above >= 0 else "OVERFLOWS; let GPUs compute in float32")
             + f"; smallest typical {found['smallest_typical']:.2g} ({found['smallest_in']}), {below:.1f} bits above "
               "underflow")
+
+
+@contextmanager
+def counted(message: str) -> Iterator[Callable[[int, int], None]]:
+    """Progress over a known number of things, with the time left: a bar on a terminal, else a line now and then."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    if not sys.stderr.isatty():
+        yield _Lines(message)
+        return
+    columns = (TextColumn("· {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+        task = bar.add_task(message, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _Lines:
+    """A line at the start, every ten seconds, and at the end."""
+
+    SECONDS = 10.0
+
+    def __init__(self, message: str) -> None:
+        self.message, self.started, self.first, self.next = message, time.monotonic(), -1, 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        self.first = done if self.first < 0 else self.first
+        if now < self.next and done < total:
+            return
+        self.next = now + self.SECONDS
+        fresh = done - self.first
+        left = f", {(now - self.started) / fresh * (total - done):.0f} s left" if fresh and done < total else ""
+        progress(f"{self.message}: {done} of {total}{left}")

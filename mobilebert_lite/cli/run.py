@@ -36,9 +36,12 @@ Shown = tuple[Any, list[str]]
 @click.option("--stride", default=128, show_default=True, type=click.IntRange(1),
               help="Tokens between the windows over a long context.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For each inference.")
+@click.option("--tokenizer", type=click.Choice(["reference", "phone"]), default="reference", show_default=True,
+              help="phone: as the Task Library and MediaPipe split texts.")
 @click.option("--runtime", help="ai-edge-litert or tflite-runtime; by default the first that is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: Path, threads: int, runtime: str | None, as_json: bool, **asked: Any) -> None:
+def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_json: bool,
+            **asked: Any) -> None:
     """Answer a question, or read a text, with MODEL, a .tflite that `mbl convert` made.
 
     Vocabulary, labels and lengths come from the file. Long contexts are read in windows.
@@ -50,7 +53,7 @@ def command(model: Path, threads: int, runtime: str | None, as_json: bool, **ask
     from mobilebert_lite.errors import ModelFileError
     from mobilebert_lite.model import Model
 
-    loaded = Model(model, threads, runtime)
+    loaded = Model(model, threads, runtime, tokenizer)
     needed = "question" if loaded.task.name == "qa" else "text"
     if asked[needed] is None:
         raise ModelFileError(f"this model is for {loaded.task.name}; give it "

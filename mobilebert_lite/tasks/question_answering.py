@@ -22,6 +22,8 @@ MAX_QUERY = 64
 MAX_ANSWER_TOKENS = 30
 # Spans whose scores differ by less than this share of the logits' spread are a tie that rounding decides.
 NEAR_TIE = 0.02
+# is_whitespace of run_squad.py: the ASCII spaces and the narrow no-break space, but not the ordinary one.
+_WORD_SPACES = frozenset(" \t\r\n\u202f")
 # [CLS] question [SEP] context [SEP]
 _SPECIAL = 3
 
@@ -56,10 +58,9 @@ class QuestionAnswering(Task):
     min_length = 8
 
     def features(self, tokenizer: Tokenizer, example: QuestionExample, length: int) -> list[Features]:
-        """``windows`` of an example. The question is cut to half of the sequence where that is less than 64 tokens."""
+        """``windows`` of an example."""
         self._check(example)
-        return windows(tokenizer, example.question, example.context, length,
-                       max_query=max(1, min(MAX_QUERY, length // 2)))
+        return windows(tokenizer, example.question, example.context, length, max_query=longest_question(length))
 
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """The same best span, or one that the reference itself finds as good to within ``NEAR_TIE``."""
@@ -69,6 +70,11 @@ class QuestionAnswering(Task):
         read = features.mask == 1
         spread = np.ptp(start[read]) + np.ptp(end[read])
         return bool(expected - actual <= NEAR_TIE * spread)
+
+
+def longest_question(length: int) -> int:
+    """Tokens a question is cut to: 64, or half of the sequence where that is less."""
+    return max(1, min(MAX_QUERY, length // 2))
 
 
 def windows(tokenizer: Tokenizer, question: str, context: str, length: int, stride: int = STRIDE,
@@ -91,6 +97,17 @@ def windows(tokenizer: Tokenizer, question: str, context: str, length: int, stri
     owners = owners_of(stretches, len(ids))
     return [join(tokenizer, [query, ids[start:end]], spans[start:end], owners[start:end] == i, length)
             for i, (start, end) in enumerate(stretches)]
+
+
+def token_to_orig_map(window: Features, context: str) -> dict[int, int]:
+    """Position of each context token -> index of the word it is part of, words being what white space separates.
+
+    As in run_squad.py, whose answers are made of such words; ours are cut by ``offsets`` instead.
+    """
+    space = np.array([character in _WORD_SPACES for character in f" {context}"])
+    word = np.cumsum(space[:-1] & ~space[1:]) - 1
+    positions = np.flatnonzero(window.in_text)
+    return dict(zip(positions.tolist(), word[window.offsets[positions, 0]].tolist(), strict=True))
 
 
 def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str, n_best: int = 20,

@@ -1,0 +1,130 @@
+"""``mbl eval``."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from mobilebert_lite.evaluation.evaluate import Request, Result
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("eval")
+@click.argument("model", type=PATH)
+@click.option("--data", type=PATH, required=True, help="Labelled examples: SQuAD JSON, JSON lines, or a table.")
+@click.option("--task", help="Fail unless the model is for this task.")
+@click.option("--metric", help="The score to judge by, or a GLUE task: f1, exact, accuracy, matthews, mrpc, … "
+                               "[default: f1 for qa, accuracy for classes]")
+@click.option("--limit", type=click.IntRange(1), help="Only so many examples, evenly over the file.")
+@click.option("--against", metavar="FILE|PATH|HUB_ID", help="Compare with another .tflite, or with a checkpoint.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="For each inference.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, each with a model.")
+@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler to spread the work with, such as tcp://host:8786.")
+@click.option("--stride", default=128, show_default=True, type=click.IntRange(1), help="qa: tokens between windows.")
+@click.option("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1), help="qa: longest answer.")
+@click.option("--null-threshold", default=0.0, show_default=True,
+              help="qa: how much better than the best answer 'no answer' must score to be given.")
+@click.option("--tokenizer", type=click.Choice(["reference", "phone"]), default="reference", show_default=True,
+              help="phone: as the Task Library and MediaPipe split texts.")
+@click.option("--runtime", help="ai-edge-litert or tflite-runtime; by default the first that is installed.")
+@click.option("--predictions", type=PATH, help="Write the answers in the benchmark's own format.")
+@click.option("--report", type=PATH, help="Write a JSON report; with it, an interrupted evaluation can be resumed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(model: Path, data: Path, task: str | None, against: str | None, predictions: Path | None,
+            report: Path | None, as_json: bool, **options: Any) -> None:
+    """Score MODEL, a .tflite that `mbl convert` made, on labelled examples.
+
+    Interrupted with --report given, the same command goes on where it stopped.
+    """
+    from mobilebert_lite.evaluation.evaluate import Request
+    from mobilebert_lite.evaluation.scorers import Options
+    from mobilebert_lite.files import write_atomically
+
+    judged = Options(**{name: options.pop(name) for name in ("metric", "stride", "max_answer_tokens",
+                                                            "null_threshold")})
+    request = Request(model, data, task, options=judged, report=report, **options)
+    results = _results(request, against)
+    result = results[0]
+    full = dict(result.report)
+    if len(results) > 1:
+        from mobilebert_lite.evaluation.compare import compare
+
+        full |= {"against": results[1].report, "comparison": compare(*results)}
+    if predictions is not None:
+        write_atomically(predictions, result.scorer.official(result.examples, result.predictions).encode())
+    if report is not None:
+        write_atomically(report, (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
+        for each in results:
+            each.journal.remove()
+    click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else _text(full))
+
+
+def _results(request: Request, against: str | None) -> list[Result]:
+    from mobilebert_lite.cli.output import counted
+    from mobilebert_lite.evaluation.evaluate import evaluate
+
+    with counted(f"scoring {request.model.name}") as progress:
+        results = [evaluate(request, progress)]
+    if against is None:
+        return results
+    with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
+        path = Path(against)
+        if not path.is_file():
+            path = _reference(request, against, Path(folder))
+        with counted(f"scoring {against}") as progress:
+            return [*results, evaluate(replace(request, model=path), progress)]
+
+
+def _reference(request: Request, location: str, folder: Path) -> Path:
+    """The checkpoint at ``location`` as a float file of the model's task and lengths."""
+    from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.model import Model
+
+    model = Model(request.model, runtime=request.runtime)
+    progress(f"building the float model of {location}")
+    from mobilebert_lite.converters.checkpoints import load_checkpoint
+    from mobilebert_lite.evaluation.reference import float_file
+
+    checkpoint = load_checkpoint(location, model.task.name)
+    content = float_file(checkpoint, model.task, sorted(model.lengths, reverse=True))
+    path = folder / f"{Path(location).name}-float.tflite"
+    path.write_bytes(content)
+    return path
+
+
+def _text(report: Mapping[str, Any]) -> str:
+    columns = [report, *([report["against"]] if "against" in report else [])]
+    width = max(len(name) for name in report["metrics"]) + 2
+    lines = ["".ljust(width) + "  ".join(f"{column['model']['name']:>20}" for column in columns)] if columns[1:] else []
+    for name in report["metrics"]:
+        lines.append(name.ljust(width) + "  ".join(
+            f"{_number(column['metrics'].get(name)):>{20 if columns[1:] else 8}}" for column in columns))
+    for column in columns:
+        score, timing = column["score"], column["timing"]
+        times = timing["inference_ms"]
+        lines.append(f"{column['model']['name']}: {score['metric']} {score['value']:.2f} "
+                     f"({score['confidence']:.0%} interval {score['low']:.2f} to {score['high']:.2f}, "
+                     f"{column['data']['examples']} examples)"
+                     + (f"; inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
+                        f"{timing['threads']} thread(s), {timing['workers']} worker(s)" if times else ""))
+    if "comparison" in report:
+        comparison = report["comparison"]
+        difference, test = comparison["difference"], comparison["mcnemar"]
+        lines += [f"same answer on {comparison['agreement']:.2f} % of the examples",
+                  f"difference {difference['value']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})"]
+        if test:
+            lines.append(f"McNemar: {test['only_first']} right only here, {test['only_second']} only there, "
+                  f"p = {test['p']:.3g}")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,83 @@
+"""Classification scored as GLUE does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_lite.errors import DataError, shorten
+from mobilebert_lite.evaluation import glue
+from mobilebert_lite.evaluation.scorer import Prediction, Scorer
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks.examples import TextExample
+
+_OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
+
+
+class ClassificationScorer(Scorer):
+    """Accuracy, Matthews' correlation, and F1: of class 1 where there are two, else the mean over the classes."""
+
+    headlines: ClassVar = {**{name: (name,) for name in _OF_CLASSES},
+                           **{task: keys for task, keys in glue.TASKS.items() if set(keys) <= set(_OF_CLASSES)}}
+    default = "accuracy"
+
+    def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
+        """``labels`` in the order of the model's outputs; none for a file without, whose classes have numbers only."""
+        self.labels = tuple(labels)
+        self.metric = self.choose_metric(metric)
+        if len(self.labels) > 2 and "f1" in self.headlines[self.metric]:
+            raise DataError(f"--metric {self.metric} is for two classes, but the model has {len(self.labels)}; "
+                            "macro_f1 is for any number")
+
+    def check(self, example: TextExample) -> None:
+        """It needs a class of the model."""
+        self._gold(example)
+
+    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+        """The most probable class."""
+        best = model.classify(example.text, example.pair)[0]
+        return {"label": best.name, "probability": best.probability}
+
+    def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
+        """Numbers of the right class and of the chosen one."""
+        return float(self._gold(example)), float(self.number(prediction["label"], example.id))
+
+    def _gold(self, example: TextExample) -> int:
+        if example.label is None:
+            raise DataError(f"example {example.id} has no label to score against")
+        return self.number(example.label, example.id)
+
+    def number(self, label: str, where: str) -> int:
+        """Which class ``label`` is: by name, or else by its number. Raises DataError for neither."""
+        if label in self.labels:
+            return self.labels.index(label)
+        number = label.removeprefix("LABEL_") if not self.labels else label
+        if number.isdecimal() and (not self.labels or int(number) < len(self.labels)):
+            return int(number)
+        raise DataError(f"example {where}: label {label!r} is no class of the model; it has "
+                        f"{shorten(list(self.labels))}, or their numbers from 0 on")
+
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """Of all kinds that the number of classes allows."""
+        gold, predicted = rows.T.astype(np.int64)
+        result = {"accuracy": glue.accuracy(gold, predicted), "macro_f1": glue.macro_f1(gold, predicted),
+                  "matthews": glue.matthews(gold, predicted), "total": len(rows)}
+        two = len(self.labels) == 2 if self.labels else int(rows.max()) <= 1
+        return result | {"f1": glue.f1(gold, predicted)} if two else result
+
+    def correct(self, rows: np.ndarray) -> np.ndarray:
+        """The right class."""
+        return rows[:, 0] == rows[:, 1]
+
+    def answer(self, prediction: Prediction) -> object:
+        """The class."""
+        return prediction["label"]
+
+    def official(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        """GLUE's table: ``index`` and ``prediction``, a number where the data has numbers."""
+        numbers = all((example.label or "").isdecimal() and example.label not in self.labels for example in examples)
+        rows = [f"{i}\t{self.number(one['label'], str(i)) if numbers else one['label']}\n"
+                for i, one in enumerate(predictions)]
+        return "".join(["index\tprediction\n", *rows])

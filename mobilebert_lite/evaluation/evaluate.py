@@ -1,0 +1,154 @@
+"""A finished file scored on labelled examples."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite import __version__
+from mobilebert_lite.converters import metadata
+from mobilebert_lite.datasets import read_examples
+from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.evaluation.cluster import run_cluster
+from mobilebert_lite.evaluation.journal import Journal, Outcome
+from mobilebert_lite.evaluation.scorer import Prediction, Scorer
+from mobilebert_lite.evaluation.scorers import Options, find_scorer
+from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, percentiles, resample
+from mobilebert_lite.evaluation.workers import Job, Plan, run_here, run_processes
+from mobilebert_lite.form import Form
+from mobilebert_lite.model import read_tflite
+from mobilebert_lite.runtime import load_runtime
+from mobilebert_lite.tasks import find_task
+
+# Called with the number of examples done and of all.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `mbl eval` is asked for."""
+
+    model: Path
+    data: Path
+    # What the model must be for; None: whatever it is for.
+    task: str | None = None
+    # This many examples, evenly over the file; None: all.
+    limit: int | None = None
+    threads: int = 1
+    workers: int = 1
+    # Address of a Dask scheduler, in place of processes on this machine.
+    cluster: str | None = None
+    runtime: str | None = None
+    tokenizer: str = "reference"
+    options: Options = field(default_factory=Options)
+    # Where the report will be; an evaluation that is interrupted goes on from a journal beside it.
+    report: Path | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an evaluation found."""
+
+    examples: Sequence[Any]
+    predictions: Sequence[Prediction]
+    # float [examples, k]: see Scorer.row.
+    rows: np.ndarray
+    scorer: Scorer
+    score: Interval
+    # All but ``timing`` follows from model, data and options alone.
+    report: Mapping[str, Any]
+    # To be removed when the report is written.
+    journal: Journal
+
+
+def evaluate(request: Request, progress: Progress = lambda done, total: None) -> Result:
+    """Score ``request.model``. Raises ModelFileError or DataError for a file or data that cannot be used."""
+    started = time.perf_counter()
+    content = read_tflite(request.model)
+    task, form, labels = _describe(request, content)
+    everything = read_examples(request.data, task)
+    scorer = find_scorer(task, form.problem_type, everything, labels, request.options)
+    examples = _evenly(everything, request.limit)
+    for example in examples:
+        scorer.check(example)
+    plan = Plan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
+                load_runtime(request.runtime)[0], request.tokenizer)
+    facts = {
+        "toolkit": f"mobilebert-lite {__version__}",
+        "model": {"name": request.model.name, "sha256": plan.sha256, "bytes": len(content), "task": task},
+        "data": {"name": request.data.name, "sha256": hashlib.sha256(request.data.read_bytes()).hexdigest(),
+                 "examples": len(examples), "of": len(everything)},
+        "options": {**asdict(request.options), "tokenizer": plan.tokenizer, "runtime": plan.runtime},
+    }
+    journal = Journal(request.report, facts)
+    resumed = len(journal.finished)
+    outcomes = _outcomes(request, plan, examples, journal, progress)
+    timing = _timing(request, outcomes, resumed, time.perf_counter() - started)
+    return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal)
+
+
+def _outcomes(request: Request, plan: Plan, examples: Sequence[Any], journal: Journal,
+              progress: Progress) -> list[Outcome]:
+    """One for each example, those in the journal among them."""
+    finished = journal.finished
+    progress(len(finished), len(examples))
+    with closing(journal):
+        for outcome in _run(request, plan, [job for job in enumerate(examples) if job[0] not in finished]):
+            journal.add(outcome)
+            progress(len(finished), len(examples))
+    return [finished[i] for i in range(len(examples))]
+
+
+def _result(scorer: Scorer, examples: Sequence[Any], predictions: Sequence[Prediction], facts: Mapping[str, Any],
+            timing: Mapping[str, Any], journal: Journal) -> Result:
+    rows = np.array([scorer.row(example, prediction)
+                     for example, prediction in zip(examples, predictions, strict=True)], np.float64)
+    score = resample(len(rows), lambda chosen: scorer.score(rows[chosen]))
+    report = {**facts, "metrics": scorer.metrics(rows),
+              "score": {"metric": scorer.metric, **score.to_json(), "confidence": CONFIDENCE,
+                        "method": f"percentile bootstrap, {RESAMPLES} resamples, seed {SEED}"},
+              "timing": timing}
+    return Result(examples, predictions, rows, scorer, score, report, journal)
+
+
+def _describe(request: Request, content: bytes) -> tuple[str, Form, tuple[str, ...]]:
+    """Task, form and labels of the file."""
+    provenance = metadata.read_provenance(content)
+    task = provenance.get("task")
+    if not isinstance(task, str):
+        raise ModelFileError(f"{request.model} does not say which task it is for; only files that `mbl convert` made "
+                             "carry what is needed to run them on text")
+    if request.task is not None and find_task(request.task).name != task:
+        raise DataError(f"--task {request.task}: {request.model} is for {task}")
+    labels = metadata.read_files(content).get(metadata.LABELS, b"").decode("utf-8", "replace")
+    return task, Form.read(provenance.get("form", {})), tuple(labels.splitlines())
+
+
+def _evenly(examples: Sequence[Any], limit: int | None) -> Sequence[Any]:
+    """``limit`` of them, at equal distances: files are often sorted by subject."""
+    if limit is None or limit >= len(examples):
+        return examples
+    return [examples[i * len(examples) // limit] for i in range(limit)]
+
+
+def _run(request: Request, plan: Plan, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    if not jobs:
+        return iter(())
+    if request.cluster is not None:
+        return run_cluster(plan, jobs, request.cluster)
+    return run_here(plan, jobs) if request.workers == 1 else run_processes(plan, jobs, request.workers)
+
+
+def _timing(request: Request, outcomes: Sequence[Outcome], resumed: int, seconds: float) -> dict[str, Any]:
+    return {"inference_ms": percentiles([one for outcome in outcomes for one in outcome.inferences]),
+            "example_ms": percentiles([outcome.total for outcome in outcomes]),
+            "inferences": sum(len(outcome.inferences) for outcome in outcomes),
+            "seconds": round(seconds, 1), "resumed": resumed, "threads": request.threads,
+            "workers": request.workers if request.cluster is None else request.cluster}

@@ -1,0 +1,72 @@
+"""Masked language modelling scored on words of the text itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.evaluation.scorer import Prediction, Scorer
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks.examples import TextExample
+from mobilebert_lite.tasks.features import pack
+from mobilebert_lite.tasks.masked_lm import MASK, mask_logits
+
+# The other words that a right one may stand among.
+TOP = 5
+
+
+class MaskedScorer(Scorer):
+    """One word in seven is masked: how often it is the model's first, or among the first ``TOP``, and perplexity."""
+
+    headlines: ClassVar = {name: (name,) for name in ("top1", "top5")}
+    default = "top1"
+
+    def __init__(self, metric: str | None = None) -> None:
+        self.metric = self.choose_metric(metric)
+
+    def check(self, example: TextExample) -> None:
+        """It must say what its words are."""
+        if MASK in example.text or MASK in (example.pair or ""):
+            raise DataError(f"example {example.id} has a {MASK} whose word is unknown; give whole texts, in which "
+                            "words are masked here")
+
+    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+        """For each masked word the log-likelihood in nats, and how many words the model finds better."""
+        [masked] = model.task.features(model.tokenizer, example, model.longest)
+        whole = pack(model.tokenizer, example.text, example.pair, model.longest)
+        read, outputs = model.run(masked)
+        logits = mask_logits(read, outputs, model.task.outputs[0])
+        words = whole.ids[read.masked]
+        right = logits[np.arange(len(words)), words]
+        most = logits.max(axis=-1)
+        likelihood = right - most - np.log(np.exp(logits - most[:, None]).sum(axis=-1))
+        return {"words": words.tolist(), "likelihood": likelihood.tolist(),
+                "better": (logits > right[:, None]).sum(axis=-1).tolist(), "best": logits.argmax(axis=-1).tolist()}
+
+    def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
+        """Log-likelihood, words, words that are the first and among the first."""
+        better = np.array(prediction["better"])
+        return (float(np.sum(prediction["likelihood"])), float(len(better)), float(np.sum(better < 1)),
+                float(np.sum(better < TOP)))
+
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """Over all words together; perplexity is e to the mean negative log-likelihood."""
+        likelihood, words, first, among = (float(value) for value in rows.sum(axis=0))
+        return {"top1": 100.0 * first / words, "top5": 100.0 * among / words,
+                "perplexity": float(np.exp(-likelihood / words)), "words": int(words), "total": len(rows)}
+
+    def correct(self, rows: np.ndarray) -> np.ndarray:
+        """Every word the first."""
+        return rows[:, 2] == rows[:, 1]
+
+    def answer(self, prediction: Prediction) -> object:
+        """The first words."""
+        return prediction["best"]
+
+    def official(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        """There is no such form; an object a line, ids as the vocabulary counts them."""
+        return "".join(json.dumps({"words": one["words"], "best": one["best"]}) + "\n" for one in predictions)

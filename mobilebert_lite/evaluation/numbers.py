@@ -1,0 +1,116 @@
+"""Numbers and several classes at once: what a sequence classifier can be besides one class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_lite.errors import DataError, shorten
+from mobilebert_lite.evaluation import glue
+from mobilebert_lite.evaluation.scorer import Prediction, Scorer
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks.classification import YES
+from mobilebert_lite.tasks.examples import TextExample
+
+
+class RegressionScorer(Scorer):
+    """Pearson's and Spearman's correlation, as GLUE scores STS-B."""
+
+    headlines: ClassVar = {"pearson": ("pearson",), "spearman": ("spearman",), "stsb": glue.TASKS["stsb"]}
+    default = "pearson"
+
+    def __init__(self, metric: str | None = None) -> None:
+        self.metric = self.choose_metric(metric)
+
+    def check(self, example: TextExample) -> None:
+        """It needs a number."""
+        try:
+            float(example.label or "")
+        except ValueError:
+            raise DataError(f"example {example.id}: label is {example.label!r}; it must be a number") from None
+
+    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+        """The model's first number."""
+        return {"value": model.predict(example.text, example.pair)[0].value}
+
+    def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
+        """The right number and the predicted one."""
+        return float(example.label or ""), float(prediction["value"])
+
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """Correlations in percent, and the mean square of what is missing."""
+        gold, predicted = rows.T
+        return {"pearson": glue.pearson(gold, predicted), "spearman": glue.spearman(gold, predicted),
+                "mean_squared_error": float(np.mean((gold - predicted) ** 2)), "total": len(rows)}
+
+    def correct(self, rows: np.ndarray) -> np.ndarray | None:
+        """No number is right or wrong."""
+        return None
+
+    def answer(self, prediction: Prediction) -> object:
+        """The number to one decimal."""
+        return round(prediction["value"], 1)
+
+    def official(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        """GLUE's table."""
+        return "".join(["index\tprediction\n", *(f"{i}\t{one['value']:.3f}\n" for i, one in enumerate(predictions))])
+
+
+class MultiLabelScorer(Scorer):
+    """F1 over all decisions (micro) and over the classes (macro); accuracy counts texts with every class right.
+
+    A label is the names of the classes that hold, separated by commas; an empty one says that none does.
+    """
+
+    headlines: ClassVar = {name: (name,) for name in ("micro_f1", "macro_f1", "accuracy")}
+    default = "micro_f1"
+
+    def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
+        """``labels`` in the order of the model's outputs."""
+        self.labels = tuple(labels)
+        self.metric = self.choose_metric(metric)
+
+    def check(self, example: TextExample) -> None:
+        """It needs a label, of known classes."""
+        if example.label is None:
+            raise DataError(f"example {example.id} has no label to score against")
+        if unknown := sorted(set(_names(example.label)) - set(self.labels)):
+            raise DataError(f"example {example.id}: {shorten(unknown)} is no class of the model; it has "
+                            f"{shorten(list(self.labels))}")
+
+    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+        """The classes that are as probable as not."""
+        return {"labels": sorted(label.name for label in model.classify(example.text, example.pair)
+                                 if label.probability >= YES)}
+
+    def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
+        """For each class whether it holds, then for each whether the model says so."""
+        gold = _names(example.label or "")
+        return tuple(float(name in chosen) for chosen in (gold, prediction["labels"]) for name in self.labels)
+
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """In percent."""
+        gold, predicted = np.split(rows.astype(np.int64), 2, axis=1)
+        return {"micro_f1": glue.f1(gold.ravel(), predicted.ravel()),
+                "macro_f1": float(np.mean([glue.f1(*pair) for pair in zip(gold.T, predicted.T, strict=True)])),
+                "accuracy": 100.0 * float(np.mean(self.correct(rows))), "total": len(rows)}
+
+    def correct(self, rows: np.ndarray) -> np.ndarray:
+        """Every class right."""
+        gold, predicted = np.split(rows, 2, axis=1)
+        return (gold == predicted).all(axis=1)
+
+    def answer(self, prediction: Prediction) -> object:
+        """The classes."""
+        return prediction["labels"]
+
+    def official(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        """A table like GLUE's, the classes separated by commas."""
+        return "".join(["index\tprediction\n", *(f"{i}\t{','.join(one['labels'])}\n"
+                                                 for i, one in enumerate(predictions))])
+
+
+def _names(label: str) -> list[str]:
+    return [name.strip() for name in label.split(",") if name.strip()]

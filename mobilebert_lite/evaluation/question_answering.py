@@ -1,0 +1,83 @@
+"""Question answering scored as SQuAD 1.1 and 2.0 do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_lite.evaluation import squad
+from mobilebert_lite.evaluation.scorer import Prediction, Scorer
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks.examples import QuestionExample
+from mobilebert_lite.tasks.question_answering import longest_question
+
+# Columns of a row.
+_ANSWERABLE, _EXACT, _F1, _SPAN_EXACT, _SPAN_F1, _NULL_ODDS, _ANSWERED = range(7)
+
+
+class QuestionAnsweringScorer(Scorer):
+    """Exact match and F1, and for sets with impossible questions the threshold that would be best."""
+
+    headlines: ClassVar = {"f1": ("f1",), "exact": ("exact",)}
+    default = "f1"
+
+    def __init__(self, rules: str, metric: str | None = None, stride: int = 128, max_answer_tokens: int = 30,
+                 null_threshold: float = 0.0) -> None:
+        """``rules`` are those of SQuAD ("1.1" or "2.0"); only by those of 2.0 a model may leave a question open."""
+        self.rules, self.stride = rules, stride
+        self.max_answer_tokens, self.null_threshold = max_answer_tokens, null_threshold
+        self.metric = self.choose_metric(metric)
+
+    def check(self, example: QuestionExample) -> None:
+        """It needs answers, or to be known to have none."""
+        squad.check_labelled(example)
+
+    def predict(self, model: Model, example: QuestionExample) -> dict[str, Any]:
+        """The answer; the best span even where the null answer won, and by how much."""
+        answers = model.answer(example.question, example.context, max_answer_tokens=self.max_answer_tokens,
+                               null_threshold=self.null_threshold, stride=self.stride, allow_null=self.rules == "2.0",
+                               max_query=longest_question(model.longest))
+        null = next((answer for answer in answers if answer.is_null), None)
+        spans = [answer for answer in answers if not answer.is_null]
+        best = max(spans, key=lambda answer: answer.score, default=None)
+        odds = null.score - best.score if null and best else None
+        return {"text": answers[0].text, "span": best.text if best else "", "null_odds": odds}
+
+    def row(self, example: QuestionExample, prediction: Prediction) -> tuple[float, ...]:
+        """See the columns above."""
+        scores = [measure(prediction[key], example.answers, self.rules) for key in ("text", "span")
+                  for measure in (squad.exact_match, squad.f1)]
+        odds = prediction["null_odds"]
+        # Without a legal span the null answer is all there is.
+        return (float(not example.is_impossible), *scores, np.inf if odds is None else odds,
+                float(prediction["span"] != ""))
+
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """The keys of the official scripts."""
+        result = squad.summarise(rows[:, :_F1 + 1])
+        if self.rules == "2.0":
+            for key, column in (("exact", _SPAN_EXACT), ("f1", _SPAN_F1)):
+                result[f"best_{key}"], result[f"best_{key}_thresh"] = squad.best_threshold(
+                    rows[:, column], rows[:, _ANSWERABLE] == 1, rows[:, _ANSWERED] == 1, rows[:, _NULL_ODDS])
+        return result
+
+    def score(self, rows: np.ndarray) -> float:
+        """The metric alone: an interval takes a thousand of them."""
+        return 100.0 * float(rows[:, _EXACT if self.metric == "exact" else _F1].sum()) / len(rows)
+
+    def correct(self, rows: np.ndarray) -> np.ndarray:
+        """Exact matches."""
+        return rows[:, _EXACT] == 1
+
+    def answer(self, prediction: Prediction) -> object:
+        """The text."""
+        return prediction["text"]
+
+    def official(self, examples: Sequence[QuestionExample], predictions: Sequence[Prediction]) -> str:
+        """``predictions.json`` of run_squad.py: an object from the question's id to the text."""
+        return json.dumps({example.id: prediction["text"]
+                           for example, prediction in zip(examples, predictions, strict=True)},
+                          indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,29 @@
+"""A checkpoint as a float file: what its conversions are scored against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mobilebert_lite import __version__
+from mobilebert_lite.converters.checkpoints import Checkpoint
+from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.masking import Masking, default_masking
+from mobilebert_lite.packaging import carried_files, finish
+from mobilebert_lite.tasks import Task
+
+
+def float_file(checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
+               masking: Masking | None = None) -> bytes:
+    """The network as it stands in the checkpoint, unfused and in float32, with ``task``'s signatures of ``lengths``.
+
+    ``masking`` is by default that of the checkpoint's source. Raises ConversionError when TensorFlow refuses it.
+    """
+    weights = checkpoint.weights
+    masking = masking or default_masking(weights.source.format)
+    network = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
+    content = convert_network(network, lengths)
+    provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task.name,
+                  "form": vars(task.form), "lengths": list(lengths),
+                  "lower_case": checkpoint.tokenizer.lower_case}
+    return finish(content, provenance, carried_files(checkpoint, task))

@@ -1,0 +1,69 @@
+"""What every task says about being scored."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.model import Model
+
+# What a model answered to one example, as JSON.
+Prediction = Mapping[str, Any]
+
+
+class Scorer(ABC):
+    """Answers of a model, their scores, and how they are written down.
+
+    A scorer is sent to other processes together with examples, so its fields must pickle.
+    """
+
+    # Metrics that can be the one to judge by: name -> keys of ``metrics`` that are averaged.
+    headlines: ClassVar[Mapping[str, tuple[str, ...]]]
+    # The name among them that is taken unless another is asked for.
+    default: ClassVar[str]
+    # Name of the chosen metric.
+    metric: str
+
+    @abstractmethod
+    def check(self, example: Any) -> None:
+        """Raise DataError for an example that cannot be scored, before hours are spent on it."""
+
+    @abstractmethod
+    def predict(self, model: Model, example: Any) -> dict[str, Any]:
+        """The model's answer to ``example``."""
+
+    @abstractmethod
+    def row(self, example: Any, prediction: Prediction) -> tuple[float, ...]:
+        """The numbers that scores are computed from."""
+
+    @abstractmethod
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """Scores in percent, and counts, of float [n, k], n rows of ``row``."""
+
+    @abstractmethod
+    def correct(self, rows: np.ndarray) -> np.ndarray | None:
+        """Bool [n]: the examples that are entirely right; None where no answer is right or wrong."""
+
+    @abstractmethod
+    def answer(self, prediction: Prediction) -> object:
+        """What a user gets to see, to tell whether two models agree."""
+
+    @abstractmethod
+    def official(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> str:
+        """The predictions in the form that the task's own benchmark reads."""
+
+    def score(self, rows: np.ndarray) -> float:
+        """The metric to judge by."""
+        metrics = self.metrics(rows)
+        return float(np.mean([metrics[key] for key in self.headlines[self.metric]]))
+
+    def choose_metric(self, asked: str | None) -> str:
+        """``asked``, or the default. Raises DataError when this task has no such metric."""
+        name = asked or self.default
+        if name not in self.headlines:
+            raise DataError(f"--metric {name}: not for this task; it has {', '.join(self.headlines)}")
+        return name

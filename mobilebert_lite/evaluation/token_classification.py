@@ -1,0 +1,62 @@
+"""Token classification scored by whole entities, as CoNLL-2003."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.evaluation import entities
+from mobilebert_lite.evaluation.scorer import Prediction, Scorer
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks.examples import TokenExample
+from mobilebert_lite.tasks.token_classification import chunks
+
+_RIGHT, _ASKED, _GIVEN = range(3)
+
+
+class EntityScorer(Scorer):
+    """Precision, recall and F1 of entities over all texts together."""
+
+    headlines: ClassVar = {"f1": ("f1",)}
+    default = "f1"
+
+    def __init__(self, metric: str | None = None) -> None:
+        self.metric = self.choose_metric(metric)
+
+    def check(self, example: TokenExample) -> None:
+        """It needs labels."""
+        if not example.labels:
+            raise DataError(f"example {example.id} has no labels to score against")
+
+    def predict(self, model: Model, example: TokenExample) -> dict[str, Any]:
+        """A label for each word."""
+        return {"labels": entities.predict(model, example)}
+
+    def row(self, example: TokenExample, prediction: Prediction) -> tuple[float, ...]:
+        """Entities found rightly, entities there are, entities found."""
+        wanted, found = set(chunks(example.labels)), set(chunks(prediction["labels"]))
+        return float(len(wanted & found)), float(len(wanted)), float(len(found))
+
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """The keys of ``entities.score``."""
+        right, asked, given = (float(value) for value in rows.sum(axis=0))
+        return {"precision": 100.0 * right / given if given else 0.0, "recall": 100.0 * right / asked if asked else 0.0,
+                "f1": 200.0 * right / (asked + given) if asked + given else 0.0, "entities": int(asked),
+                "total": len(rows)}
+
+    def correct(self, rows: np.ndarray) -> np.ndarray:
+        """Every entity found, and no other."""
+        return (rows[:, _RIGHT] == rows[:, _ASKED]) & (rows[:, _RIGHT] == rows[:, _GIVEN])
+
+    def answer(self, prediction: Prediction) -> object:
+        """The labels."""
+        return prediction["labels"]
+
+    def official(self, examples: Sequence[TokenExample], predictions: Sequence[Prediction]) -> str:
+        """What ``conlleval`` reads: word, label and predicted label on each line, an empty line after each text."""
+        return "".join("".join(f"{word} {gold} {label}\n" for word, gold, label in zip(
+            example.words, example.labels, one["labels"], strict=True)) + "\n"
+            for example, one in zip(examples, predictions, strict=True))

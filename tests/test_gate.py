@@ -1,0 +1,122 @@
+"""``mbl convert --eval``: the score decides whether there is a file, and which."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mobilebert_lite import search
+from mobilebert_lite.model import Model
+from mobilebert_lite.search import Candidate
+
+MBL = str(Path(sys.executable).with_name("mbl"))
+LENGTHS = "48,32"
+
+
+@pytest.fixture(scope="module")
+def labelled(converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts with the float model's own classes, so that it scores 100; dynamic quantisation gets every second wrong."""
+    exact, coarse = (Model(converted("classification", mode)) for mode in ("none", "dynamic"))
+    rng = random.Random(0)
+    words = sorted(word for word in exact.tokenizer.vocabulary if word.isalpha() and len(word) > 1)
+    same: list[tuple[str, str]] = []
+    different: list[tuple[str, str]] = []
+    while len(different) < 5:
+        text = " ".join(rng.choices(words, k=rng.randint(1, 12)))
+        label = exact.classify(text)[0].name
+        (same if coarse.classify(text)[0].name == label else different).append((text, label))
+    path = tmp_path_factory.mktemp("data") / "texts.jsonl"
+    path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n"
+                            for pair in zip(same, different, strict=False) for text, label in pair))
+    return path
+
+
+def mbl(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([MBL, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+
+
+def test_a_good_file_passes(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
+    output, report = tmp_path / "out.tflite", tmp_path / "report.json"
+    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--quantize", "none", "--eval", labelled,
+               "--max-drop", 0, "--report", report, "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy 100.00, of the float model 100.00" in done.stdout
+    written = json.loads(report.read_text())
+    assert written["output"] == str(output)
+    assert written["evaluation"]["candidate"]["value"] == written["evaluation"]["float"]["value"] == 100
+    assert written["evaluation"]["data"]["examples"] == len(labelled.read_text().splitlines())
+    assert written["bytes"] == output.stat().st_size
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tflite", "report.json"]
+
+
+def test_a_file_that_loses_too_much_is_refused(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
+    """It agrees with the checkpoint on the calibration texts, so verification lets it pass; its score does not."""
+    output = tmp_path / "out.tflite"
+    output.write_bytes(b"before")
+    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--quantize", "dynamic", "--eval",
+               labelled, "-o", output, "--report", tmp_path / "report.json", "--max-drop", 49.9)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(
+        "Error: evaluation failed on 10 examples: accuracy of the candidate 50.00, of the float model 100.00, a drop "
+        "of 50.00 points (at most 49.9 allowed); no file was written.")
+    assert output.read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.tflite"]
+
+
+@pytest.mark.slow
+def test_search(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
+    output, report, recipe = tmp_path / "out.tflite", tmp_path / "report.json", tmp_path / "broken.json"
+    recipe.write_text(json.dumps({"description": "coarse", "word_table": "int8", "rules": [
+        {"operation": "*", "weights": "int8-tensor", "activations": "int8"}]}))
+    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--search", "--eval", labelled,
+               "--recipe", recipe, "--max-drop", 0, "--report", report, "-o", output)
+    assert done.returncode == 0, done.stderr
+    written = json.loads(report.read_text())
+    rows = {row["recipe"]: row for row in written["candidates"]}
+    assert set(rows) == {"float", "broken", "int8", "dynamic", "fp16", "none"}
+    assert rows["dynamic"]["reason"] == "loses 50.00 points"
+    assert rows["broken"]["reason"].startswith("verification failed")
+    assert rows["broken"]["score"] is None
+    passing = [row for row in rows.values() if not row["reason"] and row["recipe"] != "float"]
+    assert written["kept"] == min(passing, key=lambda row: row["milliseconds"])["recipe"]
+    assert rows[written["kept"]]["bytes"] == output.stat().st_size == written["bytes"]
+    assert rows["none"]["score"] == rows["float"]["score"] == 100
+    assert all(row["milliseconds"] > 0 for row in rows.values() if row["score"] is not None)
+    assert any(row["pareto"] for row in rows.values())
+    [kept] = [line for line in done.stdout.splitlines() if "kept" in line]
+    assert kept.startswith(written["kept"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.json", "out.tflite", "report.json"]
+    assert Model(output).labels
+
+
+def test_nothing_passes(tiny_classifier: Path, tmp_path: Path, labelled: Path) -> None:
+    """For an old runtime only some modes exist; the data is not the task's."""
+    done = mbl("convert", "--weights", tiny_classifier, "--task", "classification", "--eval", tmp_path / "absent.jsonl",
+               "-o", tmp_path / "out.tflite")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        1, f"Error: no data file at {tmp_path / 'absent.jsonl'}")
+    assert mbl("convert", "--search").returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("rows", "expected"), [
+    ([(90, 10, 5), (90, 10, 5)], [True, True]),            # equals
+    ([(90, 10, 5), (90, 11, 5)], [True, False]),
+    ([(90, 10, 5), (91, 20, 9)], [True, True]),            # better in score alone
+    ([(90, 10, 5), (89, 10, 5), (80, 9, 9)], [True, False, True]),
+])
+def test_pareto(rows: list[tuple[float, int, float]], expected: list[bool]) -> None:
+    candidates = [Candidate(str(i), "", *row) for i, row in enumerate(rows)]
+    assert [search._undominated(one, candidates) for one in candidates] == expected
+
+
+def test_every_mode_is_tried() -> None:
+    from mobilebert_lite.quantization.recipe import MODES
+
+    assert sorted(search.recipes()) == sorted(MODES)
