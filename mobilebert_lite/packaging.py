@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             fused: Fused, results: Sequence[verify.Verification]) -> dict[str, Any]:
+             fused: Fused, results: Sequence[verify.Verification], mask_constant: float) -> dict[str, Any]:
     """The provenance that the file carries."""
     weights = checkpoint.weights
     return {
@@ -36,11 +36,23 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "recipe": {"name": recipe.name, "word_table": recipe.word_table,
                    "rules": [vars(rule) for rule in recipe.rules]},
         "fusion": [vars(note) for note in fused.notes],
-        "mask_constant": request.mask_constant,
+        "mask_constant": mask_constant,
         "calibration": {"texts": request.calibration.name if request.calibration else "built in",
                         "sha256": _sha256(request.calibration)},
         "verification": verify.summary(results),
     }
+
+
+def float_operators(model: Any) -> list[str]:
+    """Operators of the first signature that read or write float, as ``DEQUANTIZE end_logits``."""
+    subgraph = model.subgraphs[0]
+    found = []
+    for operator in subgraph.operators:
+        tensors = [subgraph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
+        if any(op_versions.type_name(tensor).startswith("FLOAT") for tensor in tensors):
+            name = op_versions.operator_name(model.operatorCodes[operator.opcodeIndex])
+            found.append(f"{name} {subgraph.tensors[operator.outputs[0]].name.decode().split(';')[-1]}")
+    return found
 
 
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:

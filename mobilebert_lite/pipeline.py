@@ -13,19 +13,20 @@ from typing import Any
 from mobilebert_lite import verify
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
-from mobilebert_lite.packaging import carried_files, describe, finish
+from mobilebert_lite.packaging import carried_files, describe, finish, float_operators
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
+from mobilebert_lite.quantization.score_ranges import fit_scores
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
     MOST_CALIBRATION_TOKENS,
@@ -69,7 +70,8 @@ class Request:
     without: tuple[str, ...] = ()
     # The oldest TFLite that the file must run in, such as 2.14.0; None: the current one.
     runtime: str | None = None
-    mask_constant: float = MASK_CONSTANT
+    # Added to the scores of padding positions; None: the recipe's.
+    mask_constant: float | None = None
     threads: int = 2
 
 
@@ -99,6 +101,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     """
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
+    mask_constant = recipe.mask_constant if request.mask_constant is None else request.mask_constant
     _check_writable(request.output)
     progress("reading the checkpoint")
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
@@ -113,12 +116,12 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
-    reference = Network(weights.config, weights.tensors, task.name, request.mask_constant)
-    fused = fuse(weights, task.name, (*request.without, *recipe.without))
+    reference = Network(weights.config, weights.tensors, task.name)
+    fused = fuse(weights, task.name, (*request.without, *recipe.without)).tabulated(recipe.integer)
     if recipe.equalise:
-        fused = balance(fused, request, texts_to_calibrate)
+        fused = balance(fused, request.without, mask_constant, texts_to_calibrate)
     tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
-    content = convert_network(Network(weights.config, tensors, task.name, request.mask_constant, fused.plan), lengths)
+    content = convert_network(Network(weights.config, tensors, task.name, mask_constant, fused.plan), lengths)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
@@ -130,7 +133,9 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     results = check(reference, content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
-    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results)
+    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results, mask_constant)
+    if recipe.integer:
+        provenance["float_operators"] = float_operators(read_model(content))
     content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], request.runtime)
     with replacing(request.output) as temporary:
@@ -167,11 +172,12 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def balance(fused: Fused, request: Request, texts: Mapping[str, Sequence[Features]]) -> Fused:
+def balance(fused: Fused, without: Sequence[str], mask_constant: float,
+            texts: Mapping[str, Sequence[Features]]) -> Fused:
     """``fused`` with its channels balanced on the texts of the longest signature."""
-    if equalise.NAME in request.without or "all" in request.without:
+    if equalise.NAME in without or "all" in without:
         return fused.refused(equalise.NAME, "switched off")
-    network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
+    network = Network(fused.config, fused.tensors, fused.task, mask_constant, fused.plan)
     longest = next(iter(texts.values()))
     return equalise.apply(fused, network.channel_maxima([one.inputs() for one in longest]))
 
@@ -182,6 +188,8 @@ def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Featur
     if recipe.needs_calibration:
         inputs = {name: [one.inputs() for one in features] for name, features in texts.items()}
         ranges = measure_ranges(content, inputs, threads)
+        if recipe.integer:
+            ranges = fit_scores(content, inputs, ranges, recipe.activation_bits, threads)
     return rewrite(apply_recipe(content, recipe, ranges), op_versions.stamp_versions)
 
 

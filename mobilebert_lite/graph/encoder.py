@@ -7,7 +7,7 @@ import tensorflow as tf
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph.attention import MASK_CONSTANT, attend, mask_bias
-from mobilebert_lite.graph.embeddings import embed
+from mobilebert_lite.graph.embeddings import embed, lookup
 from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, untapped
 
 
@@ -19,12 +19,20 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     """
     plan = plan or Plan()
     x = embed(tensors, config, ids, segment_ids)
-    bias = mask_bias(mask, mask_constant, x.dtype)
+    bias = (tabulated_mask_bias if plan.tabulated else mask_bias)(mask, mask_constant, x.dtype)
     for i in range(config.num_hidden_layers):
         last = i == config.num_hidden_layers - 1
         x = tap(f"layers.{i}.stream", x)
         x = block(tensors, f"layers.{i}", config, x, bias, plan, tap, first_row=plan.cls_only and last)
     return norm(tensors, "final", tap("final.stream", x), config)
+
+
+def tabulated_mask_bias(mask: tf.Tensor, constant: float, dtype: tf.DType = tf.float32) -> tf.Tensor:
+    """What is added to the scores, as rows of a table: a GATHER gives int8 where a CAST would give float.
+
+    *Shape:* int32 (batch, seq) → float (batch, 1, 1, seq)
+    """
+    return tf.reshape(lookup(tf.constant([[constant], [0.0]], dtype), mask), [-1, 1, 1, mask.shape[1]])
 
 
 def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, bias: tf.Tensor, plan: Plan,

@@ -3,44 +3,65 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.converters.flatbuffer import read_model, schema
+from mobilebert_lite.converters.op_versions import operator_name
 from mobilebert_lite.errors import ConversionError
 
 Ranges = dict[str, tuple[float, float]]
+Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
+# Index of a tensor -> whether its third axis are the tokens, as in [1, A, S, …].
+Watched = Mapping[int, bool]
+Values = Callable[[Watched], Iterable[tuple[int, np.ndarray]]]
+
+# What computes with heads apart from each other; a TRANSPOSE may bring [1, S, A, d].
+_BY_HEAD = ("BATCH_MATMUL", "ADD", "SOFTMAX")
 
 
-def measure_ranges(content: bytes, samples: Mapping[str, Sequence[Mapping[str, np.ndarray]]],
-                   threads: int = 2) -> Ranges:
+def measure_ranges(content: bytes, samples: Samples, threads: int = 2) -> Ranges:
     """Least and greatest value of every float activation, by tensor name, over ``samples`` (signature -> inputs).
 
     True extremes: a moving average would clip what rare texts reach, and costs accuracy. Raises ConversionError
     naming the tensor when an activation is not finite.
+    """
+    model = read_model(content)
+    ranges: Ranges = {}
+    for subgraph, values in observe(content, model, samples, threads):
+        for index, value in values(_activations(model, subgraph)):
+            _widen(ranges, subgraph.tensors[index].name.decode(), value)
+    tie(model, ranges)
+    return ranges
+
+
+def observe(content: bytes, model: Any, samples: Samples, threads: int) -> Iterator[tuple[Any, Values]]:
+    """Run every text; yields the subgraph it ran in and a function that reads tensors: indices → (index, value).
+
+    Values are without padding. ``model`` is the object form of ``content``, a float file.
     """
     from ai_edge_litert.interpreter import Interpreter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that preserving all tensors is for debugging
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True, num_threads=threads)
-    model = read_model(content)
-    ranges: Ranges = {}
     for definition in model.signatureDefs:
-        name = definition.signatureKey.decode()
-        watched = _activations(model.subgraphs[definition.subgraphIndex])
+        name, number = definition.signatureKey.decode(), definition.subgraphIndex
         runner = interpreter.get_signature_runner(name)
         for inputs in samples.get(name, ()):
             runner(**inputs)
-            for index, tensor in watched:
-                _widen(ranges, tensor, _read_part(interpreter.get_tensor(index, definition.subgraphIndex), inputs))
-    _tie(model, ranges)
-    return ranges
+            yield model.subgraphs[number], partial(_read, interpreter, number, inputs["mask"].astype(bool))
 
 
-def _tie(model: Any, ranges: Ranges) -> None:
+def _read(interpreter: Any, subgraph: int, mask: np.ndarray, wanted: Watched) -> Iterator[tuple[int, np.ndarray]]:
+    for index, by_head in wanted.items():
+        yield index, _read_part(interpreter.get_tensor(index, subgraph), mask, by_head)
+
+
+def tie(model: Any, ranges: Ranges) -> None:
     """One range for the same activation at every length, so that scales and biases are equal and stored once."""
     shapes = [[operator.opcodeIndex for operator in subgraph.operators] for subgraph in model.subgraphs]
     # A length that TensorFlow drew otherwise keeps ranges of its own.
@@ -53,17 +74,21 @@ def _tie(model: Any, ranges: Ranges) -> None:
             ranges.update(dict.fromkeys(names, (min(low for low, _ in known), max(high for _, high in known))))
 
 
-def _activations(subgraph: Any) -> list[tuple[int, str]]:
-    """Index and name of every float tensor that some operator computes."""
-    computed = sorted({int(index) for operator in subgraph.operators for index in operator.outputs})
-    return [(index, subgraph.tensors[index].name.decode()) for index in computed
-            if subgraph.tensors[index].type == schema().TensorType.FLOAT32]
+def _activations(model: Any, subgraph: Any) -> Watched:
+    """Every float tensor that some operator computes."""
+    return {int(index): operator_name(model.operatorCodes[operator.opcodeIndex]) in _BY_HEAD
+            for operator in subgraph.operators for index in operator.outputs
+            if subgraph.tensors[index].type == schema().TensorType.FLOAT32}
 
 
-def _read_part(value: np.ndarray, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The rows of tokens in an activation [1, S, C]: what stands at padding reaches no answer, and may be extreme."""
-    mask = inputs["mask"]
-    return value[mask.astype(bool)] if value.ndim == 3 and value.shape[:2] == mask.shape else value
+def _read_part(value: np.ndarray, mask: np.ndarray, by_head: bool) -> np.ndarray:
+    """The rows of tokens in an activation [1, S, C] or, ``by_head``, [1, A, S, …]: what stands at padding reaches no
+    answer, and may be extreme."""
+    if value.ndim == 3 and value.shape[:2] == mask.shape:
+        return value[mask]
+    if by_head and value.ndim == 4 and value.shape[2] == mask.shape[1]:
+        return value[:, :, mask[0]]
+    return value
 
 
 def _widen(ranges: Ranges, name: str, value: np.ndarray) -> None:

@@ -23,11 +23,13 @@ from mobilebert_lite.errors import ConversionError, DependencyError
 from mobilebert_lite.quantization.calibrate import Ranges
 
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
-MODES = ("none", "fp16", "dynamic", "int8")
+MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
 
 WORD_TABLES = ("float32", "float16", "int8")
-# float32: left alone. int8: a scale per channel. int8-tensor: one scale, for old runtimes.
-WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8}
+# float32: left alone. int8, int4: a scale per channel. int4-block32: one for every 32 inputs of a channel.
+# int8-tensor: one scale, for old runtimes.
+WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8, "int4": 4, "int4-block32": 4}
+_GRANULARITY = {"int8": "CHANNELWISE", "int4": "CHANNELWISE", "int4-block32": "BLOCKWISE_32"}
 # float: weights are widened before use. dynamic: quantised at run time. int8, int16: ranges from calibration.
 ACTIVATIONS = {"float": None, "dynamic": None, "int8": 8, "int16": 16}
 
@@ -59,7 +61,7 @@ class Rule:
             return {"regex": self.outputs, "operation": self.operation, "algorithm_key": "no_quantize", "op_config": {}}
         half = self.weights == "float16"
         weights = {"num_bits": WEIGHTS[self.weights], "symmetric": True, "dtype": "FLOAT" if half else "INT",
-                   "granularity": "CHANNELWISE" if self.weights == "int8" else "TENSORWISE"}
+                   "granularity": _GRANULARITY.get(self.weights, "TENSORWISE")}
         algorithm = "float_casting" if half else "min_max_uniform_quantize"
         widened = self.activations == "float"
         config: dict[str, Any] = {"weight_tensor_config": weights, "explicit_dequantize": widened,
@@ -82,6 +84,11 @@ class Recipe:
     word_table: str = "float32"
     # Whether channels are balanced on calibration texts first (fusion.equalise).
     equalise: bool = False
+    # Whether nothing may compute in float: mask and segments are looked up then, the scores of the attention get
+    # ranges of their own, and what is left in float is reported.
+    integer: bool = False
+    # What is added to the scores of padding positions.
+    mask_constant: float = -10000.0
     # Fusion rules that do not pay in this mode.
     without: tuple[str, ...] = ()
     # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.
@@ -93,9 +100,14 @@ class Recipe:
         _check("word_table", self.word_table, WORD_TABLES)
 
     @property
+    def activation_bits(self) -> int:
+        """The most that a static activation has; 0 without any."""
+        return max((ACTIVATIONS[rule.activations] or 0 for rule in self.rules), default=0)
+
+    @property
     def needs_calibration(self) -> bool:
         """Whether ranges of activations must be measured."""
-        return any(ACTIVATIONS[rule.activations] for rule in self.rules)
+        return self.activation_bits > 0
 
 
 def _check(key: str, value: str, known: Any) -> None:
