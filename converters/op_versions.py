@@ -48,7 +48,8 @@ def _fully_connected(signature: Signature) -> int:
     if (data, weights, out) == ("INT16", "INT4", "INT16"):
         return 13
     hybrid = (data, weights, out) == ("FLOAT32", "INT8", "FLOAT32")
-    if hybrid and signature.per_channel:
+    # int4 channels the same: 2.14 loads version 10 and, for some widths, takes the first channel's scale for all.
+    if data == out == "FLOAT32" and weights in ("INT8", "INT4") and signature.per_channel:
         return 12
     # Nor have channels of int16 layers: 2.14 loads version 7 and takes the first channel's scale for all. 12 stands for
     # the same step with float inputs.

@@ -25,7 +25,7 @@ from mobilebert_lite.lengths import choose
 from mobilebert_lite.packaging import carried_files, describe, finish, float_operators
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
-from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
+from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, keep_output_names, load_recipe
 from mobilebert_lite.quantization.score_ranges import fit_scores
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
@@ -190,7 +190,12 @@ def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Featur
         ranges = measure_ranges(content, inputs, threads)
         if recipe.integer:
             ranges = fit_scores(content, inputs, ranges, recipe.activation_bits, threads)
-    return rewrite(apply_recipe(content, recipe, ranges), op_versions.stamp_versions)
+
+    def mend(model: Any) -> None:
+        keep_output_names(model)
+        op_versions.stamp_versions(model)
+
+    return rewrite(apply_recipe(content, recipe, ranges), mend)
 
 
 def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],

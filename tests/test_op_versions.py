@@ -83,6 +83,7 @@ FLOAT, HYBRID, INT8, INT16 = (("FLOAT32",) * 3, ("FLOAT32", "INT8", "FLOAT32"), 
     (INT16, False, {"quantizedBiasType": 9}, 11),
     (INT16, True, {}, 12),
     (("FLOAT32", "INT4", "FLOAT32"), False, {}, 10),
+    (("FLOAT32", "INT4", "FLOAT32"), True, {}, 12),
     (("INT16", "INT4", "INT16"), False, {}, 13),
     (("INT8", "INT2", "INT8"), False, {}, 14),
 ])

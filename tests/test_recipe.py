@@ -79,7 +79,7 @@ def test_where_recipes_are_looked_for(tmp_path: Path) -> None:
     assert load_recipe("ignored", path) == Recipe("mine", "Mine.", rules=(Rule(**DENSE),))
     with pytest.raises(ConversionError, match=r"cannot read the recipe .*absent\.json: .*No such file"):
         load_recipe("int8", tmp_path / "absent.json")
-    with pytest.raises(ConversionError, match=r"unknown quantisation 'int3'; known are none, fp16, dynamic, int8, int8-full, "):
+    with pytest.raises(ConversionError, match=r"unknown quantisation 'int3'; known are none, .*int8, int8-full, "):
         load_recipe("int3")
 
 

@@ -34,6 +34,10 @@ _GRANULARITY = {"int8": "CHANNELWISE", "int4": "CHANNELWISE", "int4-block32": "B
 ACTIVATIONS = {"float": None, "dynamic": None, "int8": 8, "int16": 16}
 
 
+# What ai-edge-quantizer appends to the name of an output that it widens.
+_WIDENED = b"_dequant"
+
+
 @dataclass(frozen=True)
 class Rule:
     """Number formats for the operators that match."""
@@ -176,10 +180,26 @@ def apply_recipe(content: bytes, recipe: Recipe, ranges: Ranges) -> bytes:
         raise DependencyError("quantising needs ai-edge-quantizer: pip install 'mobilebert-lite[convert]'") from None
     statistics = {name: {"min": np.array([[[low]]], np.float32), "max": np.array([[[high]]], np.float32)}
                   for name, (low, high) in ranges.items()}
-    with _silent():
-        engine = quantizer.Quantizer(bytearray(content), [rule.for_quantizer() for rule in recipe.rules])
-        result = engine.quantize(statistics or None)
+    try:
+        with _silent():
+            engine = quantizer.Quantizer(bytearray(content), [rule.for_quantizer() for rule in recipe.rules])
+            result = engine.quantize(statistics or None)
+    except ValueError as error:  # such as a width that blocks of 32 do not divide
+        raise ConversionError(f"the quantiser cannot apply recipe {recipe.name}: {error}") from None
     return bytes(result.quantized_model)
+
+
+def keep_output_names(model: Any) -> None:
+    """Outputs as the signatures name them: where the quantiser widens an output, it gives it a name of its own."""
+    for definition in model.signatureDefs:
+        subgraph = model.subgraphs[definition.subgraphIndex]
+        for entry in definition.outputs:
+            output = subgraph.tensors[entry.tensorIndex]
+            name = output.name.removesuffix(_WIDENED)
+            for other in subgraph.tensors:
+                if other is not output and other.name == name:
+                    other.name = name + b"_quantised"
+            output.name = name
 
 
 @contextlib.contextmanager
