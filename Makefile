@@ -34,6 +34,7 @@ test-slow: install ## Run the tests that take minutes.
 
 bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures.
 	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json
+	$(BIN)/python benchmarks/suites/outliers.py --check --json out/outliers.json
 
 bench-peers: install ## Time our files against stock ones, interleaved (about 15 minutes).
 	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json

@@ -31,6 +31,7 @@ from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.fusion import equalise
 from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import delegation
@@ -63,9 +64,11 @@ def ours(weights: Weights, length: int, mode: str) -> bytes:
     return apply_recipe(content, recipe, ranges)
 
 
-def stock(weights: Weights, length: int, kind: str) -> bytes:
-    """TensorFlow's converter on the unfused graph: float, dynamic or static int8."""
-    network = Network(weights.config, weights.tensors, "qa")
+def stock(weights: Weights, length: int, kind: str, calibration: list[Inputs] | None = None,
+          mask_constant: float = MASK_CONSTANT) -> bytes:
+    """TensorFlow's converter on the unfused graph: float, dynamic or static int8, calibrated with random texts or with
+    ``calibration``."""
+    network = Network(weights.config, weights.tensors, "qa", mask_constant)
     name = signature_name("qa", length)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(network, folder, signatures={name: network.signature(length)})
@@ -74,7 +77,7 @@ def stock(weights: Weights, length: int, kind: str) -> bytes:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "static":
             def representative() -> Iterator[tuple[str, Inputs]]:
-                yield from ((name, one) for one in texts(length, weights.config.vocab_size))
+                yield from ((name, one) for one in calibration or texts(length, weights.config.vocab_size))
             converter.representative_dataset = representative
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         content: bytes = converter.convert()
