@@ -44,10 +44,10 @@ def fit_scores(content: bytes, samples: Samples, ranges: Ranges, bits: int, thre
     fitted = dict(ranges)
     for subgraph in model.subgraphs:
         for scores in score_tensors(model, subgraph):
-            if rows := seen.get(_name(subgraph, scores[0])):
+            if found := seen.get(_name(subgraph, scores[0])):
                 # Before and after the mask in one range: adding it then rounds nothing.
                 fitted.update(dict.fromkeys([_name(subgraph, index) for index in scores],
-                                            best_range(np.concatenate(rows), bits)))
+                                            best_range(np.concatenate(found), bits)))
     tie(model, fitted)
     return fitted
 
