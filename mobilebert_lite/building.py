@@ -18,7 +18,8 @@ from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization import head_room
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
-from mobilebert_lite.quantization.recipe import Recipe, apply_recipe
+from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, keep_output_names
+from mobilebert_lite.quantization.score_ranges import fit_scores
 from mobilebert_lite.samples import MOST_MAGNITUDE_TOKENS
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.features import Features
@@ -46,7 +47,7 @@ def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, 
     leave out. Raises ConversionError.
     """
     without = (*without, *recipe.without)
-    fused = fuse(weights, task.name, without, masking=masking)
+    fused = fuse(weights, task.name, without, masking=masking).tabulated(recipe.integer)
     longest, some = _spread(texts)
     if recipe.float16:
         fused = _calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], without, some)
@@ -98,4 +99,11 @@ def quantise(content: bytes, recipe: Recipe, texts: Texts, threads: int) -> byte
     if recipe.needs_calibration:
         inputs = {name: [one.inputs() for one in features] for name, features in texts.items()}
         ranges = measure_ranges(content, inputs, threads)
-    return rewrite(apply_recipe(content, recipe, ranges), op_versions.stamp_versions)
+        if recipe.integer:
+            ranges = fit_scores(content, inputs, ranges, recipe.activation_bits, threads)
+
+    def mend(model: Any) -> None:
+        keep_output_names(model)
+        op_versions.stamp_versions(model)
+
+    return rewrite(apply_recipe(content, recipe, ranges), mend)

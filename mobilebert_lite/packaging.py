@@ -45,6 +45,18 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
     }
 
 
+def float_operators(model: Any) -> list[str]:
+    """Operators of the first signature that read or write float, as ``DEQUANTIZE end_logits``."""
+    subgraph = model.subgraphs[0]
+    found = []
+    for operator in subgraph.operators:
+        tensors = [subgraph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
+        if any(op_versions.type_name(tensor).startswith("FLOAT") for tensor in tensors):
+            name = op_versions.operator_name(model.operatorCodes[operator.opcodeIndex])
+            found.append(f"{name} {subgraph.tensors[operator.outputs[0]].name.decode().split(';')[-1]}")
+    return found
+
+
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
     """Vocabulary and, for classes, their names."""
     carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}

@@ -14,13 +14,14 @@ from mobilebert_lite import verify
 from mobilebert_lite.building import build
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
+from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.datasets import Example
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
 from mobilebert_lite.masking import default_masking, parse_masking
-from mobilebert_lite.packaging import carried_files, describe, finish
+from mobilebert_lite.packaging import carried_files, describe, finish, float_operators
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
@@ -112,12 +113,12 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     """
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
-    masking = parse_masking(request.mask) if request.mask else None
+    asked = parse_masking(request.mask) if request.mask else None
     check_writable(request.output)
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
                                  request.format, request.config, progress)
     weights = checkpoint.weights
-    masking = masking or default_masking(weights.source.format)
+    masking = asked or default_masking(weights.source.format)
     task = choose_task(weights, request.task)
     if request.text_input:
         from mobilebert_lite.text_input import attach
@@ -134,7 +135,8 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
-    built = build(weights, task, lengths, recipe, texts_to_calibrate, masking, request.without, request.threads,
+    built = build(weights, task, lengths, recipe, texts_to_calibrate, asked or recipe.masking(masking),
+                  request.without, request.threads,
                   progress)
 
     progress("verifying")
@@ -144,6 +146,8 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     content = built.content
     provenance = describe(request, checkpoint, task, lengths, recipe, built, results)
+    if recipe.integer:
+        provenance["float_operators"] = float_operators(read_model(content))
     if request.text_input:
         content = with_text_input(content, checkpoint, task, lengths, held_aside, provenance, request.threads)
     content = finish(content, provenance, carried_files(checkpoint, task))

@@ -45,7 +45,8 @@ class Lengths(click.ParamType):
 @click.option("--seq-len", "lengths", type=Lengths(), default=((), 0),
               help="Sequence lengths, one signature each; auto:K chooses K for the calibration texts. "
                    "[default: 384 for qa, 128 otherwise]")
-@click.option("--quantize", default="int8", show_default=True, metavar="MODE", help="none, fp16, dynamic or int8.")
+@click.option("--quantize", default="int8", show_default=True, metavar="MODE",
+              help="none, fp16, dynamic, int8, int8-full, int16x8 or int4.")
 @click.option("--recipe", type=PATH, help="A recipe of your own (JSON) in place of a mode.")
 @click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON or TSV.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")

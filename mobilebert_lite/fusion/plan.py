@@ -19,6 +19,8 @@ class Plan:
     query_scaled: bool = False
     # The last block computes only the row of [CLS] once keys and values are there.
     cls_only: bool = False
+    # Mask and segments are looked up in tables, so that no operator computes with them: for integer-only files.
+    tabulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Fused:
     def refused(self, rule: str, reason: str) -> Fused:
         """Unchanged, with the reason."""
         return replace(self, notes=(*self.notes, Note(rule, False, reason)))
+
+    def tabulated(self, wanted: bool) -> Fused:
+        """With mask and segments drawn as tables where ``wanted``."""
+        return replace(self, plan=replace(self.plan, tabulated=wanted))
 
     @property
     def layers(self) -> list[str]:

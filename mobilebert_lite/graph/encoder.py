@@ -21,7 +21,7 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     """
     plan = plan or Plan()
     x = embed(tensors, config, ids, segment_ids)
-    padding = make_mask(mask, masking or Masking(), x.dtype)
+    padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated)
     for i in range(config.num_hidden_layers):
         last = i == config.num_hidden_layers - 1
         x = tap(f"layers.{i}.stream", x)
