@@ -12,14 +12,14 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_lite.converters.tflite import convert_network, rewrite
-from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import fuse, fuse_last
+from mobilebert_lite.building import build
+from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
+from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization.recipe import Recipe, Rule, apply_recipe, load_recipe
+from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.weights import Weights
 
 Inputs = dict[str, np.ndarray]
