@@ -27,17 +27,24 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not gpu"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
+
+test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
+	scripts/install_software_vulkan.sh
+	$(BIN)/python -m pytest -m gpu -s
 
 bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures.
 	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json
 	$(BIN)/python benchmarks/suites/outliers.py --check --json out/outliers.json
 
-bench-peers: install ## Time our files against stock ones, interleaved (about 15 minutes).
-	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json
+bench-peers: install ## Time our files against stock ones, interleaved (about half an hour).
+	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json --plot out/peers.svg
+
+bench-lengths: install ## Time several lengths in one file on real text lengths (needs the SQuAD data).
+	$(BIN)/python benchmarks/suites/lengths.py --json out/lengths.json
 
 train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data).
 	$(BIN)/python scripts/train_demo.py
@@ -57,4 +64,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow bench-trained bench-peers train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu bench-trained bench-peers bench-lengths train-demo lint typecheck wheel clean

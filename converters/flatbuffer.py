@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import flatbuffers
@@ -96,18 +95,3 @@ def add_operator_code(model: Any, name: str) -> int:
     code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), 1
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1
-
-
-def share_buffers(model: Any) -> None:
-    """Let tensors of equal content share one buffer, in place; what nothing uses is emptied."""
-    first: dict[bytes, int] = {}
-    for subgraph in model.subgraphs:
-        for tensor in subgraph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if tensor.buffer and data is not None and len(data):
-                tensor.buffer = first.setdefault(hashlib.sha256(data.tobytes()).digest(), tensor.buffer)
-    kept = {tensor.buffer for subgraph in model.subgraphs for tensor in subgraph.tensors}
-    kept |= {entry.buffer for entry in model.metadata or []}
-    for index, buffer in enumerate(model.buffers):
-        if index not in kept:
-            buffer.data = None

@@ -80,6 +80,17 @@ def _gather(signature: Signature) -> int:
     return {"INT4": 7, "INT16": 4, "BOOL": 3, "INT8": 2}.get(signature.inputs[0] or "", 1)
 
 
+def _cast(signature: Signature) -> int:
+    kinds = {signature.inputs[0], signature.outputs[0]}
+    if "BFLOAT16" in kinds:
+        return 7
+    if (signature.inputs[0], signature.outputs[0]) == ("INT4", "FLOAT32"):
+        return 6
+    if kinds & {"FLOAT16", "FLOAT64"}:
+        return 5
+    return next((version for kind, version in (("UINT16", 4), ("INT8", 3), ("UINT32", 2)) if kind in kinds), 1)
+
+
 def _dequantize(signature: Signature) -> int:
     if signature.inputs[0] == "INT8":
         return 5 if signature.per_channel else 2
@@ -118,8 +129,8 @@ def _batch_matmul(signature: Signature) -> int:
 _SQUASHING = _by_first_input(INT16=3, INT8=2)
 
 RULES: dict[str, Callable[[Signature], int]] = {
-    "FULLY_CONNECTED": _fully_connected, "GATHER": _gather, "DEQUANTIZE": _dequantize, "QUANTIZE": _quantize,
-    "ADD": _add, "MUL": _mul, "TRANSPOSE": _transpose, "BATCH_MATMUL": _batch_matmul,
+    "FULLY_CONNECTED": _fully_connected, "GATHER": _gather, "CAST": _cast, "DEQUANTIZE": _dequantize,
+    "QUANTIZE": _quantize, "ADD": _add, "MUL": _mul, "TRANSPOSE": _transpose, "BATCH_MATMUL": _batch_matmul,
     "SUB": _by_first_input(INT16=5, INT64=4, INT8=2), "SLICE": _by_first_input(INT16=4, INT8=2),
     "CONCATENATION": _by_first_input(INT16=3, INT8=2), "SOFTMAX": _SQUASHING, "MEAN": _SQUASHING,
     "TANH": _SQUASHING, "LOGISTIC": _SQUASHING, "RSQRT": _SQUASHING, "GELU": _by_first_input(INT8=2),

@@ -111,11 +111,28 @@ class MobileBertConfig:
         """Width of what value reads."""
         return self.block_size if self.use_bottleneck_attention or not self.use_bottleneck else self.hidden_size
 
+    @property
+    def stream_readers(self) -> tuple[str, ...]:
+        """Dense layers that read the stream between blocks, by their names inside a block."""
+        if not self.use_bottleneck:
+            return _ATTENTION
+        if self.use_bottleneck_attention:
+            return ("bottleneck.input",)
+        if self.key_query_shared_bottleneck:
+            return ("bottleneck.attention", "attention.value", "bottleneck.input")
+        return (*_ATTENTION, "bottleneck.input")
+
+    @property
+    def bottleneck_readers(self) -> tuple[str, ...]:
+        """Dense layers of the attention that read a bottleneck instead."""
+        return tuple(part for part in _ATTENTION if part not in self.stream_readers)
+
     def with_labels(self, labels: tuple[str, ...]) -> MobileBertConfig:
         """The same model with its classes renamed."""
         return replace(self, labels=labels)
 
 
+_ATTENTION = ("attention.query", "attention.key", "attention.value")
 _POSITIVE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
              "embedding_size", "intra_bottleneck_size", "max_position_embeddings", "type_vocab_size",
              "num_feedforward_networks")

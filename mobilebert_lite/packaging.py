@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from mobilebert_lite import __version__, verify
 from mobilebert_lite.converters import metadata, op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint
-from mobilebert_lite.converters.flatbuffer import set_metadata, share_buffers
+from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
 from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.quantization.head_room import HeadRoom
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             fused: Fused, results: Sequence[verify.Verification], mask_constant: float) -> dict[str, Any]:
+             fused: Fused, results: Sequence[verify.Verification], room: HeadRoom | None,
+             mask_constant: float) -> dict[str, Any]:
     """The provenance that the file carries."""
     weights = checkpoint.weights
     return {
@@ -40,6 +42,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "calibration": {"texts": request.calibration.name if request.calibration else "built in",
                         "sha256": _sha256(request.calibration)},
         "verification": verify.summary(results),
+        "float16": room.to_json() if room else None,
     }
 
 
@@ -71,7 +74,6 @@ def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, byt
         set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
         set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
         add_default_signature(model)
-        share_buffers(model)
 
     return metadata.append_files(rewrite(content, change), carried)
 

@@ -8,28 +8,32 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mobilebert_lite import verify
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.converters.slim import slim
 from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
-from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import fuse
+from mobilebert_lite.fusion import centre, centre_keys, equalise
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
 from mobilebert_lite.packaging import carried_files, describe, finish, float_operators
+from mobilebert_lite.quantization import head_room
 from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import halve_table, quantise_rows
+from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, keep_output_names, load_recipe
 from mobilebert_lite.quantization.score_ranges import fit_scores
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
     MOST_CALIBRATION_TOKENS,
+    MOST_MAGNITUDE_TOKENS,
     MOST_VERIFICATION_TOKENS,
     read_or_builtin,
     samples,
@@ -117,23 +121,34 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name)
-    fused = fuse(weights, task.name, (*request.without, *recipe.without)).tabulated(recipe.integer)
+    without = (*request.without, *recipe.without)
+    fused = fuse(weights, task.name, without).tabulated(recipe.integer)
+    longest, some = spread(texts_to_calibrate)
+    if recipe.float16:
+        fused = calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], request.without,
+                           mask_constant, some)
     if recipe.equalise:
-        fused = balance(fused, request.without, mask_constant, texts_to_calibrate)
-    tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
+        fused = calibrated(fused, [equalise], request.without, mask_constant, texts_to_calibrate[longest])
+    fused = fuse_last(fused, without)
+    narrow = recipe.word_table != "float32"
+    tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
     content = convert_network(Network(weights.config, tensors, task.name, mask_constant, fused.plan), lengths)
+    room = None
+    if recipe.float16:
+        room = head_room.measure(content, {longest: [one.inputs() for one in some]}, request.threads)
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
         content = quantise(content, recipe, texts_to_calibrate, request.threads)
-    if recipe.word_table == "float16":
-        content = rewrite(content, lambda model: halve_table(model, weights.config.vocab_size))
+    if narrow:
+        content = rewrite(content, dequantise_rows)
+    content = rewrite(content, lambda model: slim(model, slices=not recipe.float16))
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
     results = check(reference, content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
-    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results, mask_constant)
+    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results, room, mask_constant)
     if recipe.integer:
         provenance["float_operators"] = float_operators(read_model(content))
     content = finish(content, provenance, carried_files(checkpoint, task))
@@ -172,14 +187,29 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def balance(fused: Fused, without: Sequence[str], mask_constant: float,
-            texts: Mapping[str, Sequence[Features]]) -> Fused:
-    """``fused`` with its channels balanced on the texts of the longest signature."""
-    if equalise.NAME in without or "all" in without:
-        return fused.refused(equalise.NAME, "switched off")
-    network = Network(fused.config, fused.tensors, fused.task, mask_constant, fused.plan)
-    longest = next(iter(texts.values()))
-    return equalise.apply(fused, network.channel_maxima([one.inputs() for one in longest]))
+def spread(texts: Mapping[str, Sequence[Features]]) -> tuple[str, Sequence[Features]]:
+    """The longest signature, and of its texts as many as it takes to see the magnitudes, evenly chosen."""
+    name, features = next(iter(texts.items()))
+    most = max(8, MOST_MAGNITUDE_TOKENS // len(features[0].ids))
+    return name, features[::-(-len(features) // most)]
+
+
+def calibrated(fused: Fused, rules: Sequence[ModuleType], without: Sequence[str], mask_constant: float,
+               texts: Sequence[Features]) -> Fused:
+    """``fused`` after ``rules``, some of fusion.pipeline.CALIBRATED, with the ranges of ``texts``."""
+    ranges: Mapping[str, Any] | None = None
+    for rule in rules:
+        if rule.NAME in without or "all" in without:
+            fused = fused.refused(rule.NAME, "switched off")
+            continue
+        if ranges is None:
+            network = Network(fused.config, fused.tensors, fused.task, mask_constant, fused.plan)
+            ranges = network.channel_ranges([one.inputs() for one in texts], rule.PADDING)
+        changed: Fused = rule.apply(fused, ranges)
+        if changed.tensors is not fused.tensors:
+            ranges = None
+        fused = changed
+    return fused
 
 
 def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:

@@ -15,6 +15,8 @@ from mobilebert_lite.tokenization import Tokenizer
 # Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
 # widen the ranges less and less.
 MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
+# Powers of two are chosen by magnitudes, which a few texts show.
+MOST_MAGNITUDE_TOKENS = 4096
 
 
 def read_or_builtin(path: Path | None, task: Task) -> list[Example]:

@@ -5,7 +5,7 @@ Kernels are ``[in, out]``, float32. One flat name per tensor: ``layers.3.ffn.0.o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -128,6 +128,11 @@ def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = Non
         else:
             dense(head, hidden, outputs)
     return table
+
+
+def merged_name(parts: Sequence[str]) -> str:
+    """What a dense layer is called that fusion has merged from ``parts`` of one block."""
+    return "-".join(parts)
 
 
 def has_projection(config: MobileBertConfig) -> bool:

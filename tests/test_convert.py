@@ -118,8 +118,11 @@ def test_positions_hold_what_their_names_say(converted: Converted, tiny_inputs: 
     assert np.allclose(start[0, :used], expected["start_logits"][0, :used], atol=1e-5)
 
 
-def test_lengths_share_their_weights(model: Any) -> None:
-    """Every constant of 512 bytes or more but the positions, which each length cuts to itself, is stored once."""
+def test_lengths_share_their_weights(model: Any, mode: str) -> None:
+    """Every constant of 512 bytes or more is stored once; the positions of the shorter length are a slice.
+
+    Files for GPUs, which reject slices of constants, hold the beginning of the positions a second time.
+    """
     seen: set[bytes] = set()
     for buffer in model.buffers:
         if buffer.data is not None and len(buffer.data) >= 512:
@@ -131,7 +134,7 @@ def test_lengths_share_their_weights(model: Any) -> None:
              if model.buffers[tensor.buffer].data is not None and len(model.buffers[tensor.buffer].data) >= 512}
             for subgraph in model.subgraphs]
     alone = [list(used[1][index].shape) for index in used[1].keys() - used[0].keys()]
-    assert alone == [[32, 64]]
+    assert alone == ([] if mode == "int8" else [[32, 64]])
 
 
 def test_lengths_share_scales_and_biases(converted: Converted) -> None:
@@ -140,11 +143,12 @@ def test_lengths_share_scales_and_biases(converted: Converted) -> None:
     first, second = model.subgraphs
     scales = [[None if tensor.quantization is None or tensor.quantization.scale is None
                else tuple(tensor.quantization.scale) for tensor in subgraph.tensors] for subgraph in (first, second)]
-    assert scales[0] == scales[1]
+    # The shorter one has the three operands of its slice of the positions behind them.
+    assert scales[1] == [*scales[0], None, None, None]
     biases = [[tensor.buffer for tensor in subgraph.tensors if type_name(tensor) == "INT32" and len(tensor.shape) == 1
                and tensor.quantization is not None and tensor.quantization.scale is not None]
               for subgraph in (first, second)]
-    assert len(biases[0]) > 10
+    assert len(biases[0]) >= 10
     assert biases[0] == biases[1]
 
 
@@ -159,7 +163,7 @@ def test_zero_points_are_stored_once(converted: Converted) -> None:
                 table = quantization._tab
                 where = table.Vector(table.Offset(10))  # schema.fbs: zero_point is the fourth field
                 places.setdefault(quantization.ZeroPointLength(), set()).add(where)
-    assert {length: len(where) for length, where in places.items()} == {16: 1, 64: 1}
+    assert {length: len(where) for length, where in places.items()} == {16: 1, 32: 1, 48: 1, 64: 1}
 
 
 def test_carried_files(converted: Converted, task: str, mode: str, tiny_vocabulary: Sequence[str]) -> None:
@@ -224,7 +228,7 @@ def test_int8_holds_int8(converted: Converted, task: str) -> None:
     layers = dense_layers(read_model(path.read_bytes()))
     assert layers.count(("INT8",) * 3) > len(layers) / 2
     large = [(kind, shape) for _, kind, shape, size in inspect(path).largest if size > 2000]
-    assert {shape for kind, shape in large if kind != "INT8" and shape != (64, 64)} == {(48, 64), (32, 64)}
+    assert {shape for kind, shape in large if kind != "INT8" and shape != (64, 64)} == {(48, 64)}
 
 
 def test_no_dense_layer_is_forgotten(converted: Converted, task: str) -> None:
@@ -462,13 +466,6 @@ def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Seque
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "model.tflite"]
 
 
-def test_a_word_table_beyond_float16(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
-    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.word", 7e4)
-    with pytest.raises(ConversionError, match="float16"):
-        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="fp16"))
-    assert not (tmp_path / "model.tflite").exists()
-
-
 def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
                                             tiny_vocabulary: Sequence[str]) -> None:
     """File and checkpoint differ by 0.1 in one bias, of logits around 1; the answers may all stay the same."""
@@ -530,3 +527,25 @@ def test_labels_must_fit(tiny_classifier: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.txt names 2 labels, but the classifier has 4 outputs"):
         convert(Request(tmp_path / "model.tflite", str(tiny_classifier), labels=labels))
     assert list(tmp_path.iterdir()) == [labels]
+
+
+@pytest.mark.parametrize("mode", ["none", "int8"])
+def test_a_length_answers_as_in_a_file_of_its_own(converted: Converted, tiny_inputs: Inputs, tiny_qa: Path,
+                                                  tiny_questions: Path, tmp_path: Path, mode: str) -> None:
+    """To the bit; in int8 for the longest, whose ranges the others share."""
+    together = Session(converted("qa", mode).read_bytes())
+    for length in LENGTHS if mode == "none" else LENGTHS[-1:]:
+        alone = tmp_path / f"{length}.tflite"
+        convert(Request(alone, str(tiny_qa), lengths=(length,), quantize=mode, calibration=tiny_questions))
+        session = Session(alone.read_bytes())
+        for inputs in tiny_inputs[length]:
+            expected, actual = (one.run(f"qa_{length}", inputs) for one in (session, together))
+            for name, value in expected.items():
+                np.testing.assert_array_equal(actual[name], value)
+
+
+def test_names_stay_in_the_first_signature_alone(model: Any) -> None:
+    first, second = model.subgraphs
+    assert sum(bool(tensor.name) for tensor in first.tensors) > 0.9 * len(first.tensors)
+    named = {index for index, tensor in enumerate(second.tensors) if tensor.name}
+    assert named == {*second.inputs, *second.outputs}

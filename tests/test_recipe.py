@@ -12,13 +12,14 @@ import pytest
 
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.converters.op_versions import operator_name, type_name
-from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.converters.op_versions import operator_name, stamp_versions, type_name
+from mobilebert_lite.converters.tflite import convert_network, rewrite
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import SCALE, TABLE, halve_table, quantise_rows
+from mobilebert_lite.quantization.embedding import LOW, SCALE, TABLE, dequantise_rows, quantise_rows
 from mobilebert_lite.quantization.recipe import MODES, Recipe, Rule, apply_recipe, load_recipe, parse_recipe
+from mobilebert_lite.runtime import Session
 
 DENSE = {"operation": "FULLY_CONNECTED", "weights": "int8", "activations": "dynamic"}
 
@@ -49,7 +50,7 @@ def test_built_in_recipes(mode: str) -> None:
     assert recipe.needs_calibration == (mode in ("int8", "int8-full", "int16x8"))
     assert recipe.integer == (mode in ("int8-full", "int16x8"))
     # Integer recipes quantise the table with everything else.
-    assert recipe.word_table == {"fp16": "float16", "dynamic": "int8", "int8": "int8", "int4": "int8"}.get(
+    assert recipe.word_table == {"fp16": "int16", "dynamic": "int8", "int8": "int8", "int4": "int8"}.get(
         mode, "float32")
 
 
@@ -64,7 +65,7 @@ def test_built_in_recipes(mode: str) -> None:
     ({"rules": [{**DENSE, "weights": "int3"}]}, "weights is 'int3'; known are "),
     ({"rules": [{**DENSE, "activations": "static"}]}, "activations is 'static'; known are float, dynamic"),
     ({"rules": [{**DENSE, "outputs": "("}]}, r"outputs '\(' is no regular expression"),
-    ({"word_table": "int4"}, "word_table is 'int4'; known are float32, float16, int8"),
+    ({"word_table": "int4"}, "word_table is 'int4'; known are float32, int16, int8"),
 ])
 def test_refused_recipes(recipe: Any, message: str) -> None:
     text = recipe if isinstance(recipe, str) else json.dumps({"description": "Mine.", **recipe}
@@ -129,28 +130,48 @@ def test_ranges_are_the_extremes(content: bytes) -> None:
 
 # The word table
 
+ROWS = np.array([[1.0, -0.5, 0.0], [1e-3, 5e-4, -1e-3], [0.0, 0.0, 0.0]], np.float32)
+
+
 def test_every_row_has_its_own_scale() -> None:
-    table = np.array([[1.0, -0.5, 0.0], [1e-3, 5e-4, -1e-3], [0.0, 0.0, 0.0]], np.float32)
-    quantised = quantise_rows({TABLE: table, "other": table})
-    assert quantised["other"] is table
+    quantised = quantise_rows({TABLE: ROWS, "other": ROWS}, "int8")
+    assert quantised["other"] is ROWS
     assert quantised[TABLE].dtype == np.int8
     assert quantised[TABLE].tolist() == [[127, -64, 0], [127, 64, -127], [0, 0, 0]]
     # Half a step of each row: 1/254 of its largest value.
-    error = np.abs(quantised[TABLE] * quantised[SCALE] - table)
-    assert (error <= np.abs(table).max(1, keepdims=True) / 254 * 1.001).all()
+    error = np.abs(quantised[TABLE] * quantised[SCALE] - ROWS)
+    assert (error <= np.abs(ROWS).max(1, keepdims=True) / 254 * 1.001).all()
+    assert LOW not in quantised
 
 
-def test_the_float16_table_is_stored_once(tiny_qa: Path) -> None:
-    """For both lengths; the float32 one is gone."""
+def test_sixteen_bits_in_two_tables() -> None:
+    """Half a step is 1/65,024 of the row's largest value, also where the low byte carries into the high one."""
+    table = np.concatenate([ROWS, np.linspace(-1, 1, 3 * 4096, dtype=np.float32).reshape(-1, 3)])
+    quantised = quantise_rows({TABLE: table}, "int16")
+    assert quantised[TABLE].dtype == quantised[LOW].dtype == np.int8
+    assert {int(quantised[LOW].min()), int(quantised[LOW].max())} == {-128, 127}
+    wide = (quantised[TABLE].astype(np.float64) * 256 + quantised[LOW]) * quantised[SCALE] / 256
+    assert (np.abs(wide - table) <= np.abs(table).max(1, keepdims=True) / 65024 * 1.01).all()
+
+
+@pytest.mark.parametrize("word_table", ["int8", "int16"])
+def test_rows_are_widened_without_a_cast_of_int8(tiny_qa: Path, word_table: str) -> None:
+    """And the numbers are the same as with it."""
     weights = huggingface.load(tiny_qa)
-    model = read_model(convert_network(Network(weights.config, weights.tensors, "qa"), [16, 32]))
-    words = weights.config.vocab_size
-    halve_table(model, words)
-    tables = [tensor for subgraph in model.subgraphs for tensor in subgraph.tensors
-              if tensor.shape is not None and list(tensor.shape) == [words, 16]
-              and model.buffers[tensor.buffer].data is not None]
-    assert [type_name(tensor) for tensor in tables] == ["FLOAT16"] * 2
-    assert tables[0].buffer == tables[1].buffer
-    stored = model.buffers[tables[0].buffer].data.view(np.float16).reshape(words, 16)
-    assert np.array_equal(stored, weights.tensors[TABLE].astype(np.float16))
-    assert sum(len(buffer.data) == words * 16 * 4 for buffer in model.buffers if buffer.data is not None) == 0
+    tensors = quantise_rows(weights.tensors, word_table)
+    before = convert_network(Network(weights.config, tensors, "qa"), [32])
+    after = rewrite(before, lambda model: (dequantise_rows(model), stamp_versions(model)))
+    assert casts(before).count("INT8") == casts(after).count("INT8") + len(tensors) - len(weights.tensors)
+    assert set(casts(after)) == {"INT32"}
+    inputs = {"ids": np.arange(32, dtype=np.int32)[None], "mask": np.ones((1, 32), np.int32),
+              "segment_ids": np.zeros((1, 32), np.int32)}
+    expected, actual = (Session(content).run("qa_32", inputs) for content in (before, after))
+    for name, value in expected.items():
+        assert np.array_equal(actual[name], value)
+
+
+def casts(content: bytes) -> list[str]:
+    """What each CAST reads."""
+    [subgraph] = (model := read_model(content)).subgraphs
+    return [type_name(subgraph.tensors[operator.inputs[0]]) for operator in subgraph.operators
+            if operator_name(model.operatorCodes[operator.opcodeIndex]) == "CAST"]

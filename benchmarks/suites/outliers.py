@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from peers import Inputs, stock
+from peer_files import Inputs, stock
 from rewrites import with_outliers
 from stored import DATA, Judgement, judge
 

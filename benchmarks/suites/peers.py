@@ -1,166 +1,230 @@
 """Our files against what people get by hand, interleaved in one process.
 
-    python benchmarks/suites/peers.py --lengths 128 384 --threads 1 2 --json out/peers.json
+    python benchmarks/suites/peers.py --lengths 128 384 --threads 1 2 --json out/peers.json --plot out/peers.svg
 
-All files are made from one seeded full-size network for question answering. "stock" is TensorFlow's converter on the
-unfused graph; "aeq" is ai-edge-quantizer's own recipe on the same. One run visits every file in turn, so that noise
-of the machine falls on all alike; the ratios are of medians.
+All files are made from one seeded full-size network for question answering (peer_files.py; with --torch FOLDER also
+what torch_peers.py has put there). One run visits every file in turn, so that noise of the machine falls on all alike;
+the ratios are of medians. Peak memory is that of a process that loads one file and runs it three times, less that of
+a process that loads nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
+import re
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from mobilebert_lite.config import PRESETS
-from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.converters.tflite import convert_network
-from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import fuse
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.names import signature_name
-from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.inspection import delegation
-from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import quantise_rows
-from mobilebert_lite.quantization.recipe import Recipe, Rule, apply_recipe, load_recipe
-from mobilebert_lite.runtime import Session
-from mobilebert_lite.weights import Weights, random_weights
 
 Inputs = dict[str, np.ndarray]
+OURS = "mbl int8"
 
 
-def texts(length: int, words: int, count: int = 4) -> list[Inputs]:
-    """Sequences without padding: the time does not depend on what the ids are."""
+def inputs_of(length: int) -> Inputs:
+    """One sequence without padding, of ids that every vocabulary has."""
     rng = np.random.default_rng(0)
-    return [{"ids": rng.integers(0, words, (1, length), np.int32), "mask": np.ones((1, length), np.int32),
-             "segment_ids": (np.arange(length) >= 16).astype(np.int32)[None]} for _ in range(count)]
+    return {"ids": rng.integers(0, 1000, (1, length), np.int32), "mask": np.ones((1, length), np.int32),
+            "segment_ids": (np.arange(length) >= 16).astype(np.int32)[None]}
 
 
-def ours(weights: Weights, length: int, mode: str) -> bytes:
-    """What `mbl convert --quantize MODE` makes."""
-    recipe, inputs = load_recipe(mode), texts(length, weights.config.vocab_size)
-    fused = fuse(weights, "qa", recipe.without)
-    if recipe.equalise:
-        fused = equalise.apply(fused, Network(weights.config, fused.tensors, "qa", plan=fused.plan)
-                               .channel_maxima(inputs))
-    tensors = quantise_rows(fused.tensors) if recipe.word_table == "int8" else fused.tensors
-    content = convert_network(Network(weights.config, tensors, "qa", plan=fused.plan), [length])
-    ranges = measure_ranges(content, {signature_name("qa", length): inputs}) if recipe.needs_calibration else {}
-    return apply_recipe(content, recipe, ranges)
+def runner(path: Path, length: int, threads: int) -> Callable[[], object]:
+    """A call that runs the file once. Ours and stock files have named inputs, litert-torch's stand in order."""
+    inputs = inputs_of(length)
+    if path.suffix == ".onnx":
+        import onnxruntime  # type: ignore[import-not-found, unused-ignore]
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        return lambda: session.run(None, inputs)
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=threads)
+    signatures = interpreter.get_signature_list()
+    name = signature_name("qa", length) if signature_name("qa", length) in signatures else next(iter(signatures))
+    run = interpreter.get_signature_runner(name)
+    if set(signatures[name]["inputs"]) != set(inputs):
+        inputs = dict(zip(sorted(signatures[name]["inputs"]), inputs.values(), strict=True))
+    return lambda: run(**inputs)
 
 
-def stock(weights: Weights, length: int, kind: str, calibration: list[Inputs] | None = None,
-          mask_constant: float = MASK_CONSTANT) -> bytes:
-    """TensorFlow's converter on the unfused graph: float, dynamic or static int8, calibrated with random texts or with
-    ``calibration``."""
-    network = Network(weights.config, weights.tensors, "qa", mask_constant)
-    name = signature_name("qa", length)
-    with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(network, folder, signatures={name: network.signature(length)})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[name])
-        if kind != "float":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if kind == "static":
-            def representative() -> Iterator[tuple[str, Inputs]]:
-                yield from ((name, one) for one in calibration or texts(length, weights.config.vocab_size))
-            converter.representative_dataset = representative
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        content: bytes = converter.convert()
-        return content
-
-
-def aeq_dynamic(weights: Weights, length: int) -> bytes:
-    """ai-edge-quantizer's dynamic_wi8_afp32 on the unfused graph."""
-    content = convert_network(Network(weights.config, weights.tensors, "qa"), [length])
-    return apply_recipe(content, Recipe("aeq", "", rules=(Rule("*", "int8", "dynamic"),)), {})
-
-
-FILES: dict[str, Callable[[Weights, int], bytes]] = {
-    "stock float": lambda weights, length: stock(weights, length, "float"),
-    "stock dynamic": lambda weights, length: stock(weights, length, "dynamic"),
-    "stock static int8": lambda weights, length: stock(weights, length, "static"),
-    "aeq dynamic": aeq_dynamic,
-    "mbl none": lambda weights, length: ours(weights, length, "none"),
-    "mbl dynamic": lambda weights, length: ours(weights, length, "dynamic"),
-    "mbl int8": lambda weights, length: ours(weights, length, "int8"),
-}
-
-
-def measure(files: Mapping[str, bytes], length: int, threads: int, runs: int) -> dict[str, list[float]]:
+def measure(files: Mapping[str, Path], length: int, threads: int, runs: int) -> dict[str, list[float]]:
     """Milliseconds of every run, the files in turn."""
-    name = signature_name("qa", length)
-    sessions = {title: Session(content, threads) for title, content in files.items()}
-    inputs = texts(length, 1000, 1)[0]
+    runners = {title: runner(path, length, threads) for title, path in files.items()}
     samples: dict[str, list[float]] = {title: [] for title in files}
     for run in range(-2, runs):
-        for title, session in sessions.items():
+        for title, call in runners.items():
             started = time.perf_counter()
-            session.run(name, inputs)
+            call()
             if run >= 0:
                 samples[title].append(1e3 * (time.perf_counter() - started))
     return samples
 
 
-def summarise(files: Mapping[str, bytes], samples: Mapping[str, list[float]]) -> list[dict[str, Any]]:
+def peak_memory(path: Path | None, length: int) -> float:
+    """Megabytes that a process of its own needs at its peak."""
+    command = [sys.executable, __file__, "--memory-of", str(path or ""), "--lengths", str(length)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+
+
+def print_memory_of(path: str, length: int) -> None:
+    """What the child process of ``peak_memory`` does."""
+    import ai_edge_litert.interpreter  # noqa: F401  so that the empty process has loaded the runtime too
+
+    if path:
+        call = runner(Path(path), length, 1)
+        for _ in range(3):
+            call()
+    # getrusage would count what the parent had in memory when it forked.
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    print(int(peak[1]) / 1024 if peak else float("nan"))
+
+
+def describe(files: Mapping[str, Path], length: int) -> dict[str, dict[str, Any]]:
+    """Size, operators, XNNPACK partitions and memory of each file."""
+    from mobilebert_lite.converters.flatbuffer import read_model
+    from mobilebert_lite.inspection import delegation
+
+    empty, found = peak_memory(None, length), {}
+    for title, path in files.items():
+        found[title] = {"megabytes": path.stat().st_size / 1e6, "memory_megabytes": peak_memory(path, length) - empty}
+        if path.suffix == ".tflite":
+            model = read_model(path.read_bytes())
+            taken = delegation(model, 0)
+            found[title] |= {"operators": len(model.subgraphs[0].operators), "partitions": taken and taken.partitions}
+    return found
+
+
+def summarise(samples: Mapping[str, list[float]], described: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per file."""
-    best = float(np.median(samples["mbl int8"]))
-    rows = []
-    for title, content in files.items():
-        model = read_model(content)
-        taken = delegation(model, 0)
-        rows.append({"file": title, "megabytes": len(content) / 1e6, "operators": len(model.subgraphs[0].operators),
-                     "partitions": taken and taken.partitions, "median_ms": float(np.median(samples[title])),
-                     "min_ms": min(samples[title]), "over_mbl_int8": float(np.median(samples[title])) / best,
-                     "samples_ms": samples[title]})
-    return rows
+    best = float(np.median(samples[OURS])) if OURS in samples else float("nan")
+    return [{"file": title, **described[title], "median_ms": float(np.median(times)), "min_ms": min(times),
+             "over_mbl_int8": float(np.median(times)) / best, "samples_ms": times} for title, times in samples.items()]
 
 
 def show(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table("file", "MB", "operators", "partitions", "median ms", "min ms", "× mbl int8", title=title)
+    table = Table("file", "MB", "operators", "partitions", "peak MB", "median ms", "min ms", "× mbl int8", title=title)
     for row in rows:
-        table.add_row(row["file"], f"{row['megabytes']:.1f}", str(row["operators"]), str(row["partitions"]),
-                      f"{row['median_ms']:.2f}", f"{row['min_ms']:.2f}", f"{row['over_mbl_int8']:.2f}")
+        table.add_row(row["file"], f"{row['megabytes']:.1f}", str(row.get("operators", "")),
+                      str(row.get("partitions", "")), f"{row['memory_megabytes']:.0f}", f"{row['median_ms']:.2f}",
+                      f"{row['min_ms']:.2f}", f"{row['over_mbl_int8']:.2f}")
     console.print(table)
+
+
+def plot(results: list[dict[str, Any]], path: Path) -> None:
+    """Median latency by length, one panel per number of threads, as SVG."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    threads = sorted({result["threads"] for result in results})
+    figure, panels = plt.subplots(1, len(threads), figsize=(5 * len(threads), 4), squeeze=False, sharey=True)
+    for panel, count in zip(panels[0], threads, strict=True):
+        lines: dict[str, list[tuple[int, float]]] = {}
+        for result in results:
+            if result["threads"] == count:
+                for row in result["files"]:
+                    lines.setdefault(row["file"], []).append((result["length"], row["median_ms"]))
+        for title, points in lines.items():
+            panel.plot(*zip(*sorted(points), strict=True), marker="o", markersize=3, label=title,
+                       linewidth=2.5 if title == OURS else 1)
+        panel.set(title=f"{count} thread{'s' if count > 1 else ''}", xlabel="length in tokens", yscale="log")
+        panel.grid(alpha=0.3)
+    panels[0][0].set_ylabel("median ms")
+    panels[0][-1].legend(fontsize=7)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def provenance() -> dict[str, str]:
+    """The machine and the versions of everything that takes part."""
+    found = {"machine": processor()}
+    for name in ("tensorflow", "ai-edge-litert", "ai-edge-quantizer", "onnxruntime", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def processor() -> str:
+    """The processor's name and what decides the speed of int8: its matrix instructions."""
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    fields = dict(line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
+    values = {key.strip(): value.strip() for key, value in fields.items()}
+    flags = set(values.get("flags", values.get("Features", "")).split())
+    known = sorted(flags & {"avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"})
+    return f"{values.get('model name', 'unknown')} ({', '.join(known)})"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lengths", nargs="+", type=int, default=[128, 384])
+    parser.add_argument("--lengths", nargs="+", type=int, default=[32, 64, 128, 256, 384])
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--layers", type=int, default=24)
-    parser.add_argument("--files", nargs="+", default=list(FILES), choices=list(FILES))
+    parser.add_argument("--files", nargs="+", help="a choice of them, by their titles")
+    parser.add_argument("--torch", type=Path, help="folder of torch_peers.py")
+    parser.add_argument("--save", type=Path, help="keep the files in this folder, or take them from there")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)  # for the child process
     options = parser.parse_args()
-    weights = random_weights(replace(PRESETS["uncased"], num_hidden_layers=options.layers), {"qa": 2}, seed=1)
+    if options.memory_of is not None:
+        print_memory_of(options.memory_of, options.lengths[0])
+        return 0
     console, results = Console(), []
-    for length in options.lengths:
-        files = {title: FILES[title](weights, length) for title in options.files}
-        for threads in options.threads:
-            rows = summarise(files, measure(files, length, threads, options.runs))
-            show(console, f"length {length}, {threads} thread(s), {options.layers} layers", rows)
-            results.append({"length": length, "threads": threads, "layers": options.layers, "files": rows})
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        provenance = {"machine": platform.processor() or platform.machine(), "python": platform.python_version(),
-                      **{name: version(name) for name in ("tensorflow", "ai-edge-litert", "ai-edge-quantizer")}}
-        options.json.write_text(json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.save or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        for length in options.lengths:
+            files = build(folder, length, options.layers, options.files)
+            made_by_torch = sorted(options.torch.glob(f"*-{length}.*")) if options.torch else ()
+            files |= {path.stem.removesuffix(f"-{length}"): path for path in made_by_torch}
+            described = describe(files, length)
+            for threads in options.threads:
+                rows = summarise(measure(files, length, threads, options.runs), described)
+                show(console, f"length {length}, {threads} thread(s), {options.layers} layers", rows)
+                results.append({"length": length, "threads": threads, "layers": options.layers, "files": rows})
+                if options.json:  # after each table, so that an interrupted run keeps what it has
+                    options.json.parent.mkdir(parents=True, exist_ok=True)
+                    options.json.write_text(json.dumps({"provenance": provenance(), "results": results}, indent=1)
+                                            + "\n")
+    if options.plot:
+        plot(results, options.plot)
     return 0
+
+
+def build(folder: Path, length: int, layers: int, titles: list[str] | None) -> dict[str, Path]:
+    """The files of one length, those that are not in ``folder`` yet made there."""
+    from peer_files import FILES
+
+    from mobilebert_lite.config import PRESETS
+    from mobilebert_lite.weights import random_weights
+
+    weights = random_weights(replace(PRESETS["uncased"], num_hidden_layers=layers), {"qa": 2}, seed=1)
+    files = {}
+    for title in titles or FILES:
+        path = folder / f"{title}-{length}.tflite"
+        if not path.exists():
+            path.write_bytes(FILES[title](weights, length))
+        files[title] = path
+    return files
 
 
 if __name__ == "__main__":

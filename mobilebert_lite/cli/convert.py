@@ -55,7 +55,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
 
     The file appears only when its outputs agree with the checkpoint's on texts held aside.
     """
-    from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.cli.output import head_room, progress
     from mobilebert_lite.quantization.recipe import load_recipe
     from mobilebert_lite.tasks import find_task
 
@@ -76,4 +76,6 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
     for result in report.verification:
         click.echo(f"  {result.signature}: same answer on {result.agreement:.1%} of {result.texts} texts, "
                    f"mean relative error {result.error:.2g}")
+    if room := head_room(report.provenance):
+        click.echo(f"  {room}")
     click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mobilebert_lite.cli.output import head_room
+
 if TYPE_CHECKING:
     from mobilebert_lite.inspection import Inspection, TensorInfo
 
@@ -64,6 +66,8 @@ def _print(found: Inspection) -> None:
     for note in found.provenance.get("fusion", []):
         console.print(f"fusion {note['rule']}: {'' if note['applied'] else 'not applied: '}{note['message']}",
                       markup=False)
+    if room := head_room(found.provenance):
+        console.print(room, markup=False)
     if found.provenance:
         console.print(json.dumps(found.provenance, indent=2, ensure_ascii=False), markup=False)
     else:

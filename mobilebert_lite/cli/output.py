@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -21,3 +23,15 @@ def hide_native_logs() -> None:
     os.dup2(sink, 2)
     os.close(sink)
     sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+
+
+def head_room(provenance: Mapping[str, Any]) -> str | None:
+    """How far the file's activations stay from the ends of float16; None for files that are not for GPUs."""
+    found = provenance.get("float16")
+    if not found:
+        return None
+    above, below = found["bits_above"], found["bits_below"]
+    return (f"in float16: largest activation {found['largest']:.4g} ({found['largest_in']}), "
+            + (f"{above:.1f} bits below overflow" if above >= 0 else "OVERFLOWS; let GPUs compute in float32")
+            + f"; smallest typical {found['smallest_typical']:.2g} ({found['smallest_in']}), {below:.1f} bits above "
+              "underflow")

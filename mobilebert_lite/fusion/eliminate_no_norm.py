@@ -18,7 +18,7 @@ import numpy as np
 
 from mobilebert_lite.fusion.algebra import Tensors, absorb, rescale_output, take_norm
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.fusion.stream import block_readers, head_readers, scale_embedding
+from mobilebert_lite.fusion.stream import head_readers, scale_embedding
 
 NAME = "eliminate-no-norm"
 
@@ -69,7 +69,8 @@ def _enter_block(tensors: Tensors, layer: str, stream: Stream, fused: Fused) -> 
     """The dense layers that read the stream between blocks; the block's own stream starts as h itself."""
     gain, shift = stream
     config = fused.config
-    for reader in block_readers(tensors, layer, config):
+    for part in config.stream_readers:
+        reader = f"{layer}.{part}"
         absorb(tensors, reader, gain, shift)
         if f"{reader}.norm.gamma" in tensors:
             rescale_output(tensors, reader, *take_norm(tensors, f"{reader}.norm"))

@@ -9,36 +9,56 @@ import numpy as np
 
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import (
+    centre,
+    centre_keys,
     cls_only,
-    compose_query_key,
     drop_key_bias,
     eliminate_no_norm,
     equalise,
     fold_query_scale,
+    fold_shared_bias,
     fold_value_bias,
     merge_embeddings,
+    merge_projections,
 )
 from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.weights import Weights
 
-# equalise comes after them all, where a recipe asks for it: it needs the ranges of what they leave.
+Rules = dict[str, Callable[[Fused], Fused]]
+
 # Normalisation first: what it leaves behind in biases, the later rules sweep up.
-RULES: dict[str, Callable[[Fused], Fused]] = {rule.NAME: rule.apply for rule in (
-    fold_query_scale, merge_embeddings, eliminate_no_norm, compose_query_key, drop_key_bias, fold_value_bias, cls_only)}
+RULES: Rules = {rule.NAME: rule.apply for rule in (
+    fold_query_scale, merge_embeddings, eliminate_no_norm, fold_shared_bias, drop_key_bias, fold_value_bias, cls_only)}
+# Here stand those that need calibration, where a recipe asks for them: they want the ranges of what the rules above
+# leave, and know dense layers by the names that the rules below take away.
+CALIBRATED = (centre_keys.NAME, equalise.NAME, centre.NAME)
+LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections,)}
+
+NAMES = (*RULES, *CALIBRATED, *LAST_RULES)
 
 
 def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32) -> Fused:
-    """``weights`` for ``task`` after every rule but those in ``without``, rounded once to ``dtype``.
+    """``weights`` for ``task`` after every rule of RULES but those in ``without``, rounded once to ``dtype``.
 
     The function is the same. Raises ConversionError for an unknown rule.
     """
-    known = [*RULES, equalise.NAME, "all"]
-    unknown = sorted(set(without) - set(known))
+    unknown = sorted(set(without) - {*NAMES, "all"})
     if unknown:
-        raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join(known)}")
-    fused = Fused(weights.config, task, cast(weights.tensors, np.float64))
-    for name, rule in RULES.items():
+        raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join([*NAMES, 'all'])}")
+    fused = _apply(RULES, Fused(weights.config, task, cast(weights.tensors, np.float64)), without)
+    return replace(fused, tensors=cast(fused.tensors, dtype))
+
+
+def fuse_last(fused: Fused, without: Collection[str] = ()) -> Fused:
+    """``fused``, with its channels balanced or not, after LAST_RULES but those in ``without``."""
+    dtype = fused.tensors["embeddings.position"].dtype.type
+    fused = _apply(LAST_RULES, fused, without)
+    return replace(fused, tensors=cast(fused.tensors, dtype))
+
+
+def _apply(rules: Rules, fused: Fused, without: Collection[str]) -> Fused:
+    for name, rule in rules.items():
         off = name in without or "all" in without
         fused = fused.refused(name, "switched off, or of no use in this mode") if off else rule(fused)
-    return replace(fused, tensors=cast(fused.tensors, dtype))
+    return fused

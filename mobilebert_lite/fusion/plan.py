@@ -48,6 +48,10 @@ class Fused:
         return replace(self, tensors=self.tensors if tensors is None else dict(tensors), plan=plan or self.plan,
                        notes=(*self.notes, Note(rule, True, message)))
 
+    def with_tensors(self, tensors: Mapping[str, np.ndarray]) -> Fused:
+        """The same with other values."""
+        return replace(self, tensors=dict(tensors))
+
     def refused(self, rule: str, reason: str) -> Fused:
         """Unchanged, with the reason."""
         return replace(self, notes=(*self.notes, Note(rule, False, reason)))
@@ -60,3 +64,8 @@ class Fused:
     def layers(self) -> list[str]:
         """``layers.0``, ``layers.1``, …"""
         return [f"layers.{i}" for i in range(self.config.num_hidden_layers)]
+
+    @property
+    def normalises(self) -> bool:
+        """Whether a residual stream still passes through a normalisation."""
+        return any(name.endswith("norm.gamma") for name in self.tensors)

@@ -20,16 +20,6 @@ def scale_embedding(tensors: Tensors, gain: np.ndarray, config: MobileBertConfig
             tensors[f"embeddings.{summand}"] = tensors[f"embeddings.{summand}"] * gain
 
 
-def block_readers(tensors: Tensors, layer: str, config: MobileBertConfig) -> list[str]:
-    """Dense layers of a block with bottlenecks that read the stream."""
-    readers = [f"{layer}.bottleneck.input"]
-    if config.use_bottleneck_attention:
-        return readers
-    if f"{layer}.bottleneck.attention.kernel" in tensors:
-        return [*readers, f"{layer}.bottleneck.attention", f"{layer}.attention.value"]
-    return [*readers, *(f"{layer}.attention.{part}" for part in ("query", "key", "value"))]
-
-
 def head_readers(tensors: Tensors) -> list[str]:
     """Dense layers that read the last hidden states; with a pooler, classifiers read its output instead."""
     pooled = () if "pooler.kernel" in tensors else ("classifier", "nsp")

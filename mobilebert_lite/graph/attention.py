@@ -21,22 +21,21 @@ def mask_bias(mask: tf.Tensor, constant: float = MASK_CONSTANT, dtype: tf.DType 
     return tf.reshape(missing * constant, [-1, 1, 1, mask.shape[1]])
 
 
-def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query_input: tf.Tensor, key_input: tf.Tensor,
-           value_input: tf.Tensor, bias: tf.Tensor, plan: Plan, tap: Tap = untapped) -> tf.Tensor:
+def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query: tf.Tensor, key: tf.Tensor,
+           value: tf.Tensor, bias: tf.Tensor, plan: Plan, tap: Tap = untapped) -> tf.Tensor:
     """softmax(QKᵀ/√d + bias)·V and the output projection.
 
-    *Shape:* (batch, rows, width), (batch, seq, width) twice, (batch, 1, 1, seq) → (batch, rows, block)
+    *Shape:* (batch, rows, block), (batch, seq, block) twice, (batch, 1, 1, seq) → (batch, rows, block)
     """
     def split(x: tf.Tensor) -> tf.Tensor:
         x = tf.reshape(x, [-1, x.shape[1], config.num_attention_heads, config.head_size])
         return tf.transpose(x, [0, 2, 1, 3])
 
-    query = dense(tensors, f"{scope}.query", query_input)
     if not plan.query_scaled:
         query *= 1.0 / math.sqrt(config.head_size)
     query = split(tap(f"{scope}.query", query))
-    key = split(tap(f"{scope}.key", dense(tensors, f"{scope}.key", key_input)))
-    value = split(tap(f"{scope}.value", dense(tensors, f"{scope}.value", value_input)))
+    key = split(tap(f"{scope}.key", key))
+    value = split(tap(f"{scope}.value", value))
     probabilities = tf.nn.softmax(tf.matmul(query, key, transpose_b=True) + bias)
     context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])
     context = tf.reshape(context, [-1, context.shape[1], config.block_size])

@@ -29,19 +29,29 @@ def embed(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, segment_id
 
 
 def lookup_words(tensors: Tensors, ids: tf.Tensor) -> tf.Tensor:
-    """Word vectors of ``ids``; an int8 table is widened after the gather, row by row."""
-    rows = lookup(tensors["embeddings.word"], ids)
-    scale = tensors.get("embeddings.word.scale")
-    return rows if scale is None else tf.cast(rows, scale.dtype) * lookup(scale, ids)
+    """Word vectors of ``ids``; an int8 table is widened after the gather, row by row.
+
+    With ``embeddings.word.low`` the table holds the high bytes of sixteen bits and this the low ones.
+    *Shape:* (batch, seq) → (batch, seq, width)
+    """
+    table, scale = tensors["embeddings.word"], tensors.get("embeddings.word.scale")
+    rows = _rows(table, ids)
+    if scale is not None:
+        rows = tf.cast(rows, scale.dtype)
+        if "embeddings.word.low" in tensors:
+            rows += tf.cast(_rows(tensors["embeddings.word.low"], ids), scale.dtype) / 256.0
+        rows *= _rows(scale, ids)
+    return tf.reshape(rows, [-1, ids.shape[1], table.shape[1]])
 
 
 def lookup(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-    """Rows of ``table``. *Shape:* (batch, seq) → (batch, seq, width)
+    """Rows of ``table``. *Shape:* (batch, seq) → (batch, seq, width)"""
+    return tf.reshape(_rows(table, ids), [-1, ids.shape[1], table.shape[1]])
 
-    The indices are flattened first: the GPU accelerator gathers with 1-D indices only.
-    """
-    rows = tf.gather(table, tf.reshape(ids, [-1]))
-    return tf.reshape(rows, [-1, ids.shape[1], table.shape[1]])
+
+def _rows(table: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """Rows of ``table``, one after the other: the GPU accelerator gathers with 1-D indices only."""
+    return tf.gather(table, tf.reshape(ids, [-1]))
 
 
 def trigrams(x: tf.Tensor) -> tf.Tensor:

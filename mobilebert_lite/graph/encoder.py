@@ -8,7 +8,7 @@ from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph.attention import MASK_CONSTANT, attend, mask_bias
 from mobilebert_lite.graph.embeddings import embed, lookup
-from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, untapped
+from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, project, untapped
 
 
 def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
@@ -38,12 +38,16 @@ def tabulated_mask_bias(mask: tf.Tensor, constant: float, dtype: tf.DType = tf.f
 def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, bias: tf.Tensor, plan: Plan,
           tap: Tap = untapped, first_row: bool = False) -> tf.Tensor:
     """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden), or (batch, 1, hidden) with ``first_row``"""
-    inner, query_input, value_input = block_inputs(tensors, scope, config, x)
-    key_input = query_input
+    read = project(tensors, scope, config.stream_readers, x, config)
+    inner = read.get("bottleneck.input", x)
+    shared = inner
+    if "bottleneck.attention" in read:
+        shared = tap(f"{scope}.bottleneck.attention", read["bottleneck.attention"])
+    read |= project(tensors, scope, config.bottleneck_readers, shared, config)
+    query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
     if first_row:
-        x = tf.slice(x, [0, 0, 0], [x.shape[0] or -1, 1, config.hidden_size])
-        inner, query_input, _ = block_inputs(tensors, scope, config, x)
-    attended = attend(tensors, f"{scope}.attention", config, query_input, key_input, value_input, bias, plan, tap)
+        x, inner, query = (_first_row(one) for one in (x, inner, query))
+    attended = attend(tensors, f"{scope}.attention", config, query, key, value, bias, plan, tap)
     inner = residual(tensors, f"{scope}.attention.norm", attended, inner, config)
     for j in range(config.num_feedforward_networks):
         inner = feed_forward(tensors, f"{scope}.ffn.{j}", config, tap(f"{scope}.ffn.{j}.inner", inner), tap)
@@ -62,19 +66,6 @@ def residual(tensors: Tensors, scope: str, branch: tf.Tensor, stream: tf.Tensor,
     return norm(tensors, scope, summed, config)
 
 
-def block_inputs(tensors: Tensors, scope: str, config: MobileBertConfig,
-                 x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The block's own residual, what query and key read, and what value reads."""
-    if not config.use_bottleneck:
-        return x, x, x
-    inner = _bottleneck(tensors, f"{scope}.bottleneck.input", config, x)
-    if config.use_bottleneck_attention:
-        return inner, inner, inner
-    if f"{scope}.bottleneck.attention.kernel" in tensors:
-        return inner, _bottleneck(tensors, f"{scope}.bottleneck.attention", config, x), x
-    return inner, x, x
-
-
 def feed_forward(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor,
                  tap: Tap = untapped) -> tf.Tensor:
     """One feed-forward network with its residual. *Shape:* (batch, seq, block) → (batch, seq, block)"""
@@ -82,5 +73,6 @@ def feed_forward(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.T
     return residual(tensors, f"{scope}.norm", dense(tensors, f"{scope}.output", hidden), x, config)
 
 
-def _bottleneck(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor) -> tf.Tensor:
-    return norm(tensors, f"{scope}.norm", dense(tensors, scope, x), config)
+def _first_row(x: tf.Tensor) -> tf.Tensor:
+    """*Shape:* (batch, seq, channels) → (batch, 1, channels)"""
+    return tf.slice(x, [0, 0, 0], [x.shape[0] or -1, 1, x.shape[2]])

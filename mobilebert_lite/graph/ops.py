@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.weights import merged_name
 
 Tensors = Mapping[str, tf.Tensor]
 # Called with the name and the value of each activation that can be measured or replaced; returns what to go on with.
@@ -24,6 +25,22 @@ def dense(tensors: Tensors, scope: str, x: tf.Tensor) -> tf.Tensor:
         y = tf.matmul(x, tensors[f"{scope}.kernel"])
         bias = tensors.get(f"{scope}.bias")
         return y if bias is None else y + bias
+
+
+def project(tensors: Tensors, scope: str, parts: Sequence[str], x: tf.Tensor,
+            config: MobileBertConfig) -> dict[str, tf.Tensor]:
+    """What the dense layers ``parts`` of the block ``scope`` make of ``x``, each with its normalisation.
+
+    *Shape:* (batch, seq, in) → (batch, seq, block) each. Where fusion has merged the layers, slices of one product.
+    """
+    merged = f"{scope}.{merged_name(parts)}"
+    if len(parts) < 2 or f"{merged}.kernel" not in tensors:
+        return {part: norm(tensors, f"{scope}.{part}.norm", dense(tensors, f"{scope}.{part}", x), config)
+                for part in parts}
+    together, width = dense(tensors, merged, x), config.block_size
+    # XNNPACK slices only where every size is spelt out; -1 is for the open batch size of training.
+    size = [together.shape[0] or -1, together.shape[1], width]
+    return {part: tf.slice(together, [0, 0, i * width], size) for i, part in enumerate(parts)}
 
 
 def norm(tensors: Tensors, scope: str, x: tf.Tensor, config: MobileBertConfig) -> tf.Tensor:

@@ -46,29 +46,29 @@ class Network(tf.Module):
         specs = [tf.TensorSpec([batch, length], tf.int32, name=name) for name in INPUTS]
         return tf.function(self.__call__, autograph=False).get_concrete_function(*specs)
 
-    def channel_maxima(self, inputs: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """Largest absolute value of each channel of every tapped activation, by name, padding left out.
+    def channel_ranges(self, inputs: Sequence[Mapping[str, np.ndarray]], padding: bool = False
+                       ) -> dict[str, np.ndarray]:
+        """Least and greatest value of each channel of every tapped activation, by name; without ``padding``, zero is
+        always within.
 
-        *Shape:* the inputs of one length → float32 [channels] each
+        *Shape:* the inputs of one length → float32 [2, channels] each
         """
         def observe(ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor) -> dict[str, tf.Tensor]:
             found: dict[str, tf.Tensor] = {}
             read = tf.cast(mask, tf.float32)[:, :, tf.newaxis]
 
             def tap(name: str, x: tf.Tensor) -> tf.Tensor:
-                rows = x if x.shape[1] == 1 else x * read
-                found[name] = tf.reduce_max(tf.abs(rows), axis=[0, 1])
+                rows = x if padding or x.shape[1] == 1 else x * read
+                found[name] = tf.stack([tf.reduce_min(rows, axis=[0, 1]), tf.reduce_max(rows, axis=[0, 1])])
                 return x
 
             encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant, self.plan, tap)
             return found
 
         function = tf.function(observe, autograph=False)
-        maxima: dict[str, np.ndarray] = {}
-        for one in inputs:
-            for name, value in function(*(tf.constant(one[name], tf.int32) for name in INPUTS)).items():
-                maxima[name] = np.maximum(maxima.get(name, 0.0), value.numpy())
-        return maxima
+        each = [function(*(tf.constant(one[name], tf.int32) for name in INPUTS)) for one in inputs]
+        return {name: np.stack([np.min([found[name][0] for found in each], axis=0),
+                                np.max([found[name][1] for found in each], axis=0)]) for name in each[0]}
 
     def run(self, inputs: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
         """Float outputs for each of ``inputs`` (all of one length), the reference that a file is held against."""

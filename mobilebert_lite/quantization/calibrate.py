@@ -3,90 +3,90 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import operator_name
 from mobilebert_lite.errors import ConversionError
 
 Ranges = dict[str, tuple[float, float]]
+# Signature -> its inputs, text by text.
 Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
-# Index of a tensor -> whether its third axis are the tokens, as in [1, A, S, …].
-Watched = Mapping[int, bool]
-Values = Callable[[Watched], Iterable[tuple[int, np.ndarray]]]
-
-# What computes with heads apart from each other; a TRANSPOSE may bring [1, S, A, d].
-_BY_HEAD = ("BATCH_MATMUL", "ADD", "SOFTMAX")
 
 
 def measure_ranges(content: bytes, samples: Samples, threads: int = 2) -> Ranges:
-    """Least and greatest value of every float activation, by tensor name, over ``samples`` (signature -> inputs).
+    """Least and greatest value of every float activation, by tensor name.
 
-    True extremes: a moving average would clip what rare texts reach, and costs accuracy. Raises ConversionError
-    naming the tensor when an activation is not finite.
+    True extremes: a moving average would clip what rare texts reach, and costs accuracy. The first signature is run;
+    the others compute the same activations and get its ranges, so that scales and biases are equal and stored once,
+    and the longest length answers exactly as in a file of its own. One that TensorFlow drew with other operators is
+    run for itself. Raises ConversionError naming the tensor when an activation is not finite.
     """
     model = read_model(content)
+    subgraphs = {definition.signatureKey.decode(): model.subgraphs[definition.subgraphIndex]
+                 for definition in model.signatureDefs}
+    first, *others = subgraphs.values()
+    alike = [subgraph for subgraph in others if _codes(subgraph) == _codes(first)]
     ranges: Ranges = {}
-    for subgraph, values in observe(content, model, samples, threads):
-        for index, value in values(_activations(model, subgraph)):
-            _widen(ranges, subgraph.tensors[index].name.decode(), value)
-    tie(model, ranges)
+    run = {name: samples.get(name, ()) for name, subgraph in subgraphs.items()
+           if not any(subgraph is other for other in alike)}
+    for tensor, value in activations(content, run, threads):
+        _widen(ranges, tensor, value)
+    for subgraph in alike:
+        _copy(ranges, first, subgraph)
     return ranges
 
 
-def observe(content: bytes, model: Any, samples: Samples, threads: int) -> Iterator[tuple[Any, Values]]:
-    """Run every text; yields the subgraph it ran in and a function that reads tensors: indices → (index, value).
-
-    Values are without padding. ``model`` is the object form of ``content``, a float file.
-    """
+def activations(content: bytes, samples: Samples, threads: int = 2, padding: bool = False,
+                names: Collection[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and value of every float activation (or those of ``names``) for each input of ``samples``, with or without
+    ``padding``."""
     from ai_edge_litert.interpreter import Interpreter
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that preserving all tensors is for debugging
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True, num_threads=threads)
-    for definition in model.signatureDefs:
-        name, number = definition.signatureKey.decode(), definition.subgraphIndex
+    model = read_model(content)
+    places = {definition.signatureKey.decode(): int(definition.subgraphIndex) for definition in model.signatureDefs}
+    for name, given in samples.items():
+        watched = [one for one in _activations(model.subgraphs[places[name]]) if names is None or one[1] in names]
         runner = interpreter.get_signature_runner(name)
-        for inputs in samples.get(name, ()):
+        for inputs in given:
             runner(**inputs)
-            yield model.subgraphs[number], partial(_read, interpreter, number, inputs["mask"].astype(bool))
+            for index, tensor in watched:
+                value = interpreter.get_tensor(index, places[name])
+                yield tensor, value if padding else _read_part(value, inputs)
 
 
-def _read(interpreter: Any, subgraph: int, mask: np.ndarray, wanted: Watched) -> Iterator[tuple[int, np.ndarray]]:
-    for index, by_head in wanted.items():
-        yield index, _read_part(interpreter.get_tensor(index, subgraph), mask, by_head)
+def _codes(subgraph: Any) -> list[int]:
+    return [operator.opcodeIndex for operator in subgraph.operators]
 
 
-def tie(model: Any, ranges: Ranges) -> None:
-    """One range for the same activation at every length, so that scales and biases are equal and stored once."""
-    shapes = [[operator.opcodeIndex for operator in subgraph.operators] for subgraph in model.subgraphs]
-    # A length that TensorFlow drew otherwise keeps ranges of its own.
-    alike = [subgraph for subgraph, shape in zip(model.subgraphs, shapes, strict=True) if shape == shapes[0]]
-    for operators in zip(*(subgraph.operators for subgraph in alike), strict=True):
-        names = [subgraph.tensors[operator.outputs[0]].name.decode()
-                 for subgraph, operator in zip(alike, operators, strict=True)]
-        known = [ranges[name] for name in names if name in ranges]
-        if known:
-            ranges.update(dict.fromkeys(names, (min(low for low, _ in known), max(high for _, high in known))))
+def _copy(ranges: Ranges, measured: Any, subgraph: Any) -> None:
+    """The ranges of ``measured`` also under the names that ``subgraph`` has for the same activations."""
+    for theirs, ours in zip(measured.operators, subgraph.operators, strict=True):
+        for source, target in zip(theirs.outputs, ours.outputs, strict=True):
+            name = measured.tensors[source].name.decode()
+            if name in ranges:
+                ranges[subgraph.tensors[target].name.decode()] = ranges[name]
 
 
-def _activations(model: Any, subgraph: Any) -> Watched:
-    """Every float tensor that some operator computes."""
-    return {int(index): operator_name(model.operatorCodes[operator.opcodeIndex]) in _BY_HEAD
-            for operator in subgraph.operators for index in operator.outputs
-            if subgraph.tensors[index].type == schema().TensorType.FLOAT32}
+def _activations(subgraph: Any) -> list[tuple[int, str]]:
+    """Index and name of every float tensor that some operator computes."""
+    computed = sorted({int(index) for operator in subgraph.operators for index in operator.outputs})
+    return [(index, subgraph.tensors[index].name.decode()) for index in computed
+            if subgraph.tensors[index].type == schema().TensorType.FLOAT32]
 
 
-def _read_part(value: np.ndarray, mask: np.ndarray, by_head: bool) -> np.ndarray:
-    """The rows of tokens in an activation [1, S, C] or, ``by_head``, [1, A, S, …]: what stands at padding reaches no
-    answer, and may be extreme."""
+def _read_part(value: np.ndarray, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The rows of tokens in an activation [1, S, C], or [1, A, S, …] of the attention: what stands at padding reaches
+    no answer, and may be extreme."""
+    mask = inputs["mask"].astype(bool)
     if value.ndim == 3 and value.shape[:2] == mask.shape:
         return value[mask]
-    if by_head and value.ndim == 4 and value.shape[2] == mask.shape[1]:
+    if value.ndim == 4 and value.shape[2] == mask.shape[1] != value.shape[1]:
         return value[:, :, mask[0]]
     return value
 

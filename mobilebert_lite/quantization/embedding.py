@@ -1,11 +1,12 @@
 """The word table in eight or sixteen bits; ai-edge-quantizer leaves the table of a GATHER in float.
 
-int8: row by row, because word vectors differ in size by an order of magnitude and one scale for the whole table
-would spend most of its steps on a few rare words. The graph gathers int8 rows and widens only those
+Row by row, because word vectors differ in size by an order of magnitude and one scale for the whole table would spend
+most of its steps on a few rare words. The graph gathers int8 rows and widens only those
 (``graph.embeddings.lookup_words``).
 
-float16: no runtime gathers float16 rows, so the table is widened once, when the model is loaded: a DEQUANTIZE of a
-constant is computed at the first inference and kept (tensorflow/lite/kernels/dequantize.cc).
+Sixteen bits are two int8 tables, the high and the low byte: no runtime gathers float16 rows, and the LiteRT GPU
+accelerator gathers no type but float32 and int8. A step is 1/65,024 of the row's range, finer than float16 for
+all but the smallest numbers of a row.
 """
 
 from __future__ import annotations
@@ -15,51 +16,49 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.flatbuffer import add_buffer, add_operator_code, schema
+from mobilebert_lite.converters.flatbuffer import add_operator_code, schema
 from mobilebert_lite.converters.op_versions import operator_name
-from mobilebert_lite.errors import ConversionError
 
-TABLE, SCALE = "embeddings.word", "embeddings.word.scale"
+TABLE, LOW, SCALE = "embeddings.word", "embeddings.word.low", "embeddings.word.scale"
 
 
-def quantise_rows(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """``tensors`` with the word table as int8 [V,E] and its scales as float32 [V,1]."""
+def quantise_rows(tensors: Mapping[str, np.ndarray], word_table: str) -> dict[str, np.ndarray]:
+    """``tensors`` with the word table in the format ``word_table``, int8 or int16.
+
+    int8: [V,E] and its scales, float32 [V,1]. int16: q = 256·high + low, each int8 [V,E], and the scales of q/256.
+    """
     table = tensors[TABLE]
     scale = np.abs(table).max(axis=1, keepdims=True) / 127.0
     scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
-    return {**tensors, TABLE: np.rint(table / scale).astype(np.int8), SCALE: scale}
+    if word_table == "int8":
+        return {**tensors, TABLE: np.rint(table / scale).astype(np.int8), SCALE: scale}
+    steps = np.rint(table / scale * 256.0)
+    high = np.floor((steps + 128.0) / 256.0)  # leaves a remainder from -128 to 127
+    return {**tensors, TABLE: high.astype(np.int8), LOW: (steps - 256.0 * high).astype(np.int8), SCALE: scale}
 
 
-def halve_table(model: Any, words: int) -> None:
-    """Store the table of ``words`` rows in ``model`` as float16, in place.
+def dequantise_rows(model: Any) -> None:
+    """Widen the gathered int8 rows of ``model`` by DEQUANTIZE with scale 1 where the graph has CAST, in place.
 
-    Raises ConversionError when a value lies beyond what float16 holds.
+    The numbers are the same. The LiteRT GPU accelerator (2.3) crashes on a CAST of int8.
     """
-    kinds = schema().TensorType
-    halves: dict[int, int] = {}
     for subgraph in model.subgraphs:
-        for gather in [operator for operator in subgraph.operators
-                       if operator_name(model.operatorCodes[operator.opcodeIndex]) == "GATHER"]:
-            table = subgraph.tensors[gather.inputs[0]]
-            if table.type != kinds.FLOAT32 or table.shape[0] != words:
+        made_by = {int(operator.outputs[0]): operator for operator in subgraph.operators}
+        for operator in subgraph.operators:
+            rows = subgraph.tensors[operator.inputs[0]] if len(operator.inputs) else None
+            if _name(model, operator) != "CAST" or rows is None or rows.type != schema().TensorType.INT8:
                 continue
-            if table.buffer not in halves:
-                halves[table.buffer] = add_buffer(model, _half(model.buffers[table.buffer].data))
-            stored = schema().TensorT()
-            stored.name, stored.shape, stored.type = table.name + b".half", table.shape, kinds.FLOAT16
-            stored.buffer, table.buffer = halves[table.buffer], 0
-            subgraph.tensors.append(stored)
-            widen = schema().OperatorT()
-            widen.opcodeIndex = add_operator_code(model, "DEQUANTIZE")
-            widen.inputs, widen.outputs = [len(subgraph.tensors) - 1], [int(gather.inputs[0])]
-            subgraph.operators.insert(0, widen)
-    for buffer in halves:
-        model.buffers[buffer].data = None
+            operator.opcodeIndex = add_operator_code(model, "DEQUANTIZE")
+            operator.builtinOptions, operator.builtinOptionsType = None, 0
+            table = subgraph.tensors[made_by[int(operator.inputs[0])].inputs[0]]
+            rows.quantization = table.quantization = _unit_scale()
 
 
-def _half(data: np.ndarray) -> np.ndarray:
-    values = data.view(np.float32)
-    largest = float(np.abs(values).max())
-    if largest > np.finfo(np.float16).max:
-        raise ConversionError(f"the word table holds {largest:.3g}, beyond float16 (65504); use --quantize int8")
-    return values.astype(np.float16)
+def _name(model: Any, operator: Any) -> str:
+    return operator_name(model.operatorCodes[operator.opcodeIndex])
+
+
+def _unit_scale() -> Any:
+    quantization = schema().QuantizationParametersT()
+    quantization.scale, quantization.zeroPoint = np.ones(1, np.float32), np.zeros(1, np.int64)
+    return quantization

@@ -25,7 +25,7 @@ from mobilebert_lite.quantization.calibrate import Ranges
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
 
-WORD_TABLES = ("float32", "float16", "int8")
+WORD_TABLES = ("float32", "int16", "int8")
 # float32: left alone. int8, int4: a scale per channel. int4-block32: one for every 32 inputs of a channel.
 # int8-tensor: one scale, for old runtimes.
 WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8, "int4": 4, "int4-block32": 4}
@@ -93,6 +93,9 @@ class Recipe:
     integer: bool = False
     # What is added to the scores of padding positions.
     mask_constant: float = -10000.0
+    # Whether GPUs compute the file in float16, so that activations must stay within it (fusion.centre_keys; without
+    # equalise, which leaves channels of order one whatever their units were, fusion.centre).
+    float16: bool = False
     # Fusion rules that do not pay in this mode.
     without: tuple[str, ...] = ()
     # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.

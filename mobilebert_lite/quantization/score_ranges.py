@@ -16,9 +16,9 @@ import numpy as np
 
 from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.converters.op_versions import operator_name
-from mobilebert_lite.quantization.calibrate import Ranges, Samples, observe, tie
+from mobilebert_lite.quantization.calibrate import Ranges, Samples, activations
 
-# Texts for each signature and rows of scores for each softmax: more change little.
+# Texts and rows of scores for each softmax: more change little.
 TEXTS, ROWS = 48, 2048
 
 # What is tried. The upper end: shares of the greatest score.
@@ -32,23 +32,22 @@ LOW_ROWS = (0.0, 1.0, 5.0, 25.0)
 def fit_scores(content: bytes, samples: Samples, ranges: Ranges, bits: int, threads: int = 2) -> Ranges:
     """``ranges`` with those of attention scores fitted for activations of so many ``bits``.
 
-    ``content`` is the float file that they were measured on.
+    ``content`` is the float file that they were measured on. Its first signature is run, for all others.
     """
     model = read_model(content)
-    few = {name: rows[::max(1, len(rows) // TEXTS)][:TEXTS] for name, rows in samples.items()}
+    name, rows = next(iter(samples.items()))
+    wanted = [_name(model.subgraphs[0], scores[0]) for scores in score_tensors(model, model.subgraphs[0])]
     seen: dict[str, list[np.ndarray]] = {}
-    for subgraph, values in observe(content, model, few, threads):
-        for index, value in values({scores[0]: True for scores in score_tensors(model, subgraph)}):
-            rows = value.reshape(-1, value.shape[-1])
-            seen.setdefault(_name(subgraph, index), []).append(rows[::max(1, len(rows) * TEXTS // ROWS)])
+    few = {name: rows[::max(1, len(rows) // TEXTS)][:TEXTS]}
+    for tensor, value in activations(content, few, threads, names=wanted):
+        each = value.reshape(-1, value.shape[-1])
+        seen.setdefault(tensor, []).append(each[::max(1, len(each) * TEXTS // ROWS)])
+    found = [best_range(np.concatenate(seen[tensor]), bits) for tensor in wanted]
     fitted = dict(ranges)
     for subgraph in model.subgraphs:
-        for scores in score_tensors(model, subgraph):
-            if found := seen.get(_name(subgraph, scores[0])):
-                # Before and after the mask in one range: adding it then rounds nothing.
-                fitted.update(dict.fromkeys([_name(subgraph, index) for index in scores],
-                                            best_range(np.concatenate(found), bits)))
-    tie(model, fitted)
+        for scores, best in zip(score_tensors(model, subgraph), found, strict=True):
+            # Before and after the mask in one range: adding it then rounds nothing.
+            fitted.update({_name(subgraph, index): best for index in scores})
     return fitted
 
 

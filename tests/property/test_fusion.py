@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import RULES, fuse
+from mobilebert_lite.fusion import centre, centre_keys, equalise, merge_projections
+from mobilebert_lite.fusion.channels import stretches
+from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.fusion.stream import block_readers, scale_embedding
+from mobilebert_lite.fusion.stream import scale_embedding
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.weights import Weights, random_weights
@@ -100,16 +103,16 @@ def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> Non
 @given(networks(), st.integers(0, 2**31))
 def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
-    assert_same(weights, task, fuse(weights, task, dtype=np.float64), seed)
+    assert_same(weights, task, fuse_last(fuse(weights, task, dtype=np.float64)), seed)
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [*RULES, *LAST_RULES])
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(networks(), st.integers(0, 2**31))
 def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
-    fused = fuse(weights, task, [other for other in RULES if other != rule], np.float64)
-    assert_same(weights, task, fused, seed)
+    others = [other for other in NAMES if other != rule]
+    assert_same(weights, task, fuse_last(fuse(weights, task, others, np.float64), others), seed)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -117,14 +120,70 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
 def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    assert_same(weights, task, equalise.apply(fused, maxima(fused, seed)), seed)
+    assert_same(weights, task, fuse_last(equalise.apply(fused, ranges(fused, seed))), seed)
 
 
-def maxima(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(normalization_type="no_norm"), st.integers(0, 2**31))
+def test_centring_changes_no_bit(network: Network, seed: int) -> None:
+    weights, task = hostile_weights(*network), network[1]
+    fused = fuse(weights, task, dtype=np.float64)
+    expected, actual = run(fused, seed), run(centre.apply(fused, ranges(fused, seed)), seed)
+    for name, value in expected.items():
+        assert np.array_equal(actual[name], value), name
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.integers(0, 2**31))
+def test_centring_keys_changes_nothing(network: Network, seed: int) -> None:
+    """Queries a million times as large take every score that is not zero beyond float16."""
+    fused = fuse(hostile_weights(*network), network[1], dtype=np.float64)
+    loud = fused.with_tensors({name: value * (1e6 if "attention.query" in name else 1)
+                               for name, value in fused.tensors.items()})
+    centred = centre_keys.apply(loud, ranges(loud, seed))
+    expected, actual = run(loud, seed), run(centred, seed)
+    for name, value in expected.items():
+        assert np.abs(actual[name] - value).max() <= TOLERANCE * max(np.abs(value).max(), 1e-3), name
+    low, high = ranges(centred, seed)["layers.0.attention.key"]
+    if centred.notes[-1].applied and "layers.0.attention.key.bias" in centred.tensors:
+        np.testing.assert_allclose(low, -high, atol=1e-9 * np.abs(high).max())
+
+
+def test_keys_are_centred_only_where_scores_are_large() -> None:
+    """16 of 16 channels in 4 heads; the bound is that of the loudest head."""
+    query, key = np.array([np.zeros(16), np.arange(16)]), np.array([-np.ones(16), np.full(16, 3.0)])
+    assert centre_keys.score_bound(query, key, 4) == 3 * (12 + 13 + 14 + 15)
+    assert centre_keys.score_bound(query, key, 1) == 3 * 120
+    fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
+    quiet = centre_keys.apply(fused, ranges(fused))
+    assert not quiet.notes[-1].applied
+    assert quiet.tensors is fused.tensors
+    found = ranges(fused)
+    found["layers.1.attention.query"] = found["layers.1.attention.query"] * 1e6
+    loud = centre_keys.apply(fused, found)
+    assert [name for name in loud.tensors if name not in fused.tensors] == ["layers.1.attention.key.bias"]
+
+
+def test_centred_channels_lie_around_two() -> None:
+    """Whatever the units of a checkpoint: values, hidden and shared inputs exactly, streams as near as one vector for
+    all blocks can be."""
+    weights = hostile_weights(PLAIN, "qa", False, 5)
+    fused = fuse(weights, "qa", dtype=np.float64)
+    found = ranges(centre.apply(fused, ranges(fused)))
+    for name, (low, high) in found.items():
+        loudest = np.maximum(-low, high).max()
+        if name.endswith(("value", "hidden", "bottleneck.attention")):
+            assert 2 ** 0.5 <= loudest <= 2 ** 1.5, name
+        elif name.endswith(("stream", "inner")):
+            assert loudest <= 2 ** (1.5 + centre.MOST_BITS), name
+    assert max(np.abs(ends).max() for name, ends in ranges(fused).items() if "stream" in name) > 2 ** 9
+
+
+def ranges(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def tap(name: str, x: tf.Tensor) -> tf.Tensor:
-        found[name] = np.abs(x.numpy()).max(axis=(0, 1))
+        found[name] = np.stack([x.numpy().min(axis=(0, 1)), x.numpy().max(axis=(0, 1))])
         return x
 
     tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
@@ -161,6 +220,35 @@ def test_layer_norm_is_refused_with_the_reason() -> None:
     assert "layers.0.ffn.0.norm.gamma" in fused.tensors
 
 
+def kernels(fused: Fused, layer: str = "layers.0.") -> set[str]:
+    """The dense layers of a block, but those of the feed-forward networks."""
+    return {name.removeprefix(layer).removesuffix(".kernel") for name in fused.tensors
+            if name.startswith(layer) and name.endswith(".kernel") and ".ffn." not in name}
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({}, {"bottleneck.attention-attention.value-bottleneck.input", "attention.query-attention.key"}),
+    ({"use_bottleneck_attention": True}, {"bottleneck.input", "attention.query-attention.key-attention.value"}),
+    ({"key_query_shared_bottleneck": False},
+     {"attention.query-attention.key-attention.value-bottleneck.input"}),
+    # A normalisation follows the bottlenecks, so only query and key can be merged.
+    ({"normalization_type": "layer_norm"},
+     {"bottleneck.attention", "attention.value", "bottleneck.input", "attention.query-attention.key"})])
+def test_layers_that_read_the_same_are_merged(changes: dict[str, object], expected: set[str]) -> None:
+    config = MobileBertConfig(**{**vars(PLAIN), **changes})
+    fused = fuse_last(fuse(random_weights(config, {"qa": 2}), "qa"))
+    assert kernels(fused) == expected | {"attention.output", "output"}
+    assert fused.notes[-1].rule == merge_projections.NAME
+
+
+def test_a_shared_bias_is_left_where_a_normalisation_follows() -> None:
+    weights = random_weights(PLAIN, {"qa": 2})
+    assert "layers.0.bottleneck.attention.bias" not in fuse(weights, "qa").tensors
+    kept = fuse(weights, "qa", ["eliminate-no-norm"])
+    assert "layers.0.bottleneck.attention.bias" in kept.tensors
+    assert "normalisation" in next(note.message for note in kept.notes if note.rule == "fold-shared-bias")
+
+
 def test_a_rule_can_be_switched_off() -> None:
     weights = random_weights(PLAIN, {"qa": 2})
     assert "layers.0.attention.key.bias" in fuse(weights, "qa", ["drop-key-bias"]).tensors
@@ -183,18 +271,21 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
     moved = {name: value.astype(np.float64) for name, value in fused.tensors.items()}
     scale_embedding(moved, scale, PLAIN)
     for layer in fused.layers:
-        for reader in block_readers(moved, layer, PLAIN):
-            moved[f"{reader}.kernel"] /= scale[:, None]
+        for part in PLAIN.stream_readers:
+            moved[f"{layer}.{part}.kernel"] /= scale[:, None]
         for part in ("kernel", "bias"):
             moved[f"{layer}.output.{part}"] *= scale
     moved["qa.kernel"] /= scale[:, None]
     rewritten = Fused(fused.config, "qa", {name: value.astype(np.float32) for name, value in moved.items()}, fused.plan)
-    once, twice = (equalise.apply(one, maxima(one)).tensors for one in (fused, rewritten))
+    once, twice = (equalise.apply(one, ranges(one)).tensors for one in (fused, rewritten))
     for name, value in once.items():
         np.testing.assert_allclose(twice[name], value, rtol=1e-3, atol=1e-4 * np.abs(value).max(), err_msg=name)
 
 
 def test_one_stretch_where_channels_keep_their_shape_and_more_where_they_do_not() -> None:
     shape = np.array([1.0, 2, 4, 8])
-    assert equalise.stretches([shape, shape * 3, shape * 100]) == [(0, 3)]
-    assert equalise.stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4]) == [(0, 2), (2, 4)]
+    def serves(places: Sequence[np.ndarray]) -> bool:
+        return equalise.bits_lost(places) <= equalise.MOST_BITS
+
+    assert stretches([shape, shape * 3, shape * 100], serves) == [(0, 3)]
+    assert stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4], serves) == [(0, 2), (2, 4)]
