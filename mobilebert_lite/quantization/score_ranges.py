@@ -35,7 +35,8 @@ def fit_scores(content: bytes, samples: Samples, ranges: Ranges, bits: int, thre
     ``content`` is the float file that they were measured on. Its first signature is run, for all others.
     """
     model = read_model(content)
-    name, rows = next(iter(samples.items()))
+    name = model.signatureDefs[0].signatureKey.decode()
+    rows = samples[name]
     wanted = [_name(model.subgraphs[0], scores[0]) for scores in score_tensors(model, model.subgraphs[0])]
     seen: dict[str, list[np.ndarray]] = {}
     few = {name: rows[::max(1, len(rows) // TEXTS)][:TEXTS]}
