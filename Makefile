@@ -38,6 +38,7 @@ test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's so
 
 bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures.
 	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json
+	$(BIN)/python benchmarks/suites/outliers.py --check --json out/outliers.json
 
 bench-peers: install ## Time our files against stock ones, interleaved (about half an hour).
 	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json --plot out/peers.svg

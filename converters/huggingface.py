@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
 from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
 from mobilebert_lite.errors import CheckpointError, DependencyError
-from mobilebert_lite.files import write_atomically
+from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
@@ -24,15 +23,15 @@ _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embedding
          "cls.predictions.decoder.bias": "cls.predictions.bias"}
 
 
-def load(folder: Path) -> Weights:
-    """Read the checkpoint in ``folder``.
+def load(folder: Path, config_path: Path | None = None) -> Weights:
+    """Read the checkpoint in ``folder``, with the configuration at ``config_path`` in place of its own.
 
     Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
-    config = from_huggingface(read_json(folder / "config.json"))
+    config = from_huggingface(read_json(config_path or folder / "config.json"))
     tensors, files = _read_all(folder)
     ours = read_tensors(huggingface_rows(config), _cleaned(config, tensors))
-    return checked(config, ours, Source("huggingface", str(folder), _sha256(files)))
+    return checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
 
 
 def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -118,15 +117,6 @@ def _read_pickle(path: Path) -> dict[str, np.ndarray]:
         raise CheckpointError(f"{path} cannot be read with weights_only loading: {reason}") from None
 
 
-def _sha256(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    return digest.hexdigest()
-
-
 def resolve(location: str, revision: str | None = None) -> Path:
     """A local checkpoint folder for ``location``: itself, or a download of the hub id ``owner/name``.
 
@@ -184,13 +174,15 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     if not weights.heads:
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
     config = {**to_huggingface(weights.config), "architectures": [_architecture(weights)], "dtype": dtype}
+    if "classifier" in weights.heads and not weights.config.labels:
+        config["num_labels"] = int(weights.tensors["classifier.bias"].size)  # or transformers takes 2 for granted
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / SAFETENSORS, serialise(tensors, metadata={"format": "pt"}))
-    write_atomically(folder / "config.json", _json(config))
+    write_atomically(folder / "config.json", json_bytes(config))
     if words := list(vocabulary):
         write_atomically(folder / "vocab.txt", "".join(f"{word}\n" for word in words).encode())
         write_atomically(folder / "tokenizer_config.json",
-                         _json({"do_lower_case": lower_case, "tokenizer_class": "BertTokenizer"}))
+                         json_bytes({"do_lower_case": lower_case, "tokenizer_class": "BertTokenizer"}))
 
 
 _BY_HEADS = {("qa",): "qa", ("classifier",): "classification", ("mlm",): "fill-mask", ("nsp",): "next-sentence",
@@ -200,7 +192,3 @@ _BY_HEADS = {("qa",): "qa", ("classifier",): "classification", ("mlm",): "fill-m
 def _architecture(weights: Weights) -> str:
     task = (weights.config.task or _BY_HEADS.get(weights.heads, "")) if weights.heads else ""
     return ARCHITECTURES.get(task, "MobileBertModel")
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

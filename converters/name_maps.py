@@ -1,7 +1,7 @@
 """Reversible tables between canonical tensor names and those of other ecosystems.
 
-A row is (canonical pattern, their pattern, transposed). ``{i}`` and ``{j}`` stand for block and feed-forward
-numbers. Verified against checkpoints that each ecosystem's own code wrote.
+A row is (canonical pattern, their pattern, what happens to the matrix). ``{i}`` and ``{j}`` stand for block and
+feed-forward numbers, ``{n}`` for i + 1. Verified against checkpoints that each ecosystem's own code wrote.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 
 from mobilebert_lite.config import MobileBertConfig
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -23,29 +25,70 @@ class Row:
     ours: str
     theirs: str
     transposed: bool = False
+    # Our shape and theirs where theirs has an axis for the attention heads; -1 stands for any length.
+    shapes: tuple[Shape, Shape] | None = None
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Matches their name and captures the numbers in it."""
-        escaped = re.escape(self.theirs).replace(r"\{i\}", r"(?P<i>\d+)").replace(r"\{j\}", r"(?P<j>\d+)")
-        return re.compile(escaped + r"\Z")
+        return re.compile(re.sub(r"\\\{([ijn])\\\}", r"(?P<\1>\\d+)", re.escape(self.theirs)) + r"\Z")
 
     def read(self, name: str) -> str | None:
         """Our name for their ``name``, or None when this row is about another tensor."""
         match = self.pattern.match(name)
-        return self.ours.format(**match.groupdict()) if match else None
+        if match is None:
+            return None
+        numbers = {key: int(value) for key, value in match.groupdict().items()}
+        if "n" in numbers:
+            numbers["i"] = numbers["n"] - 1
+        elif "i" in numbers:
+            numbers["n"] = numbers["i"] + 1
+        return self.ours.format(**numbers)
+
+    def convert(self, tensor: np.ndarray) -> np.ndarray:
+        """Their ``tensor`` in our shape; one of a wrong shape stays as it is, so that the strict check reports it."""
+        if self.transposed:
+            return tensor.T
+        if self.shapes is None:
+            return tensor
+        ours, theirs = self.shapes
+        fits = len(tensor.shape) == len(theirs) and all(
+            wanted in (-1, size) for size, wanted in zip(tensor.shape, theirs, strict=True))
+        return tensor.reshape(ours) if fits else tensor
+
+    def reversed(self) -> Row:
+        """From our name to theirs."""
+        return Row(self.theirs, self.ours, self.transposed, self.shapes and self.shapes[::-1])
 
 
-def dense(ours: str, theirs: str) -> Iterator[Row]:
+def linear(ours: str, theirs: str) -> Iterator[Row]:
     """A torch Linear: weight [out, in] and bias."""
     yield Row(f"{ours}.kernel", f"{theirs}.weight", transposed=True)
     yield Row(f"{ours}.bias", f"{theirs}.bias")
 
 
-def norm(ours: str, theirs: str) -> Iterator[Row]:
+def weight_norm(ours: str, theirs: str) -> Iterator[Row]:
     """A torch NoNorm or LayerNorm: weight and bias."""
     yield Row(f"{ours}.gamma", f"{theirs}.weight")
     yield Row(f"{ours}.beta", f"{theirs}.bias")
+
+
+def dense(ours: str, theirs: str) -> Iterator[Row]:
+    """A TensorFlow dense layer: kernel [in, out] and bias."""
+    yield Row(f"{ours}.kernel", f"{theirs}/kernel")
+    yield Row(f"{ours}.bias", f"{theirs}/bias")
+
+
+def norm(ours: str, theirs: str) -> Iterator[Row]:
+    """A TensorFlow normalisation: gamma and beta."""
+    yield Row(f"{ours}.gamma", f"{theirs}/gamma")
+    yield Row(f"{ours}.beta", f"{theirs}/beta")
+
+
+def outputs(ours: str, theirs: str) -> Iterator[Row]:
+    """A head of the TF1 scripts: output_weights [out, in] and output_bias."""
+    yield Row(f"{ours}.kernel", f"{theirs}output_weights", transposed=True)
+    yield Row(f"{ours}.bias", f"{theirs}output_bias")
 
 
 def huggingface_rows(config: MobileBertConfig) -> list[Row]:
@@ -58,47 +101,89 @@ def _huggingface_rows(last_ffn: int) -> Iterable[Row]:
     yield Row("embeddings.word", f"{embeddings}.word_embeddings.weight")
     yield Row("embeddings.position", f"{embeddings}.position_embeddings.weight")
     yield Row("embeddings.token_type", f"{embeddings}.token_type_embeddings.weight")
-    yield from dense("embeddings.projection", f"{embeddings}.embedding_transformation")
-    yield from norm("embeddings.norm", f"{embeddings}.LayerNorm")
+    yield from linear("embeddings.projection", f"{embeddings}.embedding_transformation")
+    yield from weight_norm("embeddings.norm", f"{embeddings}.LayerNorm")
     for part in ("input", "attention"):
-        yield from dense(f"layers.{{i}}.bottleneck.{part}", f"{layer}.bottleneck.{part}.dense")
-        yield from norm(f"layers.{{i}}.bottleneck.{part}.norm", f"{layer}.bottleneck.{part}.LayerNorm")
+        yield from linear(f"layers.{{i}}.bottleneck.{part}", f"{layer}.bottleneck.{part}.dense")
+        yield from weight_norm(f"layers.{{i}}.bottleneck.{part}.norm", f"{layer}.bottleneck.{part}.LayerNorm")
     for part in ("query", "key", "value"):
-        yield from dense(f"layers.{{i}}.attention.{part}", f"{layer}.attention.self.{part}")
-    yield from dense("layers.{i}.attention.output", f"{layer}.attention.output.dense")
-    yield from norm("layers.{i}.attention.norm", f"{layer}.attention.output.LayerNorm")
-    yield from dense("layers.{i}.ffn.{j}.intermediate", f"{layer}.ffn.{{j}}.intermediate.dense")
-    yield from dense("layers.{i}.ffn.{j}.output", f"{layer}.ffn.{{j}}.output.dense")
-    yield from norm("layers.{i}.ffn.{j}.norm", f"{layer}.ffn.{{j}}.output.LayerNorm")
+        yield from linear(f"layers.{{i}}.attention.{part}", f"{layer}.attention.self.{part}")
+    yield from linear("layers.{i}.attention.output", f"{layer}.attention.output.dense")
+    yield from weight_norm("layers.{i}.attention.norm", f"{layer}.attention.output.LayerNorm")
+    yield from linear("layers.{i}.ffn.{j}.intermediate", f"{layer}.ffn.{{j}}.intermediate.dense")
+    yield from linear("layers.{i}.ffn.{j}.output", f"{layer}.ffn.{{j}}.output.dense")
+    yield from weight_norm("layers.{i}.ffn.{j}.norm", f"{layer}.ffn.{{j}}.output.LayerNorm")
     # The last feed-forward network has names of its own.
-    yield from dense(f"layers.{{i}}.ffn.{last_ffn}.intermediate", f"{layer}.intermediate.dense")
-    yield from dense(f"layers.{{i}}.ffn.{last_ffn}.output", f"{layer}.output.dense")
-    yield from norm(f"layers.{{i}}.ffn.{last_ffn}.norm", f"{layer}.output.LayerNorm")
-    yield from dense("layers.{i}.output", f"{layer}.output.bottleneck.dense")
-    yield from norm("layers.{i}.output.norm", f"{layer}.output.bottleneck.LayerNorm")
-    yield from dense("pooler", "mobilebert.pooler.dense")
-    yield from dense("qa", "qa_outputs")
-    yield from dense("classifier", "classifier")
-    yield from dense("nsp", "cls.seq_relationship")
-    yield from dense("mlm.transform", "cls.predictions.transform.dense")
-    yield from norm("mlm.norm", "cls.predictions.transform.LayerNorm")
+    yield from linear(f"layers.{{i}}.ffn.{last_ffn}.intermediate", f"{layer}.intermediate.dense")
+    yield from linear(f"layers.{{i}}.ffn.{last_ffn}.output", f"{layer}.output.dense")
+    yield from weight_norm(f"layers.{{i}}.ffn.{last_ffn}.norm", f"{layer}.output.LayerNorm")
+    yield from linear("layers.{i}.output", f"{layer}.output.bottleneck.dense")
+    yield from weight_norm("layers.{i}.output.norm", f"{layer}.output.bottleneck.LayerNorm")
+    yield from linear("pooler", "mobilebert.pooler.dense")
+    yield from linear("qa", "qa_outputs")
+    yield from linear("classifier", "classifier")
+    yield from linear("nsp", "cls.seq_relationship")
+    yield from linear("mlm.transform", "cls.predictions.transform.dense")
+    yield from weight_norm("mlm.norm", "cls.predictions.transform.LayerNorm")
     yield Row("mlm.extra", "cls.predictions.dense.weight", transposed=True)
     yield Row("mlm.bias", "cls.predictions.bias")
 
 
+def tensorflow1_rows(config: MobileBertConfig) -> list[Row]:
+    """The variables of google-research/mobilebert, and of the TF1-Hub modules made of it."""
+    return list(_tensorflow1_rows(config.num_feedforward_networks - 1,
+                                  "FakeLayerNorm" if config.normalization_type == "no_norm" else "LayerNorm"))
+
+
+def _tensorflow1_rows(last_ffn: int, scope: str) -> Iterable[Row]:
+    embeddings, layer = "bert/embeddings", "bert/encoder/layer_{i}"
+    for table in ("word", "position", "token_type"):
+        yield Row(f"embeddings.{table}", f"{embeddings}/{table}_embeddings")
+    yield from dense("embeddings.projection", f"{embeddings}/embedding_transformation")
+    yield from norm("embeddings.norm", f"{embeddings}/{scope}")
+    for part in ("input", "attention"):
+        yield from dense(f"layers.{{i}}.bottleneck.{part}", f"{layer}/bottleneck/{part}/dense")
+        yield from norm(f"layers.{{i}}.bottleneck.{part}.norm", f"{layer}/bottleneck/{part}/{scope}")
+    for part in ("query", "key", "value"):
+        yield from dense(f"layers.{{i}}.attention.{part}", f"{layer}/attention/self/{part}")
+    yield from dense("layers.{i}.attention.output", f"{layer}/attention/output/dense")
+    yield from norm("layers.{i}.attention.norm", f"{layer}/attention/output/{scope}")
+    # The last feed-forward network has names of its own.
+    for ours, theirs in (("ffn.{j}", f"{layer}/ffn_layer_{{j}}"), (f"ffn.{last_ffn}", layer)):
+        yield from dense(f"layers.{{i}}.{ours}.intermediate", f"{theirs}/intermediate/dense")
+        yield from dense(f"layers.{{i}}.{ours}.output", f"{theirs}/output/dense")
+        yield from norm(f"layers.{{i}}.{ours}.norm", f"{theirs}/output/{scope}")
+    yield from dense("layers.{i}.output", f"{layer}/output/bottleneck/dense")
+    yield from norm("layers.{i}.output.norm", f"{layer}/output/bottleneck/{scope}")
+    yield from dense("pooler", "bert/pooler/dense")
+    yield from outputs("qa", "cls/squad/")
+    yield from outputs("classifier", "")
+    yield from outputs("nsp", "cls/seq_relationship/")
+    yield from dense("mlm.transform", "cls/predictions/transform/dense")
+    yield from norm("mlm.norm", "cls/predictions/transform/LayerNorm")
+    yield Row("mlm.extra", "cls/predictions/extra_output_weights")
+    yield Row("mlm.bias", "cls/predictions/output_bias")
+
+
 def read_tensors(rows: Iterable[Row], theirs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Their tensors under our names. A name that no row knows is kept, so that the strict check reports it."""
+    """Their tensors under our names. A name that no row knows is kept, so that the strict check reports it.
+
+    So is a second name for one tensor: with a wrong number of feed-forward networks the last has two.
+    """
     rows = list(rows)
-    ours = {}
+    ours: dict[str, np.ndarray] = {}
     for name, tensor in theirs.items():
         row, canonical = _find(rows, name)
-        ours[canonical] = tensor.T if row and row.transposed else tensor
+        if row is None or canonical in ours:
+            ours[name] = tensor
+        else:
+            ours[canonical] = row.convert(tensor)
     return ours
 
 
 def write_tensors(rows: Iterable[Row], ours: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Our tensors under their names, the reverse of ``read_tensors``."""
-    backwards = [Row(row.theirs, row.ours, row.transposed) for row in rows]
+    backwards = [row.reversed() for row in rows]
     # Two rows can lead from one of our names (a numbered network and the last one): the later, special row wins.
     return read_tensors(backwards[::-1], ours)
 

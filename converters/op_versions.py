@@ -30,6 +30,8 @@ class Signature:
     options: Any
     # scale(a)·scale(b)/scale(out) of an int8 product.
     rescale: float = 0.0
+    # Whether the weights have a scale for every few inputs of a channel.
+    blockwise: bool = False
 
 
 def _by_first_input(**versions: int) -> Callable[[Signature], int]:
@@ -39,12 +41,19 @@ def _by_first_input(**versions: int) -> Callable[[Signature], int]:
 
 def _fully_connected(signature: Signature) -> int:
     data, weights, out = signature.inputs[0], signature.inputs[1], signature.outputs[0]
-    if weights == "INT2":
+    # Blocks have no version of their own: runtime 2.14 loads them as version 10 and reads one scale for them all, which
+    # is 27 off on logits of ±37. 14 is the first version that came after them.
+    if weights == "INT2" or signature.blockwise:
         return 14
     if (data, weights, out) == ("INT16", "INT4", "INT16"):
         return 13
     hybrid = (data, weights, out) == ("FLOAT32", "INT8", "FLOAT32")
-    if hybrid and signature.per_channel:
+    # int4 channels the same: 2.14 loads version 10 and, for some widths, takes the first channel's scale for all.
+    if data == out == "FLOAT32" and weights in ("INT8", "INT4") and signature.per_channel:
+        return 12
+    # Nor have channels of int16 layers: 2.14 loads version 7 and takes the first channel's scale for all. 12 stands for
+    # the same step with float inputs.
+    if data == "INT16" and signature.per_channel:
         return 12
     if data == "INT16" and signature.options.quantizedBiasType:
         return 11
@@ -223,12 +232,18 @@ def _signature(subgraph: Any, operator: Any) -> Signature:
     return Signature(tuple(tensor and type_name(tensor) for tensor in inputs),
                      tuple(type_name(tensor) for tensor in outputs),
                      len(inputs[0].shape) if inputs[0] is not None and inputs[0].shape is not None else 0,
-                     len(_scales(weights)) > 1, operator.builtinOptions, _rescale(inputs, outputs))
+                     len(_scales(weights)) > 1, operator.builtinOptions, _rescale(inputs, outputs),
+                     _is_blockwise(weights))
 
 
 def _scales(tensor: Any) -> Any:
     quantization = tensor.quantization if tensor is not None else None
     return () if quantization is None or quantization.scale is None else quantization.scale
+
+
+def _is_blockwise(tensor: Any) -> bool:
+    quantization = tensor.quantization if tensor is not None else None
+    return quantization is not None and quantization.detailsType == schema().QuantizationDetails.BlockwiseQuantization
 
 
 def _rescale(inputs: list[Any], outputs: list[Any]) -> float:

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mobilebert_lite.building import quantise
     from mobilebert_lite.config import PRESETS, MobileBertConfig
     from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
     from mobilebert_lite.converters.tflite import convert_network
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mobilebert_lite.graph.signatures import Network
     from mobilebert_lite.inspection import inspect
     from mobilebert_lite.model import Model
-    from mobilebert_lite.pipeline import Report, Request, convert, quantise
+    from mobilebert_lite.pipeline import Report, Request, convert
     from mobilebert_lite.quantization.embedding import quantise_rows
     from mobilebert_lite.quantization.recipe import load_recipe
     from mobilebert_lite.runtime import Session
@@ -35,6 +36,7 @@ __all__ = ["PRESETS", "Checkpoint", "Form", "MblError", "MobileBertConfig", "Mod
 
 # Module -> the public names that live there; the imports above say the same to type checkers.
 _HOMES = {
+    "building": ("quantise",),
     "config": ("PRESETS", "MobileBertConfig"),
     "converters.checkpoints": ("Checkpoint", "load_checkpoint"),
     "converters.tflite": ("convert_network",),
@@ -45,7 +47,7 @@ _HOMES = {
     "graph.signatures": ("Network",),
     "inspection": ("inspect",),
     "model": ("Model",),
-    "pipeline": ("Report", "Request", "convert", "quantise"),
+    "pipeline": ("Report", "Request", "convert"),
     "quantization.embedding": ("quantise_rows",),
     "quantization.recipe": ("load_recipe",),
     "runtime": ("Session",),

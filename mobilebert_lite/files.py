@@ -1,14 +1,18 @@
-"""Files appear whole or not at all."""
+"""Files and folders appear whole or not at all."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import ConversionError, DataError
 
 
 @contextmanager
@@ -34,6 +38,28 @@ def replacing(path: Path) -> Iterator[Path]:
                 temporary.unlink()
 
 
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path`` that becomes it when the block ends well, and vanishes otherwise.
+
+    Also on Ctrl-C. Raises ConversionError when ``path`` is there already (unless it is an empty folder), or when it
+    cannot be written.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise ConversionError(f"{path} is there already, and not empty; give a new folder, or remove it")
+    temporary: Path | None = None
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ConversionError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """``path`` with ``content``, or as it was before. Raises ConversionError when it cannot be written."""
     with replacing(path) as temporary:
@@ -44,3 +70,26 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a UTF-8 text, such as labels. Raises DataError when it cannot be read."""
+    try:
+        return tuple(path.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {path}: {error}") from None
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    """``value`` as a JSON file, keys sorted."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def sha256_of(files: Iterable[Path]) -> str:
+    """SHA-256 of the files one after the other, in hexadecimal."""
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()

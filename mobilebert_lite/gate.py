@@ -21,6 +21,7 @@ from mobilebert_lite.evaluation.reference import float_file
 from mobilebert_lite.evaluation.scorers import Options
 from mobilebert_lite.files import replacing, write_atomically
 from mobilebert_lite.form import Form
+from mobilebert_lite.masking import Masking
 from mobilebert_lite.tasks import find_task
 
 # A message to a context that counts examples.
@@ -86,11 +87,13 @@ def check_data(gate: Gate, request: pipeline.Request) -> None:
 def float_model(request: pipeline.Request, report: pipeline.Report, progress: pipeline.Progress) -> Iterator[Path]:
     """The checkpoint of ``request`` as a float file with the task and lengths of ``report``, while the block lasts."""
     progress("building the float model")
-    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
+    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
+                                 request.format, request.config)
     task = find_task(report.task, Form.read(report.provenance["form"]))
     with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
         path = Path(folder) / "float.tflite"
-        path.write_bytes(float_file(checkpoint, task, report.provenance["lengths"], request.mask_constant))
+        masking = Masking(**report.provenance["mask"])
+        path.write_bytes(float_file(checkpoint, task, report.provenance["lengths"], masking))
         yield path
 
 

@@ -13,19 +13,18 @@ from mobilebert_lite.converters import metadata, op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint
 from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
-from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.quantization.head_room import HeadRoom
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task
 
 if TYPE_CHECKING:
+    from mobilebert_lite.building import Built
     from mobilebert_lite.pipeline import Request
 
 
 def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             fused: Fused, results: Sequence[verify.Verification], room: HeadRoom | None) -> dict[str, Any]:
+             built: Built, results: Sequence[verify.Verification]) -> dict[str, Any]:
     """The provenance that the file carries."""
-    weights = checkpoint.weights
+    weights, fused, room = checkpoint.weights, built.fused, built.head_room
     return {
         "toolkit": f"mobilebert-lite {__version__}",
         "task": task.name,
@@ -38,12 +37,24 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "recipe": {"name": recipe.name, "word_table": recipe.word_table,
                    "rules": [vars(rule) for rule in recipe.rules]},
         "fusion": [vars(note) for note in fused.notes],
-        "mask_constant": request.mask_constant,
+        "mask": vars(fused.masking),
         "calibration": {"texts": request.calibration.name if request.calibration else "built in",
                         "sha256": _sha256(request.calibration)},
         "verification": verify.summary(results),
         "float16": room.to_json() if room else None,
     }
+
+
+def float_operators(model: Any) -> list[str]:
+    """Operators of the first signature that read or write float, as ``DEQUANTIZE end_logits``."""
+    subgraph = model.subgraphs[0]
+    found = []
+    for operator in subgraph.operators:
+        tensors = [subgraph.tensors[index] for index in (*operator.inputs, *operator.outputs) if index >= 0]
+        if any(op_versions.type_name(tensor).startswith("FLOAT") for tensor in tensors):
+            name = op_versions.operator_name(model.operatorCodes[operator.opcodeIndex])
+            found.append(f"{name} {subgraph.tensors[operator.outputs[0]].name.decode().split(';')[-1]}")
+    return found
 
 
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:

@@ -8,32 +8,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from mobilebert_lite import verify
+from mobilebert_lite.building import build
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
-from mobilebert_lite.converters.slim import slim
-from mobilebert_lite.converters.tflite import convert_network, rewrite
+from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.datasets import Example
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
-from mobilebert_lite.fusion import centre, centre_keys, equalise
-from mobilebert_lite.fusion.pipeline import fuse, fuse_last
-from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
-from mobilebert_lite.packaging import carried_files, describe, finish
-from mobilebert_lite.quantization import head_room
-from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
-from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, load_recipe
+from mobilebert_lite.masking import default_masking, parse_masking
+from mobilebert_lite.packaging import carried_files, describe, finish, float_operators
+from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
     MOST_CALIBRATION_TOKENS,
-    MOST_MAGNITUDE_TOKENS,
     MOST_VERIFICATION_TOKENS,
     read_or_builtin,
     samples,
@@ -60,6 +52,10 @@ class Request:
     # Checkpoint folder or hub id; None for the bundled demonstration checkpoint.
     weights: str | None = None
     revision: str | None = None
+    # What kind of checkpoint it is (converters.formats.FORMATS); None: what its files look like.
+    format: str | None = None
+    # In place of the configuration beside the weights.
+    config: Path | None = None
     # None: what the checkpoint's head says.
     task: str | None = None
     lengths: tuple[int, ...] = ()
@@ -81,7 +77,8 @@ class Request:
     without: tuple[str, ...] = ()
     # The oldest TFLite that the file must run in, such as 2.14.0; None: the current one.
     runtime: str | None = None
-    mask_constant: float = MASK_CONSTANT
+    # additive[:constant], multiplicative[:constant] or minimum; None: the convention of the checkpoint's source.
+    mask: str | None = None
     # Add signatures that take texts; they need tensorflow-text's operators (text_input).
     text_input: bool = False
     threads: int = 2
@@ -116,10 +113,12 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     """
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
+    asked = parse_masking(request.mask) if request.mask else None
     check_writable(request.output)
-    progress("reading the checkpoint")
-    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels)
+    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
+                                 request.format, request.config, progress)
     weights = checkpoint.weights
+    masking = asked or default_masking(weights.source.format)
     task = choose_task(weights, request.task)
     if request.text_input:
         from mobilebert_lite.text_input import attach
@@ -135,35 +134,20 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
-    reference = Network(weights.config, weights.tensors, task.name, request.mask_constant, form=task.form)
-    without = (*request.without, *recipe.without)
-    fused = fuse(weights, task.name, without)
-    longest, some = spread(texts_to_calibrate)
-    if recipe.float16:
-        fused = calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], request, some)
-    if recipe.equalise:
-        fused = calibrated(fused, [equalise], request, texts_to_calibrate[longest])
-    fused = fuse_last(fused, without)
-    narrow = recipe.word_table != "float32"
-    tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
-    content = convert_network(
-        Network(weights.config, tensors, task.name, request.mask_constant, fused.plan, task.form), lengths)
-    room = None
-    if recipe.float16:
-        room = head_room.measure(content, {longest: [one.inputs() for one in some]}, request.threads)
-    if recipe.rules:
-        progress(f"quantising ({recipe.name})")
-        content = quantise(content, recipe, texts_to_calibrate, request.threads)
-    if narrow:
-        content = rewrite(content, dequantise_rows)
-    content = rewrite(content, lambda model: slim(model, slices=not recipe.float16))
+    reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
+    built = build(weights, task, lengths, recipe, texts_to_calibrate, asked or recipe.masking(masking),
+                  request.without, request.threads,
+                  progress)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
-    results = check(reference, content, task, texts, request.threads)
+    results = check(reference, built.content, task, texts, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
-    provenance = describe(request, checkpoint, task, lengths, recipe, fused, results, room)
+    content = built.content
+    provenance = describe(request, checkpoint, task, lengths, recipe, built, results)
+    if recipe.integer:
+        provenance["float_operators"] = float_operators(read_model(content))
     if request.text_input:
         content = with_text_input(content, checkpoint, task, lengths, held_aside, provenance, request.threads)
     content = finish(content, provenance, carried_files(checkpoint, task))
@@ -188,39 +172,6 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
             raise ConversionError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
     wanted = asked or (min(DEFAULT_LENGTHS.get(task.name, DEFAULT_LENGTH), most),)
     return tuple(sorted(set(wanted), reverse=True))
-
-
-def spread(texts: Mapping[str, Sequence[Features]]) -> tuple[str, Sequence[Features]]:
-    """The longest signature, and of its texts as many as it takes to see the magnitudes, evenly chosen."""
-    name, features = next(iter(texts.items()))
-    most = max(8, MOST_MAGNITUDE_TOKENS // features[0].ids.size)
-    return name, features[::-(-len(features) // most)]
-
-
-def calibrated(fused: Fused, rules: Sequence[ModuleType], request: Request, texts: Sequence[Features]) -> Fused:
-    """``fused`` after ``rules``, some of fusion.pipeline.CALIBRATED, with the ranges of ``texts``."""
-    ranges: Mapping[str, Any] | None = None
-    for rule in rules:
-        if rule.NAME in request.without or "all" in request.without:
-            fused = fused.refused(rule.NAME, "switched off")
-            continue
-        if ranges is None:
-            network = Network(fused.config, fused.tensors, fused.task, request.mask_constant, fused.plan)
-            ranges = network.channel_ranges([one.inputs() for one in texts], rule.PADDING)
-        changed: Fused = rule.apply(fused, ranges)
-        if changed.tensors is not fused.tensors:
-            ranges = None
-        fused = changed
-    return fused
-
-
-def quantise(content: bytes, recipe: Recipe, texts: Mapping[str, Sequence[Features]], threads: int) -> bytes:
-    """``content`` after ``recipe``, with ranges measured on ``texts`` where it needs them."""
-    ranges = {}
-    if recipe.needs_calibration:
-        inputs = {name: [one.inputs() for one in features] for name, features in texts.items()}
-        ranges = measure_ranges(content, inputs, threads)
-    return rewrite(apply_recipe(content, recipe, ranges), op_versions.stamp_versions)
 
 
 def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],

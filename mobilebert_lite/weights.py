@@ -30,7 +30,7 @@ class TensorSpec:
 class Source:
     """Where weights came from; written into the file that is made of them."""
 
-    # huggingface, tensorflow1, model_garden, saved_model, or memory.
+    # huggingface, tf1, model_garden, saved_model, tf1_hub, or memory.
     format: str = "memory"
     path: str = ""
     # SHA-256 of the tensor files, in hexadecimal; empty for weights made in memory.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.files import making_folder, replacing, write_atomically
 
 
 @pytest.fixture
@@ -74,3 +74,34 @@ def test_folders_that_cannot_be_written(unwritable: Path, output: Path) -> None:
         with pytest.raises(ConversionError, match=f"^cannot write {path}: "):
             write_atomically(path, b"x")
     assert output.read_bytes() == b"before"
+
+
+# Folders
+
+def test_folder(tmp_path: Path) -> None:
+    """It appears with its files; an empty one that is there already is taken."""
+    for path in (tmp_path / "new", tmp_path / "empty"):
+        with making_folder(path) as temporary:
+            (temporary / "file").write_bytes(b"after")
+            assert not (path / "file").exists()
+            (tmp_path / "empty").mkdir(exist_ok=True)
+        assert (path / "file").read_bytes() == b"after"
+        umask = os.umask(0)
+        os.umask(umask)
+        assert path.stat().st_mode & 0o777 == 0o777 & ~umask
+    assert sorted(os.listdir(tmp_path)) == ["empty", "new"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_failure_leaves_no_folder(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), making_folder(tmp_path / "new") as temporary:  # noqa: PT012
+        (temporary / "file").write_bytes(b"half")
+        raise error
+    assert os.listdir(tmp_path) == []
+
+
+def test_folder_that_cannot_be_made(unwritable: Path, output: Path) -> None:
+    for path, message in ((unwritable / "new", "cannot write"), (output, "is there already"),
+                          (output.parent, "is there already")):
+        with pytest.raises(ConversionError, match=message), making_folder(path):
+            pytest.fail("not reached")

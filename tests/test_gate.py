@@ -80,7 +80,7 @@ def test_search(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     written = json.loads(report.read_text())
     rows = {row["recipe"]: row for row in written["candidates"]}
-    assert set(rows) == {"float", "broken", "int8", "dynamic", "fp16", "none"}
+    assert set(rows) == {"float", "broken", "int8", "int4", "dynamic", "fp16", "none"}
     assert rows["dynamic"]["reason"] == "loses 50.00 points"
     assert rows["broken"]["reason"].startswith("verification failed")
     assert rows["broken"]["score"] is None
@@ -117,10 +117,12 @@ def test_pareto(rows: list[tuple[float, int, float]], expected: list[bool]) -> N
     assert [search._undominated(one, candidates) for one in candidates] == expected
 
 
-def test_every_mode_is_tried() -> None:
+def test_every_mode_for_cpus_is_tried() -> None:
+    """The others are for accelerators, which this machine cannot time."""
     from mobilebert_lite.quantization.recipe import MODES
 
-    assert sorted(search.recipes()) == sorted(MODES)
+    assert set(MODES) - set(search.recipes()) == {"int8-full", "int16x8"}
+    assert set(search.recipes()) <= set(MODES)
 
 
 @pytest.mark.slow

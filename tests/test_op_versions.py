@@ -79,9 +79,11 @@ FLOAT, HYBRID, INT8, INT16 = (("FLOAT32",) * 3, ("FLOAT32", "INT8", "FLOAT32"), 
     (HYBRID, True, {"keepNumDims": True}, 12),
     (INT8, True, {}, 4),
     (INT8, True, {"keepNumDims": True}, 5),
-    (INT16, True, {}, 7),
-    (INT16, True, {"quantizedBiasType": 9}, 11),
+    (INT16, False, {}, 7),
+    (INT16, False, {"quantizedBiasType": 9}, 11),
+    (INT16, True, {}, 12),
     (("FLOAT32", "INT4", "FLOAT32"), False, {}, 10),
+    (("FLOAT32", "INT4", "FLOAT32"), True, {}, 12),
     (("INT16", "INT4", "INT16"), False, {}, 13),
     (("INT8", "INT2", "INT8"), False, {}, 14),
 ])
@@ -94,6 +96,7 @@ def test_versions_of_dense_layers(kinds: tuple[str, str, str], per_channel: bool
     data, weights, out = kinds
     with_bias = Signature((data, weights, "INT32"), (out,), 2, per_channel, chosen)
     assert RULES["FULLY_CONNECTED"](with_bias) == version
+    assert RULES["FULLY_CONNECTED"](replace(with_bias, blockwise=True)) == 14
     if version < 6:
         assert RULES["FULLY_CONNECTED"](replace(with_bias, inputs=(data, weights))) == 6
 

@@ -47,8 +47,11 @@ def test_built_in_recipes(mode: str) -> None:
     recipe = load_recipe(mode)
     assert recipe.name == mode
     assert recipe.description.endswith(".")
-    assert recipe.needs_calibration == (mode == "int8")
-    assert recipe.word_table == {"none": "float32", "fp16": "int16"}.get(mode, "int8")
+    assert recipe.needs_calibration == (mode in ("int8", "int8-full", "int16x8"))
+    assert recipe.integer == (mode in ("int8-full", "int16x8"))
+    # Integer recipes quantise the table with everything else.
+    assert recipe.word_table == {"fp16": "int16", "dynamic": "int8", "int8": "int8", "int4": "int8"}.get(
+        mode, "float32")
 
 
 @pytest.mark.parametrize(("recipe", "message"), [
@@ -59,7 +62,7 @@ def test_built_in_recipes(mode: str) -> None:
     ({"rules": [DENSE, {**DENSE, "regex": "x", "algorithm": "y"}]}, "mine, rule 1: unknown keys algorithm, regex"),
     ({"rules": [3]}, "mine, rule 0 is not an object"),
     ({"rules": [{"operation": "ADD"}]}, "mine, rule 0: .*'weights' and 'activations'"),
-    ({"rules": [{**DENSE, "weights": "int4"}]}, "weights is 'int4'; known are "),
+    ({"rules": [{**DENSE, "weights": "int3"}]}, "weights is 'int3'; known are "),
     ({"rules": [{**DENSE, "activations": "static"}]}, "activations is 'static'; known are float, dynamic"),
     ({"rules": [{**DENSE, "outputs": "("}]}, r"outputs '\(' is no regular expression"),
     ({"word_table": "int4"}, "word_table is 'int4'; known are float32, int16, int8"),
@@ -77,7 +80,7 @@ def test_where_recipes_are_looked_for(tmp_path: Path) -> None:
     assert load_recipe("ignored", path) == Recipe("mine", "Mine.", rules=(Rule(**DENSE),))
     with pytest.raises(ConversionError, match=r"cannot read the recipe .*absent\.json: .*No such file"):
         load_recipe("int8", tmp_path / "absent.json")
-    with pytest.raises(ConversionError, match=r"unknown quantisation 'int3'; known are none, fp16, dynamic, int8$"):
+    with pytest.raises(ConversionError, match=r"unknown quantisation 'int3'; known are none, .*int8, int8-full, "):
         load_recipe("int3")
 
 

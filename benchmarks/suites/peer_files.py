@@ -12,45 +12,39 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_lite.converters.tflite import convert_network, rewrite
-from mobilebert_lite.fusion import equalise
-from mobilebert_lite.fusion.pipeline import fuse, fuse_last
+from mobilebert_lite.building import build
+from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
+from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization.recipe import Recipe, Rule, apply_recipe, load_recipe
+from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.weights import Weights
 
 Inputs = dict[str, np.ndarray]
 
 
-def texts(length: int, words: int, count: int = 4) -> list[Inputs]:
+def texts(length: int, words: int, count: int = 4) -> list[Features]:
     """Sequences without padding: the time does not depend on what the ids are."""
     rng = np.random.default_rng(0)
-    return [{"ids": rng.integers(0, words, (1, length), np.int32), "mask": np.ones((1, length), np.int32),
-             "segment_ids": (np.arange(length) >= 16).astype(np.int32)[None]} for _ in range(count)]
+    return [Features(ids=rng.integers(0, words, length, np.int32), mask=np.ones(length, np.int32),
+                     segment_ids=(np.arange(length) >= 16).astype(np.int32), offsets=np.zeros((length, 2), np.int32),
+                     max_context=np.ones(length, bool)) for _ in range(count)]
 
 
 def ours(weights: Weights, length: int, mode: str) -> bytes:
-    """What `mbl convert --quantize MODE` makes."""
-    recipe, inputs = load_recipe(mode), texts(length, weights.config.vocab_size)
-    fused = fuse(weights, "qa", recipe.without)
-    if recipe.equalise:
-        fused = equalise.apply(fused, Network(weights.config, fused.tensors, "qa", plan=fused.plan)
-                               .channel_ranges(inputs))
-    fused = fuse_last(fused, recipe.without)
-    narrow = recipe.word_table != "float32"
-    tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
-    content = convert_network(Network(weights.config, tensors, "qa", plan=fused.plan), [length])
-    ranges = measure_ranges(content, {signature_name("qa", length): inputs}) if recipe.needs_calibration else {}
-    content = apply_recipe(content, recipe, ranges)
-    return rewrite(content, dequantise_rows) if narrow else content
+    """What `mbl convert --quantize MODE` makes, before it is verified and packed."""
+    recipe, task = load_recipe(mode), find_task("qa")
+    calibration = {signature_name(task.name, length): texts(length, weights.config.vocab_size)}
+    return build(weights, task, [length], recipe, calibration, recipe.masking(Masking())).content
 
 
-def stock(weights: Weights, length: int, kind: str) -> bytes:
-    """TensorFlow's converter on the unfused graph: float, dynamic or static int8."""
-    network = Network(weights.config, weights.tensors, "qa")
+def stock(weights: Weights, length: int, kind: str, calibration: list[Inputs] | None = None,
+          masking: Masking | None = None) -> bytes:
+    """TensorFlow's converter on the unfused graph: float, dynamic or static int8, calibrated with random texts or with
+    ``calibration``."""
+    network = Network(weights.config, weights.tensors, "qa", masking)
     name = signature_name("qa", length)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(network, folder, signatures={name: network.signature(length)})
@@ -58,8 +52,10 @@ def stock(weights: Weights, length: int, kind: str) -> bytes:
         if kind != "float":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if kind == "static":
+            given = calibration or [one.inputs() for one in texts(length, weights.config.vocab_size)]
+
             def representative() -> Iterator[tuple[str, Inputs]]:
-                yield from ((name, one) for one in texts(length, weights.config.vocab_size))
+                yield from ((name, one) for one in given)
             converter.representative_dataset = representative
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         content: bytes = converter.convert()

@@ -36,18 +36,23 @@ class Lengths(click.ParamType):
 
 
 @click.command("convert")
-@click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint folder or hub id; the bundled demo without it.")
+@click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint; the bundled demo without it.")
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
+@click.option("--format", help="huggingface, tf1, model_garden, saved_model or tf1_hub. [default: by its files]")
+@click.option("--config", type=PATH, help="Its configuration, if not beside the weights.")
 @click.option("--task", help="qa, classification, token-classification, multiple-choice, next-sentence, fill-mask, "
                              "pretraining or features. [default: what the checkpoint was trained for]")
 @click.option("--seq-len", "lengths", type=Lengths(), default=((), 0),
               help="Sequence lengths, one signature each; auto:K chooses K for the calibration texts. "
                    "[default: 384 for qa, 128 otherwise]")
-@click.option("--quantize", default="int8", show_default=True, metavar="MODE", help="none, fp16, dynamic or int8.")
+@click.option("--quantize", default="int8", show_default=True, metavar="MODE",
+              help="none, fp16, dynamic, int8, int8-full, int16x8 or int4.")
 @click.option("--recipe", type=PATH, help="A recipe of your own (JSON) in place of a mode.")
 @click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON or TSV.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
+@click.option("--mask", metavar="FORM[:CONSTANT]",
+              help="How padding is masked: additive, multiplicative or minimum. [default: as the source does]")
 @click.option("--logits", is_flag=True, help="Classes as raw logits in place of probabilities.")
 @click.option("--positions", default=0, type=click.IntRange(0), metavar="P",
               help="fill-mask: logits at P positions, which become an input, in place of every token.")

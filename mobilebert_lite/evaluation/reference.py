@@ -7,20 +7,21 @@ from collections.abc import Sequence
 from mobilebert_lite import __version__
 from mobilebert_lite.converters.checkpoints import Checkpoint
 from mobilebert_lite.converters.tflite import convert_network
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.masking import Masking, default_masking
 from mobilebert_lite.packaging import carried_files, finish
 from mobilebert_lite.tasks import Task
 
 
 def float_file(checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
-               mask_constant: float = MASK_CONSTANT) -> bytes:
+               masking: Masking | None = None) -> bytes:
     """The network as it stands in the checkpoint, unfused and in float32, with ``task``'s signatures of ``lengths``.
 
-    Raises ConversionError when TensorFlow refuses it.
+    ``masking`` is by default that of the checkpoint's source. Raises ConversionError when TensorFlow refuses it.
     """
     weights = checkpoint.weights
-    network = Network(weights.config, weights.tensors, task.name, mask_constant, form=task.form)
+    masking = masking or default_masking(weights.source.format)
+    network = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
     content = convert_network(network, lengths)
     provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task.name,
                   "form": vars(task.form), "lengths": list(lengths),

@@ -23,7 +23,12 @@ ENOUGH = 2.0 ** 14
 
 
 def apply(fused: Fused, ranges: Ranges) -> Fused:
-    """``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself. Applies to any network."""
+    """``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself.
+
+    Applies unless the mask multiplies the scores: a row then has q·v in some places and not in others.
+    """
+    if fused.masking.multiplies:
+        return fused.refused(NAME, "the mask multiplies the scores")
     tensors = dict(fused.tensors)
     changed = 0
     for layer in fused.layers:

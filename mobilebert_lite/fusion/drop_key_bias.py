@@ -14,7 +14,9 @@ NAME = "drop-key-bias"
 
 
 def apply(fused: Fused) -> Fused:
-    """Always applies."""
+    """Applies unless the mask multiplies the scores: a row then has q·b in some places and not in others."""
+    if fused.masking.multiplies:
+        return fused.refused(NAME, "the mask multiplies the scores")
     names = [f"{layer}.attention.key.bias" for layer in fused.layers]
     largest = max(float(np.abs(fused.tensors[name]).max()) for name in names)
     kept = {name: tensor for name, tensor in fused.tensors.items() if name not in names}

@@ -23,6 +23,7 @@ from mobilebert_lite.fusion import (
 )
 from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.masking import Masking
 from mobilebert_lite.weights import Weights
 
 Rules = dict[str, Callable[[Fused], Fused]]
@@ -38,7 +39,8 @@ LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections,)}
 NAMES = (*RULES, *CALIBRATED, *LAST_RULES)
 
 
-def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32) -> Fused:
+def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32,
+         masking: Masking | None = None) -> Fused:
     """``weights`` for ``task`` after every rule of RULES but those in ``without``, rounded once to ``dtype``.
 
     The function is the same. Raises ConversionError for an unknown rule.
@@ -46,7 +48,8 @@ def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type
     unknown = sorted(set(without) - {*NAMES, "all"})
     if unknown:
         raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join([*NAMES, 'all'])}")
-    fused = _apply(RULES, Fused(weights.config, task, cast(weights.tensors, np.float64)), without)
+    whole = Fused(weights.config, task, cast(weights.tensors, np.float64), masking=masking or Masking())
+    fused = _apply(RULES, whole, without)
     return replace(fused, tensors=cast(fused.tensors, dtype))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.masking import Masking
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Plan:
     query_scaled: bool = False
     # The last block computes only the row of [CLS] once keys and values are there.
     cls_only: bool = False
+    # Mask and segments are looked up in tables, so that no operator computes with them: for integer-only files.
+    tabulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Fused:
     tensors: Mapping[str, np.ndarray]
     plan: Plan = field(default_factory=Plan)
     notes: tuple[Note, ...] = ()
+    # How padding will be masked; not every rule holds for every form.
+    masking: Masking = field(default_factory=Masking)
 
     def changed(self, rule: str, message: str, tensors: Mapping[str, np.ndarray] | None = None,
                 plan: Plan | None = None) -> Fused:
@@ -53,6 +58,10 @@ class Fused:
     def refused(self, rule: str, reason: str) -> Fused:
         """Unchanged, with the reason."""
         return replace(self, notes=(*self.notes, Note(rule, False, reason)))
+
+    def tabulated(self, wanted: bool) -> Fused:
+        """With mask and segments drawn as tables where ``wanted``."""
+        return replace(self, plan=replace(self.plan, tabulated=wanted))
 
     @property
     def layers(self) -> list[str]:

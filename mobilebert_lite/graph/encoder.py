@@ -6,28 +6,30 @@ import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.fusion.plan import Plan
-from mobilebert_lite.graph.attention import MASK_CONSTANT, attend, mask_bias
+from mobilebert_lite.graph.attention import attend
 from mobilebert_lite.graph.embeddings import embed
+from mobilebert_lite.graph.masking import Mask, make_mask
 from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, project, untapped
+from mobilebert_lite.masking import Masking
 
 
 def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
-           mask_constant: float = MASK_CONSTANT, plan: Plan | None = None, tap: Tap = untapped) -> tf.Tensor:
+           masking: Masking | None = None, plan: Plan | None = None, tap: Tap = untapped) -> tf.Tensor:
     """The encoder's last hidden states; with ``plan.cls_only`` those of position 0 alone.
 
     *Shape:* int32 (batch, seq) three times → float32 (batch, seq or 1, hidden)
     """
     plan = plan or Plan()
     x = embed(tensors, config, ids, segment_ids)
-    bias = mask_bias(mask, mask_constant, x.dtype)
+    padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated)
     for i in range(config.num_hidden_layers):
         last = i == config.num_hidden_layers - 1
         x = tap(f"layers.{i}.stream", x)
-        x = block(tensors, f"layers.{i}", config, x, bias, plan, tap, first_row=plan.cls_only and last)
+        x = block(tensors, f"layers.{i}", config, x, padding, plan, tap, first_row=plan.cls_only and last)
     return norm(tensors, "final", tap("final.stream", x), config)
 
 
-def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, bias: tf.Tensor, plan: Plan,
+def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, mask: Mask, plan: Plan,
           tap: Tap = untapped, first_row: bool = False) -> tf.Tensor:
     """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden), or (batch, 1, hidden) with ``first_row``"""
     read = project(tensors, scope, config.stream_readers, x, config)
@@ -39,7 +41,7 @@ def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, 
     query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
     if first_row:
         x, inner, query = (_first_row(one) for one in (x, inner, query))
-    attended = attend(tensors, f"{scope}.attention", config, query, key, value, bias, plan, tap)
+    attended = attend(tensors, f"{scope}.attention", config, query, key, value, mask, plan, tap)
     inner = residual(tensors, f"{scope}.attention.norm", attended, inner, config)
     for j in range(config.num_feedforward_networks):
         inner = feed_forward(tensors, f"{scope}.ffn.{j}", config, tap(f"{scope}.ffn.{j}.inner", inner), tap)

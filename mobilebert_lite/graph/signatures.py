@@ -11,9 +11,9 @@ from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.form import INPUTS, Form
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph import heads
-from mobilebert_lite.graph.attention import MASK_CONSTANT
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, Tensors, untapped
+from mobilebert_lite.masking import Masking
 
 Outputs = dict[str, tf.Tensor]
 
@@ -54,10 +54,10 @@ class Network(tf.Module):
     """The weights as variables, which every signature shares, and the functions over them."""
 
     def __init__(self, config: MobileBertConfig, tensors: Mapping[str, np.ndarray], task: str,
-                 mask_constant: float = MASK_CONSTANT, plan: Plan | None = None, form: Form | None = None) -> None:
+                 masking: Masking | None = None, plan: Plan | None = None, form: Form | None = None) -> None:
         super().__init__()
         self.form = form or Form()
-        self.config, self.task, self.mask_constant, self.plan = config, task, mask_constant, plan or Plan()
+        self.config, self.task, self.masking, self.plan = config, task, masking or Masking(), plan or Plan()
         # tf.Module tracks the variables in this dict; their canonical names become buffer names.
         self.tensors = {name: tf.Variable(value, trainable=False, name=name) for name, value in tensors.items()}
 
@@ -70,7 +70,7 @@ class Network(tf.Module):
     def _encode(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, tap: Tap = untapped) -> tf.Tensor:
         """*Shape:* int32 (batch, [choices,] seq) → (batch · choices, seq or 1, hidden)"""
         ids, mask, segment_ids = (_flat(value) for value in (ids, mask, segment_ids))
-        return encode(self.tensors, self.config, ids, mask, segment_ids, self.mask_constant, self.plan, tap)
+        return encode(self.tensors, self.config, ids, mask, segment_ids, self.masking, self.plan, tap)
 
     def signature(self, length: int, batch: int | None = 1) -> tf.types.experimental.ConcreteFunction:
         """The function at a fixed ``length``."""

@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,23 @@ import numpy as np
 
 from mobilebert_lite.converters.op_versions import as_tuple
 from mobilebert_lite.errors import ConversionError, DependencyError
+from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization.calibrate import Ranges
 
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
-MODES = ("none", "fp16", "dynamic", "int8")
+MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
 
 WORD_TABLES = ("float32", "int16", "int8")
-# float32: left alone. int8: a scale per channel. int8-tensor: one scale, for old runtimes.
-WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8}
+# float32: left alone. int8, int4: a scale per channel. int4-block32: one for every 32 inputs of a channel.
+# int8-tensor: one scale, for old runtimes.
+WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8, "int4": 4, "int4-block32": 4}
+_GRANULARITY = {"int8": "CHANNELWISE", "int4": "CHANNELWISE", "int4-block32": "BLOCKWISE_32"}
 # float: weights are widened before use. dynamic: quantised at run time. int8, int16: ranges from calibration.
 ACTIVATIONS = {"float": None, "dynamic": None, "int8": 8, "int16": 16}
+
+
+# What ai-edge-quantizer appends to the name of an output that it widens.
+_WIDENED = b"_dequant"
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Rule:
             return {"regex": self.outputs, "operation": self.operation, "algorithm_key": "no_quantize", "op_config": {}}
         half = self.weights == "float16"
         weights = {"num_bits": WEIGHTS[self.weights], "symmetric": True, "dtype": "FLOAT" if half else "INT",
-                   "granularity": "CHANNELWISE" if self.weights == "int8" else "TENSORWISE"}
+                   "granularity": _GRANULARITY.get(self.weights, "TENSORWISE")}
         algorithm = "float_casting" if half else "min_max_uniform_quantize"
         widened = self.activations == "float"
         config: dict[str, Any] = {"weight_tensor_config": weights, "explicit_dequantize": widened,
@@ -85,6 +92,11 @@ class Recipe:
     # Whether GPUs compute the file in float16, so that activations must stay within it (fusion.centre_keys; without
     # equalise, which leaves channels of order one whatever their units were, fusion.centre).
     float16: bool = False
+    # Whether nothing may compute in float: mask and segments are looked up then, the scores of the attention get
+    # ranges of their own, and what is left in float is reported.
+    integer: bool = False
+    # What is added to the scores of padding positions, in place of the checkpoint's own constant; None: that one.
+    mask_constant: float | None = None
     # Fusion rules that do not pay in this mode.
     without: tuple[str, ...] = ()
     # The oldest TFLite that runs the result, and the recipe for those before it, if there is one.
@@ -96,9 +108,18 @@ class Recipe:
         _check("word_table", self.word_table, WORD_TABLES)
 
     @property
+    def activation_bits(self) -> int:
+        """The most that a static activation has; 0 without any."""
+        return max((ACTIVATIONS[rule.activations] or 0 for rule in self.rules), default=0)
+
+    def masking(self, own: Masking) -> Masking:
+        """The checkpoint's ``own`` masking with the constant that this mode needs."""
+        return own if own.multiplies or self.mask_constant is None else replace(own, constant=self.mask_constant)
+
+    @property
     def needs_calibration(self) -> bool:
         """Whether ranges of activations must be measured."""
-        return any(ACTIVATIONS[rule.activations] for rule in self.rules)
+        return self.activation_bits > 0
 
 
 def _check(key: str, value: str, known: Any) -> None:
@@ -167,10 +188,26 @@ def apply_recipe(content: bytes, recipe: Recipe, ranges: Ranges) -> bytes:
         raise DependencyError("quantising needs ai-edge-quantizer: pip install 'mobilebert-lite[convert]'") from None
     statistics = {name: {"min": np.array([[[low]]], np.float32), "max": np.array([[[high]]], np.float32)}
                   for name, (low, high) in ranges.items()}
-    with _silent():
-        engine = quantizer.Quantizer(bytearray(content), [rule.for_quantizer() for rule in recipe.rules])
-        result = engine.quantize(statistics or None)
+    try:
+        with _silent():
+            engine = quantizer.Quantizer(bytearray(content), [rule.for_quantizer() for rule in recipe.rules])
+            result = engine.quantize(statistics or None)
+    except ValueError as error:  # such as a width that blocks of 32 do not divide
+        raise ConversionError(f"the quantiser cannot apply recipe {recipe.name}: {error}") from None
     return bytes(result.quantized_model)
+
+
+def keep_output_names(model: Any) -> None:
+    """Outputs as the signatures name them: where the quantiser widens an output, it gives it a name of its own."""
+    for definition in model.signatureDefs:
+        subgraph = model.subgraphs[definition.subgraphIndex]
+        for entry in definition.outputs:
+            output = subgraph.tensors[entry.tensorIndex]
+            name = output.name.removesuffix(_WIDENED)
+            for other in subgraph.tensors:
+                if other is not output and other.name == name:
+                    other.name = name + b"_quantised"
+            output.name = name
 
 
 @contextlib.contextmanager

@@ -81,7 +81,7 @@ class Pretraining(FillMask):
 
     name = "pretraining"
     aliases = ("pre-training",)
-    heads = ("mlm", "nsp")
+    heads: ClassVar[tuple[str, ...]] = ("mlm", "nsp")
     outputs: tuple[str, ...] = ("prediction_logits", "seq_relationship_logits")
 
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:

@@ -15,6 +15,7 @@ from accelerator import Inputs, parse, run_on_gpu
 from mobilebert_lite.config import PRESETS, MobileBertConfig
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.converters.metadata import read_provenance
 from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.tasks import TASKS
@@ -92,11 +93,13 @@ def check(model: Path, mode: str) -> float:
     accepted = run_on_gpu(model, given)
     assert accepted.rejected == ()
     assert accepted.whole, accepted.counts
-    session = Session(model.read_bytes())
+    content = model.read_bytes()
+    session = Session(content)
     errors = [error(one, session.run(signature, one), actual)
               for signature, rows in given.items()
               for one, actual in zip(rows, accepted.outputs[signature], strict=True)]
-    print(f"{model.name} {mode}: largest error {max(errors):.4f}, mean {np.mean(errors):.4f}")
+    print(f"{mode}, {len(content) / 1e6:.1f} MB: largest error {max(errors):.4f}, mean {np.mean(errors):.4f}; "
+          f"{read_provenance(content)['float16']}")
     assert max(errors) <= ALLOWED[mode]
     return max(errors)
 

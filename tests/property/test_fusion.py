@@ -20,6 +20,7 @@ from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import scale_embedding
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.signatures import draw_head
+from mobilebert_lite.masking import Masking
 from mobilebert_lite.weights import Weights, random_weights
 
 LENGTH = 10
@@ -85,7 +86,7 @@ def run(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
     """Outputs before any softmax, which would hide differences."""
     ids, mask, segments = inputs(seed)
     tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
-    hidden = encode(tensors, fused.config, *map(tf.constant, (ids, mask, segments)), plan=fused.plan)
+    hidden = encode(tensors, fused.config, *map(tf.constant, (ids, mask, segments)), fused.masking, fused.plan)
     outputs = draw_head(fused.task, tensors, fused.config, hidden, Form(logits=True))
     # What stands at padding is never read.
     read = mask[0].astype(bool)
@@ -94,7 +95,7 @@ def run(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> None:
-    expected = run(Fused(weights.config, task, weights.tensors), seed)
+    expected = run(Fused(weights.config, task, weights.tensors, masking=fused.masking), seed)
     actual = run(fused, seed)
     for name, value in expected.items():
         largest = np.abs(value).max()
@@ -107,6 +108,15 @@ def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> Non
 def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     assert_same(weights, task, fuse_last(fuse(weights, task, dtype=np.float64)), seed)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.integers(0, 2**31))
+def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> None:
+    """Padding keeps a weight there, and the key's bias matters."""
+    weights, task = hostile_weights(*network), network[1]
+    fused = fuse(weights, task, dtype=np.float64, masking=Masking("multiplicative", -6.0))
+    assert_same(weights, task, fuse_last(fused), seed)
 
 
 @pytest.mark.parametrize("rule", [*RULES, *LAST_RULES])

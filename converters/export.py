@@ -1,0 +1,102 @@
+"""From any checkpoint to one of another ecosystem: the same tensors, configuration, vocabulary and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.converters import formats, huggingface, tensorflow1
+from mobilebert_lite.converters.checkpoints import read_labels, read_tokenizer
+from mobilebert_lite.errors import ConversionError, shorten
+from mobilebert_lite.files import making_folder
+from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.weights import Source, Weights
+
+# What can be written.
+TARGETS = ("huggingface", tensorflow1.FORMAT)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What `mbl export` is asked for."""
+
+    # Folder, prefix or hub id.
+    checkpoint: str
+    # One of TARGETS.
+    target: str
+    # A folder that is not there yet.
+    output: Path
+    revision: str | None = None
+    format: str | None = None
+    config: Path | None = None
+    vocabulary: Path | None = None
+    labels: Path | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    output: str
+    format: str
+    source: Source
+    tensors: int
+    parameters: int
+    files: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {**vars(self), "source": vars(self.source), "files": list(self.files)}
+
+
+def export(request: ExportRequest, progress: Progress = lambda message: None) -> Exported:
+    """Do what ``request`` says; the folder appears only when what is in it reads back to the same bytes.
+
+    Raises a subclass of MblError, and leaves nothing behind, when anything is wrong.
+    """
+    found = formats.find(request.checkpoint, request.format, request.revision)
+    progress(f"reading the checkpoint ({found})")
+    weights = found.load(request.config)
+    if "classifier" in weights.heads:
+        weights = replace(weights, config=weights.config.with_labels(read_labels(request.labels, weights)))
+    tokenizer = None
+    if request.vocabulary or found.vocabulary.is_file():
+        tokenizer = read_tokenizer(found, request.vocabulary, weights.config.vocab_size)
+    else:
+        progress(f"no vocabulary in {found.folder} and none given with --vocab: none is written")
+    progress(f"writing {request.target}")
+    with making_folder(request.output) as folder:
+        _write(weights, tokenizer, request.target, folder, progress)
+        _check(weights, formats.find(folder, request.target).load())
+        files = tuple(sorted(path.name for path in folder.iterdir()))
+    return Exported(str(request.output), request.target, weights.source, len(weights.tensors), weights.parameters,
+                    files)
+
+
+def _write(weights: Weights, tokenizer: Tokenizer | None, target: str, folder: Path, progress: Progress) -> None:
+    vocabulary = tokenizer.vocabulary if tokenizer else ()
+    if target == tensorflow1.FORMAT:
+        for lost in tensorflow1.left_out(weights.config):
+            progress(f"left out, for {tensorflow1.CONFIG} has no place for it: {lost}")
+        tensorflow1.save(weights, folder, vocabulary)
+    else:
+        huggingface.save(weights, folder, vocabulary, tokenizer.lower_case if tokenizer else True)
+
+
+def _check(weights: Weights, again: Weights) -> None:
+    """Raise ConversionError unless both hold the same tensors to the byte."""
+    names = weights.tensors.keys() | again.tensors.keys()
+    different = [name for name in sorted(names) if not _same(weights.tensors.get(name), again.tensors.get(name))]
+    if different:
+        raise ConversionError(f"{shorten(different)} would not come back as they are; nothing was written")
+
+
+def _same(before: np.ndarray | None, after: np.ndarray | None) -> bool:
+    return (before is not None and after is not None and before.shape == after.shape
+            and before.tobytes() == after.tobytes())

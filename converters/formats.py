@@ -1,0 +1,117 @@
+"""Which kind of checkpoint stands at a place: told from the names of the files alone, as far as they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mobilebert_lite.converters import bundle, huggingface, model_garden, saved_model, tensorflow1
+from mobilebert_lite.errors import CheckpointError, WeightsError
+from mobilebert_lite.weights import Weights
+
+# In the order of help texts.
+FORMATS = ("huggingface", tensorflow1.FORMAT, model_garden.FORMAT, saved_model.FORMAT, saved_model.HUB_FORMAT)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A checkpoint that has been recognised but not read."""
+
+    format: str
+    # Where vocabulary and configuration are.
+    folder: Path
+    # The file, or the prefix of several files, that says so.
+    evidence: Path
+
+    def load(self, config: Path | None = None) -> Weights:
+        """Read it; ``config`` in place of the configuration beside it.
+
+        Raises ConfigError, CheckpointError or WeightsError, the last with the format that was taken for granted.
+        """
+        try:
+            return self._load(config)
+        except WeightsError as error:
+            raise WeightsError(f"{error} (read as {self})") from None
+
+    def __str__(self) -> str:
+        return f"{self.format}, {self.evidence.name}"
+
+    def _load(self, config: Path | None) -> Weights:
+        if self.format == "huggingface":
+            return huggingface.load(self.folder, config)
+        if self.format in (saved_model.FORMAT, saved_model.HUB_FORMAT):
+            return saved_model.load(self.folder, config or saved_model.config_path(self.folder), self.format)
+        read = tensorflow1.load if self.format == tensorflow1.FORMAT else model_garden.load
+        return read(self.evidence, config or self.folder / tensorflow1.CONFIG)
+
+    @property
+    def vocabulary(self) -> Path:
+        """Where its vocabulary would be."""
+        places = [self.folder / "vocab.txt", self.folder / saved_model.ASSETS / "vocab.txt"]
+        return next((path for path in places if path.is_file()), places[0])
+
+
+def find(location: str | Path, format: str | None = None, revision: str | None = None) -> Found:
+    """The checkpoint at ``location``: a folder, one of its files, the prefix of a TensorFlow checkpoint, or a hub id.
+
+    ``format`` says which where several stand side by side. Raises CheckpointError when nothing is recognised, when
+    several are and none is asked for, or when it is another than was asked for.
+    """
+    if format is not None and format not in FORMATS:
+        raise CheckpointError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
+    prefix = _prefix(Path(location))
+    candidates = [_bundle(prefix)] if prefix else list(_candidates(huggingface.resolve(str(location), revision)))
+    chosen = [one for one in candidates if format in (None, one.format)]
+    seen = ", ".join(f"{one.format} ({one.evidence.name})" for one in candidates)
+    if not candidates:
+        raise CheckpointError(
+            f"no checkpoint in {location}: expected {huggingface.SAFETENSORS} with config.json, "
+            f"a TensorFlow checkpoint (*{bundle.INDEX}) with {tensorflow1.CONFIG}, or a SavedModel")
+    if not chosen:
+        raise CheckpointError(f"{location} is not {format}; it looks like {seen}")
+    if len(chosen) > 1:
+        raise CheckpointError(f"{location} holds several checkpoints: {seen}; say which with --format, "
+                              "or give the file")
+    return chosen[0]
+
+
+def _prefix(path: Path) -> Path | None:
+    """The prefix of the TensorFlow checkpoint that ``path`` itself names."""
+    if path.is_dir():
+        return None
+    if path.suffix == bundle.INDEX and path.is_file():
+        return path.with_suffix("")
+    return path if path in bundle.prefixes(path.parent) else None
+
+
+def _candidates(folder: Path) -> Iterator[Found]:
+    names = [huggingface.SAFETENSORS, f"{huggingface.SAFETENSORS}.index.json", huggingface.PICKLE, "config.json"]
+    evidence = next((folder / name for name in names if (folder / name).is_file()), None)
+    prefixes = bundle.prefixes(folder)
+    # Some keep a config.json beside a TensorFlow checkpoint; alone it says that the weights are missing.
+    if evidence is not None and (evidence.name != "config.json" or not prefixes):
+        yield Found("huggingface", folder, evidence)
+    variables = folder / saved_model.VARIABLES
+    if (folder / saved_model.GRAPH).is_file() or variables.parent.is_dir():
+        yield Found(_kind(variables, saved_model.FORMAT, saved_model.HUB_FORMAT), folder, variables.parent)
+    if len(prefixes) > 1:
+        latest = bundle.latest(folder)
+        if latest is None:
+            raise CheckpointError(f"{folder} holds several checkpoints: {', '.join(one.name for one in prefixes)}; "
+                                  "give the prefix of the one you want, such as "
+                                  f"{folder / prefixes[-1].name}")
+        prefixes = [latest]
+    for prefix in prefixes:
+        yield _bundle(prefix)
+
+
+def _bundle(prefix: Path) -> Found:
+    return Found(_kind(prefix, model_garden.FORMAT, tensorflow1.FORMAT), prefix.parent, prefix)
+
+
+def _kind(prefix: Path, with_objects: str, without: str) -> str:
+    """By whether the index holds a description of objects. It is a sorted table whose keys stand there as they are."""
+    index = Path(f"{prefix}{bundle.INDEX}")
+    described = index.is_file() and bundle.OBJECT_GRAPH.encode() in index.read_bytes()
+    return with_objects if described else without

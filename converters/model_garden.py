@@ -1,0 +1,182 @@
+"""Checkpoints of the TensorFlow Model Garden: ``tf.train.Checkpoint`` of models built on ``MobileBERTEncoder``.
+
+A variable is known by its path through the objects (a checkpoint of a program) or, where paths only count
+(``variables/17`` in a TF-Hub SavedModel), by its name in the program that wrote it. One table holds both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json
+from mobilebert_lite.converters import bundle
+from mobilebert_lite.converters.name_maps import Row, dense, norm, read_tensors
+from mobilebert_lite.converters.tensorflow1 import LABELS, check_pooler, read_labels
+from mobilebert_lite.errors import CheckpointError
+from mobilebert_lite.weights import Source, Weights, checked
+
+FORMAT = "model_garden"
+
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+# Counters, the tokenizer's setting, and what an optimizer keeps for itself.
+_NOT_WEIGHTS = re.compile(r"(save_counter|global_step|do_lower_case|optimizer/.*|.*/\.OPTIMIZER_SLOT/.*)\Z")
+# The first block tells where the encoder stands; a task's head stands beside it.
+_BLOCK = re.compile(r"(?P<encoder>.*?)layer_with_weights-1/block_layers/attention/0/_query_dense/kernel\Z")
+_HEAD = re.compile(r"(?P<head>.*?)layer_with_weights-1/(layer_with_weights-0/|out_proj/)?kernel\Z")
+_MLM = re.compile(r"(?P<mlm>.*?masked_lm/)dense/kernel\Z")
+# Keras numbers a second encoder made in one process.
+_NUMBERED = re.compile(r"mobile_bert_embedding_\d+/")
+
+
+def as_is(ours: str, theirs: str, config: MobileBertConfig) -> Iterator[Row]:
+    """One tensor under another name."""
+    yield Row(ours, theirs)
+
+
+def split(ours: str, theirs: str, config: MobileBertConfig) -> Iterator[Row]:
+    """A projection to heads: kernel [in, heads, size] and bias [heads, size]."""
+    heads, width = (config.num_attention_heads, config.head_size), config.block_size
+    yield Row(f"{ours}.kernel", f"{theirs}/kernel", shapes=((-1, width), (-1, *heads)))
+    yield Row(f"{ours}.bias", f"{theirs}/bias", shapes=((width,), heads))
+
+
+def join(ours: str, theirs: str, config: MobileBertConfig) -> Iterator[Row]:
+    """The projection from heads: kernel [heads, size, out] and bias [out]."""
+    heads, width = (config.num_attention_heads, config.head_size), config.block_size
+    yield Row(f"{ours}.kernel", f"{theirs}/kernel", shapes=((width, -1), (*heads, -1)))
+    yield Row(f"{ours}.bias", f"{theirs}/bias")
+
+
+def pair(kind: Callable[[str, str], Iterator[Row]]) -> Callable[[str, str, MobileBertConfig], Iterator[Row]]:
+    """A table row of two tensors that needs no configuration."""
+    return lambda ours, theirs, config: kind(ours, theirs)
+
+
+_Kind = Callable[[str, str, MobileBertConfig], Iterator[Row]]
+_DENSE, _NORM = pair(dense), pair(norm)
+
+# Ours, the object path, the name in the program (None where it is in doubt), what it is.
+_MODEL: tuple[tuple[str, str, str | None, _Kind], ...] = (
+    ("embeddings.word", "ENCODER/layer_with_weights-0/word_embedding/embeddings",
+     "mobile_bert_embedding/word_embedding/embeddings", as_is),
+    # The same table, where a masked language model has it too.
+    ("embeddings.word", "MLM/embedding_table", None, as_is),
+    ("embeddings.token_type", "ENCODER/layer_with_weights-0/type_embedding/embeddings",
+     "mobile_bert_embedding/type_embedding/embeddings", as_is),
+    ("embeddings.position", "ENCODER/layer_with_weights-0/pos_embedding/embeddings",
+     "mobile_bert_embedding/position_embedding/embeddings", as_is),
+    ("embeddings.projection", "ENCODER/layer_with_weights-0/word_embedding_proj",
+     "mobile_bert_embedding/embedding_projection", _DENSE),
+    ("embeddings.norm", "ENCODER/layer_with_weights-0/layer_norm", "mobile_bert_embedding/embedding_norm", _NORM),
+    ("pooler", "ENCODER/layer_with_weights-LAST", "pooler", _DENSE),
+    ("mlm.transform", "MLM/dense", "bert/cls/predictions/transform/dense", _DENSE),
+    ("mlm.norm", "MLM/layer_norm", "bert/cls/predictions/transform/LayerNorm", _NORM),
+    ("mlm.extra", "MLM/extra_output_weights", "bert/cls/predictions/extra_output_weights", as_is),
+    ("mlm.bias", "MLM/output_bias.Sbias", "bert/cls/predictions/output_bias/bias", as_is),
+    ("classifier", "HEAD/layer_with_weights-1/out_proj", "sentence_prediction/logits", _DENSE),
+    # Span labeler and token classifier have one name in the program, so only the path tells them apart.
+    ("qa", "HEAD/layer_with_weights-1/layer_with_weights-0", None, _DENSE),
+    ("classifier", "HEAD/layer_with_weights-1", None, _DENSE),
+)
+_LAYER: tuple[tuple[str, str, str, _Kind], ...] = (
+    ("bottleneck.input", "bottleneck_input/0", "bottleneck_input/dense", _DENSE),
+    ("bottleneck.input.norm", "bottleneck_input/1", "bottleneck_input/norm", _NORM),
+    ("bottleneck.attention", "kq_shared_bottleneck/0", "kq_shared_bottleneck/dense", _DENSE),
+    ("bottleneck.attention.norm", "kq_shared_bottleneck/1", "kq_shared_bottleneck/norm", _NORM),
+    ("attention.query", "attention/0/_query_dense", "attention/query", split),
+    ("attention.key", "attention/0/_key_dense", "attention/key", split),
+    ("attention.value", "attention/0/_value_dense", "attention/value", split),
+    ("attention.output", "attention/0/_output_dense", "attention/attention_output", join),
+    ("attention.norm", "attention/1", "attention/norm", _NORM),
+    ("ffn.{j}.intermediate", "ffn/{j}/0", "ffn_layer_{j}/intermediate_dense", _DENSE),
+    ("ffn.{j}.output", "ffn/{j}/1", "ffn_layer_{j}/output_dense", _DENSE),
+    ("ffn.{j}.norm", "ffn/{j}/2", "ffn_layer_{j}/norm", _NORM),
+    # 1 is a dropout.
+    ("output", "bottleneck_output/0", "bottleneck_output/dense", _DENSE),
+    ("output.norm", "bottleneck_output/2", "bottleneck_output/norm", _NORM),
+)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the parts of a model stand among the objects of a checkpoint; prefixes that end in a slash, or empty."""
+
+    encoder: str
+    head: str
+    mlm: str
+
+
+def path_rows(config: MobileBertConfig, places: Places) -> list[Row]:
+    """The table for object paths."""
+    def expand(path: str) -> str:
+        return (path.replace("ENCODER/", places.encoder).replace("HEAD/", places.head).replace("MLM/", places.mlm)
+                .replace("LAST", str(config.num_hidden_layers + 1)))
+
+    block = "ENCODER/layer_with_weights-{n}/block_layers"
+    return [*(row for ours, path, _, kind in _MODEL for row in kind(ours, expand(path), config)),
+            *(row for ours, path, _, kind in _LAYER
+              for row in kind(f"layers.{{i}}.{ours}", expand(f"{block}/{path}"), config))]
+
+
+def name_rows(config: MobileBertConfig) -> list[Row]:
+    """The table for names in the program."""
+    return [*(row for ours, _, name, kind in _MODEL if name is not None for row in kind(ours, name, config)),
+            *(row for ours, _, name, kind in _LAYER
+              for row in kind(f"layers.{{i}}.{ours}", f"transformer_layer_{{i}}/{name}", config))]
+
+
+def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
+    """Read the object-based checkpoint at ``prefix`` for the ``bert_config.json`` at ``config``.
+
+    Raises ConfigError, CheckpointError (files, another model) or WeightsError (variables that do not fit).
+    """
+    read = from_tensorflow1(read_json(config)).with_labels(read_labels(prefix.parent / LABELS))
+    stored = bundle.Bundle(prefix)
+    if not stored.is_object_based:
+        raise CheckpointError(f"{prefix} holds plain variables as TF1 writes them, no objects of TF2; "
+                              "read it with --format tf1")
+    names = {name.removesuffix(_SUFFIX): name for name in stored.names}
+    names = {short: name for short, name in names.items() if not _NOT_WEIGHTS.match(short)}
+    places = find_places(names)
+    if places is not None:
+        rows = path_rows(read, places)
+        if f"{places.head}layer_with_weights-1/kernel" in names:
+            read = replace(read, task="token-classification")
+    else:
+        names, rows = _by_full_name(prefix, names, stored.full_names()), name_rows(read)
+    tensors = dict(zip(names, stored.read(names.values()).values(), strict=True))
+    weights = checked(read, read_tensors(rows, tensors), Source(kind, str(prefix), stored.sha256()))
+    check_pooler(weights)
+    return weights
+
+
+def find_places(names: Iterable[str]) -> Places | None:
+    """Where encoder and heads stand; None when the paths do not say. Raises CheckpointError for two encoders."""
+    names = sorted(names)
+    encoders = [match["encoder"] for name in names if (match := _BLOCK.match(name))]
+    if not encoders:
+        return None
+    if len(encoders) > 1:
+        raise CheckpointError(f"the checkpoint holds {len(encoders)} encoders, at {', '.join(encoders)}; "
+                              "save the one you want by itself")
+    encoder = encoders[0]
+    heads = [encoder.removesuffix("layer_with_weights-0/")] if encoder.endswith("layer_with_weights-0/") else [
+        match["head"] for name in names if (match := _HEAD.match(name)) and not name.startswith(encoder)]
+    mlm = [match["mlm"] for name in names if (match := _MLM.match(name))]
+    return Places(encoder, (heads or ["model/"])[0], (mlm or ["masked_lm/"])[0])
+
+
+def _by_full_name(prefix: Path, names: Mapping[str, str], full_names: Mapping[str, str]) -> dict[str, str]:
+    """Name in the program → name in the checkpoint. Raises CheckpointError when they are another model's."""
+    found: dict[str, str] = {}
+    for short, name in names.items():
+        full = _NUMBERED.sub("mobile_bert_embedding/", full_names.get(name, short))
+        found[short if full in found else full] = name
+    if not any(full.startswith("transformer_layer_0/attention/") for full in found):
+        raise CheckpointError(f"{prefix} is no MobileBERT of the Model Garden: none of its {len(found)} variables is "
+                              "a layer_with_weights-1/block_layers/attention or transformer_layer_0/attention; "
+                              f"the first is {min(found, default='none')}")
+    return found

@@ -1,0 +1,109 @@
+"""From weights to a quantised ``.tflite``, not verified yet: fusion, calibration, conversion, quantisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from mobilebert_lite.converters import op_versions
+from mobilebert_lite.converters.slim import slim
+from mobilebert_lite.converters.tflite import convert_network, rewrite
+from mobilebert_lite.fusion import centre, centre_keys, equalise
+from mobilebert_lite.fusion.pipeline import fuse, fuse_last
+from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.masking import Masking
+from mobilebert_lite.quantization import head_room
+from mobilebert_lite.quantization.calibrate import measure_ranges
+from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
+from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, keep_output_names
+from mobilebert_lite.quantization.score_ranges import fit_scores
+from mobilebert_lite.samples import MOST_MAGNITUDE_TOKENS
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.weights import Weights
+
+Texts = Mapping[str, Sequence[Features]]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A file's content, and what was done on the way."""
+
+    content: bytes
+    fused: Fused
+    # None where the recipe is not for computing in float16.
+    head_room: head_room.HeadRoom | None
+
+
+def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, texts: Texts, masking: Masking,
+          without: Collection[str] = (), threads: int = 2, progress: Callable[[str], None] = lambda message: None
+          ) -> Built:
+    """``weights`` for ``task`` as a file with one signature per length, in the number formats of ``recipe``.
+
+    ``texts`` calibrate: signature name → sequences, the longest signature first. ``without`` names fusion rules to
+    leave out. Raises ConversionError.
+    """
+    without = (*without, *recipe.without)
+    fused = fuse(weights, task.name, without, masking=masking).tabulated(recipe.integer)
+    longest, some = _spread(texts)
+    if recipe.float16:
+        fused = _calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], without, some)
+    if recipe.equalise:
+        fused = _calibrated(fused, [equalise], without, texts[longest])
+    fused = fuse_last(fused, without)
+    narrow = recipe.word_table != "float32"
+    tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
+    content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan, task.form), lengths)
+    room = None
+    if recipe.float16:
+        room = head_room.measure(content, {longest: [one.inputs() for one in some]}, threads)
+    if recipe.rules:
+        progress(f"quantising ({recipe.name})")
+        content = quantise(content, recipe, texts, threads)
+    if narrow:
+        content = rewrite(content, dequantise_rows)
+    return Built(rewrite(content, lambda model: slim(model, slices=not recipe.float16)), fused, room)
+
+
+def _spread(texts: Texts) -> tuple[str, Sequence[Features]]:
+    """The longest signature, and of its texts as many as it takes to see the magnitudes, evenly chosen."""
+    name, features = next(iter(texts.items()))
+    most = max(8, MOST_MAGNITUDE_TOKENS // features[0].ids.size)
+    return name, features[::-(-len(features) // most)]
+
+
+def _calibrated(fused: Fused, rules: Sequence[ModuleType], without: Collection[str],
+                texts: Sequence[Features]) -> Fused:
+    """``fused`` after ``rules``, some of fusion.pipeline.CALIBRATED, with the ranges of ``texts``."""
+    ranges: Mapping[str, Any] | None = None
+    for rule in rules:
+        if rule.NAME in without or "all" in without:
+            fused = fused.refused(rule.NAME, "switched off")
+            continue
+        if ranges is None:
+            network = Network(fused.config, fused.tensors, fused.task, fused.masking, fused.plan)
+            ranges = network.channel_ranges([one.inputs() for one in texts], rule.PADDING)
+        changed: Fused = rule.apply(fused, ranges)
+        if changed.tensors is not fused.tensors:
+            ranges = None
+        fused = changed
+    return fused
+
+
+def quantise(content: bytes, recipe: Recipe, texts: Texts, threads: int) -> bytes:
+    """``content`` after ``recipe``, with ranges measured on ``texts`` where it needs them."""
+    ranges = {}
+    if recipe.needs_calibration:
+        inputs = {name: [one.inputs() for one in features] for name, features in texts.items()}
+        ranges = measure_ranges(content, inputs, threads)
+        if recipe.integer:
+            ranges = fit_scores(content, inputs, ranges, recipe.activation_bits, threads)
+
+    def mend(model: Any) -> None:
+        keep_output_names(model)
+        op_versions.stamp_versions(model)
+
+    return rewrite(apply_recipe(content, recipe, ranges), mend)
