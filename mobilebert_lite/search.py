@@ -66,6 +66,8 @@ def search(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, c
     check_data(gate, request)
     with tempfile.TemporaryDirectory(prefix="mbl-", dir=request.output.parent) as folder:
         made, failed = _convert_all(request, Path(folder), progress)
+        if len(set(failed.values())) == 1 and not made:  # it is not the recipes' fault
+            raise ConversionError(next(iter(failed.values())))
         if not made:
             raise VerificationError("no recipe gives a file that agrees with the checkpoint: "
                                     + "; ".join(f"{name}: {reason}" for name, reason in failed.items()))
@@ -104,13 +106,8 @@ def _convert_all(request: pipeline.Request, folder: Path,
     for name, one in tries:
         progress(f"trying {name}")
         try:
-            pipeline.load_recipe(one.quantize, one.recipe, one.runtime)
-        except ConversionError as error:  # not for this runtime
-            failed[name] = str(error)
-            continue
-        try:
             made[name] = pipeline.convert(replace(one, output=folder / f"{name}.tflite", report=None), progress)
-        except VerificationError as error:
+        except (ConversionError, VerificationError) as error:  # not for this runtime or these widths, or not true
             failed[name] = str(error).split("; no file")[0]
     return made, failed
 

@@ -84,6 +84,7 @@ def test_search(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
     assert rows["dynamic"]["reason"] == "loses 50.00 points"
     assert rows["broken"]["reason"].startswith("verification failed")
     assert rows["broken"]["score"] is None
+    assert "not divisible by block size 32" in rows["int4"]["reason"]  # the tiny checkpoint is too narrow for it
     passing = [row for row in rows.values() if not row["reason"] and row["recipe"] != "float"]
     assert written["kept"] == min(passing, key=lambda row: row["milliseconds"])["recipe"]
     assert rows[written["kept"]]["bytes"] == output.stat().st_size == written["bytes"]
@@ -94,6 +95,15 @@ def test_search(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
     assert kept.startswith(written["kept"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.json", "out.tflite", "report.json"]
     assert Model(output).labels
+
+
+@pytest.mark.slow
+def test_what_no_recipe_can_help(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
+    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", 999, "--search", "--eval", labelled,
+               "-o", tmp_path / "out.tflite")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: --seq-len 999 is above max_position_embeddings, 64")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_passes(tiny_classifier: Path, tmp_path: Path, labelled: Path) -> None:
