@@ -75,8 +75,8 @@ def test_accuracy(converted: Converted, texts: Path) -> None:
     assert result.score.value == pytest.approx(80)
     assert 60 < result.score.low < 80 < result.score.high < 95
     timing = result.report["timing"]
-    # The first inference at each length prepares it and is not counted.
-    assert timing["inferences"] in (28, 29)
+    # The first inference at each of two lengths prepares it and is not counted, if it was the first in this process.
+    assert timing["inferences"] in (28, 29, 30)
     assert 0 < timing["inference_ms"]["min"] <= timing["inference_ms"]["p50"] <= timing["inference_ms"]["p99"]
     assert timing["example_ms"]["mean"] > timing["inference_ms"]["mean"]
 

@@ -152,8 +152,8 @@ def test_a_trained_checkpoint(shared: Callable[..., Path], tmp_path: Path) -> No
                  "--max-drop", 0.3, "-o", tmp_path / "out.tflite", "--calibration"]
     done = mbl(*arguments, calibration, "--recipe", recipe)
     assert done.returncode == 1
-    assert re.search(r"evaluation failed on 700 examples: f1 of the candidate 89\.\d\d, of the float model 90\.02, "
-                     r"a drop of 0\.", done.stderr)
+    assert re.search(r"evaluation failed on 700 examples: f1 of the candidate 8\d\.\d\d, of the float model 90\.02, "
+                     r"a drop of \d\.", done.stderr)
     assert not (tmp_path / "out.tflite").exists()
     done = mbl(*arguments, checkpoint / "snips_slots_dev.json")
     assert done.returncode == 0, done.stderr

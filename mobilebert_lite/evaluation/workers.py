@@ -107,11 +107,15 @@ def run_here(plan: Plan, jobs: Sequence[Job]) -> Iterator[Outcome]:
 
 def run_processes(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     """In ``workers`` processes with an interpreter each, as they finish. Raises MblError when one of them dies."""
+    others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_parent)
     try:
         for future in as_completed([pool.submit(answer_shard, plan, shard) for shard in shards(jobs)]):
             yield from future.result()
     except BrokenProcessPool:
+        # The pool ends its workers, but not one that was just being started, and would wait for that for ever.
+        for worker in set(multiprocessing.active_children()) - others:
+            worker.kill()
         raise MblError("a worker process was ended from outside (out of memory?); try fewer --workers. "
                        "With --report, the same command goes on where this one stopped") from None
     finally:
