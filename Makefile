@@ -36,8 +36,12 @@ test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's so
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
 
-bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures.
-	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json
+# For instance TRAINED="--only snips_qa --modes int8".
+TRAINED ?=
+bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures (about an hour).
+	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json $(TRAINED)
+
+bench-outliers: install ## Checkpoints with the outliers of published ones, beside stock conversions.
 	$(BIN)/python benchmarks/suites/outliers.py --check --json out/outliers.json
 
 bench-peers: install ## Time our files against stock ones, interleaved (about half an hour).
@@ -73,4 +77,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu bench-trained bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
