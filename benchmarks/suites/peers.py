@@ -145,10 +145,9 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
         panel.set(title=f"{count} thread{'s' if count > 1 else ''}", xlabel="length in tokens", yscale="log")
         panel.grid(alpha=0.3)
     panels[0][0].set_ylabel("median ms")
-    panels[0][-1].legend(fontsize=7)
-    figure.tight_layout()
+    panels[0][-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
 
 
 def provenance() -> dict[str, str]:
