@@ -19,6 +19,7 @@ import pytest
 
 from mobilebert_lite import __version__
 from mobilebert_lite.cli import COMMANDS, cli
+from mobilebert_lite.cli.convert import default_output
 from mobilebert_lite.converters import metadata
 
 Converted = Callable[[str, str], Path]
@@ -421,3 +422,10 @@ def test_wrong_lengths_are_usage_errors(value: str) -> None:
     done = mbl("convert", "--seq-len", value)
     assert done.returncode == 2
     assert value in done.stderr
+
+
+@pytest.mark.parametrize(("weights", "task", "expected"), [
+    (None, None, "mobilebert-qa-int8.tflite"), (None, "classification", "mobilebert-classification-int8.tflite"),
+    ("models/snips/", None, "snips-int8.tflite"), ("google/mobilebert-uncased", "qa", "mobilebert-uncased-qa-int8.tflite")])
+def test_default_name_of_the_file(weights: str | None, task: str | None, expected: str) -> None:
+    assert str(default_output(weights, task, "int8")) == expected

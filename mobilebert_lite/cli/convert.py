@@ -70,7 +70,7 @@ class Lengths(click.ParamType):
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="With --eval: processes.")
 @click.option("--cluster", metavar="ADDRESS", help="With --eval: a Dask scheduler to spread the work with.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For calibration and checks.")
-@click.option("--output", "-o", type=PATH, help="[default: mobilebert-TASK-MODE.tflite]")
+@click.option("--output", "-o", type=PATH, help="[default: the checkpoint's name, task and mode, in this folder]")
 @click.option("--report", type=PATH, help="Write a JSON report.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(output: Path | None, as_json: bool, task: str | None, quantize: str, recipe: Path | None,
@@ -93,7 +93,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
     from mobilebert_lite import pipeline
 
     if output is None:
-        output = Path(f"mobilebert-{task or 'qa'}-{quantize}.tflite")
+        output = default_output(options["weights"], task, quantize)
     request = pipeline.Request(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
                                lengths=lengths[0], auto_lengths=lengths[1], **options)  # type: ignore[arg-type]
     if data is None:
@@ -107,6 +107,13 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
             return
         report = gate.convert(request, limits, progress, counted)
     _print(report, as_json)
+
+
+def default_output(weights: object, task: str | None, quantize: str) -> Path:
+    """``snips-int8.tflite`` for the checkpoint ``models/snips``, ``mobilebert-qa-int8.tflite`` for the bundled one."""
+    name = Path(str(weights)).resolve().name if weights else "mobilebert"
+    task = task or (None if weights else "qa")
+    return Path("-".join(part for part in (name, task, quantize) if part) + ".tflite")
 
 
 def _print(report: Report, as_json: bool) -> None:
