@@ -426,6 +426,7 @@ def test_wrong_lengths_are_usage_errors(value: str) -> None:
 
 @pytest.mark.parametrize(("weights", "task", "expected"), [
     (None, None, "mobilebert-qa-int8.tflite"), (None, "classification", "mobilebert-classification-int8.tflite"),
-    ("models/snips/", None, "snips-int8.tflite"), ("google/mobilebert-uncased", "qa", "mobilebert-uncased-qa-int8.tflite")])
+    ("models/snips/", None, "snips-int8.tflite"),
+    ("google/mobilebert-uncased", "qa", "mobilebert-uncased-qa-int8.tflite")])
 def test_default_name_of_the_file(weights: str | None, task: str | None, expected: str) -> None:
     assert str(default_output(weights, task, "int8")) == expected
