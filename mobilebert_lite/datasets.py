@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.examples import ChoiceExample, PairExample, QuestionExample, TextExample, TokenExample
 
 __all__ = ["ChoiceExample", "Example", "PairExample", "QuestionExample", "TextExample", "TokenExample",
-           "builtin_examples", "read_examples"]
+           "builtin_examples", "evenly", "read_examples"]
 
 Example = QuestionExample | TextExample | ChoiceExample | TokenExample
 
@@ -63,6 +63,13 @@ def builtin_examples(task_name: str) -> list[Example]:
 
 def _bundled(name: str) -> str:
     return resources.files("mobilebert_lite.data").joinpath(name).read_text(encoding="utf-8")
+
+
+def evenly(items: Sequence[Any], count: int | None) -> Sequence[Any]:
+    """``count`` of ``items`` at equal distances, for files are often sorted by subject; all when None or too few."""
+    if count is None or count >= len(items):
+        return items
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def _parse(text: str, where: str, kind: type) -> list[Example]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobilebert_lite.datasets import Example, builtin_examples, read_examples
+from mobilebert_lite.datasets import Example, builtin_examples, evenly, read_examples
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.tasks import Task
@@ -40,10 +40,9 @@ def samples(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengt
     result: dict[str, list[Features]] = {}
     for length in lengths:
         most = max(8, tokens // length)
-        spread = examples if len(examples) <= most else [examples[i * len(examples) // most] for i in range(most)]
         fitting: list[Features] = []
         reason: DataError | None = None
-        for example in spread:
+        for example in evenly(examples, most):
             try:
                 fitting += task.features(tokenizer, example, length)
             except DataError as error:  # a question can be too long for a short signature

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite import pipeline
-from mobilebert_lite.datasets import read_examples
+from mobilebert_lite.datasets import evenly, read_examples
 from mobilebert_lite.errors import ConversionError, VerificationError
 from mobilebert_lite.evaluation.evaluate import Result
 from mobilebert_lite.files import replacing, write_atomically
@@ -119,8 +119,7 @@ def latencies(paths: Mapping[str, Path], gate: Gate) -> dict[str, float]:
     """
     models = {name: Model(path) for name, path in paths.items()}
     first = next(iter(models.values()))
-    examples = read_examples(gate.data, first.task.name)
-    chosen = [examples[i * len(examples) // TEXTS] for i in range(min(TEXTS, len(examples)))]
+    chosen = evenly(read_examples(gate.data, first.task.name), TEXTS)
     features = [one for example in chosen for one in first.task.features(first.tokenizer, example, first.longest)[:1]]
     times: dict[str, list[float]] = {name: [] for name in models}
     for turn in range(ROUNDS + 1):

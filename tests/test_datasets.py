@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.datasets import QuestionExample, TextExample, builtin_examples, read_examples
+from mobilebert_lite.datasets import QuestionExample, TextExample, builtin_examples, evenly, read_examples
 from mobilebert_lite.errors import ConversionError, DataError
 
 
@@ -200,3 +200,8 @@ def test_builtin_texts(task: str) -> None:
     assert min(lengths) == 2
     assert 60 <= max(lengths) <= 80
     assert 8 <= sum(example.pair is not None for example in examples) <= 20
+
+
+def test_evenly() -> None:
+    assert list(evenly(range(10), 4)) == [0, 2, 5, 7]
+    assert list(evenly(range(3), 8)) == list(evenly(range(3), None)) == [0, 1, 2]

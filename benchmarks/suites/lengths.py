@@ -26,7 +26,7 @@ import psutil
 
 from mobilebert_lite.config import PRESETS
 from mobilebert_lite.converters import huggingface
-from mobilebert_lite.datasets import read_examples
+from mobilebert_lite.datasets import evenly, read_examples
 from mobilebert_lite.model import Model
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.features import Features
@@ -47,7 +47,7 @@ def sample(tokenizer: Tokenizer, count: int) -> list[Features]:
     """``count`` windows of 384 tokens, evenly over the set."""
     task, examples = find_task("qa"), read_examples(DATA / "data/squad/dev-v1.1.json", "qa")
     windows = [window for example in examples[::8] for window in task.features(tokenizer, example, LONGEST)]
-    return [windows[i * len(windows) // count] for i in range(count)]
+    return list(evenly(windows, count))
 
 
 def measure(models: dict[str, Model], windows: list[Features], rounds: int) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mobilebert_lite import __version__
 from mobilebert_lite.converters import metadata
-from mobilebert_lite.datasets import read_examples
+from mobilebert_lite.datasets import evenly, read_examples
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.evaluation.cluster import run_cluster
 from mobilebert_lite.evaluation.journal import Journal, Outcome
@@ -75,7 +75,7 @@ def evaluate(request: Request, progress: Progress = lambda done, total: None) ->
     task, form, labels = _describe(request, content)
     everything = read_examples(request.data, task)
     scorer = find_scorer(task, form.problem_type, everything, labels, request.options)
-    examples = _evenly(everything, request.limit)
+    examples = evenly(everything, request.limit)
     for example in examples:
         scorer.check(example)
     plan = Plan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
@@ -129,13 +129,6 @@ def _describe(request: Request, content: bytes) -> tuple[str, Form, tuple[str, .
         raise DataError(f"--task {request.task}: {request.model} is for {task}")
     labels = metadata.read_files(content).get(metadata.LABELS, b"").decode("utf-8", "replace")
     return task, Form.read(provenance.get("form", {})), tuple(labels.splitlines())
-
-
-def _evenly(examples: Sequence[Any], limit: int | None) -> Sequence[Any]:
-    """``limit`` of them, at equal distances: files are often sorted by subject."""
-    if limit is None or limit >= len(examples):
-        return examples
-    return [examples[i * len(examples) // limit] for i in range(limit)]
 
 
 def _run(request: Request, plan: Plan, jobs: Sequence[Job]) -> Iterator[Outcome]:
