@@ -9,8 +9,8 @@ A section ``[name]`` holds one table: ``lower`` and ``cased`` of the reference, 
 hexadecimal code points:
 
 - ``space``, ``removed``, ``alone`` (a word by itself): ranges ``first-last`` or single characters.
-- ``starter``: removed too, but accents before it and after it are not put into order across it.
-- ``order N``: characters that stay, of canonical combining class N (decimal, not 0).
+- ``accent N``: removed too, of canonical combining class N (decimal), by which accents are put into order first.
+- ``order N``: accents of that class that stay; not 0.
 - ``map F A B+C …``: F becomes A, the next one B C, and so on; what they become is looked up in its turn.
 
 What is in no line stays as it is. Hangul syllables are decomposed by arithmetic (The Unicode Standard, section 3.12).
@@ -54,15 +54,15 @@ def reference(lower_case: bool) -> dict[str, list[str]]:
     removed = [code for code in CODES if not normal[code]]
     classes = {code: _combining_class(code) for code in CODES if unicodedata.category(chr(code))[0] == "M"
                or unicodedata.combining(chr(code))} if lower_case else {}
-    starters = [code for code in removed if cleaned[code] and not classes.get(code)]
+    # Those that cleaning leaves.
+    accents = {code for code in removed if cleaned[code]}
     return {
         "space": _ranges(code for code in CODES if normal[code] == " "),
-        "removed": _ranges(set(removed) - set(starters)),
-        "starter": _ranges(starters),
+        "removed": _ranges(set(removed) - accents),
         "alone": _ranges(code for code in CODES if normal[code] == chr(code) and words[code] == 3
                          or normal[code] == f" {chr(code)} "),
-        **{f"order {number}": _ranges(code for code, own in classes.items() if own == number and normal[code] == chr(code))
-           for number in sorted(set(classes.values()) - {0})},
+        **_by_class("accent", {code: classes.get(code, 0) for code in accents}),
+        **_by_class("order", {code: own for code, own in classes.items() if own and normal[code] == chr(code)}),
         **_maps(changed)}
 
 
@@ -91,6 +91,11 @@ def _normal(lower_case: bool) -> dict[int, str]:
     return {code: normalizer.normalize_str(chr(code)) for code in CODES}
 
 
+def _by_class(kind: str, classes: dict[int, int]) -> dict[str, list[str]]:
+    return {f"{kind} {number}": _ranges(code for code, own in classes.items() if own == number)
+            for number in sorted(set(classes.values()))}
+
+
 def _ranges(codes: Iterable[int]) -> list[str]:
     found: list[list[int]] = []
     for code in sorted(codes):
@@ -113,10 +118,12 @@ def _maps(changed: dict[int, list[int]]) -> dict[str, list[str]]:
     return {kind: items for run, found in runs.items() for kind, items in _cut(int(run[4:], 16), found)}
 
 
-def _cut(first: int, items: list[str], most: int = 16) -> Iterator[tuple[str, list[str]]]:
+def _cut(first: int, items: list[str]) -> Iterator[tuple[str, list[str]]]:
     """A run in lines that each fit the width."""
-    for start in range(0, len(items), most):
-        yield f"map {first + start:x}", items[start:start + most]
+    for line in textwrap.wrap(" ".join(items), WIDTH - len(f"map {first:x}")):
+        found = line.split()
+        yield f"map {first:x}", found
+        first += len(found)
 
 
 _ORDERED = NFD().normalize_str

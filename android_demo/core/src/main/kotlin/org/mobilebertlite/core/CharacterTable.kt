@@ -23,8 +23,8 @@ internal class CharacterTable private constructor(
         const val SPACE = 1
         const val REMOVED = 2
 
-        /** Removed, but accents on its two sides keep their order. */
-        const val STARTER = 3
+        /** Removed, after its class has had a say in the order of accents. */
+        const val ACCENT = 3
 
         /** A word by itself. */
         const val ALONE = 4
@@ -32,7 +32,7 @@ internal class CharacterTable private constructor(
 
         fun kind(entry: Int): Int = entry and 7
 
-        /** Canonical combining class of what stays. */
+        /** Canonical combining class of an accent, 0 of all else. */
         fun combiningClass(entry: Int): Int = (entry ushr 3) and 0xff
 
         fun value(entry: Int): Int = entry shr 11
@@ -69,8 +69,8 @@ internal class CharacterTable private constructor(
             when (words[0]) {
                 "space" -> ranges(words, 1, SPACE)
                 "removed" -> ranges(words, 1, REMOVED)
-                "starter" -> ranges(words, 1, STARTER)
                 "alone" -> ranges(words, 1, ALONE)
+                "accent" -> ranges(words, 2, ACCENT or (words[1].toInt() shl 3))
                 "order" -> ranges(words, 2, WORD or (words[1].toInt() shl 3))
                 "map" -> for (i in 2 until words.size) map(words[1].toInt(16) + i - 2, words[i])
                 else -> error("characters.txt: $line")

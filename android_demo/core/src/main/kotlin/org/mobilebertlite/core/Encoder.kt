@@ -33,7 +33,7 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
             CharacterTable.WORD -> letter(code, entry, start, end)
             CharacterTable.SPACE -> finishWord()
             CharacterTable.REMOVED -> Unit
-            CharacterTable.STARTER -> word.keepOrder()
+            CharacterTable.ACCENT -> word.accent(code, CharacterTable.combiningClass(entry), start, end, isKept = false)
             CharacterTable.ALONE -> alone(code, start, end)
             else -> for (one in table.becomes(entry)) read(one, start, end)
         }
@@ -41,16 +41,17 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
     }
 
     private fun letter(code: Int, entry: Int, start: Int, end: Int) {
-        if (tokenizer.decomposes && code in Hangul.SYLLABLES) {
-            Hangul.decompose(code) { word.add(it, 0, start, end) }
-        } else {
-            word.add(code + CharacterTable.value(entry), CharacterTable.combiningClass(entry), start, end)
+        val combiningClass = CharacterTable.combiningClass(entry)
+        when {
+            combiningClass > 0 -> word.accent(code, combiningClass, start, end, isKept = true)
+            tokenizer.decomposes && code in Hangul.SYLLABLES -> Hangul.decompose(code) { word.letter(it, start, end) }
+            else -> word.letter(code + CharacterTable.value(entry), start, end)
         }
     }
 
     private fun alone(code: Int, start: Int, end: Int) {
         finishWord()
-        word.add(code, 0, start, end)
+        word.letter(code, start, end)
         finishWord()
     }
 
@@ -70,6 +71,7 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
 
     /** Greedy longest match from the left (WordPiece); a word that does not come out even is one [UNK]. */
     private fun finishWord() {
+        word.settle()
         if (word.isEmpty) return
         val before = tokens.size
         if (word.isTooLong(phone) || !pieces()) {
