@@ -56,6 +56,19 @@ bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's reco
 bench-text-input: install ## Text input inside the file: differences from the reference by rule.
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
+# What needs no phone: Kotlin on the JVM, real interpreters, and answers that Python gives to the same texts.
+test-android: install ## Test the Kotlin demo; installs Maven and Java where they are missing.
+	scripts/install_maven.sh
+	$(BIN)/python scripts/shared_cases.py --output out/cases
+	$(BIN)/python scripts/end_to_end_cases.py --output out/cases
+	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -ntp test
+
+bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).
+	scripts/install_maven.sh
+	cd android_demo && mvn -B -q -ntp test-compile dependency:build-classpath -Dmdep.outputFile=target/classpath
+	$(BIN)/python benchmarks/suites/kotlin_text.py --json out/kotlin.json \
+	  --classpath "android_demo/core/target/classes:android_demo/core/target/test-classes:$$(cat android_demo/core/target/classpath)"
+
 tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
 	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
@@ -77,4 +90,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-android bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
