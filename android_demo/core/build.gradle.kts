@@ -22,4 +22,15 @@ kotlin {
 dependencies {
     implementation(libs.serialization.json)
     testImplementation(libs.junit)
+    testImplementation(libs.tensorflow.lite.desktop) { isTransitive = false }
+    testImplementation(libs.javacpp) { isTransitive = false }
+    testImplementation(libs.tflite.engine) { isTransitive = false }
+    testRuntimeOnly("org.bytedeco:tensorflow-lite:${libs.versions.tensorflow.lite.desktop.get()}:linux-x86_64")
+    testRuntimeOnly("org.bytedeco:javacpp:${libs.versions.javacpp.get()}:linux-x86_64")
+    testRuntimeOnly("ai.djl.tflite:tflite-native-cpu:${libs.versions.tflite.native.get()}:linux-x86_64")
+}
+
+// The app's use of the interpreter, which needs no Android.
+sourceSets.test {
+    kotlin.srcDir("../app/src/main/kotlin/org/mobilebertlite/interpreter")
 }

@@ -3,9 +3,6 @@ package org.mobilebertlite.core
 import java.io.File
 import kotlin.math.abs
 import kotlinx.serialization.json.JsonObject
-import kotlinx.serialization.json.jsonArray
-import kotlinx.serialization.json.jsonObject
-import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Test
 import org.mobilebertlite.interpreter.TfLiteRunner
@@ -46,7 +43,7 @@ class EndToEndTest {
             "probabilities differ by ${differences.maxOf { it ?: 0.0 }} at most")
         expectNone(cases.filterIndexed { i, _ -> differences[i] == null }.map { it.toString().take(300) }, cases.size)
         assertTrue(differences.maxOf { it!! } < SAME)
-        assertEquals(100, cases.size)
+        assertTrue(cases.size >= if (name.endsWith("-old")) 20 else 100)
     }
 
     private fun compareAnswers(model: Model, case: JsonObject): Double? {

@@ -33,7 +33,7 @@ class ModelTest {
         val short = qa().answer("a?", "a b").orThrow()
         assertEquals(listOf("qa_8" to 8), asked)
         assertEquals(8, short.length)
-        assertEquals("b", short.value.first().text)
+        assertEquals("a", short.value.first().text)
         asked.clear()
         assertEquals(16, qa().answer("a?", "a b a").orThrow().length)
         assertEquals(listOf("qa_16" to 16), asked)
