@@ -14,7 +14,11 @@ import org.tensorflow.lite.Interpreter
  *
  * This folder knows nothing of Android, so that core's tests run it on a desktop.
  */
-class TfLiteRunner(private val interpreter: Interpreter) : Runner, Closeable {
+class TfLiteRunner(
+    private val interpreter: Interpreter,
+    /** Closed after the interpreter that uses it. */
+    private val delegate: AutoCloseable? = null,
+) : Runner, Closeable {
     private val buffers = HashMap<String, Buffers>()
 
     override fun run(signature: String, inputs: Map<String, IntArray>): Map<String, FloatArray> {
@@ -33,7 +37,10 @@ class TfLiteRunner(private val interpreter: Interpreter) : Runner, Closeable {
         }
     }
 
-    override fun close() = interpreter.close()
+    override fun close() {
+        interpreter.close()
+        delegate?.close()
+    }
 
     private inner class Buffers(signature: String) {
         val inputs: Map<String, IntBuffer> = interpreter.getSignatureInputs(signature).associateWith {

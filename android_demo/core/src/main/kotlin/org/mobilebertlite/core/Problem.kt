@@ -52,6 +52,14 @@ public sealed class Problem(public val message: String) {
     public data class RuntimeFailed(val detail: String) :
         Problem("The model could not be run: $detail. Try another accelerator or another model.")
 
+    /** The file could not be opened or read. */
+    public data class Unreadable(val name: String, val detail: String) :
+        Problem("$name cannot be read: $detail. Choose it again, or another model.")
+
+    /** There was not enough memory for the model or the text. */
+    public data object OutOfMemory :
+        Problem("There is not enough memory. Close other apps, or choose a smaller model or a shorter text.")
+
     /** Whoever asked no longer wants the answer. */
     public data object Cancelled : Problem("Cancelled.")
 }

@@ -35,7 +35,7 @@ class ModelTest {
         assertEquals(8, short.length)
         assertEquals("a", short.value.first().text)
         asked.clear()
-        assertEquals(16, qa().answer("a?", "a b a").orThrow().length)
+        assertEquals(16, qa().answer("a?", "a b a b").orThrow().length)
         assertEquals(listOf("qa_16" to 16), asked)
     }
 

@@ -1,0 +1,25 @@
+package org.mobilebertlite.demo
+
+import java.io.File
+import org.junit.Assume.assumeTrue
+
+/** The interpreter of this desktop, and models that it can run. */
+object Desktop {
+    private val folder: File? = System.getenv("MBL_CASES")?.let { File(it, "models") }
+
+    /** The library of the classes under org.tensorflow.lite, which Android would find in the package. */
+    private val library: Unit by lazy {
+        val copy = File.createTempFile("tflite", ".so").apply { deleteOnExit() }
+        Desktop::class.java.getResourceAsStream("/native/lib/libtensorflowlite_jni.so")!!.use { from ->
+            copy.outputStream().use { from.copyTo(it) }
+        }
+        System.load(copy.path)
+    }
+
+    /** A real model that Python converted; tests without it are skipped. */
+    fun model(name: String): File {
+        assumeTrue("no models: `make test-android` converts some", folder?.isDirectory == true)
+        library
+        return File(folder, "$name.tflite")
+    }
+}
