@@ -18,7 +18,8 @@ Run = Callable[[Arrays], Arrays]
 def interpreter(module: str) -> Callable[[str, str], Run]:
     """An ``Interpreter`` of the module, called by signature."""
     def load(model: str, signature: str) -> Run:
-        client = import_module(module).Interpreter(model_path=model, num_threads=2)
+        # One thread: two of the old runtime wait for each other in loops, for minutes on a busy machine.
+        client = import_module(module).Interpreter(model_path=model, num_threads=1)
         runner = client.get_signature_runner(signature)
         return lambda inputs: runner(**inputs)
 
@@ -46,7 +47,7 @@ def compiled_model(model: str, signature: str) -> Run:
 
 APIS = {"ai-edge-litert Interpreter": interpreter("ai_edge_litert.interpreter"),
         "ai-edge-litert CompiledModel": compiled_model,
-        "tflite-runtime Interpreter": interpreter("tflite_runtime.interpreter")}
+        "tflite-runtime": interpreter("tflite_runtime.interpreter")}
 
 
 def main(model: str, api: str, signature: str, inputs: str, outputs: str) -> None:
