@@ -111,18 +111,17 @@ class _Describer:
             input_process_units=(tokenizer,) if "ids" in names.values() else ())
 
     def _input(self, name: str, tensor: Any) -> TensorMetadata:
-        return TensorMetadata(name, _INPUTS[name], self._dimensions(name, tensor), **self._range(name))
-
-    def _range(self, name: str) -> dict[str, tuple[float, ...]]:
         words = self._carried[VOCABULARY].count(b"\n")
         greatest = {"ids": words - 1.0, "mask": 1.0, "segment_ids": 1.0}.get(name)
-        return {} if greatest is None else {"minimum": (0.0,), "maximum": (greatest,)}
+        minimum, maximum = ((), ()) if greatest is None else ((0.0,), (greatest,))
+        return TensorMetadata(name, _INPUTS[name], self._dimensions(name, tensor), minimum=minimum, maximum=maximum)
 
     def _output(self, name: str, tensor: Any) -> TensorMetadata:
-        bounds = {"minimum": (0.0,), "maximum": (1.0,)} if name == "probability" else {}
+        minimum, maximum = ((0.0,), (1.0,)) if name == "probability" else ((), ())
         labels = AssociatedFile(LABELS, "Names of the classes, one a line in the order of the output.", AXIS_LABELS)
         return TensorMetadata(name, _OUTPUTS.get(name) or self._scores(name), self._dimensions(name, tensor),
-                              files=(labels,) if LABELS in self._carried and name in _CLASSES else (), **bounds)
+                              minimum=minimum, maximum=maximum,
+                              files=(labels,) if LABELS in self._carried and name in _CLASSES else ())
 
     def _scores(self, name: str) -> str:
         """What the values of ``probability`` or ``logits`` mean."""

@@ -114,7 +114,7 @@ def test_labels_are_those_of_the_zip(converted: Callable[[str, str], Path]) -> N
 
 def test_another_schema() -> None:
     raw = pack_metadata(FULL)
-    with pytest.raises(ModelFileError, match="another schema.*b'TFL3'"):
+    with pytest.raises(ModelFileError, match=r"another schema.*b'TFL3'"):
         parse_metadata(raw[:4] + b"TFL3" + raw[8:])
     with pytest.raises(ModelFileError, match="another schema"):
         parse_metadata(b"")

@@ -123,7 +123,7 @@ def real_texts(shared: Callable[..., Path], task: str, count: int, fits: Callabl
         odd = [(question,) for question, _ in squad if not question.isascii()]
     some = count // 5
     found = [*_fitting(plain, count - some, fits), *_fitting(odd, some, fits)]
-    assert len(found) >= count - 8  # SQuAD has 35 such questions
+    assert len(found) >= count - 8  # of such questions SQuAD has 35
     return found
 
 

@@ -27,7 +27,7 @@ CASES = [
       for name, mode in FILES),
     *(("tflite-runtime", name, mode, "" if mode in OLD_MODES else _TOO_NEW) for name, mode in FILES),
 ]
-_HEAD = ["| client | file | texts | answers as `mbl run` on the same tokens | texts of other tokens | other answers than `mbl run` |",
+_HEAD = ["| client | file | texts | as `mbl run` on the same tokens | of other tokens | other answers than `mbl run` |",
          "|---|---|---|---|---|---|"]
 
 

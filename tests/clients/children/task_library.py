@@ -23,7 +23,8 @@ def answerer(model: str) -> Callable[..., list[Any]]:
 def classifier(model: str) -> Callable[..., list[Any]]:
     """(text) → [label, score] of each class, in the order of the library."""
     client = text.BertNLClassifier.create_from_file(model)
-    return lambda given: [[one.category_name, one.score] for one in client.classify(given).classifications[0].categories]
+    return lambda given: [[one.category_name, one.score]
+                          for one in client.classify(given).classifications[0].categories]
 
 
 def embedder(model: str) -> Callable[..., list[Any]]:
