@@ -27,9 +27,10 @@ pytestmark = [pytest.mark.arm, pytest.mark.timeout(1200)]
 
 PROCESSORS = ("cortex-a53", "cortex-a76", "neoverse-v1")
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
-# The oldest kernels run the default alone: they are few phones', and emulation is slow.
-CASES = [(cpu, mode) for cpu in PROCESSORS for mode in MODES if cpu != "cortex-a53" or mode == "int8"]
 TASKS = ("qa", "classification")
+# Emulation is slow: the oldest kernels run the default alone, the rarer modes one task.
+CASES = [(cpu, mode, task) for cpu in PROCESSORS for mode in MODES for task in TASKS
+         if (cpu != "cortex-a53" or mode == "int8") and (task == "qa" or mode not in ("fp16", "int16x8", "int4"))]
 LENGTH = 64
 COMMANDS = (
     "Play some jazz by Miles Davis on Spotify", "Add Sabrina Salerno to the Grime Instrumentals playlist",
@@ -80,15 +81,14 @@ def on_arm(demo: Callable[[str, str], Demo]) -> Callable[[str], dict[tuple[str, 
     """``on_arm("cortex-a76")``: (task, mode) -> outputs there; one process for all files of a processor."""
     @cache
     def run(cpu: str) -> dict[tuple[str, str], Outputs]:
-        kinds = [(task, mode) for task in TASKS for other, mode in CASES if other == cpu]
+        kinds = [(task, mode) for other, mode, task in CASES if other == cpu]
         outputs = run_on_arm(cpu, [demo(*kind).job for kind in kinds])
         return dict(zip(kinds, outputs, strict=True))
 
     return run
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize(("cpu", "mode"), CASES)
+@pytest.mark.parametrize(("cpu", "mode", "task"), CASES)
 def test_as_true_as_on_this_processor(cpu: str, mode: str, task: str, demo: Callable[[str, str], Demo],
                                       on_arm: Callable[[str], dict[tuple[str, str], Outputs]]) -> None:
     """Roundings fall differently where kernels add in another order, and one that falls differently moves those after
@@ -98,8 +98,8 @@ def test_as_true_as_on_this_processor(cpu: str, mode: str, task: str, demo: Call
     reference = demo(task, "none").here
     verify.require([made.compared(reference, there)], verify.load_threshold(mode))
     error, error_here = distance(made, reference, there), distance(made, reference, made.here)
-    # float32: sums of up to 512 products in another order. Narrower: 16 outputs leave the mean error that uncertain.
-    assert error <= (1e-5 if mode == "none" else 1.25 * error_here)
+    # 1e-5: sums of up to 512 float32 products in another order. 1.25: eight texts leave the mean error that uncertain.
+    assert error <= max(1e-5, 1.25 * error_here)
 
 
 def distance(made: Demo, reference: Outputs, outputs: Outputs) -> float:
