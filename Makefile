@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not gpu and not clients"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not arm and not clients"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
@@ -48,6 +48,10 @@ $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
 	$(PYTHON) -m venv $(CLIENTS)/$*
 	$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
+	scripts/make_arm_root.sh .arm $(BIN)/python
+	$(BIN)/python -m pytest -m arm tests/arm
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -90,4 +94,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv and .venv-clients stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
