@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
-from conftest import Find
+from compare import File, Outcome, of_library, of_runtime
+from ours import Example, RememberingModel, real_texts
+from support import ask
 from table import CASES, FILES, render
+
+from mobilebert_lite.converters.flatbuffer import read_model, set_metadata, write_model
+from mobilebert_lite.converters.metadata import append_files, read_files
+from mobilebert_lite.converters.tflite_metadata import ENTRY, read_metadata
+from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
+from mobilebert_lite.pipeline import Request, convert
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 
@@ -18,6 +29,60 @@ DOCUMENT = ROOT / "docs" / "clients.md"
 # builds of XNNPACK add in another order (float32 rounding over 24 layers), and round int8 otherwise: a step of an int8
 # tensor is 1/255 of its range, and QA scores are two logits.
 FLOAT, INT8 = 1e-4, 0.05
+
+
+COUNT = 210
+LIBRARIES = ("task-library", "mediapipe")
+# Name → checkpoint under the test data's checkpoints/trained (empty: the bundled one), task, lengths, the most tokens
+# that a text may have: SNIPS trains about 47 positions, SST-2 63.
+SOURCES: dict[str, tuple[str, str, tuple[int, ...], int]] = {
+    "qa": ("snips_qa", "qa", (384,), 47),
+    "sst2": ("sst2", "classification", (64,), 63),
+    "intents": ("", "classification", (64,), 63),
+    "intents, two lengths": ("", "classification", (64, 32), 63),
+}
+# As --quantize and --runtime ask for it.
+MODES: dict[str, tuple[str, str | None]] = {"none": ("none", None), "int8": ("int8", None),
+                                            "int8, runtime 2.14": ("int8", "2.14")}
+
+Made = Callable[[str, str], File]
+Find = Callable[[str, str, str], Outcome]
+
+
+@pytest.fixture(scope="session")
+def made(shared: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """``made("sst2", "int8")``: the file of SOURCES in one of MODES, converted once."""
+    folder = tmp_path_factory.mktemp("clients")
+
+    @cache
+    def make(name: str, mode: str) -> File:
+        checkpoint, task, lengths, most = SOURCES[name]
+        quantize, runtime = MODES[mode]
+        weights = str(shared("checkpoints", "trained", checkpoint)) if checkpoint else None
+        path = folder / f"{name} {mode}.tflite".replace(" ", "-").replace(",", "")
+        convert(Request(path, weights, task=task, lengths=lengths, quantize=quantize, runtime=runtime))
+        model = RememberingModel(path)
+        both = [model.as_(behaviour) for behaviour in ("reference", "phone")]
+
+        def fits(example: Example) -> bool:
+            return all(len(example) + 1 + sum(map(len, each.tokens(example))) <= most for each in both)
+
+        return File(path, model, real_texts(shared, task, COUNT, fits))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def outcome(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Find:
+    """``outcome("mediapipe", "sst2", "int8")``: what the client made of the file, asked once."""
+    folder = tmp_path_factory.mktemp("arrays")
+
+    @cache
+    def find(client: str, name: str, mode: str) -> Outcome:
+        file = made(name, mode)
+        return of_library(client, file) if client in LIBRARIES else of_runtime(client, file, folder)
+
+    return find
 
 
 @pytest.mark.parametrize(("client", "name", "mode", "refusal"), CASES, ids=lambda value: str(value) or "loads")
@@ -63,3 +128,27 @@ def test_every_file_is_asked_everywhere() -> None:
     """No file is left out of a client that takes its task."""
     for client in ("task-library", "ai-edge-litert Interpreter", "ai-edge-litert CompiledModel", "tflite-runtime"):
         assert {case[1:3] for case in CASES if case[0] == client} >= set(FILES), client
+
+
+def test_clients_without_metadata_read_by_position(made: Made, tmp_path: Path) -> None:
+    """The Task Library without names of tensors takes ids, mask, segments, and end before start, as MLPerf's app."""
+    file = made("qa", "none")
+    some = file.examples[:20]
+    expected = [one[0][0] if one else "" for one in ask("task-library", file.path, "qa", some)]
+    assert len(set(expected)) > 10
+    for swapped in (False, True):
+        nameless = tmp_path / f"nameless-{swapped}.tflite"
+        nameless.write_bytes(without_tensors(file.path.read_bytes(), swapped))
+        answers = [one[0][0] if one else "" for one in ask("task-library", nameless, "qa", some)]
+        assert (answers == expected) is not swapped
+
+
+def without_tensors(content: bytes, swapped: bool) -> bytes:
+    """The file with a tokenizer in its metadata, but no tensors; ``swapped``: with its outputs the other way round."""
+    model, found = read_model(content), read_metadata(content)
+    assert found is not None
+    bare = replace(found, subgraphs=(replace(found.subgraphs[0], inputs=(), outputs=()),))
+    set_metadata(model, ENTRY, pack_metadata(bare))
+    if swapped:
+        model.subgraphs[0].outputs = list(reversed(model.subgraphs[0].outputs))
+    return append_files(write_model(model), read_files(content))

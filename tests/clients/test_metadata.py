@@ -1,21 +1,18 @@
-"""What the libraries' own tools read in our metadata, what we read in theirs, and clients that have none to read."""
+"""What the libraries' own tools read in our metadata, and what we read in theirs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Made
-from support import ask, environment, run
+from support import environment, run
 
-from mobilebert_lite.converters.flatbuffer import read_model, set_metadata, write_model
-from mobilebert_lite.converters.metadata import append_files, read_files
+from mobilebert_lite.converters.flatbuffer import read_model, write_model
+from mobilebert_lite.converters.metadata import read_files
 from mobilebert_lite.converters.tflite_metadata import (
-    ENTRY,
     AssociatedFile,
     ModelMetadata,
     ProcessUnit,
@@ -23,7 +20,6 @@ from mobilebert_lite.converters.tflite_metadata import (
     TensorMetadata,
     read_metadata,
 )
-from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(900)]
 
@@ -67,30 +63,6 @@ def test_we_read_what_their_writer_wrote(converted: Converted, tmp_path: Path) -
     for part in ("inputs", "outputs"):
         assert {tensor.name for tensor in getattr(theirs.subgraphs[0], part)} == {
             tensor.name for tensor in getattr(ours.subgraphs[0], part)}
-
-
-def test_clients_without_metadata_read_by_position(made: Made, tmp_path: Path) -> None:
-    """The Task Library without names of tensors takes ids, mask, segments, and end before start, as MLPerf's app."""
-    file = made("qa", "none")
-    some = file.examples[:20]
-    expected = [one[0][0] if one else "" for one in ask("task-library", file.path, "qa", some)]
-    assert len(set(expected)) > 10
-    for swapped in (False, True):
-        nameless = tmp_path / f"nameless-{swapped}.tflite"
-        nameless.write_bytes(without_tensors(file.path.read_bytes(), swapped))
-        answers = [one[0][0] if one else "" for one in ask("task-library", nameless, "qa", some)]
-        assert (answers == expected) is not swapped
-
-
-def without_tensors(content: bytes, swapped: bool) -> bytes:
-    """The file with a tokenizer in its metadata, but no tensors; ``swapped``: with its outputs the other way round."""
-    model, found = read_model(content), read_metadata(content)
-    assert found is not None
-    bare = replace(found, subgraphs=(replace(found.subgraphs[0], inputs=(), outputs=()),))
-    set_metadata(model, ENTRY, pack_metadata(bare))
-    if swapped:
-        model.subgraphs[0].outputs = list(reversed(model.subgraphs[0].outputs))
-    return append_files(write_model(model), read_files(content))
 
 
 # The metadata in the words of flatc's JSON: fields that are empty are left out.
