@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from mobilebert_lite.converters.tables import Flatbuffer
 from mobilebert_lite.errors import ModelFileError
 
 ENTRY = "mbl"
@@ -67,60 +67,13 @@ def read_provenance(content: bytes) -> dict[str, Any]:
 
 
 def read_entry(content: bytes, name: str) -> bytes | None:
-    """The metadata entry ``name`` of the flatbuffer, or None."""
-    try:
-        model = _Table(content, struct.unpack_from("<I", content, 0)[0])
-        buffers = model.vector(_MODEL_BUFFERS)
-        for entry in model.vector(_MODEL_METADATA):
-            if entry.bytes(_METADATA_NAME) == name.encode():
-                return buffers[entry.uint(_METADATA_BUFFER)].bytes(_BUFFER_DATA)
-    except (struct.error, IndexError):
-        raise ModelFileError("the flatbuffer is damaged: an offset leads outside the file") from None
+    """The metadata entry ``name`` of the flatbuffer, or None. Raises ModelFileError when the flatbuffer is damaged."""
+    model = Flatbuffer(content).root()
+    for entry in model.vector(_MODEL_METADATA):
+        if entry.bytes(_METADATA_NAME) == name.encode():
+            buffers, index = model.vector(_MODEL_BUFFERS), entry.uint(_METADATA_BUFFER)
+            if index >= len(buffers):
+                raise ModelFileError(f"the flatbuffer is damaged: metadata entry {name!r} is in buffer {index}, "
+                                     f"but there are {len(buffers)}")
+            return buffers[index].bytes(_BUFFER_DATA)
     return None
-
-
-class _Table:
-    """A flatbuffer table at ``position``; every read is checked against the file's end."""
-
-    def __init__(self, content: bytes, position: int) -> None:
-        self.content, self.position = content, position
-
-    def _slot(self, slot: int) -> int:
-        """Where the value of ``slot`` stands; 0 when it is absent."""
-        vtable = self.position - struct.unpack_from("<i", self.content, self.position)[0]
-        if vtable < 0:
-            raise IndexError(vtable)
-        size = struct.unpack_from("<H", self.content, vtable)[0]
-        where = 4 + 2 * slot
-        if where + 2 > size:
-            return 0
-        offset = struct.unpack_from("<H", self.content, vtable + where)[0]
-        return self.position + offset if offset else 0
-
-    def uint(self, slot: int) -> int:
-        """An unsigned 32-bit scalar, 0 by default."""
-        where = self._slot(slot)
-        return int(struct.unpack_from("<I", self.content, where)[0]) if where else 0
-
-    def _target(self, slot: int) -> tuple[int, int]:
-        """Where the vector of ``slot`` begins and how many elements it has."""
-        where = self._slot(slot)
-        if not where:
-            return 0, 0
-        start = where + struct.unpack_from("<I", self.content, where)[0]
-        return start + 4, struct.unpack_from("<I", self.content, start)[0]
-
-    def bytes(self, slot: int) -> bytes:
-        """A string or a vector of bytes."""
-        start, count = self._target(slot)
-        if start + count > len(self.content):
-            raise IndexError(start + count)
-        return self.content[start:start + count]
-
-    def vector(self, slot: int) -> list[_Table]:
-        """A vector of tables."""
-        start, count = self._target(slot)
-        if start + 4 * count > len(self.content):
-            raise IndexError(start)
-        return [_Table(self.content, start + 4 * i + struct.unpack_from("<I", self.content, start + 4 * i)[0])
-                for i in range(count)]

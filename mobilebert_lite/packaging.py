@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_lite import __version__, verify
-from mobilebert_lite.converters import metadata, op_versions
+from mobilebert_lite.client_metadata import describe_model
+from mobilebert_lite.converters import metadata, op_versions, tflite_metadata
 from mobilebert_lite.converters.checkpoints import Checkpoint
 from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
+from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task
 
@@ -72,6 +74,7 @@ def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, byt
         model.description = f"{provenance['toolkit']}: MobileBERT for {provenance['task']}".encode()
         set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
         set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
+        set_metadata(model, tflite_metadata.ENTRY, pack_metadata(describe_model(model, provenance, carried)))
         add_default_signature(model)
 
     return metadata.append_files(rewrite(content, change), carried)
