@@ -197,9 +197,10 @@ def first_runtime(name: str, version: int) -> str | None:
 
 
 def as_tuple(version: str) -> tuple[int, ...]:
-    """``2.14.0`` as (2, 14, 0), for comparison. Raises ConversionError for anything else."""
+    """``2.14.0`` as (2, 14, 0), for comparison; ``2.14`` is the same. Raises ConversionError for anything else."""
     try:
-        return tuple(int(part) for part in version.split("."))
+        parts = tuple(int(part) for part in version.split("."))
+        return parts + (0,) * (3 - len(parts))
     except ValueError:
         raise ConversionError(f"{version!r} is not a runtime version such as 2.14.0") from None
 
