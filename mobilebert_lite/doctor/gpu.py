@@ -118,14 +118,14 @@ def _layout(facts: Facts) -> Iterator[Problem]:
 
 
 def _float16(facts: Facts) -> Iterator[Problem]:
-    large = []
+    large: list[tuple[str, float]] = []
     for operator in facts.first.operators:
         for tensor in operator.inputs:
             values = tensor.floats() if tensor is not None else ()
             if len(values) and not np.abs(values).max() <= _LARGEST:
-                large.append(f"{operator.place}: {values[np.abs(values).argmax()]:.4g}")
+                large.append((operator.place, float(values[np.abs(values).argmax()])))
     if large:
-        yield Problem(ERROR, some(large), f"{len(large)} constants are beyond ±{_LARGEST:.0f}: infinite in float16, and "
+        yield Problem(ERROR, some(place for place, _ in large), f"{len(large)} constants ({large[0][1]:.4g}) are beyond ±{_LARGEST:.0f}: infinite in float16, and "
                       "0·∞ is NaN", "convert with `mbl convert`, whose mask constants float16 holds, or let the GPU "
                       "compute in float32")
     room = facts.provenance.get("float16")

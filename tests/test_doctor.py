@@ -1,0 +1,480 @@
+"""Wrong files are diagnosed by name, the mends that --fix claims are made, and good files are found good."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import wrong_files as wrong
+from click.testing import CliRunner
+from conftest import LABELS, ROOT
+
+from mobilebert_lite.cli.inspect import command
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters import huggingface, metadata
+from mobilebert_lite.converters.flatbuffer import read_model, schema, write_model
+from mobilebert_lite.converters.tflite_metadata import ENTRY, AssociatedFile
+from mobilebert_lite.doctor.diagnose import ANDROID, CLIENTS, PACKAGE_CHECKS, Diagnosis, diagnose, diagnose_content
+from mobilebert_lite.doctor.findings import ERROR, NOTE, WARNING
+from mobilebert_lite.doctor.fix import compare, mend
+from mobilebert_lite.errors import ConversionError, ModelFileError
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.runtime import Session
+from mobilebert_lite.weights import random_weights
+
+LENGTH = 384
+
+
+@pytest.fixture(scope="module")
+def narrow(tiny_config: MobileBertConfig) -> MobileBertConfig:
+    """One block that reads as many tokens as clients write."""
+    return replace(tiny_config, num_hidden_layers=1, max_position_embeddings=LENGTH)
+
+
+@pytest.fixture(scope="module")
+def files(narrow: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_questions: Path,
+          tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Ours (qa, classification), TensorFlow's (stock …), ai-edge-quantizer's of the latter (quantised)."""
+    from ai_edge_quantizer import quantizer, recipe
+
+    folder = tmp_path_factory.mktemp("doctor")
+    weights = {"qa": random_weights(narrow, {"qa": 2}, seed=15),
+               "classification": random_weights(narrow.with_labels(LABELS), {"classifier": len(LABELS)}, pooler=True)}
+    found = {}
+    for task, length in (("qa", LENGTH), ("classification", 32)):
+        huggingface.save(weights[task], folder / task, tiny_vocabulary)
+        convert(Request(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
+                        calibration=tiny_questions if task == "qa" else None))
+        found[task] = (folder / f"{task}.tflite").read_bytes()
+    network = Network(narrow, weights["qa"].tensors, "qa")
+    # Half of each text is padding, so that calibration sees the mask constant.
+    half = np.array([[1] * (LENGTH // 2) + [0] * (LENGTH // 2)], np.int32)
+    for mode in ("float", "dynamic", "int8"):
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([network.signature(LENGTH)], network)
+        if mode != "float":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if mode == "int8":
+            converter.representative_dataset = lambda: iter([[half * 7, half, half * 0]] * 3)
+        found[f"stock {mode}"] = converter.convert()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.signature(LENGTH)], network)
+    converter._experimental_use_buffer_offset = True
+    found["outside"] = converter.convert()
+    quantise = quantizer.Quantizer(bytearray(found["stock float"]))
+    quantise.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+    found["quantised"] = bytes(quantise.quantize().quantized_model)
+    found["hostile to GPUs"] = hostile_to_gpus(folder)
+    return found
+
+
+def hostile_to_gpus(folder: Path) -> bytes:
+    """What stock BERTs contain, and a GPU does not take or computes wrongly."""
+    table = tf.constant(np.eye(8, 16, dtype=np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 4], tf.int32, name="ids")])
+    def graph(ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.gather(table, ids)  # 2-D indices
+        rows += tf.reshape(tf.gather_nd(table, tf.reshape(ids, [-1, 1])), [1, 4, 16])
+        head = rows[:, 1, :]  # shrink_axis
+        flat = tf.matmul(tf.gather(table, tf.reshape(ids, [-1])), tf.constant(np.ones((16, 16), np.float32)))  # no batch axis
+        long = tf.cast(tf.cast(ids, tf.int64) * tf.cast(ids, tf.int64), tf.float32)
+        return {"y": tf.reshape(flat, [1, 64]) + tf.reduce_sum(head) + tf.reduce_sum(long)}
+
+    module = tf.Module()
+    module.graph = graph
+    return tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()], module).convert()
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong file and what must be said of it."""
+
+    base: str
+    edit: wrong.Edit
+    client: str
+    check: str
+    says: str
+    severity: str = ERROR
+    # Whether --fix claims to mend it.
+    fixed: bool = False
+    # What is given to --fix besides.
+    given: tuple[str, ...] = ()
+    runtime: str | None = None
+
+
+def three(labels: dict[str, bytes]) -> dict[str, bytes]:
+    return {**labels, metadata.LABELS: b"one\ntwo\nthree\n"}
+
+
+def label_type(found: Any) -> Any:
+    output = found.subgraphs[0].outputs[0]
+    return wrong.first(found, outputs=(replace(output, files=(AssociatedFile(metadata.LABELS),)),))
+
+
+TYPES = schema().TensorType
+AS_IT_IS: wrong.Edit = bytes
+WRONG = {
+    # Positions.
+    "outputs start, end": Wrong("qa", wrong.reorder("outputs", (1, 0)), "mlperf", "order",
+                                r"output order is start,end: the MLPerf app reads them swapped", fixed=True),
+    "outputs start, end, with metadata": Wrong(
+        "qa", wrong.reorder("outputs", (1, 0)), "task-library", "order",
+        r"output order is start,end: the metadata-less client .* swapped", WARNING, fixed=True),
+    "mask last": Wrong("qa", wrong.reorder("inputs", (0, 2, 1)), "mlperf", "order", "input order is ids,segment_ids,mask",
+                       fixed=True),
+    # Metadata.
+    "no metadata": Wrong("qa", wrong.without_entry(ENTRY), "task-library", "metadata", "no TFLite Metadata", fixed=True),
+    "no metadata for MediaPipe": Wrong("classification", wrong.without_entry(ENTRY), "mediapipe", "metadata",
+                                       "no TFLite Metadata", fixed=True),
+    "metadata of another schema": Wrong("qa", wrong.damaged_metadata, "task-library", "metadata", "another schema",
+                                        fixed=True),
+    "no subgraph described": Wrong("qa", wrong.on_metadata(lambda found: replace(found, subgraphs=())), "task-library",
+                                   "metadata", "describe no subgraph", fixed=True),
+    "misnamed mask": Wrong("qa", wrong.rename("inputs", "mask", "input_mask"), "task-library", "input-names",
+                           r"no metadata name is 'mask' .*null pointer", fixed=True),
+    "misnamed mask for MediaPipe": Wrong("classification", wrong.rename("inputs", "mask", "input_mask"), "mediapipe",
+                                         "input-names", r"no metadata name is 'mask'", fixed=True),
+    "two inputs described": Wrong("qa", wrong.on_metadata(lambda found: wrong.first(
+        found, inputs=found.subgraphs[0].inputs[:2])), "task-library", "input-names", "describe 2 inputs", fixed=True),
+    "logits called each other": Wrong("qa", wrong.on_metadata(lambda found: wrong.first(
+        found, outputs=found.subgraphs[0].outputs[::-1])), "task-library", "output-names",
+        r"call it 'start_logits', but .* says end_logits", fixed=True),
+    "output called scores": Wrong("classification", wrong.rename("outputs", "probability", "scores"), "task-library",
+                                  "output-names", r"no metadata name is 'probability'", fixed=True),
+    "output without a name": Wrong("classification", wrong.rename("outputs", "probability", ""), "mediapipe",
+                                   "output-metadata", "null pointer", fixed=True),
+    "no tokenizer": Wrong("qa", wrong.on_metadata(lambda found: wrong.first(found, input_process_units=())),
+                          "task-library", "tokenizer", "BertTokenizerOptions is missing", fixed=True),
+    "no tokenizer for MediaPipe": Wrong("classification", wrong.on_metadata(lambda found: wrong.first(
+        found, input_process_units=())), "mediapipe", "tokenizer", "BertTokenizerOptions is missing", fixed=True),
+    # Carried files.
+    "vocabulary missing": Wrong("qa", wrong.on_files(lambda found: {}), "task-library", "vocabulary", "does not carry",
+                                fixed=True, given=(metadata.VOCABULARY,)),
+    "a word too many": Wrong("qa", wrong.on_files(lambda found: {metadata.VOCABULARY: found[metadata.VOCABULARY]
+                                                                 + b"more\n"}),
+                             "task-library", "vocabulary", r"has 271 words, the word table 270 rows", fixed=True,
+                             given=(metadata.VOCABULARY,)),
+    "no [CLS]": Wrong("classification", wrong.on_files(lambda found: {
+        **found, metadata.VOCABULARY: found[metadata.VOCABULARY].replace(b"[CLS]", b"[cls]")}),
+        "mediapipe", "vocabulary", r"lacks \[CLS\]", fixed=True, given=(metadata.VOCABULARY,)),
+    "compressed files": Wrong("qa", wrong.on_files(lambda found: found, zipfile.ZIP_DEFLATED), "task-library",
+                              "stored-files", "compressed", fixed=True),
+    "compressed files for MediaPipe": Wrong("classification", wrong.on_files(lambda found: found, zipfile.ZIP_DEFLATED),
+                                            "mediapipe", "stored-files", "compressed", fixed=True),
+    "three labels": Wrong("classification", wrong.on_files(three), "task-library", "labels", "3 labels for 4 outputs",
+                          fixed=True, given=(metadata.LABELS,)),
+    "three labels for MediaPipe": Wrong("classification", wrong.on_files(three), "mediapipe", "labels",
+                                        "3 labels for 4 outputs", fixed=True, given=(metadata.LABELS,)),
+    "labels of no type": Wrong("classification", wrong.on_metadata(label_type), "task-library", "labels",
+                               "of type UNKNOWN", WARNING, fixed=True),
+    # Shapes, types and counts.
+    "128 tokens": Wrong("qa", wrong.set_tensor("inputs", (0, 1, 2), shape=[1, 128]), "task-library", "length",
+                        "always writes 384 tokens"),
+    "128 tokens for MLPerf": Wrong("qa", wrong.set_tensor("inputs", (0,), shape=[1, 128]), "mlperf", "shapes",
+                                   r"its shape is \[1, 128\]"),
+    "a batch of two": Wrong("qa", wrong.set_tensor("inputs", (0, 1, 2), shape=[2, 384]), "task-library", "input-shape",
+                            "its batch is 2"),
+    "a batch of two for MediaPipe": Wrong("classification", wrong.set_tensor("inputs", (0, 1, 2), shape=[2, 32]),
+                                          "mediapipe", "input-shape", "its batch is 2"),
+    "int64 inputs": Wrong("qa", wrong.set_tensor("inputs", (0, 1, 2), type=TYPES.INT64), "task-library", "input-type",
+                          "it is int64"),
+    "int64 inputs for MediaPipe": Wrong("classification", wrong.set_tensor("inputs", (0, 1, 2), type=TYPES.INT64),
+                                        "mediapipe", "input-type", "it is int64"),
+    "int64 inputs for MLPerf": Wrong("qa", wrong.set_tensor("inputs", (0, 1, 2), type=TYPES.INT64), "mlperf", "types",
+                                     "they are int64"),
+    "int64 inputs for LiteRT": Wrong("qa", wrong.set_tensor("inputs", (0,), type=TYPES.INT64), "litert", "input-type",
+                                     "it is int64", WARNING),
+    "int8 logits": Wrong("qa", wrong.set_tensor("outputs", (0,), type=TYPES.INT8), "task-library", "outputs",
+                         "it is int8"),
+    "int8 probabilities": Wrong("classification", wrong.set_tensor("outputs", (0,), type=TYPES.INT8), "mediapipe",
+                                "output-type", "it is int8"),
+    "two inputs": Wrong("qa", wrong.on_model(wrong.fewer_inputs), "task-library", "input-count", "has 2 inputs"),
+    "two inputs for MediaPipe": Wrong("classification", wrong.on_model(wrong.fewer_inputs), "mediapipe", "input-count",
+                                      "has 2 inputs"),
+    "three outputs": Wrong("qa", wrong.on_model(wrong.more_outputs), "mlperf", "counts", "3 inputs and 3 outputs"),
+    "two outputs": Wrong("classification", wrong.on_model(wrong.more_outputs), "mediapipe", "outputs", "2 outputs"),
+    "two subgraphs": Wrong("classification", wrong.on_model(wrong.second_subgraph), "mediapipe", "one-subgraph",
+                           "2 subgraphs"),
+    "some lengths dynamic": Wrong("classification", wrong.set_tensor("inputs", (1,), shapeSignature=[1, -1]),
+                                  "mediapipe", "input-shape", "some lengths are fixed and some dynamic"),
+    **{f"dynamic lengths for {client}": Wrong(
+        "classification", wrong.set_tensor("inputs", (0, 1, 2), shapeSignature=[1, -1]), client, "dynamic-shapes",
+        "dynamic", severity) for client, severity in (("mediapipe", WARNING), ("litert", WARNING), ("gpu", ERROR),
+                                                      ("npu", ERROR))},
+    # The graph.
+    "logits": Wrong("classification", wrong.logits, "task-library", "softmax", "raw logits"),
+    "logits for MediaPipe": Wrong("classification", wrong.logits, "mediapipe", "softmax", "raw logits"),
+    **{f"Flex for {client}": Wrong(base, wrong.custom("FlexErf"), client, check, "FlexErf") for base, client, check in (
+        ("qa", "task-library", "builtin-operators"), ("classification", "mediapipe", "builtin-operators"),
+        ("qa", "mlperf", "builtin-operators"), ("qa", "litert", "custom-operators"))},
+    "no signature": Wrong("qa", wrong.on_model(lambda model: setattr(model, "signatureDefs", None)), "litert",
+                          "signature", "there is none", WARNING, fixed=True),
+    # Versions.
+    "dense layers stamped 12": Wrong("qa", wrong.version("FULLY_CONNECTED", 12), "task-library", "runtime",
+                                     r"FULLY_CONNECTED v12 needs runtime ≥ 2\.17\.0; Task Library 0\.4\.4 holds"),
+    "the same in 2.14": Wrong("qa", wrong.version("FULLY_CONNECTED", 12), "litert", "runtime",
+                              r"FULLY_CONNECTED v12 needs runtime ≥ 2\.17\.0; 2\.14 refuses", runtime="2.14"),
+    "stamped too high": Wrong("qa", wrong.version("TRANSPOSE", 7), "litert", "over-stamped",
+                              r"TRANSPOSE v7 \(v1 is enough\): runtimes from 2\.3\.0 to 2\.14\.4", WARNING, fixed=True),
+    "stamped too low": Wrong("quantised", AS_IT_IS, "litert", "under-stamped",
+                       r"stamped v5, but the operands need v12 .*NaN", fixed=True),
+    "stated runtime": Wrong("quantised", AS_IT_IS, "litert", "stated-runtime", r"the operators need 2\.17\.0", WARNING,
+                            fixed=True),
+    "buffers outside": Wrong("outside", AS_IT_IS, "litert", "outside-buffers", "behind the flatbuffer", NOTE,
+                             fixed=True),
+    # Quantisation.
+    "no scales": Wrong("stock int8", wrong.on_model(wrong.no_scale), "litert", "scales", "have no scale"),
+    "zero-point": Wrong("stock int8", wrong.on_model(wrong.zero_point), "litert", "zero-point", "zero-point ≠ 0"),
+    "mask of -10000 in int8": Wrong("stock int8", AS_IT_IS, "litert", "mask-constant",
+                                    r"the mask constant -1e\+04 destroys the int8 range"),
+    "int8 attention": Wrong("stock int8", AS_IT_IS, "litert", "partitions", "not delegated to XNNPACK", WARNING),
+    # GPUs and NPUs.
+    "2-D indices": Wrong("hostile to GPUs", AS_IT_IS, "gpu", "operators", "GATHER with 2-D indices stays off the GPU",
+                         WARNING),
+    "2-D activations": Wrong("hostile to GPUs", AS_IT_IS, "gpu", "layout", "wrong logits"),
+    "mask of -3.4e38": Wrong("qa", wrong.on_model(wrong.huge_constant), "gpu", "float16", r"-3\.4e\+38"),
+    "int8 on GPUs": Wrong("stock int8", AS_IT_IS, "gpu", "integers", "made for CPUs", WARNING),
+    "float on NPUs": Wrong("qa", AS_IT_IS, "npu", "integers", "FULLY_CONNECTED"),
+}
+
+
+def named(found: Diagnosis, case: Wrong) -> list[str]:
+    """What the check that ``case`` is about says."""
+    return [one.what for one in found.findings if (one.check, one.severity) == (case.check, case.severity)]
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_files_are_named(files: dict[str, bytes], name: str) -> None:
+    case = WRONG[name]
+    found = diagnose_content(case.edit(files[case.base]), name, [case.client], case.runtime)
+    said = named(found, case)
+    assert any(re.search(case.says, what) for what in said), found.findings
+    assert found.fits[case.client] is (ERROR not in {one.severity for one in found.findings})
+    assert all(bool(one.fix) is case.fixed for one in found.findings if one.what in said)
+    if case.edit is not AS_IT_IS:  # it is the edit that is named, and nothing that was there before
+        assert not named(diagnose_content(files[case.base], case.base, [case.client], case.runtime), case)
+
+
+@pytest.mark.parametrize("name", [name for name, case in WRONG.items() if case.fixed])
+def test_what_fix_claims_it_mends(files: dict[str, bytes], name: str) -> None:
+    case = WRONG[name]
+    before = case.edit(files[case.base])
+    wanted = {one.fix for one in diagnose_content(before, name, [case.client]).findings if one.fix}
+    original = metadata.read_files(files[case.base])
+    after, applied, skipped = mend(before, {str(fix) for fix in wanted}, {one: original[one] for one in case.given})
+    assert (set(applied), skipped) == (wanted, {})
+    found = diagnose_content(after, name, [case.client])
+    assert not named(found, case)
+    assert not [one for one in found.findings if one.fix]
+    # What was right before is right still: the file computes the same, and carries what it carried.
+    assert compare(before, after) == (True, "")
+    assert {**metadata.read_files(before), **{one: original[one] for one in case.given}} == metadata.read_files(after)
+    if case.base in ("qa", "classification"):
+        assert metadata.read_provenance(after) == metadata.read_provenance(files[case.base])
+        assert found.fits[case.client]
+
+
+def test_every_check_is_shown() -> None:
+    """By a wrong file above or in a package below; one without would never be known to work."""
+    shown = {(case.client, case.check) for case in WRONG.values()}
+    assert shown == {(name, check.name) for name, client in CLIENTS.items() for check in client.checks}
+
+
+def test_our_own_files_are_clean(files: dict[str, bytes], converted: Callable[[str, str], Path]) -> None:
+    for task, clients in (("qa", ("task-library", "mlperf")), ("classification", ("task-library", "mediapipe"))):
+        found = diagnose_content(files[task], task, [*clients, "litert", "gpu"])
+        assert all(found.fits.values())
+        assert {one.severity for one in found.findings} <= {NOTE}
+    for mode, client in (("int8", "litert"), ("dynamic", "litert"), ("dynamic", "gpu")):
+        found = diagnose(converted("classification", mode), [client])
+        assert {one.severity for one in found.findings} <= {NOTE}, mode
+
+
+def test_a_stock_file(files: dict[str, bytes]) -> None:
+    """Of TensorFlow's converter: inputs in the order of letters, no metadata; fit for a client once both are there."""
+    found = diagnose_content(files["stock float"], "stock", ["task-library", "mlperf"])
+    assert {(one.client, one.check) for one in found.errors} == {
+        ("task-library", "metadata"), ("task-library", "order"), ("mlperf", "order")}
+    words = metadata.read_files(files["qa"])[metadata.VOCABULARY]
+    after, applied, _ = mend(files["stock float"], {"metadata", "order"}, {metadata.VOCABULARY: words})
+    assert applied == ["order", "metadata"]
+    assert diagnose_content(after, "mended", ["task-library", "mlperf"]).fits == {"task-library": True, "mlperf": True}
+    assert compare(files["stock float"], after) == (True, "")
+
+
+def test_metadata_without_a_vocabulary_are_not_written(files: dict[str, bytes]) -> None:
+    after, applied, skipped = mend(files["stock float"], {"metadata"}, {})
+    assert after == files["stock float"]
+    assert applied == []
+    assert "--vocab" in skipped["metadata"]
+
+
+# Name -> file and edit, for what a runtime of 2.14 says to them.
+OLD_AND_NEW: dict[str, tuple[str, wrong.Edit]] = {
+    **{base: (base, AS_IT_IS) for base in ("qa", "stock dynamic", "stock int8", "quantised", "outside")},
+    **{f"{name} {number}": ("qa", wrong.version(name, number)) for name, numbers in (
+        ("TRANSPOSE", (6, 7)), ("SLICE", (5, 6)), ("CONCATENATION", (4,)), ("CAST", (5, 6)), ("FULLY_CONNECTED", (10, 11)))
+       for number in numbers}}
+
+
+def test_runtime_verdicts_are_those_of_the_runtime(files: dict[str, bytes], tmp_path: Path) -> None:
+    """tflite-runtime 2.14 loads what --runtime 2.14 says that it loads; in a process of its own, as its library and
+    that of its successor do not live in one."""
+    verdicts = {}
+    for name, (base, edit) in OLD_AND_NEW.items():
+        content = edit(files[base])
+        (tmp_path / name).write_bytes(content)
+        verdicts[name] = not any(one.check == "runtime" for one in diagnose_content(content, name, ["litert"], "2.14").errors)
+    code = ("import json, sys; from tflite_runtime.interpreter import Interpreter; found = {}\n"
+            "for path in sys.argv[1:]:\n"
+            "    try: found[path] = bool(Interpreter(model_path=path))\n"
+            "    except ValueError as error: found[path] = 'builtin opcode' not in str(error)\n"
+            "print(json.dumps(found))")
+    done = subprocess.run([sys.executable, "-c", code, *verdicts], capture_output=True, text=True, check=True,
+                          cwd=tmp_path, timeout=120)
+    assert json.loads(done.stdout) == verdicts
+    assert set(verdicts.values()) == {True, False}
+
+
+# Packages
+
+def elf(*alignments: int) -> bytes:
+    """A 64-bit library of nothing but LOAD segments, and one segment of another kind."""
+    import struct
+
+    header = b"\x7fELF\x02\x01\x01" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 3, 183, 1, 0, 64, 0, 0, 64, 56,
+                                                             len(alignments) + 1, 0, 0, 0)
+    loads = [struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 0, 0, align) for align in alignments]
+    return header + struct.pack("<IIQQQQQQ", 4, 4, 0, 0, 0, 0, 0, 8) + b"".join(loads)
+
+
+def package(path: Path, entries: dict[str, tuple[bytes, int, int]]) -> Path:
+    """A zip of name -> (data, method, alignment of the data in it)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, (data, method, align) in entries.items():
+            info = zipfile.ZipInfo(name)
+            info.compress_type = method
+            at = archive.fp.tell() + 30 + len(name)  # type: ignore[union-attr]
+            pad = -at % align
+            # An extra field needs four bytes of its own.
+            pad += align * -(-(4 - pad) // align) if 0 < pad < 4 else 0
+            info.extra = b"\x35\xd9" + (pad - 4).to_bytes(2, "little") + bytes(pad - 4) if pad else b""
+            archive.writestr(info, data)
+    return path
+
+
+STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+GOOD_LIBRARY, MODEL = (elf(16384, 65536), STORED, 16384), "assets/model.tflite"
+
+
+@pytest.mark.parametrize(("name", "entries", "check", "says"), [
+    ("app.apk", {"lib/arm64-v8a/libx.so": (elf(16384, 4096), STORED, 16384)}, "page-size", "aligned to 4096 bytes"),
+    ("app.apk", {"lib/arm64-v8a/libx.so": (elf(16384), STORED, 4096)}, "page-size", "no multiple of 16384"),
+    ("app.apk", {"lib/x86_64/libx.so": (b"text", DEFLATED, 4)}, "page-size", "no ELF library"),
+    ("lib.aar", {"jni/arm64-v8a/libx.so": (elf(4096), DEFLATED, 4)}, "page-size", "aligned to 4096 bytes"),
+    ("app.apk", {"lib/arm64-v8a/libx.so": GOOD_LIBRARY, MODEL: (b"", DEFLATED, 4)}, "models", "it is compressed"),
+    ("app.apk", {MODEL: (b"no model", STORED, 4)}, "models", "it is no .tflite"),
+])
+def test_wrong_packages_are_named(files: dict[str, bytes], tmp_path: Path, name: str,
+                                  entries: dict[str, tuple[bytes, int, int]], check: str, says: str) -> None:
+    filled = {entry: (data or files["qa"], *rest) for entry, (data, *rest) in entries.items()}
+    found = diagnose(package(tmp_path / name, filled), ["litert"])  # type: ignore[arg-type]
+    assert [(one.client, one.check) for one in found.errors] == [(ANDROID, check)]
+    assert says in found.errors[0].what
+    assert found.fits[ANDROID] is False
+
+
+def test_a_good_package(files: dict[str, bytes], tmp_path: Path) -> None:
+    """And one whose 32-bit library, or whose AAR's offset, is of no account; the model in it is checked too."""
+    good = {"lib/arm64-v8a/libx.so": GOOD_LIBRARY, "lib/armeabi-v7a/libx.so": (elf(4096), STORED, 4),
+            "lib/arm64-v8a/libz.so": (elf(16384), DEFLATED, 4), MODEL: (files["qa"], STORED, 4)}
+    found = diagnose(package(tmp_path / "app.apk", good), ["task-library", "mlperf"])
+    assert found.fits == {ANDROID: True, "task-library": True, "mlperf": True}
+    assert diagnose(package(tmp_path / "lib.aar", {"jni/arm64-v8a/libx.so": (elf(16384), STORED, 4)})).fits[ANDROID]
+    bad = {**good, MODEL: (WRONG["misnamed mask"].edit(files["qa"]), STORED, 4)}
+    found = diagnose(package(tmp_path / "app.apk", bad), ["task-library"])
+    assert (found.fits, [one.where for one in found.errors]) == ({ANDROID: True, "task-library": False},
+                                                                [f"{MODEL}: inputs"])
+
+
+def test_an_unaligned_model(files: dict[str, bytes], tmp_path: Path) -> None:
+    path = package(tmp_path / "app.apk", {MODEL + "x": (b"x", STORED, 4), MODEL: (files["qa"], STORED, 1)})
+    found = diagnose(path, ["litert"])
+    assert any(one.check == "models" and "no multiple of 4" in one.what for one in found.findings)
+    assert found.fits[ANDROID]
+
+
+# The command
+
+def inspect(*arguments: object) -> Any:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_command(files: dict[str, bytes], tmp_path: Path) -> None:
+    path, mended = tmp_path / "wrong.tflite", tmp_path / "mended.tflite"
+    path.write_bytes(WRONG["outputs start, end"].edit(files["qa"]))
+    done = inspect(path, "--client", "mlperf", "--json")
+    assert isinstance(done.exception, ModelFileError)
+    [finding] = json.loads(done.stdout)["findings"]
+    assert (finding["check"], finding["severity"], finding["fix"]) == ("order", "error", "order")
+    assert inspect(path, "--client", "litert").exit_code == 0
+    shown = inspect(path, "--client", "mlperf", "--fix", mended)
+    assert shown.exit_code == 0, shown.exception
+    assert "mended order" in shown.stdout
+    assert "the same as before" in shown.stdout
+    done = inspect(mended, "--client", "all", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["fits"] == {"task-library": True, "mediapipe": None, "mlperf": True, "litert": True,
+                                               "gpu": True}
+    # Bound by name, the answers are what they were.
+    ids = {name: np.ones((1, LENGTH), np.int32) for name in ("ids", "mask", "segment_ids")}
+    before, after = (Session(one.read_bytes()).run("qa_384", ids) for one in (path, mended))
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_command_refuses(files: dict[str, bytes], tmp_path: Path) -> None:
+    path, out = tmp_path / "good.tflite", tmp_path / "out.tflite"
+    path.write_bytes(files["qa"])
+    for arguments, message in (
+            (("--client", "nobody"), "unknown client 'nobody'; known are task-library"),
+            (("--client", "mediapipe"), "does not fit mediapipe"), (("--runtime", "x"), "'x' is not a runtime version"),
+            (("--fix", out), "nothing that a copy could mend is wrong"),
+            (("--fix", out, "--vocab", tmp_path / "absent"), "cannot read")):
+        done = inspect(path, *arguments)
+        assert isinstance(done.exception, ConversionError | ModelFileError)
+        assert message in str(done.exception)
+    assert inspect(path, "--vocab", path).exit_code == 2
+    assert inspect(package(tmp_path / "app.apk", {MODEL: (files["qa"], STORED, 4)}), "--fix", out).exception
+    assert not out.exists()
+
+
+def test_damaged_files_are_one_error(files: dict[str, bytes], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    model = write_model(read_model(files["qa"]))
+    path = tmp_path / "damaged.tflite"
+    for _ in range(40):
+        broken = bytearray(model)
+        for place in rng.integers(8, len(broken), 40):
+            broken[place] = rng.integers(256)
+        path.write_bytes(bytes(broken))
+        done = inspect(path, "--client", "all")
+        assert done.exception is None or isinstance(done.exception, ModelFileError), done.exception
+
+
+def test_the_page_lists_every_check() -> None:
+    page = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    rows = [f"| `{name}` | {check.name} | {check.rule} |" for name, client in CLIENTS.items()
+            for check in client.checks]
+    rows += [f"| `{ANDROID}` | {name} | {rule} |" for name, (rule, _) in PACKAGE_CHECKS.items()]
+    listed = [line for line in page.splitlines() if line.startswith("| `")]
+    assert listed == rows, "\n".join(rows)
