@@ -86,7 +86,8 @@ def hostile_to_gpus(folder: Path) -> bytes:
         rows = tf.gather(table, ids)  # 2-D indices
         rows += tf.reshape(tf.gather_nd(table, tf.reshape(ids, [-1, 1])), [1, 4, 16])
         head = rows[:, 1, :]  # shrink_axis
-        flat = tf.matmul(tf.gather(table, tf.reshape(ids, [-1])), tf.constant(np.ones((16, 16), np.float32)))  # no batch axis
+        # Without a batch axis.
+        flat = tf.matmul(tf.gather(table, tf.reshape(ids, [-1])), tf.constant(np.ones((16, 16), np.float32)))
         long = tf.cast(tf.cast(ids, tf.int64) * tf.cast(ids, tf.int64), tf.float32)
         return {"y": tf.reshape(flat, [1, 64]) + tf.reduce_sum(head) + tf.reduce_sum(long)}
 
@@ -130,10 +131,11 @@ WRONG = {
     "outputs start, end, with metadata": Wrong(
         "qa", wrong.reorder("outputs", (1, 0)), "task-library", "order",
         r"output order is start,end: the metadata-less client .* swapped", WARNING, fixed=True),
-    "mask last": Wrong("qa", wrong.reorder("inputs", (0, 2, 1)), "mlperf", "order", "input order is ids,segment_ids,mask",
-                       fixed=True),
+    "mask last": Wrong("qa", wrong.reorder("inputs", (0, 2, 1)), "mlperf", "order",
+                       "input order is ids,segment_ids,mask", fixed=True),
     # Metadata.
-    "no metadata": Wrong("qa", wrong.without_entry(ENTRY), "task-library", "metadata", "no TFLite Metadata", fixed=True),
+    "no metadata": Wrong("qa", wrong.without_entry(ENTRY), "task-library", "metadata", "no TFLite Metadata",
+                         fixed=True),
     "no metadata for MediaPipe": Wrong("classification", wrong.without_entry(ENTRY), "mediapipe", "metadata",
                                        "no TFLite Metadata", fixed=True),
     "metadata of another schema": Wrong("qa", wrong.damaged_metadata, "task-library", "metadata", "another schema",
@@ -323,7 +325,8 @@ def test_metadata_without_a_vocabulary_are_not_written(files: dict[str, bytes]) 
 OLD_AND_NEW: dict[str, tuple[str, wrong.Edit]] = {
     **{base: (base, AS_IT_IS) for base in ("qa", "stock dynamic", "stock int8", "quantised", "outside")},
     **{f"{name} {number}": ("qa", wrong.version(name, number)) for name, numbers in (
-        ("TRANSPOSE", (6, 7)), ("SLICE", (5, 6)), ("CONCATENATION", (4,)), ("CAST", (5, 6)), ("FULLY_CONNECTED", (10, 11)))
+        ("TRANSPOSE", (6, 7)), ("SLICE", (5, 6)), ("CONCATENATION", (4,)), ("CAST", (5, 6)),
+        ("FULLY_CONNECTED", (10, 11)))
        for number in numbers}}
 
 
@@ -334,7 +337,8 @@ def test_runtime_verdicts_are_those_of_the_runtime(files: dict[str, bytes], tmp_
     for name, (base, edit) in OLD_AND_NEW.items():
         content = edit(files[base])
         (tmp_path / name).write_bytes(content)
-        verdicts[name] = not any(one.check == "runtime" for one in diagnose_content(content, name, ["litert"], "2.14").errors)
+        errors = diagnose_content(content, name, ["litert"], "2.14").errors
+        verdicts[name] = not any(one.check == "runtime" for one in errors)
     code = ("import json, sys; from tflite_runtime.interpreter import Interpreter; found = {}\n"
             "for path in sys.argv[1:]:\n"
             "    try: found[path] = bool(Interpreter(model_path=path))\n"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @click.command("inspect")
 @click.argument("model", type=PATH)
 @click.option("--client", "clients", multiple=True, metavar="NAME",
-              help="Check MODEL, a .tflite or an APK, AAR or AAB, for task-library, mediapipe, mlperf, litert, gpu, npu "
-                   "or all; may be given several times.")
+              help="Check MODEL, a .tflite or an APK, AAR or AAB, for task-library, mediapipe, mlperf, litert, gpu, "
+                   "npu or all; may be given several times.")
 @click.option("--runtime", metavar="VERSION", help="Check whether it loads in this TFLite, such as 2.14.")
 @click.option("--fix", "fixed", type=PATH, metavar="OUT", help="Write a copy with metadata, names, order and operator "
                                                                "versions mended.")

@@ -103,9 +103,9 @@ def diagnose_content(content: bytes, path: str, asked: Sequence[str], runtime: s
             if client.kinds and facts.kind not in client.kinds:
                 fits[name] = None
                 if name in asked:
-                    findings.append(Finding(name, "kind", ERROR, "file", f"the file is for {facts.kind}; {client.title} "
-                                            f"takes {' and '.join(client.kinds)}", "choose another client, or convert "
-                                            "with another --task", None))
+                    findings.append(Finding(
+                        name, "kind", ERROR, "file", f"the file is for {facts.kind}; {client.title} takes "
+                        f"{' and '.join(client.kinds)}", "choose another client, or convert with another --task", None))
                 continue
             found = [Finding(name, check.name, one.severity, one.where, one.what, one.mend, one.fix)
                      for check in client.checks for one in check.find(facts)]

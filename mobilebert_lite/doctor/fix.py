@@ -150,13 +150,14 @@ def _run(content: bytes, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]
 def _random_inputs(facts: Facts) -> dict[str, np.ndarray]:
     """Ids that the word table has, three quarters of a sequence in two segments; noise for everything else."""
     rng = np.random.default_rng(0)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for port in facts.inputs:
         shape = port.tensor.shape
-        place = np.broadcast_to(np.arange(shape[-1] if shape else 1), shape or (1,)) / max(shape[-1] if shape else 1, 1)
+        length = shape[-1] if shape else 1
+        place = np.broadcast_to(np.arange(length), shape or (1,)) / max(length, 1)
         table = facts.first.table_read_by(port.tensor)
         rows = table.shape[0] if table is not None and table.shape else 2
-        values: np.ndarray = {"mask": place < 0.75, "segment_ids": place >= 0.5}.get(
+        values: Any = {"mask": place < 0.75, "segment_ids": place >= 0.5}.get(
             port.role or "", rng.integers(0, max(rows, 1), place.shape))
         if port.tensor.kind.startswith("FLOAT"):
             values = rng.standard_normal(place.shape)

@@ -18,14 +18,16 @@ from mobilebert_lite.doctor.graph import Operator
 KINDS = ()
 
 # All that gpu_compatibility.cc knows and a text model may use. What is not here stays on the CPU.
-_KNOWN = frozenset("""
-ABS ADD ADD_N ATAN2 BATCH_MATMUL CAST CEIL CONCATENATION COS CUMSUM DEQUANTIZE DIV EMBEDDING_LOOKUP EQUAL EXP FLOOR
-FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GELU GREATER GREATER_EQUAL HARD_SWISH LESS LESS_EQUAL LOG LOGICAL_AND LOGISTIC
-MAXIMUM MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL ONE_HOT PACK PAD PADV2 POW PRELU QUANTIZE REDUCE_MAX REDUCE_MIN
-REDUCE_PROD RELU RELU6 RELU_N1_TO_1 RESHAPE RSQRT SELECT SELECT_V2 SIGN SIN SLICE SOFTMAX SPLIT SPLIT_V SQRT SQUARE
-SQUARED_DIFFERENCE STRIDED_SLICE SUB SUM TANH TILE TRANSPOSE
-""".split())
-_CAST_TYPES = frozenset({"FLOAT32", "INT32"})
+_KNOWN = frozenset((
+    "ABS", "ADD", "ADD_N", "ATAN2", "BATCH_MATMUL", "CAST", "CEIL", "CONCATENATION", "COS", "CUMSUM", "DEQUANTIZE",
+    "DIV", "EMBEDDING_LOOKUP", "EQUAL", "EXP", "FLOOR", "FLOOR_DIV", "FLOOR_MOD", "FULLY_CONNECTED", "GATHER", "GELU",
+    "GREATER", "GREATER_EQUAL", "HARD_SWISH", "LESS", "LESS_EQUAL", "LOG", "LOGICAL_AND", "LOGISTIC", "MAXIMUM",
+    "MEAN", "MINIMUM", "MIRROR_PAD", "MUL", "NEG", "NOT_EQUAL", "ONE_HOT", "PACK", "PAD", "PADV2", "POW", "PRELU",
+    "QUANTIZE", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "RELU", "RELU6", "RELU_N1_TO_1", "RESHAPE", "RSQRT",
+    "SELECT", "SELECT_V2", "SIGN", "SIN", "SLICE", "SOFTMAX", "SPLIT", "SPLIT_V", "SQRT", "SQUARE",
+    "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TANH", "TILE", "TRANSPOSE",
+))
+_SLICE_MASKS = {"ellipsisMask": "ellipsis_mask", "newAxisMask": "new_axis_mask", "shrinkAxisMask": "shrink_axis_mask"}
 _LARGEST = float(np.finfo(np.float16).max)
 
 
@@ -41,12 +43,10 @@ def _gather(operator: Operator) -> str | None:
 
 
 def _strided_slice(operator: Operator) -> str | None:
-    options, data = operator.options, operator.input(0)
-    for mask in ("ellipsisMask", "newAxisMask", "shrinkAxisMask"):
-        if options is not None and getattr(options, mask, 0):
-            words = {"ellipsisMask": "ellipsis_mask", "newAxisMask": "new_axis_mask"}.get(mask, "shrink_axis_mask")
-            return f"STRIDED_SLICE with {words} stays off the GPU"
-    return _slice_rank(operator) if data is not None else None
+    for field, name in _SLICE_MASKS.items():
+        if getattr(operator.options, field, None):
+            return f"STRIDED_SLICE with {name} stays off the GPU"
+    return _slice_rank(operator)
 
 
 def _slice_rank(operator: Operator) -> str | None:
@@ -60,7 +60,7 @@ def _cast(operator: Operator) -> str | None:
     kinds = {tensor.kind for tensor in (*operator.inputs, *operator.outputs) if tensor is not None}
     if "BOOL" in kinds and kinds <= {"BOOL", "FLOAT32", "FLOAT16"}:
         return None
-    odd = sorted(kinds - _CAST_TYPES - ({"FLOAT16"} if kinds == {"FLOAT16", "BOOL"} else set()))
+    odd = sorted(kinds - {"FLOAT32", "INT32"})
     return f"CAST of {', '.join(odd).lower()} stays off the GPU" if odd else None
 
 
@@ -109,11 +109,11 @@ def _operators(facts: Facts) -> Iterator[Problem]:
 def _layout(facts: Facts) -> Iterator[Problem]:
     flat = [operator.place for operator in facts.first.operators if operator.name in ("FULLY_CONNECTED", "BATCH_MATMUL")
             and (data := operator.input(0)) is not None and data.data is None
-            and (len(data.shape) == 2 and data.shape[0] > 1
-                 or operator.name == "BATCH_MATMUL" and len(data.shape) == 3 and data.shape[0] > 1)]
+            and ((len(data.shape) == 2 and data.shape[0] > 1)
+                 or (operator.name == "BATCH_MATMUL" and len(data.shape) == 3 and data.shape[0] > 1))]
     if flat:
-        yield Problem(ERROR, some(flat), f"{len(flat)} products of activations without a batch axis ([S, C], [A, S, d]): "
-                      "the GPU takes their first axis for a batch and computes wrong logits",
+        yield Problem(ERROR, some(flat), f"{len(flat)} products of activations without a batch axis ([S, C], [A, S, d])"
+                      ": the GPU takes their first axis for a batch and computes wrong logits",
                       "convert with `mbl convert`, whose activations are [1, S, C] and [1, A, S, d]")
 
 
@@ -125,9 +125,9 @@ def _float16(facts: Facts) -> Iterator[Problem]:
             if len(values) and not np.abs(values).max() <= _LARGEST:
                 large.append((operator.place, float(values[np.abs(values).argmax()])))
     if large:
-        yield Problem(ERROR, some(place for place, _ in large), f"{len(large)} constants ({large[0][1]:.4g}) are beyond ±{_LARGEST:.0f}: infinite in float16, and "
-                      "0·∞ is NaN", "convert with `mbl convert`, whose mask constants float16 holds, or let the GPU "
-                      "compute in float32")
+        yield Problem(ERROR, some(place for place, _ in large), f"{len(large)} constants ({large[0][1]:.4g}) are beyond "
+                      f"±{_LARGEST:.0f}: infinite in float16, and 0·∞ is NaN", "convert with `mbl convert`, whose mask "
+                      "constants float16 holds, or let the GPU compute in float32")
     room = facts.provenance.get("float16")
     if isinstance(room, dict) and room.get("bits_above", 0) < 0:
         yield Problem(ERROR, str(room.get("largest_in")), f"activations of {room.get('largest'):.4g} overflow float16 "
@@ -139,8 +139,8 @@ def _integers(facts: Facts) -> Iterator[Problem]:
                     if operator.name in ("FULLY_CONNECTED", "ADD", "SOFTMAX", "BATCH_MATMUL")
                     and operator.outputs and operator.outputs[0].quantised)
     if kinds:
-        yield Problem(WARNING, some(f"{count} {name}" for name, count in kinds.items()), "int8 activations are made for "
-                      "CPUs and NPUs; a GPU computes them in float16 with roundings in between, slower than float",
+        yield Problem(WARNING, some(f"{count} {name}" for name, count in kinds.items()), "int8 activations are made "
+                      "for CPUs and NPUs; a GPU computes them in float16 with roundings in between, slower than float",
                       "convert with --quantize none|fp16|dynamic")
 
 

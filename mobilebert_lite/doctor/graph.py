@@ -15,7 +15,7 @@ from mobilebert_lite.errors import ModelFileError
 # Operators that hand values on as they are, or in another number format.
 PASSING = ("RESHAPE", "QUANTIZE", "DEQUANTIZE", "CAST", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "PACK")
 
-_FLOATS = {"FLOAT32": np.dtype("<f4"), "FLOAT16": np.dtype("<f2"), "FLOAT64": np.dtype("<f8")}
+_FLOATS: dict[str, np.dtype[Any]] = {"FLOAT32": np.dtype("<f4"), "FLOAT16": np.dtype("<f2"), "FLOAT64": np.dtype("<f8")}
 
 
 @dataclass(frozen=True, eq=False)

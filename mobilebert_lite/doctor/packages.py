@@ -106,8 +106,8 @@ def models(package: Package) -> Iterator[Problem]:
             yield Problem(ERROR, entry.name, "it is compressed: openFd() fails, and so do Task Library, MediaPipe and "
                           "mapping it", 'androidResources { noCompress += "tflite" } (aapt: -0 tflite)')
         elif entry.offset % 4:
-            yield Problem(WARNING, entry.name, f"it is stored at offset {entry.offset}, no multiple of 4, so its tables "
-                          "are read unaligned", "zipalign -P 16 -f 4 IN.apk OUT.apk, then sign again")
+            yield Problem(WARNING, entry.name, f"it is stored at offset {entry.offset}, no multiple of 4, so its "
+                          "tables are read unaligned", "zipalign -P 16 -f 4 IN.apk OUT.apk, then sign again")
     if not found:
         yield Problem(NOTE, package.path.name, "there is no .tflite in it", "put it into assets")
 

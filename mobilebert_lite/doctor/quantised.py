@@ -32,7 +32,7 @@ def scales(facts: Facts) -> Iterator[Problem]:
                       "take 0", "quantise again; `mbl convert --quantize int8`")
     wrong = [f"{operator.place} ({tensor.name.split(';')[-1] or tensor.index})" for _, operator in facts.operators
              for tensor in operator.outputs
-             if tensor.quantised and len(tensor.scales) and not (np.isfinite(tensor.scales) & (tensor.scales > 0)).all()]
+             if tensor.quantised and not (np.isfinite(tensor.scales) & (tensor.scales > 0)).all()]
     if wrong:
         yield Problem(ERROR, some(wrong), f"{len(wrong)} scales are 0, negative or not finite", "quantise again")
 
@@ -40,9 +40,9 @@ def scales(facts: Facts) -> Iterator[Problem]:
 def zero_points(facts: Facts) -> Iterator[Problem]:
     """int8 weights of dense layers symmetric: zero point 0. The same for int16 activations."""
     asymmetric = [operator.place for _, operator in facts.operators if operator.name == "FULLY_CONNECTED"
-                  and _weights(operator) is not None and _weights(operator).zero_points.any()]  # type: ignore[union-attr]
+                  and (weights := _weights(operator)) is not None and weights.zero_points.any()]
     if asymmetric:
-        yield Problem(ERROR, some(asymmetric), f"{len(asymmetric)} dense layers have a zero-point ≠ 0 in their weights; "
+        yield Problem(ERROR, some(asymmetric), f"{len(asymmetric)} dense layers have weights with a zero-point ≠ 0: "
                       "kernels for float inputs take it for 0, XNNPACK leaves the layer to slower ones",
                       "quantise the weights symmetrically; `mbl convert --quantize int8|dynamic` does")
     shifted = [operator.place for _, operator in facts.operators for tensor in operator.outputs

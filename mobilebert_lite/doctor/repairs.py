@@ -46,9 +46,9 @@ def order(model: Any, facts: Facts) -> None:
                 setattr(definition, side, [entries[indices[place]] for place in places if indices[place] in entries])
     if facts.metadata is not None and facts.subgraph_metadata is not None:
         described = facts.subgraph_metadata
-        moved = {side: _moved(getattr(described, side), arrangement(ports, wanted)) for side, ports, wanted in (
-            ("inputs", facts.inputs, INPUTS), ("outputs", facts.outputs, OUTPUTS[facts.kind]))}
-        _write(model, facts.metadata, replace(described, **moved))
+        inputs = _moved(described.inputs, arrangement(facts.inputs, INPUTS))
+        outputs = _moved(described.outputs, arrangement(facts.outputs, OUTPUTS[facts.kind]))
+        _write(model, facts.metadata, replace(described, inputs=inputs, outputs=outputs))
 
 
 def arrangement(ports: Sequence[Port], wanted: Sequence[str]) -> list[int]:

@@ -97,8 +97,8 @@ def tokenizer(facts: Facts) -> Iterator[Problem]:
         yield Problem(ERROR, "metadata", "there is no input process unit: BertTokenizerOptions is missing, so the "
                       "client has no tokenizer", "add it with the vocabulary", METADATA)
     elif unit.kind != BERT_TOKENIZER:
-        yield Problem(ERROR, "metadata", f"the first input process unit is {unit.kind}; WordPiece needs {BERT_TOKENIZER}",
-                      "replace it", METADATA)
+        yield Problem(ERROR, "metadata", f"the first input process unit is {unit.kind}; WordPiece needs "
+                      f"{BERT_TOKENIZER}", "replace it", METADATA)
     elif facts.vocabulary_name is None:
         yield Problem(ERROR, "metadata", f"{BERT_TOKENIZER} names no vocabulary file", "name it", METADATA)
 
