@@ -480,5 +480,5 @@ def test_the_page_lists_every_check() -> None:
     rows = [f"| `{name}` | {check.name} | {check.rule} |" for name, client in CLIENTS.items()
             for check in client.checks]
     rows += [f"| `{ANDROID}` | {name} | {rule} |" for name, (rule, _) in PACKAGE_CHECKS.items()]
-    listed = [line for line in page.splitlines() if line.startswith("| `")]
+    listed = [line for line in page.partition("## Checks")[2].splitlines() if line.startswith("| `")]
     assert listed == rows, "\n".join(rows)

@@ -95,11 +95,17 @@ def rejection(operator: Operator) -> str | None:
         return f"{operator.name} is no operator of the GPU's"
     if any(tensor is not None and tensor.kind == "INT64" for tensor in (*operator.inputs, *operator.outputs)):
         return f"{operator.name} of int64 stays off the GPU"
+    # Weights that DEQUANTIZE widens are constants for the accelerator, and cost nothing per inference.
+    if operator.name != "DEQUANTIZE" and all(tensor is None or tensor.data is not None for tensor in operator.inputs):
+        return f"{operator.name} of constants stays off the GPU"
+    for tensor in operator.inputs:
+        if tensor is not None and tensor.data is None and not 1 <= len(tensor.shape) <= 4:
+            return f"{operator.name} of a {len(tensor.shape)}-D tensor stays off the GPU: 1 to 4 dimensions"
     return rule(operator) if (rule := _RULES.get(operator.name)) else None
 
 
 def _operators(facts: Facts) -> Iterator[Problem]:
-    reasons = Counter(reason for operator in facts.first.operators if (reason := rejection(operator)))
+    reasons = Counter(reason for _, operator in facts.operators if (reason := rejection(operator)))
     for reason, count in reasons.most_common():
         severity = ERROR if "wrongly" in reason else WARNING
         yield Problem(severity, f"{count} {reason.split()[0]}", f"{reason}; data go to the CPU and back there",
@@ -125,9 +131,9 @@ def _float16(facts: Facts) -> Iterator[Problem]:
             if len(values) and not np.abs(values).max() <= _LARGEST:
                 large.append((operator.place, float(values[np.abs(values).argmax()])))
     if large:
-        yield Problem(ERROR, some(place for place, _ in large), f"{len(large)} constants ({large[0][1]:.4g}) are beyond "
-                      f"±{_LARGEST:.0f}: infinite in float16, and 0·∞ is NaN", "convert with `mbl convert`, whose mask "
-                      "constants float16 holds, or let the GPU compute in float32")
+        yield Problem(ERROR, some(place for place, _ in large), f"{len(large)} constants ({large[0][1]:.4g}) are "
+                      f"beyond ±{_LARGEST:.0f}: infinite in float16, and 0·∞ is NaN", "convert with `mbl "
+                      "convert`, whose mask constants float16 holds, or let the GPU compute in float32")
     room = facts.provenance.get("float16")
     if isinstance(room, dict) and room.get("bits_above", 0) < 0:
         yield Problem(ERROR, str(room.get("largest_in")), f"activations of {room.get('largest'):.4g} overflow float16 "
@@ -139,8 +145,9 @@ def _integers(facts: Facts) -> Iterator[Problem]:
                     if operator.name in ("FULLY_CONNECTED", "ADD", "SOFTMAX", "BATCH_MATMUL")
                     and operator.outputs and operator.outputs[0].quantised)
     if kinds:
-        yield Problem(WARNING, some(f"{count} {name}" for name, count in kinds.items()), "int8 activations are made "
-                      "for CPUs and NPUs; a GPU computes them in float16 with roundings in between, slower than float",
+        counts = some(f"{count} {name}" for name, count in kinds.items())
+        yield Problem(WARNING, counts, "int8 activations are made for CPUs and NPUs; a GPU computes them in float16 "
+                      "with roundings in between, slower than float",
                       "convert with --quantize none|fp16|dynamic")
 
 

@@ -42,8 +42,8 @@ def _signature(facts: Facts) -> Iterator[Problem]:
 
 def _dynamic(facts: Facts) -> Iterator[Problem]:
     if names := [port.name for port in facts.inputs if port.tensor.is_dynamic]:
-        yield Problem(WARNING, f"inputs {some(names)}", "their shapes are dynamic: the app must resize them, and "
-                      "memory and delegates are planned anew for every length", "convert with --seq-len, one or several")
+        yield Problem(WARNING, some(names), "their shapes are dynamic: the app must resize them, and "
+                      "memory and delegates are planned anew for every length", "convert with --seq-len")
 
 
 def _input_types(facts: Facts) -> Iterator[Problem]:
