@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not clients"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
@@ -35,6 +35,19 @@ test-slow: install ## Run the tests that take minutes.
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
+
+CLIENTS := .venv-clients
+
+test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Load files in the libraries that apps use, in environments of their own.
+	$(BIN)/python -m pytest -m clients
+
+# These libraries pin packages that cannot stand beside TensorFlow.
+$(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
+	scripts/install_client_libraries.sh
+	@echo "Installing into $(CLIENTS)/$*"
+	$(PYTHON) -m venv $(CLIENTS)/$*
+	$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -74,7 +87,7 @@ typecheck: install ## Check types. The two folders outside the package are linke
 wheel: install ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation
 
-clean: ## Remove what was built; .venv stays.
+clean: ## Remove what was built; .venv and .venv-clients stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
