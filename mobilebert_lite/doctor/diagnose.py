@@ -30,7 +30,7 @@ class Client:
 CLIENTS = {client.name: client for client in (
     Client("task-library", "TFLite Task Library: BertQuestionAnswerer, BertNLClassifier", task_library.CHECKS,
            task_library.KINDS),
-    Client("mediapipe", "MediaPipe TextClassifier", mediapipe.CHECKS, mediapipe.KINDS),
+    Client("mediapipe", "MediaPipe: TextClassifier, TextEmbedder", mediapipe.CHECKS, mediapipe.KINDS),
     Client("mlperf", "MLPerf Mobile app", mlperf.CHECKS, mlperf.KINDS),
     Client("litert", "LiteRT or TFLite on the CPU", litert.CHECKS, litert.KINDS),
     Client("gpu", "GPU delegate, LiteRT GPU accelerator", gpu.CHECKS, gpu.KINDS),

@@ -28,9 +28,10 @@ from mobilebert_lite.form import REGRESSION, Form
 INPUTS = ("ids", "mask", "segment_ids")
 QA_OUTPUTS = ("end_logits", "start_logits")
 PROBABILITY = "probability"
+VECTORS = ("sequence_output", "pooled_output")
 
 # What a file can be for. Other tasks of ours go by their own names.
-QA, CLASSIFICATION, UNKNOWN = "qa", "classification", "unknown"
+QA, CLASSIFICATION, FEATURES, UNKNOWN = "qa", "classification", "features", "unknown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +154,8 @@ class Facts:
             return QA
         if PROBABILITY in roles:
             return CLASSIFICATION
+        if roles & set(VECTORS):
+            return FEATURES
         shapes = [port.tensor.shape for port in self.outputs]
         if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 2 and shapes[0] in {
                 port.tensor.shape for port in self.inputs}:
@@ -188,7 +191,8 @@ def _latest(versions: Any) -> str:
 # What a name must contain, between other letters or alone, to mean one of the names above; the first that fits.
 _MEANINGS = {
     "inputs": ((r"mask", "mask"), (r"segment|type", "segment_ids"), (r"ids?", "ids")),
-    "outputs": ((r"end", QA_OUTPUTS[0]), (r"start", QA_OUTPUTS[1]), (r"prob\w*|softmax|scores?", PROBABILITY)),
+    "outputs": ((r"end", QA_OUTPUTS[0]), (r"start", QA_OUTPUTS[1]), (r"prob\w*|softmax|scores?", PROBABILITY),
+                (r"sequence output", VECTORS[0]), (r"pooled output|pooler output", VECTORS[1])),
 }
 
 

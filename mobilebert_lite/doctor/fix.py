@@ -13,7 +13,7 @@ from mobilebert_lite.converters import metadata
 from mobilebert_lite.converters.flatbuffer import read_model, schema, write_model
 from mobilebert_lite.doctor import packages, repairs
 from mobilebert_lite.doctor.diagnose import Diagnosis, diagnose_content
-from mobilebert_lite.doctor.facts import CLASSIFICATION, QA, Facts
+from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import METADATA, ORDER, SIGNATURE, STORED, VERSIONS
 from mobilebert_lite.errors import ConversionError, ModelFileError, VerificationError
 from mobilebert_lite.files import write_atomically
@@ -89,7 +89,7 @@ def mend(content: bytes, wanted: set[str], given: dict[str, bytes]) -> tuple[byt
 
 
 def _apply(step: str, model: Any, facts: Facts, files: dict[str, bytes], labels_given: bool) -> None:
-    if step in (ORDER, METADATA) and facts.kind not in (QA, CLASSIFICATION):
+    if step in (ORDER, METADATA) and facts.kind not in repairs.OUTPUTS:
         raise ConversionError(f"no client of texts takes a file for {facts.kind}")
     match step:
         case "versions":

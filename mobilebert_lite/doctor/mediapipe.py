@@ -1,4 +1,4 @@
-"""MediaPipe's TextClassifier.
+"""MediaPipe's TextClassifier, and TextEmbedder for vectors.
 
 Contract: text_preprocessing_graph.cc, text_model_utils.cc, bert_preprocessor_calculator.cc and
 classification_postprocessing_graph.cc of google-ai-edge/mediapipe.
@@ -6,27 +6,27 @@ classification_postprocessing_graph.cc of google-ai-edge/mediapipe.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mobilebert_lite.doctor import text_model
-from mobilebert_lite.doctor.facts import CLASSIFICATION, Facts
+from mobilebert_lite.doctor.facts import CLASSIFICATION, FEATURES, Facts
 from mobilebert_lite.doctor.findings import ERROR, METADATA, WARNING, Check, Problem
 
-KINDS = (CLASSIFICATION,)
+KINDS = (CLASSIFICATION, FEATURES)
 
 _OUTPUT_TYPES = ("FLOAT32", "UINT8", "BOOL")
 
 
 def _subgraphs(facts: Facts) -> Iterator[Problem]:
     if len(facts.subgraphs) != 1:
-        yield Problem(ERROR, "file", f"it has {len(facts.subgraphs)} subgraphs; TextClassifier takes files with one",
+        yield Problem(ERROR, "file", f"it has {len(facts.subgraphs)} subgraphs; MediaPipe takes files with one",
                       "convert with a single --seq-len, and without --text-input")
 
 
 def _output_type(facts: Facts) -> Iterator[Problem]:
     for port in facts.outputs:
         if port.tensor.kind not in _OUTPUT_TYPES:
-            yield Problem(ERROR, f"output {port.name}", f"it is {port.tensor.kind.lower()}; TextClassifier takes "
+            yield Problem(ERROR, f"output {port.name}", f"it is {port.tensor.kind.lower()}; MediaPipe takes "
                           "float32, uint8 or bool", "convert with `mbl convert`, whose outputs are float32")
 
 
@@ -39,14 +39,19 @@ def _output_metadata(facts: Facts) -> Iterator[Problem]:
                       f"{len(facts.outputs)}", "describe each of them once", METADATA)
     for port in facts.outputs:
         if port.metadata and not port.metadata.name:
-            yield Problem(ERROR, f"output {port.number}", "its metadata have no name; TextClassifier reads a null "
-                          "pointer", "name it probability", METADATA)
+            yield Problem(ERROR, f"output {port.number}", "its metadata have no name; MediaPipe reads a null "
+                          "pointer", "name it", METADATA)
 
 
 def _dynamic(facts: Facts) -> Iterator[Problem]:
     if facts.inputs and all(port.tensor.is_dynamic for port in facts.inputs):
-        yield Problem(WARNING, "inputs", "their length is dynamic; TextClassifier plans the graph anew for each text",
+        yield Problem(WARNING, "inputs", "their length is dynamic; MediaPipe plans the graph anew for each text",
                       "convert with --seq-len")
+
+
+def _of_classes(find: Callable[[Facts], Iterable[Problem]]) -> Callable[[Facts], Iterable[Problem]]:
+    """The check for classifiers alone; vectors come as they are."""
+    return lambda facts: find(facts) if facts.kind == CLASSIFICATION else ()
 
 
 CHECKS = (
@@ -62,9 +67,9 @@ CHECKS = (
     Check("vocabulary", "the vocabulary carried, with [CLS], [SEP], [UNK] and no more words than the table has rows",
           text_model.vocabulary),
     Check("stored-files", "carried files are not compressed", text_model.stored),
-    Check("outputs", "one output [1, N]", text_model.class_output),
+    Check("outputs", "classes: one output [1, N]", _of_classes(text_model.class_output)),
     Check("output-type", "float32, uint8 or bool", _output_type),
     Check("output-metadata", "as many described outputs as there are, all with a name", _output_metadata),
-    Check("softmax", "probabilities, not logits", text_model.softmax),
-    Check("labels", "a label for each class, in the first file, TENSOR_AXIS_LABELS", text_model.labels),
+    Check("softmax", "classes: probabilities, not logits", _of_classes(text_model.softmax)),
+    Check("labels", "classes: a label for each, in the first file, TENSOR_AXIS_LABELS", _of_classes(text_model.labels)),
 )

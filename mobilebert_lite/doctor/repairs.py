@@ -20,12 +20,22 @@ from mobilebert_lite.converters.tflite_metadata import (
 )
 from mobilebert_lite.converters.tflite_metadata import VOCABULARY as VOCABULARY_TYPE
 from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
-from mobilebert_lite.doctor.facts import CLASSIFICATION, INPUTS, PROBABILITY, QA, QA_OUTPUTS, Facts, Port
+from mobilebert_lite.doctor.facts import (
+    CLASSIFICATION,
+    FEATURES,
+    INPUTS,
+    PROBABILITY,
+    QA,
+    QA_OUTPUTS,
+    VECTORS,
+    Facts,
+    Port,
+)
 from mobilebert_lite.errors import ConversionError
 
 DEFAULT_SIGNATURE = "serving_default"
 # What the outputs of each kind are called, in the order of positions.
-OUTPUTS = {QA: QA_OUTPUTS, CLASSIFICATION: (PROBABILITY,)}
+OUTPUTS = {QA: QA_OUTPUTS, CLASSIFICATION: (PROBABILITY,), FEATURES: VECTORS}
 
 
 def stamp(model: Any) -> None:

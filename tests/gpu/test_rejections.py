@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from accelerator import run_on_gpu
+from wrong_cases import hostile_to_gpus
 
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.gpu import rejection
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from test_doctor import hostile_to_gpus
 
 pytestmark = pytest.mark.gpu
 
