@@ -25,6 +25,7 @@ from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface, metadata
 from mobilebert_lite.converters.flatbuffer import read_model, write_model
 from mobilebert_lite.doctor.diagnose import ANDROID, CLIENTS, PACKAGE_CHECKS, Diagnosis, diagnose, diagnose_content
+from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, NOTE
 from mobilebert_lite.doctor.fix import compare, mend
 from mobilebert_lite.errors import ConversionError, ModelFileError
@@ -139,6 +140,14 @@ def test_a_stock_file(files: dict[str, bytes]) -> None:
     assert applied == ["order", "metadata"]
     assert diagnose_content(after, "mended", ["task-library", "mlperf"]).fits == {"task-library": True, "mlperf": True}
     assert compare(files["stock float"], after) == (True, "")
+
+
+def test_the_runtime_that_is_needed_is_the_one_tensorflow_states(files: dict[str, bytes]) -> None:
+    """Its converter looks up the same versions, also of operators that no file of ours has."""
+    for name in ("stock float", "stock dynamic", "stock int8", "hostile to GPUs"):
+        found = Facts(files[name])
+        assert found.accepting_runtime == found.stamped_runtime
+        assert not [one for one in diagnose_content(files[name], name, ["litert"]).findings if "not known" in one.what]
 
 
 def test_metadata_without_a_vocabulary_are_not_written(files: dict[str, bytes]) -> None:

@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
 CHILDREN = {"task-library": "task_library.py", "mediapipe": "mediapipe_text.py"}
 # "zebra" is the word that a vocabulary has too many. Contexts fill the sequence: a random network looks at padding too.
-_WORDS = "a zebra lasts one day and people run fifteen minutes after red blood made water give half their charge".split()
+_WORDS = ("a", "zebra", "lasts", "one", "day", "and", "people", "run", "fifteen", "minutes", "after", "red", "blood",
+          "made", "water", "give", "half", "their", "charge")
 QUESTIONS = [["how long?", " ".join(random.Random(seed).choices(_WORDS, k=330))] for seed in range(8)]
 TEXTS = [["the zebra lasts one day"], ["how many minutes does a full charge take?"]]
 CASES = [name for name, case in WRONG.items()
