@@ -11,15 +11,37 @@ import click
 
 from mobilebert_lite.cli.output import head_room
 
+PATH = click.Path(path_type=Path)
+
 if TYPE_CHECKING:
     from mobilebert_lite.inspection import Inspection, TensorInfo
 
 
 @click.command("inspect")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
+@click.option("--client", "clients", multiple=True, metavar="NAME",
+              help="Check MODEL, a .tflite or an APK, AAR or AAB, for task-library, mediapipe, mlperf, litert, gpu, "
+                   "npu or all; may be given several times.")
+@click.option("--runtime", metavar="VERSION", help="Check whether it loads in this TFLite, such as 2.14.")
+@click.option("--fix", "fixed", type=PATH, metavar="OUT", help="Write a copy with metadata, names, order and operator "
+                                                               "versions mended.")
+@click.option("--vocab", "vocabulary", type=PATH, help="With --fix: the vocabulary to carry.")
+@click.option("--labels", type=PATH, help="With --fix: the class names to carry.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: Path, as_json: bool) -> None:
-    """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite."""
+def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: Path | None, vocabulary: Path | None,
+            labels: Path | None, as_json: bool) -> None:
+    """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite.
+
+    With --client, --runtime or --fix: name what keeps its clients from using it, and what mends it. The exit code is 1
+    when a client asked for cannot use it.
+    """
+    if (vocabulary or labels) and not fixed:
+        raise click.UsageError("--vocab and --labels need --fix")
+    if clients or runtime or fixed:
+        from mobilebert_lite.cli.diagnosis import examine
+
+        examine(model, clients or (() if fixed else ("litert",)), runtime, fixed, vocabulary, labels, as_json)
+        return
     from mobilebert_lite.inspection import inspect
 
     found = inspect(model)
