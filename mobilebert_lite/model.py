@@ -11,6 +11,7 @@ import numpy as np
 from mobilebert_lite.converters import metadata
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.form import REGRESSION, Form
+from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.tasks import TASKS, Task, masked_lm, multiple_choice, question_answering, token_classification
 from mobilebert_lite.tasks.base import Outputs
@@ -33,8 +34,11 @@ class Model:
     """A converted model with its vocabulary, labels and lengths."""
 
     def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None,
-                 tokenizer: str = "reference", content: bytes | None = None) -> None:
+                 tokenizer: str = "reference", content: bytes | None = None, isolated: bool = False) -> None:
         """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIOURS.
+
+        ``isolated`` keeps the interpreter in a process of its own, for files from strangers: one that crashes it, never
+        comes to an end or eats the memory is then a ModelFileError and nothing else.
 
         Raises ModelFileError when it is no ``.tflite`` or not one of ours.
         """
@@ -45,7 +49,7 @@ class Model:
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
         self.task = self._task(path)
-        self.session = Session(content, threads, runtime)
+        self.session = (IsolatedSession if isolated else Session)(content, threads, runtime)
         prefix = f"{self.task.name}_"
         # Length -> signature, the shortest first.
         self.lengths: dict[int, str] = dict(sorted(
@@ -169,8 +173,12 @@ class Model:
 
 
 def read_tflite(path: Path) -> bytes:
-    """The bytes of a ``.tflite``. Raises ModelFileError when ``path`` is not one."""
+    """The bytes of a ``.tflite``, checked as far as they can be without running them (converters/soundness.py).
+
+    Raises ModelFileError when ``path`` is not one, or a damaged one.
+    """
     from mobilebert_lite.converters.flatbuffer import is_tflite
+    from mobilebert_lite.converters.soundness import check_tflite
 
     try:
         if path.stat().st_size > _LARGEST:
@@ -180,4 +188,8 @@ def read_tflite(path: Path) -> bytes:
         raise ModelFileError(f"cannot read {path}: {error.strerror}") from None
     if not is_tflite(content):
         raise ModelFileError(f"{path} is not a .tflite file (it does not carry the identifier TFL3)")
+    try:
+        check_tflite(content)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
     return content

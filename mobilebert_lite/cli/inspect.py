@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: Path, as_json: bool) -> None:
     """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite."""
+    from mobilebert_lite.isolation import helper
+
+    helper.prepare()
     from mobilebert_lite.inspection import inspect
 
     found = inspect(model)

@@ -50,10 +50,13 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
         raise click.UsageError("--question and --context go together")
     if (asked["question"] is None) == (asked["text"] is None):
         raise click.UsageError("give either --question and --context, or --text")
+    from mobilebert_lite.isolation import helper
+
+    helper.prepare()
     from mobilebert_lite.errors import ModelFileError
     from mobilebert_lite.model import Model
 
-    loaded = Model(model, threads, runtime, tokenizer)
+    loaded = Model(model, threads, runtime, tokenizer, isolated=True)
     needed = "question" if loaded.task.name == "qa" else "text"
     if asked[needed] is None:
         raise ModelFileError(f"this model is for {loaded.task.name}; give it "
