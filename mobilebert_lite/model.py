@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
 
 # No MobileBERT comes near it; a wrong path must not fill the memory.
 _LARGEST = 2 << 30
+# Of a sequence; arrays of it are made before the file gets a say.
+_LENGTH = re.compile("[1-9][0-9]{0,4}")
 
 
 class Model:
@@ -54,7 +57,7 @@ class Model:
         # Length -> signature, the shortest first.
         self.lengths: dict[int, str] = dict(sorted(
             (int(name.removeprefix(prefix)), name) for name in self.session.signatures
-            if name.startswith(prefix) and name.removeprefix(prefix).isdigit()))
+            if name.startswith(prefix) and _LENGTH.fullmatch(name.removeprefix(prefix))))
         if not self.lengths:
             raise ModelFileError(f"{path} has no signature {prefix}<length>; it has "
                                  f"{', '.join(self.session.signatures) or 'none'}")
@@ -87,7 +90,9 @@ class Model:
         """One sequence through the shortest signature that holds it: the sequence as it was read, and the outputs."""
         length = next(length for length in self.lengths if length >= features.length_used)
         features = features.trimmed(length)
-        return features, self.session.run(self.lengths[length], features.inputs())
+        outputs = self.session.run(self.lengths[length], features.inputs())
+        self.task.check_outputs(features, outputs, len(self.tokenizer.vocabulary))
+        return features, outputs
 
     def answer(self, question: str, context: str, n_best: int = 20,
                max_answer_tokens: int = question_answering.MAX_ANSWER_TOKENS, null_threshold: float = 0.0,

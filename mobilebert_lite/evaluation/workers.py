@@ -112,7 +112,7 @@ def run_processes(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[Out
     try:
         for future in as_completed([pool.submit(answer_shard, plan, shard) for shard in shards(jobs)]):
             yield from future.result()
-    except BrokenProcessPool:
+    except (BrokenProcessPool, OSError):  # a pool that breaks while work is handed to it closes its pipes
         # The pool ends its workers, but not one that was just being started, and would wait for that for ever.
         for worker in set(multiprocessing.active_children()) - others:
             worker.kill()
