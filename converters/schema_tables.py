@@ -14,7 +14,7 @@ TABLES = {
     "DimensionMetadata":
         "format:i8 dense_size:i32 array_segments_type:u8 array_segments:SparseIndexVector array_indices_type:u8 "
         "array_indices:SparseIndexVector",
-    "ExternalBuffer": "id:u32 group:u32 offset:u64 - packing:string",
+    "ExternalBuffer": "id:u32 group:u32 offset:u64 length:u64 packing:string",
     "ExternalBufferGroup": "name:string",
     "Int32Vector": "values:[i32]",
     "Metadata": "name:string buffer:u32",

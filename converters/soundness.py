@@ -224,9 +224,9 @@ def _check_calls(model: Fields) -> None:
                 raise ModelFileError(f"subgraph {i}, operator {number}: it calls subgraph {called} of "
                                      f"{len(subgraphs)}")
             calls[i].add(called)
-    # Subgraphs that call none that is left, taken away again and again; a loop is what stays.
+    # Subgraphs that call none that is left, or that none calls, taken away again and again; loops are what stays.
     left = set(range(len(subgraphs)))
-    while ready := {i for i in left if not calls[i] & left}:
+    while ready := {i for i in left if not calls[i] & left} | left - {j for i in left for j in calls[i]}:
         left -= ready
     if left:
         raise ModelFileError(f"subgraph {min(left)} calls itself, directly or through others")

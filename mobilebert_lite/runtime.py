@@ -65,8 +65,9 @@ class Session:
         return result
 
     def nodes(self) -> dict[str, Any]:
-        """What the first subgraph executes: ``nodes`` (``index``, ``name``, ``inputs``, ``outputs``, in order; those that
-        a delegate replaced stay in the list) and ``outputs``, all as tensor indices.
+        """What the first subgraph executes, as tensor indices: ``nodes`` (``index``, ``name``, ``inputs``, ``outputs``, in
+        order; those that a delegate replaced stay in the list) and ``outputs``. To be asked
+        before anything is run.
 
         Raises ModelFileError when the runtime cannot prepare it.
         """

@@ -22,8 +22,8 @@ Mutation = Callable[[random.Random, bytes, bytes], bytes]
 
 NUMBERS = (0, 1, 2, 3, 127, 128, 255, 256, 65535, 1 << 20, (1 << 31) - 1, -(1 << 31), -1, -2, -128, 1000, 7)
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1 << 70, 10 ** 300, 0.5, float("nan"), float("inf"), "", "qa", "classification", "features",
-    "\x1b[31m\x07", "x" * 100_000, "\ud800", [], [[]], {}, {"a": 1}, [None], "next-sentence", "fill-mask", 4096, 5000)
+    None, True, False, 0, -1, 1 << 70, 10 ** 300, 0.5, float("nan"), float("inf"), "", "qa", "classification",
+    "features", "\x1b[31m\x07", "x" * 100_000, "\ud800", [], [[]], {}, {"a": 1}, [None], "next-sentence", "fill-mask", 4096, 5000)
 
 
 def bits(rng: random.Random, content: bytes, other: bytes) -> bytes:
@@ -131,7 +131,8 @@ def provenance(rng: random.Random, content: bytes, other: bytes) -> bytes:
 def entry(rng: random.Random, content: bytes, other: bytes) -> bytes:
     """Something else for a description."""
     return _with_entry(content, rng.choice((
-        b"", b"{", b"[" * 100_000, b"[]", b"null", b"3", rng.randbytes(64), b'{"task": ' + b"9" * 5000 + b"}", b"\xff\xfe{}",
+        b"", b"{", b"[" * 100_000, b"[]", b"null", b"3", rng.randbytes(64), b"\xff\xfe{}",
+        b'{"task": ' + b"9" * 5000 + b"}",
         b'{"task": "qa", "form": []}', b'{"a":' * 5000 + b"1" + b"}" * 5000, metadata.read_entry(other, "mbl") or b"")))
 
 

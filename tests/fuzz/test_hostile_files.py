@@ -32,10 +32,11 @@ def files(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_qa
           tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """One of every kind of answer; two lengths and int8 in one of them."""
     folder = tmp_path_factory.mktemp("whole")
+    words = save("fill-mask", tiny_config, tiny_vocabulary, folder)
     made = []
-    for name, source, lengths, mode in (("qa", tiny_qa, (32, 16), "int8"), ("classification", tiny_classifier, (16,), "none"),
-                                        ("fill-mask", save("fill-mask", tiny_config, tiny_vocabulary, folder), (16,),
-                                         "dynamic")):
+    for name, source, lengths, mode in (
+            ("qa", tiny_qa, (32, 16), "int8"), ("classification", tiny_classifier, (16,), "none"),
+            ("fill-mask", words, (16,), "dynamic")):
         path = folder / f"{name}.tflite"
         convert(Request(path, str(source), lengths=lengths, quantize=mode))
         made.append(path.read_bytes())
