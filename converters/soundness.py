@@ -124,7 +124,7 @@ def _check_texts(model: Fields, buffers: Sequence[Fields]) -> None:
     wanted = {(tensor.get("buffer", 0), math.prod(_shape(tensor))) for subgraph in model["subgraphs"]
               for tensor in subgraph.get("tensors", []) if tensor.get("type", 0) == _STRING}
     for index, count in sorted(wanted):
-        data = buffers[index].get("data", ()) if buffers else ()
+        data = buffers[index].get("data", np.empty(0, np.uint8)) if buffers else np.empty(0, np.uint8)
         if len(data):
             _check_packed(data, count, f"buffer {index}")
 

@@ -1,9 +1,9 @@
 """A flatbuffer read with every offset checked, before anything that trusts it sees the bytes.
 
-The checks are those of ``flatbuffers::Verifier`` (google/flatbuffers, verifier.h), which the runtimes' Python packages
-do not call: tables, their layouts, vectors and strings lie inside the file and are aligned, and the number of tables
-is bounded, so that offsets that meet in one place cannot multiply. No table of the schema contains itself, so depth
-needs no bound.
+The checks are those of ``flatbuffers::Verifier`` (google/flatbuffers, verifier.h), which tflite-runtime 2.14 does not
+call, nor anything that reads a file in Python: tables, their layouts, vectors and strings lie inside the file and are
+aligned, and the number of tables is bounded, so that offsets that meet in one place cannot multiply. No table of the
+schema contains itself, so depth needs no bound.
 """
 
 from __future__ import annotations

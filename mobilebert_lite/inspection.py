@@ -13,7 +13,7 @@ from typing import Any
 from mobilebert_lite.converters import metadata
 from mobilebert_lite.converters.flatbuffer import read_model, write_model
 from mobilebert_lite.converters.op_versions import first_runtime, operator_name, type_name
-from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.errors import ModelFileError, printable
 from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.model import read_tflite
 from mobilebert_lite.runtime import load_runtime
@@ -93,7 +93,7 @@ def inspect(path: Path) -> Inspection:
         return Inspection(
             str(path), len(content), _text(model.description), tuple(_signatures(model)), tuple(_operators(model)),
             dict(_bytes_by_type(constants)), tuple(constants[:LARGEST_BUFFERS]),
-            {name: len(data) for name, data in metadata.read_files(content).items()},
+            {printable(name): len(data) for name, data in metadata.read_files(content).items()},
             metadata.read_provenance(content))
     except ModelFileError:
         raise
@@ -102,7 +102,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def _text(value: bytes | str | None) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
+    return printable(value.decode("utf-8", "replace") if isinstance(value, bytes) else value or "")
 
 
 def _signatures(model: Any) -> list[SignatureInfo]:

@@ -65,9 +65,8 @@ class Session:
         return result
 
     def nodes(self) -> dict[str, Any]:
-        """What the first subgraph executes, as tensor indices: ``nodes`` (``index``, ``name``, ``inputs``, ``outputs``, in
-        order; those that a delegate replaced stay in the list) and ``outputs``. To be asked
-        before anything is run.
+        """What the first subgraph executes, tensors by index: ``nodes`` (``index``, ``name``, ``inputs``, ``outputs``,
+        in order; those that a delegate replaced stay in the list) and ``outputs``. To be asked before anything is run.
 
         Raises ModelFileError when the runtime cannot prepare it.
         """

@@ -64,7 +64,7 @@ def test_errors_are_those_of_a_session() -> None:
 
 
 def test_a_crash() -> None:
-    """Offsets that lead nowhere, which tflite-runtime does not check: the reason for the verifier, and for the process."""
+    """Offsets that lead nowhere, which tflite-runtime follows: the reason for the verifier, and for the process."""
     pytest.importorskip("tflite_runtime")
     content = bytearray(adding().bytes())
     content[:4] = b"\xf0\xff\xff\x7f"
@@ -89,7 +89,7 @@ def test_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     check_tflite(content)
     session = IsolatedSession(content)
     started = time.monotonic()
-    with pytest.raises(ModelFileError, match="did not come to an end .* MBL_TIME_LIMIT"):
+    with pytest.raises(ModelFileError, match=r"did not come to an end .* MBL_TIME_LIMIT"):
         session.run("loop", {"x": np.ones(1, np.float32)})
     assert 1.4 < time.monotonic() - started < 30
 

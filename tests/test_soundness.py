@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from graphs import BOOL, FLOAT32, INT32, STRING, Graph, adding, endless, recursive
 
+from mobilebert_lite.cli.inspect import command
 from mobilebert_lite.converters import soundness, verifier
 from mobilebert_lite.converters.flatbuffer import IDENTIFIER, read_model, schema
+from mobilebert_lite.converters.metadata import append_files
 from mobilebert_lite.converters.schema_tables import TABLES, UNIONS
 from mobilebert_lite.converters.soundness import check_tflite
 from mobilebert_lite.converters.verifier import read_tables
@@ -107,7 +110,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "table too long": (put("<H", lambda content: _layout(content) + 2, 0xFFFF), "Model: it goes on after the end"),
     "table too short": (put("<H", lambda content: _layout(content) + 2, 4), "Model.version: it stands outside"),
     "field outside": (put("<H", lambda content: _layout(content) + 4, 0x7FFC), "Model.version: it stands outside"),
-    "field unaligned": (put("<H", lambda content: _layout(content) + 4, 6), "Model.version: it stands outside its table"),
+    "field unaligned": (put("<H", lambda content: _layout(content) + 4, 6), "Model.version: it stands outside"),
     "vector outside": (put("<I", lambda content: _slot(content, 2), 1 << 30), "Model.subgraphs: an offset"),
     "vector too long": (put("<I", lambda content: _target(content, 2), 1 << 30), "Model.subgraphs: 1,073,741,824 el"),
     "text too long": (put("<I", lambda content: _target(content, 3), 1 << 30), "Model.description: 1,073,741,824"),
@@ -329,3 +332,17 @@ def test_files_in_use(tmp_path: Path) -> None:
     path.write_bytes(content[:-40])
     with pytest.raises(ModelFileError, match=f"^{re.escape(str(path))}: the flatbuffer is damaged"):
         read_tflite(path)
+
+
+def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    """Neither by control characters nor by rich's own markup."""
+    graph = adding()
+    graph.model.description = b"\x1b[2J[/red]"
+    graph.now.tensors[1].name = b"\x1b[31m[/blue] :smile:"
+    path = tmp_path / "model.tflite"
+    path.write_bytes(append_files(graph.bytes(), {"\x07[/green]": b"x"}))
+    done = CliRunner().invoke(command, [str(path)])
+    assert done.exit_code == 0, done.output
+    assert not set(done.output) & {"\x1b", "\x07"}
+    for shown in ("[2J[/red]", "[/blue] :smile:", "[/green]", "ADD"):
+        assert shown in done.output

@@ -53,7 +53,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
     from mobilebert_lite.isolation import helper
 
     helper.prepare()
-    from mobilebert_lite.errors import ModelFileError
+    from mobilebert_lite.errors import ModelFileError, printable
     from mobilebert_lite.model import Model
 
     loaded = Model(model, threads, runtime, tokenizer, isolated=True)
@@ -65,7 +65,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
         if asked[name] == "-":
             asked[name] = sys.stdin.read()
     rows, lines = SHOWN[loaded.task.name](loaded, asked)
-    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else printable("\n".join(lines)))
 
 
 def _answers(model: Model, asked: Asked) -> Shown:

@@ -18,7 +18,7 @@ def pack(arrays: Mapping[str, np.ndarray]) -> tuple[list[Any], list[memoryview]]
         if value.dtype.kind not in "biufc":
             raise ModelFileError(f"{name!r} holds texts; only numbers pass between processes")
         described.append([name, value.dtype.str, list(value.shape)])
-        blocks.append(memoryview(np.ascontiguousarray(value).reshape(-1).view(np.uint8)))
+        blocks.append(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
     return described, blocks
 
 

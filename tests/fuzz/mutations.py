@@ -22,8 +22,9 @@ Mutation = Callable[[random.Random, bytes, bytes], bytes]
 
 NUMBERS = (0, 1, 2, 3, 127, 128, 255, 256, 65535, 1 << 20, (1 << 31) - 1, -(1 << 31), -1, -2, -128, 1000, 7)
 VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1 << 70, 10 ** 300, 0.5, float("nan"), float("inf"), "", "qa", "classification",
-    "features", "\x1b[31m\x07", "x" * 100_000, "\ud800", [], [[]], {}, {"a": 1}, [None], "next-sentence", "fill-mask", 4096, 5000)
+    None, True, False, 0, -1, 1 << 70, 10 ** 300, 0.5, float("nan"), float("inf"), "", "qa", "[/red]",
+    "classification", "features", "\x1b[31m\x07", "x" * 100_000, "\ud800", [], [[]], {}, {"a": 1}, [None],
+    "next-sentence", "fill-mask", 4096, 5000)
 
 
 def bits(rng: random.Random, content: bytes, other: bytes) -> bytes:
@@ -153,7 +154,7 @@ def archive(rng: random.Random, content: bytes, other: bytes) -> bytes:
     files = metadata.read_files(content)
     stream = io.BytesIO(content[:content.find(b"PK\3\4")])
     names = rng.choice((["../../outside"], ["/outside"], ["vocab.txt/../../outside"], ["C:\\outside"], ["outside\0"],
-                        ["\x1b[2J"], ["labels.txt"] * 2, [""], ["x/"], [f"{i}" for i in range(1500)],
+                        ["\x1b[2J"], ["[/red]"], ["labels.txt"] * 2, [""], ["x/"], [f"{i}" for i in range(1500)],
                         ["a" * 60_000], ["vocab.txt"]))
     with warnings.catch_warnings(), zipfile.ZipFile(stream, "a", rng.choice((0, 8, 12, 14))) as made:
         warnings.simplefilter("ignore")
