@@ -26,11 +26,17 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	  --context "Add Sabrina Salerno to the Grime Instrumentals playlist."
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
+# Tests that have targets of their own.
+MARKED := slow or gpu or arm or clients or fuzz
+
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not gpu and not arm and not clients"
+	$(BIN)/python -m pytest -m "not ($(MARKED))"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
+
+test-fuzz: install ## Give every command 2,000 damaged files.
+	$(BIN)/python -m pytest -m fuzz tests/fuzz
 
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
 	scripts/install_software_vulkan.sh
@@ -94,4 +100,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv and .venv-clients stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean test-fuzz

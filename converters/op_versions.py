@@ -15,7 +15,7 @@ from typing import Any
 
 from mobilebert_lite.converters.first_runtimes import OTHERS
 from mobilebert_lite.converters.flatbuffer import schema
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import ConversionError, printable
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,9 @@ def _operator_names() -> dict[int, str]:
 def operator_name(code: Any) -> str:
     """FULLY_CONNECTED and so on; the custom name for an operator that is not built in."""
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return code.customCode.decode() if code.customCode else _operator_names().get(builtin, f"operator {builtin}")
+    if code.customCode:
+        return printable(code.customCode.decode("utf-8", "replace"))
+    return _operator_names().get(builtin, f"operator {builtin}")
 
 
 @cache

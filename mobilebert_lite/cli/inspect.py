@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mobilebert_lite.cli.output import head_room
+from mobilebert_lite.errors import printable
 
 PATH = click.Path(path_type=Path)
 
@@ -42,6 +43,9 @@ def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: P
 
         examine(model, clients or (() if fixed else ("litert",)), runtime, fixed, vocabulary, labels, as_json)
         return
+    from mobilebert_lite.isolation import helper
+
+    helper.prepare()
     from mobilebert_lite.inspection import inspect
 
     found = inspect(model)
@@ -55,20 +59,20 @@ def _print(found: Inspection) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console.print(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}", markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}")
 
     first: dict[int, str] = {}
     for signature in found.signatures:
         if (same := first.setdefault(signature.subgraph, signature.name)) != signature.name:
-            console.print(f"\nsignature {signature.name}: the same as {same}", markup=False)
+            console.print(f"\nsignature {signature.name}: the same as {same}")
             continue
-        console.print(f"\nsignature {signature.name}: {signature.operators} operators", markup=False)
-        console.print(f"  inputs   {_shapes(signature.inputs)}\n  outputs  {_shapes(signature.outputs)}", markup=False)
+        console.print(f"\nsignature {signature.name}: {signature.operators} operators")
+        console.print(f"  inputs   {_shapes(signature.inputs)}\n  outputs  {_shapes(signature.outputs)}")
         if taken := signature.delegation:
             rest = Counter(name for _, name in taken.outside)
             console.print(f"  XNNPACK  {taken.partitions} partition(s); outside: "
-                          + (", ".join(f"{count} {name}" for name, count in rest.items()) or "nothing"), markup=False)
+                          + (", ".join(f"{count} {name}" for name, count in rest.items()) or "nothing"))
     console.print()
 
     table = Table("operator", "version", "count", "since TFLite", box=None)
@@ -86,12 +90,12 @@ def _print(found: Inspection) -> None:
     console.print(table)
 
     for note in found.provenance.get("fusion", []):
-        console.print(f"fusion {note['rule']}: {'' if note['applied'] else 'not applied: '}{note['message']}",
-                      markup=False)
+        said = f"{'' if note['applied'] else 'not applied: '}{note['message']}"
+        console.print(printable(f"fusion {note['rule']}: {said}"))
     if room := head_room(found.provenance):
-        console.print(room, markup=False)
+        console.print(printable(room))
     if found.provenance:
-        console.print(json.dumps(found.provenance, indent=2, ensure_ascii=False), markup=False)
+        console.print(printable(json.dumps(found.provenance, indent=2, ensure_ascii=False)))
     else:
         console.print("no provenance: this file was not made by mobilebert-lite")
 
