@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mobilebert_lite.cli.output import head_room
+from mobilebert_lite.cli.output import channel_ranges, head_room, progress
 
 if TYPE_CHECKING:
     from mobilebert_lite.inspection import Inspection, TensorInfo
@@ -17,15 +17,23 @@ if TYPE_CHECKING:
 
 @click.command("inspect")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(model: Path, as_json: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all of this, and every tensor.")
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write a page with pictures of all this, to be opened in a browser; it needs no network.")
+def command(model: Path, as_json: bool, page: Path | None) -> None:
     """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite."""
     from mobilebert_lite.inspection import inspect
 
     found = inspect(model)
+    if page is not None:
+        from mobilebert_lite.files import write_atomically
+        from mobilebert_lite.pages.inspect_page import inspect_page
+
+        write_atomically(page, inspect_page(found.to_json()).encode("utf-8", "replace"))
+        progress(f"wrote {page}")
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
-    else:
+    elif page is None:
         _print(found)
 
 
@@ -68,8 +76,12 @@ def _print(found: Inspection) -> None:
                       markup=False)
     if room := head_room(found.provenance):
         console.print(room, markup=False)
+    if ranges := channel_ranges(found.provenance):
+        console.print(ranges, markup=False)
     if found.provenance:
-        console.print(json.dumps(found.provenance, indent=2, ensure_ascii=False), markup=False)
+        # Ranges by block are numbers for a picture, and in --json.
+        told = {name: value for name, value in found.provenance.items() if name != "channel_ranges"}
+        console.print(json.dumps(told, indent=2, ensure_ascii=False), markup=False)
     else:
         console.print("no provenance: this file was not made by mobilebert-lite")
 

@@ -11,6 +11,9 @@ import numpy as np
 # Of the ranges of a tensor's channels. The last one, the loudest channel, decides the scale of a whole int8 tensor.
 PERCENTILES = (10, 50, 100)
 
+# More blocks than any MobileBERT has, for files that nobody vouches for.
+MOST_LAYERS = 200
+
 # Part -> the names of its activations inside a block, as `graph` taps them. Places that share a vector, and the hidden
 # layers of one block, are taken together.
 PARTS = {
@@ -37,6 +40,40 @@ def summarise(channels: Mapping[str, tuple[np.ndarray, np.ndarray]], layers: int
         if all(blocks):
             found[part] = {moment: [_percentiles(np.concatenate([channels[name][i] for name in names]))
                                     for names in blocks] for i, moment in enumerate(("before", "after"))}
+    return found
+
+
+def read(record: Any) -> dict[str, Any]:
+    """``channel_ranges`` of a provenance, which anybody may have written: its texts, and ``parts`` in the order of
+    PARTS as arrays of finite numbers. Empty where it is not as `summarise` writes it.
+
+    *Shape:* each of ``before`` and ``after`` [layers, percentiles]
+    """
+    try:
+        parts = {part: {moment: np.array(record["parts"][part][moment], np.float64) for moment in ("before", "after")}
+                 for part in PARTS if part in record["parts"]}
+        shapes = {array.shape for one in parts.values() for array in one.values()}
+        if len(shapes) != 1 or not all(np.isfinite(one[moment]).all() for one in parts.values() for moment in one):
+            return {}
+        layers, percentiles = shapes.pop()
+        if percentiles != len(PERCENTILES) or not 0 < layers <= MOST_LAYERS:
+            return {}
+        return {"rule": str(record["rule"]), "texts": int(record["texts"]), "length": int(record["length"]),
+                "padding": bool(record["padding"]), "parts": parts}
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return {}
+
+
+def imbalance(record: Any) -> dict[str, tuple[float, float]]:
+    """Part → how many times the loudest channel's range is the median's, before and after: geometric means over the
+    blocks, without those whose median is zero."""
+    found = {}
+    for part, moments in read(record).get("parts", {}).items():
+        heard = (moments["before"][:, 1] > 0) & (moments["after"][:, 1] > 0)
+        if heard.any():
+            before, after = (float(np.exp(np.log(one[heard, 2] / one[heard, 1]).mean())) for one in
+                             (moments["before"], moments["after"]))
+            found[part] = before, after
     return found
 
 
