@@ -72,12 +72,14 @@ def _places(model: Any, subgraph: Any, known: dict[int, Place]) -> list[Place]:
         inputs = sorted((index for index in operator.inputs if index >= 0), key=lambda index: not constant[index])
         before = next((named[index] for index in inputs
                        if named[index] and not (constant[index] and _elements(subgraph, index) < _FEWEST)), None)
+        if before and before.part in (WORDS, POSITIONS):
+            before = Place(EMBEDDING)
         for index in operator.outputs:
             named[index] = named[index] or before
     for operator in reversed(subgraph.operators):
         after = named[operator.outputs[0]] if len(operator.outputs) else None
         for index in operator.inputs:
-            if index >= 0 and constant[index]:
+            if index >= 0 and constant[index] and _elements(subgraph, index) >= _FEWEST:
                 named[index] = named[index] or after
     found = [place or Place(OTHER) for place in named]
     _place_tables(model, subgraph, [constant[i] and _elements(subgraph, i) >= _FEWEST for i in range(len(found))],

@@ -69,12 +69,13 @@ class PartSize:
 
 
 def read_tensors(model: Any) -> list[Tensor]:
-    """The tensors of every subgraph in its order."""
+    """The tensors of every subgraph, in the order in which its operators use them."""
     found: list[Tensor] = []
     seen: set[tuple[int, bytes]] = set()
     for number, (subgraph, found_places) in enumerate(zip(model.subgraphs, places(model), strict=True)):
         producers = _producers(model, subgraph)
-        for index, (tensor, place) in enumerate(zip(subgraph.tensors, found_places, strict=True)):
+        for index in _order(subgraph):
+            tensor, place = subgraph.tensors[index], found_places[index]
             data = model.buffers[tensor.buffer].data
             size = 0 if data is None else len(data)
             key = (int(tensor.buffer), _scales(model, subgraph, tensor)[0].tobytes())
@@ -86,6 +87,14 @@ def read_tensors(model: Any) -> list[Tensor]:
                 () if tensor.shape is None else tuple(map(int, tensor.shape)), _role(subgraph, index, size), size,
                 place.part, place.layer, producers.get(index), _quantization(model, subgraph, tensor)))
     return found
+
+
+def _order(subgraph: Any) -> list[int]:
+    """Tensors by the first operator that touches them; what none does comes last."""
+    first: dict[int, None] = {}
+    for operator in subgraph.operators:
+        first |= dict.fromkeys(int(index) for index in (*operator.inputs, *operator.outputs) if index >= 0)
+    return list(first | dict.fromkeys(range(len(subgraph.tensors))))
 
 
 def _producers(model: Any, subgraph: Any) -> dict[int, str]:

@@ -69,10 +69,10 @@ def imbalance(record: Any) -> dict[str, tuple[float, float]]:
     blocks, without those whose median is zero."""
     found = {}
     for part, moments in read(record).get("parts", {}).items():
-        heard = (moments["before"][:, 1] > 0) & (moments["after"][:, 1] > 0)
+        heard = np.all([one[:, 1:] > 0 for one in moments.values()], axis=(0, 2))
         if heard.any():
-            before, after = (float(np.exp(np.log(one[heard, 2] / one[heard, 1]).mean())) for one in
-                             (moments["before"], moments["after"]))
+            before, after = (float(np.exp(np.diff(np.log(moments[moment][heard, 1:])).mean()))
+                             for moment in ("before", "after"))
             found[part] = before, after
     return found
 

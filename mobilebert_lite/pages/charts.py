@@ -83,6 +83,7 @@ def ranges_by_block(label: str, before: np.ndarray, after: np.ndarray) -> Markup
     for block in ticks(0, len(before) - 1, 8):
         if block == int(block):
             chart.text(x(block), foot + 16, str(int(block)), "middle")
+    chart.text(left - 6, foot + 16, "block", "end")
     for style, array in (("before", before), ("after", after)):
         low, middle, high = array.T
         # One block is a point, drawn as wide as the plane.
@@ -126,12 +127,11 @@ def head_room(largest: float, smallest: float, label: str) -> Markup:
     for style, start, end in (("lossy", first, _NORMAL), ("good", _NORMAL, _END), ("over", _END, last)):
         chart.add("rect", style, x=x(start), y=32, width=x(end) - x(start), height=22)
     chart.add("rect", "used", x=x(low), y=37, width=max(x(high) - x(low), 2), height=12, rx=6)
-    for place, text, anchor in ((low, f"smallest typical {number(smallest)}", "start"),
-                                (high, f"largest {number(largest)}", "end")):
-        chart.text(min(max(x(place), 8), 352), 22, text, anchor, "strong")
+    chart.text(8, 22, f"smallest typical {number(smallest)}", "start", "strong")
+    chart.text(352, 22, f"largest {number(largest)}", "end", "strong")
     for power, text in ((_TINY, "2⁻²⁴"), (_NORMAL, "2⁻¹⁴"), (0.0, "1"), (_END, "65504")):
         chart.add("line", "mark", x1=x(power), x2=x(power), y1=54, y2=60)
-        chart.text(x(power), 73, text, "middle")
+        chart.text(x(power), 73, text, "start" if x(power) < 16 else "middle")
     for start, end, text in ((first, _NORMAL, "fewer digits"), (_NORMAL, _END, "11 binary digits"),
                              (_END, last, "infinite")):
         chart.text(x((start + end) / 2), 94, text, "middle")

@@ -85,7 +85,11 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def powers(low: float, high: float, most: int = 6) -> list[float]:
-    """Powers of ten from ``low`` to ``high``, not more than ``most``."""
+    """Round numbers for a logarithmic axis from ``low`` to ``high``: powers of ten, not more than ``most``; where less
+    than two would be seen, their double and their fivefold as well."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
+    if last - first < 1:
+        return [found for i in range(first - 1, last + 1) for factor in (1, 2, 5)
+                if low <= (found := factor * 10.0 ** i) <= high]
     step = max(1, -(-(last - first + 1) // most))
     return [10.0 ** i for i in range(first, last + 1, step)]
