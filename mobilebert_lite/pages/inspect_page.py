@@ -113,15 +113,15 @@ def _ranges(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _room(provenance: Mapping[str, Any]) -> dict[str, Any] | None:
     """Head room in float16, where the file says it; a file can say anything."""
-    found = provenance.get("float16")
     try:
+        found = provenance["float16"]
         largest, smallest = float(found["largest"]), float(found["smallest_typical"])
         if not (0 < smallest <= largest and math.isfinite(largest)):
             return None
         return {"chart": charts.head_room(largest, smallest, "Activations in the range of float16"),
                 "above": float(found["bits_above"]), "below": float(found["bits_below"]),
                 "largest_in": str(found["largest_in"]), "smallest_in": str(found["smallest_in"])}
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -142,19 +142,17 @@ def _choices(tensors: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 def _verification(provenance: Mapping[str, Any]) -> list[tuple[str, float, int, float]]:
     """Signature, agreement, texts, mean relative error."""
-    found = provenance.get("verification")
     try:
         return [(str(name), float(one["agreement"]), int(one["texts"]), float(one["error"]))
-                for name, one in found.items()]
-    except (AttributeError, KeyError, TypeError, ValueError):
+                for name, one in provenance["verification"].items()]
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return []
 
 
 def _notes(provenance: Mapping[str, Any]) -> list[tuple[str, bool, str]]:
     """Fusion rule, whether it was applied, what it did."""
-    found = provenance.get("fusion")
     try:
-        return [(str(one["rule"]), bool(one["applied"]), str(one["message"])) for one in found]
+        return [(str(one["rule"]), bool(one["applied"]), str(one["message"])) for one in provenance["fusion"]]
     except (KeyError, TypeError):
         return []
 
