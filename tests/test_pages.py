@@ -6,10 +6,12 @@ import base64
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import channel_ranges
 from mobilebert_lite.inspection import inspect
 from mobilebert_lite.pages import charts, page, svg
+from mobilebert_lite.pages import inspect_page as pages
 from mobilebert_lite.pages.inspect_page import inspect_page
 
 Converted = Callable[[str, str], Path]
@@ -107,7 +110,7 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | 
 KEYS = ("task", "recipe", "min_runtime_version", "float16", "verification", "fusion", "channel_ranges")
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_page_of_any_provenance(small_found: dict[str, Any], provenance: dict[str, Any]) -> None:
     """A part that is not as we write it is left out."""
@@ -117,7 +120,7 @@ def test_page_of_any_provenance(small_found: dict[str, Any], provenance: dict[st
 NUMBERS = st.floats() | st.integers() | st.sampled_from([0.0, -1.0, 1e308, 5e-324])
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), max_size=3), NUMBERS, NUMBERS)
 def test_page_of_any_numbers(small_found: dict[str, Any], rows: list[list[float]], one: float, other: float) -> None:
     record = {"rule": "equalise", "texts": 1, "length": 8, "padding": False,
@@ -147,6 +150,23 @@ def test_command(converted: Converted, tmp_path: Path) -> None:
     failed = CliRunner().invoke(inspect_command, [str(path), "--html", str(tmp_path / "absent" / "page.html")])
     assert isinstance(failed.exception, ConversionError)
     assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_link_to_model_explorer(converted: Converted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is installed; a file's name is one word of the shell's and one value of the address."""
+    path = tmp_path / "it's; \"ours\".tflite"
+    path.write_bytes(converted("classification", "int8").read_bytes())
+    found = {**inspect(path).to_json(), "tensors": []}
+    shown = assert_harmless(inspect_page(found)).text
+    assert "pip install ai-edge-model-explorer" in shown
+    [command] = re.findall(r"^\s*(model-explorer .*)$", shown, re.MULTILINE)
+    assert shlex.split(command) == ["model-explorer", str(path)]
+    monkeypatch.setattr(pages, "model_explorer_installed", lambda: True)
+    document = Document(inspect_page(found))
+    [link] = [attributes["href"] for tag, attributes in document.elements if "http" in attributes.get("href", "")]
+    address = urlsplit(link)
+    assert (address.scheme, address.netloc) == ("http", "localhost:8080")
+    assert json.loads(parse_qs(address.query)["data"][0]) == {"models": [{"url": str(path)}]}
 
 
 def test_ranges_are_in_the_file_and_told(converted: Converted) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mobilebert_lite.fusion import channel_ranges
 from mobilebert_lite.pages import charts
@@ -157,8 +158,14 @@ def _notes(provenance: Mapping[str, Any]) -> list[tuple[str, bool, str]]:
         return []
 
 
-def _explorer(path: str) -> dict[str, Any]:
-    """How to see the graph itself, node by node, in Model Explorer."""
-    absolute = str(Path(path).resolve())
-    return {"installed": importlib.util.find_spec("model_explorer") is not None,
-            "command": f"model-explorer {shlex.quote(absolute)}"}
+def _explorer(path: str) -> dict[str, str | None]:
+    """How to see the graph itself, node by node, in Model Explorer: a command, and where it is installed the address
+    under which its server (port 8080 unless told otherwise) shows the file."""
+    models = {"models": [{"url": str(Path(path).resolve())}]}
+    return {"command": f"model-explorer {shlex.quote(path)}",
+            "link": f"http://localhost:8080/?data={quote(json.dumps(models))}" if model_explorer_installed() else None}
+
+
+def model_explorer_installed() -> bool:
+    """Whether this environment has ai-edge-model-explorer."""
+    return importlib.util.find_spec("model_explorer") is not None
