@@ -49,6 +49,8 @@ class Request:
     data: Path | None = None
     vocabulary: Path | None = None
     runtime: str | None = None
+    # Time of each kind of operator, where the runtime tells.
+    profile: bool = False
     # Refuse a device that is hot, low on charge, or busy.
     strict: bool = False
     silence_s: float = SILENCE_S
@@ -123,7 +125,7 @@ def _find(request: Request) -> list[Runner]:
     if request.device == HOST:
         from mobilebert_lite.benchmarks.host import HostRunner
 
-        return [HostRunner(request.runtime, request.silence_s)]
+        return [HostRunner(request.runtime, request.silence_s, request.profile)]
     if request.device != ANY:
         find_profile(request.device)
     raise DependencyError("no phone runner in this build")

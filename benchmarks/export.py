@@ -11,9 +11,16 @@ from mobilebert_lite.benchmarks.compare import Comparison, within
 from mobilebert_lite.benchmarks.result import CPU, Report, Run
 from mobilebert_lite.benchmarks.statistics import PERCENTILES, Summary, summarise
 
-# Columns of a table for people: title -> whether it is a number.
+# Of a table for people.
 COLUMNS = ("model", "device", "setting", "samples", "mean ± σ ms", *(f"p{q}" for q in PERCENTILES), "min", "load ms",
            "first ms", "peak MB", "× first")
+
+OPERATOR_COLUMNS = ("operator", "nodes", "ms", "%")
+
+
+def operators(run: Run) -> list[tuple[str, ...]]:
+    """Rows in the order of OPERATOR_COLUMNS."""
+    return [(one.kind, str(one.count), f"{one.mean_us / 1000:.3f}", f"{one.percent:.1f}") for one in run.operators]
 
 
 def setting(run: Run) -> str:

@@ -7,13 +7,15 @@ from pathlib import Path
 
 from mobilebert_lite.benchmarks import machine
 from mobilebert_lite.benchmarks.child import SILENCE_S, Child, Message
-from mobilebert_lite.benchmarks.result import Aggregate, Configuration, Loading, Memory, Runtime, Snapshot
+from mobilebert_lite.benchmarks.operators import parse
+from mobilebert_lite.benchmarks.result import CPU, Aggregate, Configuration, Loading, Memory, Runtime, Snapshot
 from mobilebert_lite.benchmarks.runner import Findings, Input, Sample
-from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.errors import MblError, ModelFileError
 
 # Above it, something else is at work on this machine.
 _BUSY = 0.15
 _HOT_C, _LOW_PERCENT = 85.0, 20.0
+_PROFILE_RUNS = 20
 
 
 class HostRunner:
@@ -21,10 +23,11 @@ class HostRunner:
 
     block = 1
 
-    def __init__(self, runtime: str | None = None, silence_s: float = SILENCE_S) -> None:
-        """``runtime`` is one of runtime.RUNTIMES; a child that is silent for ``silence_s`` hangs."""
+    def __init__(self, runtime: str | None = None, silence_s: float = SILENCE_S, profile: bool = False) -> None:
+        """``runtime`` is one of runtime.RUNTIMES; a child that is silent for ``silence_s`` hangs; ``profile`` adds
+        the time of each kind of operator (CPU alone)."""
         self.device = machine.describe()
-        self._runtime, self._silence_s = runtime, silence_s
+        self._runtime, self._silence_s, self._profile = runtime, silence_s, profile
 
     def objections(self) -> list[str]:
         """A machine at work, hot, or on its battery."""
@@ -41,7 +44,7 @@ class HostRunner:
 
     def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> HostRun:
         """A child that has loaded the file. Raises RunnerError, ModelFileError."""
-        return HostRun(path, configuration, inputs, self._runtime, self._silence_s)
+        return HostRun(path, configuration, inputs, self._runtime, self._silence_s, self._profile)
 
     def snapshot(self) -> Snapshot:
         """See machine.snapshot."""
@@ -55,7 +58,9 @@ class HostRun:
     """A file loaded in a child."""
 
     def __init__(self, path: Path, configuration: Configuration, inputs: Sequence[Input], runtime: str | None,
-                 silence_s: float) -> None:
+                 silence_s: float, profile: bool) -> None:
+        self._path, self._configuration, self._inputs, self._silence_s = path, configuration, inputs, silence_s
+        self._profile = profile and configuration.accelerator == CPU
         self._child = Child(silence_s)
         try:
             said = self._child.ask(
@@ -89,8 +94,24 @@ class HostRun:
                 self._child.stop()
 
     def finish(self) -> Findings:
-        """Peak memory."""
-        return Findings(Memory(self._child.ask("memory")["peak_bytes"], self._baseline))
+        """Peak memory, and the profile, which a child of its own makes: it needs the model a second time."""
+        memory = Memory(self._child.ask("memory")["peak_bytes"], self._baseline)
+        if not self._profile:
+            return Findings(memory)
+        child = Child(self._silence_s)
+        try:
+            return Findings(memory, parse(self._summary(child)))
+        except MblError as error:
+            return Findings(memory, warnings=(str(error),))
+        finally:
+            child.close()
+
+    def _summary(self, child: Child) -> str:
+        first = self._inputs[0]
+        return str(child.ask("profile", path=str(self._path), threads=self._configuration.threads,
+                             xnnpack=self._configuration.xnnpack, cpus=list(self._configuration.cpus),
+                             signature=first.signature, runs=_PROFILE_RUNS,
+                             arrays={name: array.tolist() for name, array in first.arrays.items()})["summary"])
 
     def close(self) -> None:
         """End the child."""

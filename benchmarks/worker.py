@@ -3,7 +3,7 @@
     python -m mobilebert_lite.benchmarks.worker
 
 A crash or an endless loop in native code ends here and not in the command line. Requests: load, inputs, run,
-memory. While it runs, {"do": "stop"} ends the run early; the end of standard input ends the process.
+memory, profile. While it runs, {"do": "stop"} ends the run early; the end of standard input ends the process.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Worker:
 
     def answer(self, request: Message) -> Message:
         """The last message to one request; others may come before."""
-        return {"load": self.load, "inputs": self.take_inputs, "run": self.run,
-                "memory": self.memory}[request["do"]](request)
+        return {"load": self.load, "inputs": self.take_inputs, "run": self.run, "memory": self.memory,
+                "profile": self.profile}[request["do"]](request)
 
     def load(self, request: Message) -> Message:
         """{path, threads, accelerator, xnnpack, cpus, runtime}"""
@@ -92,6 +92,16 @@ class Worker:
                 samples, reported = [], now
         self.stopped.clear()
         return {"samples": samples, "done": done}
+
+    def profile(self, request: Message) -> Message:
+        """{path, threads, xnnpack, cpus, signature, arrays, runs}; needs no load."""
+        from mobilebert_lite.benchmarks.profiler import profile
+
+        if request["cpus"]:
+            os.sched_setaffinity(0, request["cpus"])
+        arrays = {name: np.array(value, np.int32) for name, value in request["arrays"].items()}
+        return {"summary": profile(request["path"], request["threads"], request["xnnpack"], request["signature"],
+                                   arrays, request["runs"])}
 
     def memory(self, request: Message) -> Message:
         """{}"""

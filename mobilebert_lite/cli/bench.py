@@ -97,6 +97,7 @@ class Percent(click.ParamType):
 @click.option("--data", type=PATH, help="Texts of your own, as mbl eval reads them. [default: built-in ones]")
 @click.option("--vocab", "vocabulary", type=PATH, help="For files that carry no vocabulary.")
 @click.option("--runtime", help="On the host: ai-edge-litert or tflite-runtime.")
+@click.option("--profile", is_flag=True, help="Also the time of each kind of operator, where the runtime tells.")
 @click.option("--strict", is_flag=True, help="Refuse a device that is hot, low on charge, or busy.")
 @click.option("--timeout", "silence_s", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="SECONDS",
               help="End a runtime that has been silent for so long.")
@@ -167,6 +168,10 @@ def _show(report: Report, as_csv: bool, as_markdown: bool, json_file: Path | Non
         click.echo(export.to_csv(report) if as_csv else export.to_markdown(report), nl=False)
     else:
         _table(export.COLUMNS, export.table(report))
+        for run in report.runs:
+            if run.operators:
+                click.echo(f"\n{run.file.name}, {export.setting(run)}: operators of one inference")
+                _table(export.OPERATOR_COLUMNS, export.operators(run))
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
