@@ -72,7 +72,8 @@ lint: install ## Check style.
 typecheck: install ## Check types. The two folders outside the package are linked to where they are installed.
 	rm -rf build/typecheck && mkdir -p build/typecheck
 	cp -rs $(CURDIR)/mobilebert_lite build/typecheck/
-	cp -rs $(CURDIR)/converters build/typecheck/mobilebert_lite/
+	cp -rs $(CURDIR)/converters $(CURDIR)/benchmarks build/typecheck/mobilebert_lite/
+	rm -r build/typecheck/mobilebert_lite/benchmarks/suites
 	cd build/typecheck && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_lite
 
 wheel: install ## Build the wheel into dist/.
