@@ -32,7 +32,8 @@ def run_of(durations: Sequence[float], turn: Sequence[int] | None = None, length
     count = len(durations)
     samples = Samples(tuple(map(float, np.cumsum(durations))), tuple(map(float, durations)), (9,) * count,
                       tuple(turn or (0,) * count))
-    return replace(RUN, samples=samples, aggregates=(), configuration=Configuration(length, 1), complete=True, reason="")
+    return replace(RUN, samples=samples, aggregates=(), configuration=Configuration(length, 1), complete=True,
+                   reason="")
 
 
 @given(DURATIONS)
@@ -116,15 +117,15 @@ def test_pairing_removes_what_both_share() -> None:
 
 
 def test_coverage() -> None:
-    """Of 200 pairs of equal files, about 95 % have an interval that holds 1."""
+    """Of 60 pairs of equal files, about 95 % have an interval that holds 1."""
     rng = np.random.default_rng(0)
     held = 0
-    for _ in range(200):
+    for _ in range(60):
         first, second = (run_of(rng.normal(100, 5, 100)) for _ in range(2))
         compared = compare(first, second)
         assert compared is not None
         held += not compared.significant
-    assert 178 <= held <= 199
+    assert 51 <= held <= 59
 
 
 def interleaved(rng: np.random.Generator, factor: float, count: int = 20) -> tuple[Run, Run]:
