@@ -102,13 +102,16 @@ class Percent(click.ParamType):
 @click.option("--timeout", "silence_s", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="SECONDS",
               help="End a runtime that has been silent for so long.")
 @click.option("--json", "json_file", type=PATH, help="Write all samples and their provenance; - prints them.")
+@click.option("--html", "page", type=PATH, metavar="FILE",
+              help="Write a page with plots of all this, to be opened in a browser; it needs no network. With "
+                   "--compare: of the second report.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV in place of the table.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown in place of the table.")
 @click.option("--compare", type=PATH, nargs=2, metavar="A.json B.json", help="Compare two reports; measures nothing.")
 @click.option("--baseline", type=PATH, help="Compare with this report after measuring.")
 @click.option("--max-regression", type=Percent(), help="With --baseline or --compare: exit 1 when any run is slower by "
                                                        "more than this, and not by chance.")
-def command(models: tuple[Path, ...], json_file: Path | None, as_csv: bool, as_markdown: bool,
+def command(models: tuple[Path, ...], json_file: Path | None, page: Path | None, as_csv: bool, as_markdown: bool,
             compare: tuple[Path, Path] | None, baseline: Path | None, max_regression: float | None,
             runs: int | None, seconds: float | None, **options: Any) -> int:
     """Measure latency, memory and load time of MODELs (.tflite), on this machine or on phones.
@@ -124,16 +127,16 @@ def command(models: tuple[Path, ...], json_file: Path | None, as_csv: bool, as_m
         if models:
             raise click.UsageError("--compare reads two reports and measures nothing; leave out "
                                    + ", ".join(map(str, models)))
-        return _compare(compare, max_regression)
+        return _compare(compare, max_regression, page)
     if not models:
         raise click.UsageError("give one .tflite or more; `mbl convert -o qa.tflite` makes one of the bundled "
                                "checkpoint")
-    return _measure(models, json_file, as_csv, as_markdown, baseline, max_regression, {
+    return _measure(models, json_file, page, as_csv, as_markdown, baseline, max_regression, {
         "runs": runs or (1 if seconds else 100), "seconds": (0.0 if runs else 5.0) if seconds is None else seconds,
         **options})
 
 
-def _measure(models: tuple[Path, ...], json_file: Path | None, as_csv: bool, as_markdown: bool,
+def _measure(models: tuple[Path, ...], json_file: Path | None, page: Path | None, as_csv: bool, as_markdown: bool,
              baseline: Path | None, max_regression: float | None, options: dict[str, Any]) -> int:
     from mobilebert_lite.benchmarks import result
     from mobilebert_lite.benchmarks.bench import Failed, Request, bench
@@ -147,10 +150,23 @@ def _measure(models: tuple[Path, ...], json_file: Path | None, as_csv: bool, as_
     if report.runs:
         if json_file is not None and str(json_file) != "-":
             result.write(report, json_file)
+        if page is not None:
+            _write_page(page, report, before)
         _show(report, as_csv, as_markdown, json_file)
     if failed is not None:
         return _fail(failed, json_file if report.runs else None)
     return 0 if before is None else _judge(before, report, max_regression)
+
+
+def _write_page(page: Path, report: Report, before: Report | None) -> None:
+    from mobilebert_lite.benchmarks.compare import between
+    from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.files import write_atomically
+    from mobilebert_lite.pages.bench_page import bench_page
+
+    compared = [] if before is None else between(before, report)
+    write_atomically(page, bench_page(report, compared).encode("utf-8", "replace"))
+    progress(f"wrote {page}")
 
 
 def _show(report: Report, as_csv: bool, as_markdown: bool, json_file: Path | None) -> None:
@@ -209,10 +225,13 @@ def _fail(failed: Any, kept: Path | None) -> int:
     return 143 if ended else 130
 
 
-def _compare(paths: tuple[Path, Path], max_regression: float | None) -> int:
+def _compare(paths: tuple[Path, Path], max_regression: float | None, page: Path | None) -> int:
     from mobilebert_lite.benchmarks import result
 
-    return _judge(result.read(paths[0]), result.read(paths[1]), max_regression)
+    before, after = map(result.read, paths)
+    if page is not None:
+        _write_page(page, after, before)
+    return _judge(before, after, max_regression)
 
 
 def _judge(before: Report, after: Report, max_regression: float | None) -> int:

@@ -15,7 +15,7 @@ from mobilebert_lite.benchmarks.compare import Comparison, within
 from mobilebert_lite.benchmarks.export import COLUMNS, marks, setting, table
 from mobilebert_lite.benchmarks.profiles import profiles
 from mobilebert_lite.benchmarks.result import Report, Run
-from mobilebert_lite.benchmarks.statistics import statistic_of, summarise
+from mobilebert_lite.benchmarks.statistics import summarise
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.page import render
 
@@ -92,7 +92,7 @@ def _by_place(runs: Sequence[Run], draw: Callable[[Sequence[Run], dict[str, int]
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault(_place(run), []).append(run)
-    return [{"device": device, "setting": where, **draw(group, files)} for (device, where), group in groups.items()]
+    return [{"device": device, "marks": marks(group[0]), "setting": where, **draw(group, files)} for (device, where), group in groups.items()]
 
 
 def _durations(run: Run) -> tuple[np.ndarray, np.ndarray]:
@@ -174,9 +174,10 @@ def _series(runs: Sequence[Run], files: dict[str, int], over: str, apart: str) -
         values = sorted({getattr(run.configuration, over) for run in group}, key=lambda value: (value == 0, value))
         if len(values) > 1:
             names = [str(value) if value else "mixed" for value in values]
-            drawn.append({"device": device, "setting": kind, "plot": plots.by_category(
-                names, [_points(group, sha, values, over, colour) for sha, colour in files.items()
-                        if any(run.file.sha256 == sha for run in group)], f"Latency by {over}, {kind}")})
+            series = [_points(group, sha, values, over, colour) for sha, colour in files.items()
+                      if any(run.file.sha256 == sha for run in group)]
+            drawn.append({"device": device, "marks": marks(group[0]), "setting": kind,
+                          "plot": plots.by_category(names, series, f"Latency by {over}, {kind}")})
     return drawn
 
 
@@ -233,8 +234,8 @@ def _ratios(compared: Sequence[Comparison], devices: bool) -> dict[str, Any] | N
 
 
 def _operators(report: Report) -> list[dict[str, Any]]:
-    return [{"file": run.file.name, "setting": setting(run), "device": _place(run)[0], "rows": run.operators[:15],
-             "rest": run.operators[15:], "most": max(one.percent for one in run.operators)}
+    return [{"file": run.file.name, "setting": setting(run), "device": _place(run)[0], "marks": marks(run),
+             "rows": run.operators[:15], "rest": run.operators[15:], "most": max(one.percent for one in run.operators)}
             for run in report.runs if run.operators]
 
 
@@ -242,5 +243,5 @@ def _environment(run: Run) -> dict[str, Any]:
     """One row of the last table: where and how a run ran."""
     found = summarise(run)
     last = run.environment[-1] if run.environment else None
-    return {"run": run, "setting": setting(run), "device": _place(run)[0], "samples": found.count if found else 0,
-            "judged_by": statistic_of(run), "last": last, "snapshots": len(run.environment)}
+    return {"run": run, "setting": setting(run), "device": _place(run)[0], "marks": marks(run),
+            "samples": found.count if found else 0, "last": last}

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hostile import write_hostile
+from bench_reports import make_report
+from hostile import SCRIPT, write_hostile
 
 from mobilebert_lite.inspection import inspect
+from mobilebert_lite.pages.bench_page import bench_page
 from mobilebert_lite.pages.inspect_page import inspect_page
 
 pytestmark = pytest.mark.browser
@@ -71,7 +73,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def pages(converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Name -> page: of an int8 file, of one for GPUs, and of one whose names are scripts."""
+    """Name -> page: of an int8 file, of one for GPUs, of one whose names are scripts; of benchmarks on a host and on an
+    emulated phone."""
     folder = tmp_path_factory.mktemp("pages")
     files = {"int8": converted("qa", "int8"), "fp16": converted("classification", "fp16"),
              "hostile": write_hostile(converted("qa", "int8"), folder / "hostile.tflite")}
@@ -79,6 +82,10 @@ def pages(converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPa
     for name, file in files.items():
         made[name] = folder / f"{name}.html"
         made[name].write_text(inspect_page(inspect(file).to_json()), encoding="utf-8")
+    phone = make_report("pixel4", f"Pixel 4{SCRIPT}", emulated=True)
+    for name, report in (("bench", make_report()), ("phone", phone)):
+        made[name] = folder / f"{name}.html"
+        made[name].write_text(bench_page(report), encoding="utf-8")
     return made
 
 
@@ -111,7 +118,7 @@ def shown_rows(browser: Any) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("name", ["int8", "fp16", "hostile"])
+@pytest.mark.parametrize("name", ["int8", "fp16", "hostile", "bench", "phone"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page(browser: Any, pages: dict[str, Path], name: str, size: str, scheme: str) -> None:
