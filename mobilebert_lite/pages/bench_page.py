@@ -92,7 +92,8 @@ def _by_place(runs: Sequence[Run], draw: Callable[[Sequence[Run], dict[str, int]
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault(_place(run), []).append(run)
-    return [{"device": device, "marks": marks(group[0]), "setting": where, **draw(group, files)} for (device, where), group in groups.items()]
+    return [{"device": device, "marks": marks(group[0]), "setting": where, **draw(group, files)}
+            for (device, where), group in groups.items()]
 
 
 def _durations(run: Run) -> tuple[np.ndarray, np.ndarray]:
