@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or arm or clients or fuzz
+MARKED := slow or gpu or arm or clients or fuzz or browser
 
 test: install ## Run the fast tests.
 	$(BIN)/python -m pytest -m "not ($(MARKED))"
@@ -58,6 +58,10 @@ $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
 test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
 	scripts/make_arm_root.sh .arm $(BIN)/python
 	$(BIN)/python -m pytest -m arm tests/arm
+
+test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
+	scripts/install_chromium.sh
+	$(BIN)/python -m pytest -m browser
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -91,7 +95,8 @@ lint: install ## Check style.
 typecheck: install ## Check types. The two folders outside the package are linked to where they are installed.
 	rm -rf build/typecheck && mkdir -p build/typecheck
 	cp -rs $(CURDIR)/mobilebert_lite build/typecheck/
-	cp -rs $(CURDIR)/converters build/typecheck/mobilebert_lite/
+	cp -rs $(CURDIR)/converters $(CURDIR)/benchmarks build/typecheck/mobilebert_lite/
+	rm -r build/typecheck/mobilebert_lite/benchmarks/suites
 	cd build/typecheck && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_lite
 
 wheel: install ## Build the wheel into dist/.
@@ -100,4 +105,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv and .venv-clients stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean test-fuzz
+.PHONY: help install demo test test-slow test-gpu test-browser test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean test-fuzz

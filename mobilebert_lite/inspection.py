@@ -17,6 +17,7 @@ from mobilebert_lite.errors import ModelFileError, printable
 from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.model import read_tflite
 from mobilebert_lite.runtime import load_runtime
+from mobilebert_lite.tensors import PartSize, Tensor, read_tensors, sizes
 
 LARGEST_BUFFERS = 8
 
@@ -78,6 +79,10 @@ class Inspection:
     # Appended file -> bytes.
     files: dict[str, int]
     provenance: dict[str, Any]
+    # How the bytes of the file divide, largest part first.
+    parts: tuple[PartSize, ...]
+    # Of every subgraph.
+    tensors: tuple[Tensor, ...]
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -90,11 +95,12 @@ def inspect(path: Path) -> Inspection:
     try:
         model = read_model(content)
         constants = _constants(model)
+        files = {printable(name): len(data) for name, data in metadata.read_files(content).items()}
+        tensors = read_tensors(model)
         return Inspection(
             str(path), len(content), _text(model.description), tuple(_signatures(model)), tuple(_operators(model)),
             dict(_bytes_by_type(constants)), tuple(constants[:LARGEST_BUFFERS]),
-            {printable(name): len(data) for name, data in metadata.read_files(content).items()},
-            metadata.read_provenance(content))
+            files, metadata.read_provenance(content), tuple(sizes(tensors, model, files, len(content))), tuple(tensors))
     except ModelFileError:
         raise
     except Exception as error:  # the generated reader fails in any way on a damaged flatbuffer

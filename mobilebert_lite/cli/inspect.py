@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mobilebert_lite.cli.output import head_room
+from mobilebert_lite.cli.output import channel_ranges, head_room, progress
 from mobilebert_lite.errors import printable
 
 PATH = click.Path(path_type=Path)
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
                                                                "versions mended.")
 @click.option("--vocab", "vocabulary", type=PATH, help="With --fix: the vocabulary to carry.")
 @click.option("--labels", type=PATH, help="With --fix: the class names to carry.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: all of this, and every tensor.")
+@click.option("--html", "page", type=PATH, metavar="FILE",
+              help="Write a page with pictures of all this, to be opened in a browser; it needs no network.")
 def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: Path | None, vocabulary: Path | None,
-            labels: Path | None, as_json: bool) -> None:
+            labels: Path | None, as_json: bool, page: Path | None) -> None:
     """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite.
 
     With --client, --runtime or --fix: name what keeps its clients from using it, and what mends it. The exit code is 1
@@ -49,9 +51,15 @@ def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: P
     from mobilebert_lite.inspection import inspect
 
     found = inspect(model)
+    if page is not None:
+        from mobilebert_lite.files import write_atomically
+        from mobilebert_lite.pages.inspect_page import inspect_page
+
+        write_atomically(page, inspect_page(found.to_json()).encode("utf-8", "replace"))
+        progress(f"wrote {page}")
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
-    else:
+    elif page is None:
         _print(found)
 
 
@@ -94,8 +102,12 @@ def _print(found: Inspection) -> None:
         console.print(printable(f"fusion {note['rule']}: {said}"))
     if room := head_room(found.provenance):
         console.print(printable(room))
+    if ranges := channel_ranges(found.provenance):
+        console.print(printable(ranges))
     if found.provenance:
-        console.print(printable(json.dumps(found.provenance, indent=2, ensure_ascii=False)))
+        # Ranges by block are numbers for a picture, and in --json.
+        told = {name: value for name, value in found.provenance.items() if name != "channel_ranges"}
+        console.print(printable(json.dumps(told, indent=2, ensure_ascii=False)))
     else:
         console.print("no provenance: this file was not made by mobilebert-lite")
 
