@@ -9,6 +9,7 @@ from typing import Any
 
 from mobilebert_lite.converters.flatbuffer import is_tflite
 from mobilebert_lite.converters.op_versions import as_tuple
+from mobilebert_lite.converters.soundness import check_tflite
 from mobilebert_lite.doctor import gpu, litert, mediapipe, mlperf, npu, packages, task_library
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, SEVERITIES, Check, Finding, Problem
@@ -136,6 +137,10 @@ def _of_package(path: Path, asked: Sequence[str], runtime: str | None) -> Diagno
                                         "put the right file into assets", None))
                 fits[ANDROID] = False
                 continue
+            try:
+                check_tflite(content)
+            except ModelFileError as error:
+                raise ModelFileError(f"{path}: {entry.name}: {error}") from None
             inner = diagnose_content(content, f"{path}: {entry.name}", asked, runtime)
             findings += [Finding(one.client, one.check, one.severity, f"{entry.name}: {one.where}", one.what, one.mend,
                                  None) for one in inner.findings]

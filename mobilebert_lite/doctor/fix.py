@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import METADATA, ORDER, SIGNATURE, STORED, VERSIONS
 from mobilebert_lite.errors import ConversionError, ModelFileError, VerificationError
 from mobilebert_lite.files import write_atomically
+from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.model import read_tflite
-from mobilebert_lite.runtime import Session
 
 # In this order: each reads the file that the one before it wrote.
 _STEPS = (VERSIONS, SIGNATURE, ORDER, METADATA, STORED)
@@ -144,7 +145,8 @@ def _run(content: bytes, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]
             entries.append(entry)
         setattr(definition, side, entries)
     model.signatureDefs = [definition]
-    return Session(write_model(model)).run(_PROBE, inputs)
+    with closing(IsolatedSession(write_model(model))) as session:
+        return session.run(_PROBE, inputs)
 
 
 def _random_inputs(facts: Facts) -> dict[str, np.ndarray]:

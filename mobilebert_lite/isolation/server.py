@@ -78,7 +78,8 @@ def _serve(requests: BinaryIO, replies: BinaryIO) -> int:
         except MemoryError:
             answer = {"error": "the model needs more memory than a file of its size may", "kind": "ModelFileError"}, []
         except Exception as error:  # what a runtime makes of a damaged file is not to be foreseen
-            answer = {"error": f"the runtime cannot read the model: {type(error).__name__}: {error}", "kind": "ModelFileError"}, []
+            said = f"the runtime cannot read the model: {type(error).__name__}: {error}"
+            answer = {"error": said, "kind": "ModelFileError"}, []
         _alarm(0)
         frames.write(replies, *answer)
 

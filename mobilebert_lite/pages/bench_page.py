@@ -199,7 +199,8 @@ def _published(runs: Sequence[Run]) -> list[dict[str, Any]]:
     phones = [run for run in runs if run.device.profile != "host" and run.configuration.length]
     found = []
     for length in sorted({run.configuration.length for run in phones}):
-        rows = [{"label": f"{profile.title}: {one.model}", "setting": f"{one.threads} threads", "ms": one.ms,
+        rows: list[dict[str, Any]] = [
+                {"label": f"{profile.title}: {one.model}", "setting": f"{one.threads} threads", "ms": one.ms,
                  "source": one.source, "ours": False}
                 for profile in profiles().values() for one in profile.references if one.length == length]
         if not rows:
