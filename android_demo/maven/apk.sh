@@ -45,4 +45,4 @@ fi
 mkdir -p "$(dirname "$out")"
 export KEYSTORE_PASSWORD
 apksigner sign --ks "$KEYSTORE" --ks-key-alias demo --ks-pass env:KEYSTORE_PASSWORD --min-sdk-version 26 \
-  --v4-signing-enabled false --out "$out" "$work/aligned.apk"
+  --v1-signing-enabled false --v4-signing-enabled false --out "$out" "$work/aligned.apk"

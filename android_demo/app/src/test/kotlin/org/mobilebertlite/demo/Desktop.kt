@@ -1,6 +1,11 @@
 package org.mobilebertlite.demo
 
 import java.io.File
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
 import org.junit.Assume.assumeTrue
 
 /** The interpreter of this desktop, and models that it can run. */
@@ -22,4 +27,17 @@ object Desktop {
         library
         return File(folder, "$name.tflite")
     }
+
+    /** A text that `mbl run` was given with model [name], and the answer it printed first. */
+    fun case(name: String): JsonObject {
+        model(name)
+        val models = Json.parseToJsonElement(File(folder, "../models.json").readText()).jsonObject.getValue("models").jsonArray
+        return models.map { it.jsonObject }.first { it.getValue("name").jsonPrimitive.content == name }
+            .getValue("cases").jsonArray.first().jsonObject
+    }
 }
+
+fun JsonObject.text(key: String): String = getValue(key).jsonPrimitive.content
+
+/** The best answer or label. */
+fun JsonObject.best(): JsonObject = getValue("result").jsonArray.first().jsonObject

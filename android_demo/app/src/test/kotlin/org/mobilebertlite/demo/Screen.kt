@@ -56,6 +56,17 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
         idle()
     }
 
+    /** Chooses the bundled or pushed model [name] and waits until its screen is there, or a problem. */
+    fun chooseModel(name: String) {
+        await("any model") { !activity.session.models.state.isLoading }
+        val place = activity.session.models.state.sources.indexOfFirst { it.name == name }
+        check(place >= 0) { "no model $name" }
+        choose(activity.findViewById(R.id.model), place)
+        await("the model") {
+            activity.session.models.state.run { chosen?.name == name && !isLoading }
+        }
+    }
+
     fun choose(spinner: Spinner, place: Int) {
         spinner.setSelection(place)
         // Spinners tell of a choice when they are laid out.

@@ -14,7 +14,8 @@ import org.mobilebertlite.demo.model.ModelSource
 
 /** The model decides the screen: question answering or classification. */
 class MainActivity : Activity() {
-    private lateinit var session: Session
+    lateinit var session: Session
+        private set
     private lateinit var models: ModelPanel
     private lateinit var questions: TaskPanel<List<Answer>>
     private lateinit var texts: TaskPanel<List<Label>>
