@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "mobilebert-lite-demo"
-include(":core")
+include(":core", ":app")

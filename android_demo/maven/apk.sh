@@ -15,7 +15,7 @@ trap 'rm -rf "$work"' EXIT
 jars=$(tr ':' '\n' < "$demo/app/target/runtime-classpath" | grep -E '/(kotlin-stdlib|kotlinx-serialization)[^/]*\.jar$')
 mkdir -p "$work/classes" "$work/package"
 for jar in $jars; do
-  unzip -qo "$jar" '*.class' -x 'META-INF/*' '*module-info.class' -d "$work/classes"
+  unzip -qo "$jar" '*.class' -x 'META-INF/*' -d "$work/classes"
 done
 cp -r "$demo/core/target/classes/." "$demo/maven/tensorflow-lite/target/classes/." "$demo/app/target/classes/." "$work/classes/"
 find "$work/classes" -path '*/META-INF/*' -delete

@@ -23,6 +23,7 @@ COMMANDS = {
     "eval": "Score a .tflite on labelled examples.",
     "inspect": "Show what is inside a .tflite.",
     "bench": "Measure latency and memory of .tflite files.",
+    "android": "Bring models to the Kotlin demo app.",
 }
 
 

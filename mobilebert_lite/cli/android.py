@@ -1,0 +1,36 @@
+"""``mbl android``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.group("android")
+def command() -> None:
+    """Bring models to the Kotlin demo app."""
+
+
+@command.command("assets")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
+@click.option("--demo", default=Path("android_demo"), show_default=True, type=PATH, help="The demo's folder.")
+@click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
+              help="Texts to put beside each model, with what it answers here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def assets(models: tuple[Path, ...], demo: Path, examples: int, as_json: bool) -> None:
+    """Copy each MODEL with examples into the app's assets, from where its next build takes them.
+
+    Models that the app's runtime cannot load, or that it has no screen for, are refused with a reason.
+    """
+    from mobilebert_lite.isolation import helper
+
+    helper.prepare()
+    from mobilebert_lite.android import put_assets
+    from mobilebert_lite.errors import printable
+
+    written = [str(path) for path in put_assets(models, demo, examples)]
+    click.echo(json.dumps(written, ensure_ascii=False) if as_json else printable("\n".join(written)))
