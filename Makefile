@@ -90,6 +90,20 @@ test-android: install ## Test the Kotlin demo; installs Maven and Java where the
 	$(BIN)/python scripts/end_to_end_cases.py --output out/cases
 	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -ntp test
 
+# The interpreter in it is the last one on Maven Central; apps built with Gradle have its successor.
+android-apk: install ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
+	scripts/install_maven.sh
+	scripts/install_android_tools.sh
+	mkdir -p out/android
+	$(BIN)/mbl convert --task qa --quantize int8 --runtime 2.16.1 --seq-len 384,64 --output out/android/qa.tflite
+	$(BIN)/mbl convert --task classification --quantize int8 --runtime 2.16.1 --seq-len 128,32 \
+	  --output out/android/classification.tflite
+	$(BIN)/mbl android assets out/android/qa.tflite out/android/classification.tflite --runtime 2.16.1
+	cd android_demo && mvn -B -q -ntp process-classes
+	android_demo/maven/apk.sh out/demo.apk
+	$(BIN)/python scripts/check_apk.py out/demo.apk --json out/apk.json \
+	  --model out/android/qa.tflite --model out/android/classification.tflite
+
 bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).
 	scripts/install_maven.sh
 	cd android_demo && mvn -B -q -ntp test-compile dependency:build-classpath -Dmdep.outputFile=target/classpath

@@ -24,15 +24,15 @@ TASKS = ("qa", "classification")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tflite")
 
 
-def check_model(path: Path) -> Model:
-    """The model, if the app can show it and the LiteRT in it can load it.
+def check_model(path: Path, runtime: str | None = None) -> Model:
+    """The model, if the app can show it and its ``runtime``, a TFLite version or the latest LiteRT, can load it.
 
     Raises ModelFileError with what keeps it from that.
     """
     if not _NAME.fullmatch(path.name):
         raise ModelFileError(f"{path.name} is no name for an asset; letters, digits, '.', '_' and '-' make one, and "
                              ".tflite at its end")
-    found = diagnose(path, ("litert",))
+    found = diagnose(path, ("litert",), runtime)
     if found.errors:
         one = found.errors[0]
         raise ModelFileError(f"{path}: {one.where}: {one.what}; {one.mend}")
@@ -60,7 +60,7 @@ def _answered(model: Model, one: Any) -> dict[str, Any]:
     raise DataError(f"no example for the app is made of a {type(one).__name__}")
 
 
-def put_assets(paths: Sequence[Path], demo: Path, count: int) -> list[Path]:
+def put_assets(paths: Sequence[Path], demo: Path, count: int, runtime: str | None = None) -> list[Path]:
     """Copy models into the demo's assets, each with ``count`` examples beside it; returns what was written.
 
     All are checked before the first is copied. Raises ModelFileError for a model that the app cannot use or a folder
@@ -71,7 +71,7 @@ def put_assets(paths: Sequence[Path], demo: Path, count: int) -> list[Path]:
                              "--demo, android_demo in a checkout of this project")
     if twice := {path.name for path in paths if [other.name for other in paths].count(path.name) > 1}:
         raise ModelFileError(f"two models are called {min(twice)}; rename one")
-    models = [(path, check_model(path)) for path in paths]
+    models = [(path, check_model(path, runtime)) for path in paths]
     folder = demo / ASSETS
     folder.mkdir(parents=True, exist_ok=True)
     written = []

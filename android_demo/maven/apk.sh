@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Put the package together from what Maven built, and verify it: apk.sh OUT.apk MODEL…
+# Put the package together from what Maven built, and verify it: apk.sh OUT.apk
 #
 # Sign with the key of KEYSTORE (password KEYSTORE_PASSWORD, alias demo), or with one made for the occasion.
 set -euo pipefail
 out=$1
-shift
 demo=$(cd "$(dirname "$0")/.." && pwd)
 built=$demo/app/target/android
 natives=$demo/maven/tensorflow-lite/target/tensorflow-lite/jni
@@ -24,7 +23,7 @@ java -Xmx1500m -cp "$built/dx.jar" com.android.dx.command.Main --dex --min-sdk-v
 # Beside the classes: resources that core reads, the models and their examples, the interpreter.
 (cd "$work/classes" && find . -type f -name '*.txt' -exec cp --parents -t "$work/package" {} +)
 mkdir -p "$work/package/assets"
-cp "$@" "$work/package/assets/"
+cp "$demo/app/src/main/assets/"* "$work/package/assets/"
 for abi in arm64-v8a x86_64; do
   mkdir -p "$work/package/lib/$abi"
   cp "$natives/$abi/libtensorflowlite_jni.so" "$work/package/lib/$abi/"

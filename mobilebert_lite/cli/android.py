@@ -20,8 +20,9 @@ def command() -> None:
 @click.option("--demo", default=Path("android_demo"), show_default=True, type=PATH, help="The demo's folder.")
 @click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
               help="Texts to put beside each model, with what it answers here.")
+@click.option("--runtime", metavar="VERSION", help="The TFLite that the app is built with, if older than the latest LiteRT.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def assets(models: tuple[Path, ...], demo: Path, examples: int, as_json: bool) -> None:
+def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | None, as_json: bool) -> None:
     """Copy each MODEL with examples into the app's assets, from where its next build takes them.
 
     Models that the app's runtime cannot load, or that it has no screen for, are refused with a reason.
@@ -32,5 +33,5 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, as_json: bool) -
     from mobilebert_lite.android import put_assets
     from mobilebert_lite.errors import printable
 
-    written = [str(path) for path in put_assets(models, demo, examples)]
+    written = [str(path) for path in put_assets(models, demo, examples, runtime)]
     click.echo(json.dumps(written, ensure_ascii=False) if as_json else printable("\n".join(written)))

@@ -33,7 +33,8 @@ object Desktop {
         model(name)
         val models = Json.parseToJsonElement(File(folder, "../models.json").readText()).jsonObject.getValue("models").jsonArray
         return models.map { it.jsonObject }.first { it.getValue("name").jsonPrimitive.content == name }
-            .getValue("cases").jsonArray.first().jsonObject
+            .getValue("cases").jsonArray.map { it.jsonObject }
+            .first { one -> one.best()["text"]?.jsonPrimitive?.content != "" }
     }
 }
 

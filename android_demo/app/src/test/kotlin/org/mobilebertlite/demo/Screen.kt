@@ -6,6 +6,7 @@ import android.graphics.Canvas
 import android.os.Bundle
 import android.view.View
 import android.view.View.MeasureSpec
+import android.view.ViewGroup
 import android.widget.EditText
 import android.widget.Spinner
 import android.widget.TextView
@@ -79,15 +80,15 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
         text.toString()
     }
 
-    fun rows(panel: View): List<String> = panel.find<android.view.ViewGroup>(R.id.rows)
+    fun rows(panel: View): List<String> = panel.find<ViewGroup>(R.id.rows)
         .run { (0 until childCount).map { getChildAt(it).contentDescription.toString() } }
 
     /** The whole page, however long, as a PNG. */
     fun draw(name: String): File {
-        val page = activity.findViewById<View>(R.id.scroll)
-        val content = (page as android.view.ViewGroup).getChildAt(0)
+        val page = activity.findViewById<ViewGroup>(R.id.scroll)
+        val content = page.getChildAt(0) as ViewGroup
         layout(HEIGHT)
-        layout(maxOf(content.measuredHeight, 400))
+        layout((0 until content.childCount).maxOf { content.getChildAt(it).run { if (isShown) bottom else 0 } } + content.paddingBottom)
         val bitmap = Bitmap.createBitmap(page.width, page.height, Bitmap.Config.ARGB_8888)
         val canvas = Canvas(bitmap)
         canvas.drawColor(activity.getColor(R.color.background))
@@ -123,7 +124,7 @@ fun <T : View> View.find(id: Int): T = findViewById(id)
 /** Every text on the screen. */
 fun words(view: View): List<String> = when (view) {
     is TextView -> listOfNotNull(view.text?.toString()?.takeIf { it.isNotBlank() && view.isShown })
-    is android.view.ViewGroup -> (0 until view.childCount).flatMap { words(view.getChildAt(it)) }
+    is ViewGroup -> (0 until view.childCount).flatMap { words(view.getChildAt(it)) }
     else -> emptyList()
 }
 

@@ -137,6 +137,7 @@ class TroubleTest {
     }
 
     @Test
+    @Suppress("DEPRECATION")
     fun `memory that the system wants back is given and the model read again`() = Screen().use { screen ->
         screen.chooseModel("qa.tflite")
         askShort(screen)

@@ -74,6 +74,12 @@ public sealed interface Outcome<out T> {
 /** The value, or null. */
 public fun <T> Outcome<T>.orNull(): T? = (this as? Outcome.Success)?.value
 
+/** The same with another value. */
+public inline fun <T, R> Outcome<T>.map(change: (T) -> R): Outcome<R> = when (this) {
+    is Outcome.Success -> Outcome.Success(change(value))
+    is Outcome.Failure -> this
+}
+
 /** The value. Throws [ProblemException] where there is none. */
 public fun <T> Outcome<T>.orThrow(): T = when (this) {
     is Outcome.Success -> value

@@ -3,8 +3,8 @@ package org.mobilebertlite.demo.screen
 import android.content.Context
 import java.util.concurrent.Executor
 import org.mobilebertlite.core.Answer
-import org.mobilebertlite.core.AnswerOptions
 import org.mobilebertlite.core.Label
+import org.mobilebertlite.core.map
 import org.mobilebertlite.demo.model.Engine
 import org.mobilebertlite.demo.model.ModelStore
 
@@ -13,7 +13,7 @@ class Session(context: Context, main: Executor, saved: SavedState) : AutoCloseab
     val store = ModelStore(context.applicationContext)
     val engine = Engine(main)
     val questions = TaskController<List<Answer>>(engine) { model, question, text, progress ->
-        model.answer(question, text, AnswerOptions(count = SHOWN), progress)
+        model.answer(question, text, progress = progress).map { timed -> timed.copy(value = timed.value.take(SHOWN)) }
     }
     val texts = TaskController<List<Label>>(engine) { model, text, pair, progress ->
         model.classify(text, pair.ifBlank { null }, progress)
