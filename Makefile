@@ -89,6 +89,7 @@ test-android: install ## Test the Kotlin demo; installs Maven and Java where the
 	$(BIN)/python scripts/shared_cases.py --output out/cases
 	$(BIN)/python scripts/end_to_end_cases.py --output out/cases
 	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -ntp test
+	MBL_APP_LINES=$(CURDIR)/android_demo/app/target/app-lines $(BIN)/python -m pytest -q tests/bench/test_app_lines.py
 
 # The interpreter in it is the last one on Maven Central; apps built with Gradle have its successor.
 android-apk: install ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
