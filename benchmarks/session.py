@@ -6,6 +6,7 @@ killed, the cable is pulled, or the server dies: then the shell kills what still
 
 from __future__ import annotations
 
+import os
 import secrets
 import select
 import shlex
@@ -121,7 +122,7 @@ def _read(process: subprocess.Popen[bytes], until: bytes, seconds: float) -> str
     while not said.endswith(until):
         if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
             break
-        chunk = process.stdout.read1(4096)  # type: ignore[attr-defined]
+        chunk = os.read(process.stdout.fileno(), 4096)
         if not chunk:
             break
         said += chunk
