@@ -160,14 +160,14 @@ class Phone:
         """
         mark = f"mbl-{secrets.token_hex(8)}"
         with tempfile.TemporaryFile() as errors:
-            process = self.adb.start(["-s", self.serial, "shell", f"(\n{script}\n) 2>&1; printf '\\n%s %s\\n' {mark} $?"],
-                                     stderr=errors)
-            recent: list[str] = []
+            marked = f"(\n{script}\n) 2>&1; printf '\\n%s %s\\n' {mark} $?"
+            process = self.adb.start(["-s", self.serial, "shell", marked], stderr=errors)
+            said: list[str] = []
             try:
                 for line in _held_back(_read_lines(process, timeout), mark):
                     if line.startswith(mark):
                         break
-                    recent = [*recent[-3:], line]
+                    said.append(line)
                     yield line
                 else:
                     errors.seek(0)
@@ -179,7 +179,8 @@ class Phone:
                 end(process)
         status = line.removeprefix(mark).strip()
         if status != "0":
-            raise CommandError(f"{self.serial}: " + (_last("\n".join(recent)) or f"exit status {status}"), int(status))
+            reason = _last("\n".join(said)) or f"exit status {status}"
+            raise CommandError(f"{self.serial}: {reason}", int(status), said)
 
     def push(self, local: Path, remote: str) -> bool:
         """``local`` on the phone as ``remote``, in a folder that is there; False when the same file was there already.
@@ -207,7 +208,9 @@ class Phone:
             left = f"{int(free[3]) / 1024:.0f} MB" if len(free) > 3 and free[3].isdigit() else "too little"
             return AdbError(f"{self.serial} is full: {local.name} takes {size / 2**20:.0f} MB and {left} is free; "
                             "delete something on the phone")
-        return self._lost(reason) if _is_gone(reason) else AdbError(f"cannot push {local.name} to {self.serial}: {reason}")
+        if _is_gone(reason):
+            return self._lost(reason)
+        return AdbError(f"cannot push {local.name} to {self.serial}: {reason}")
 
     def _lost(self, reason: str) -> AdbError:
         """Why there was no end: asked of the server, which may be another one by now."""
@@ -226,9 +229,9 @@ class Phone:
 class CommandError(AdbError):
     """A command on the phone ended with a status other than 0."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, status: int, output: Sequence[str]) -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.output = status, tuple(output)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -11,15 +11,13 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from mobilebert_lite.benchmarks import machine
 from mobilebert_lite.benchmarks.child import SILENCE_S
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, Progress, merge
-from mobilebert_lite.benchmarks.profiles import find_profile
 from mobilebert_lite.benchmarks.result import CPU, Configuration, Options, Report
 from mobilebert_lite.benchmarks.runner import Input, Runner
 from mobilebert_lite.benchmarks.subject import Subject, read_subject
 from mobilebert_lite.benchmarks.texts import MIXED, inputs_of, read_texts
-from mobilebert_lite.errors import DataError, DependencyError, MblError, ModelFileError
+from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.files import sha256_of
 from mobilebert_lite.tokenization import Tokenizer
 
@@ -34,6 +32,11 @@ class Request:
     models: tuple[Path, ...]
     device: str = HOST
     serials: tuple[str, ...] = ()
+    # "host:port" of adb servers, and of phones to attach over the network.
+    servers: tuple[str, ...] = ()
+    connect: tuple[str, ...] = ()
+    # benchmark_model for the phone; None: the official one.
+    runner_binary: Path | None = None
     # In tokens; MIXED: each text in the shortest signature that holds it; empty: the longest that all files have.
     lengths: tuple[int, ...] = ()
     threads: tuple[int, ...] = (1,)
@@ -107,7 +110,7 @@ def _cpus(request: Request, runner: Runner) -> tuple[int, ...]:
         return request.cpus
     if request.cpus == ALL:
         return ()
-    return machine.big_cpus() if runner.device.profile == HOST else find_profile(runner.device.profile).big_cpus
+    return runner.big_cpus
 
 
 @contextmanager
@@ -122,13 +125,14 @@ def open_runners(request: Request) -> Iterator[list[Runner]]:
 
 
 def _find(request: Request) -> list[Runner]:
-    if request.device == HOST:
+    if request.device == HOST and not (request.serials or request.connect):
         from mobilebert_lite.benchmarks.host import HostRunner
 
         return [HostRunner(request.runtime, request.silence_s, request.profile)]
-    if request.device != ANY:
-        find_profile(request.device)
-    raise DependencyError("no phone runner in this build")
+    from mobilebert_lite.benchmarks.phones import phone_runners
+
+    return list(phone_runners(request.device, request.serials, request.servers, request.connect,
+                              request.runner_binary, request.silence_s, request.profile))
 
 
 def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Benchmark]) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mobilebert_lite.benchmarks import operators
 from mobilebert_lite.benchmarks.result import Operator
 
 # Inferences of which every one can be told.
@@ -21,8 +22,9 @@ _COUNT = re.compile(r"count=(\d+)\b(.*)")
 _PAIR = re.compile(r"(\w+)=(-?[\d.]+(?:e[+-]?\d+)?)")
 _FLAG = re.compile(r"^\s*--(\w+)\b", re.MULTILINE)
 _REPLACED = re.compile(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \((\w+)\) node, yielding (\d+) partition")
-_COLUMN = re.compile(r"\[([^\]]+)\]")
-_SECTION = re.compile(r"=+ (.+?) =+$")
+# Tables of the time before the first inference stand under a heading of their own.
+_PROFILE = re.compile(r"Profiling Info for (?:\w+ )*Benchmark")
+_PEAK = re.compile(r"(?:Overall peak memory footprint \(MB\) via periodic monitoring|Peak memory): +([\d.]+)")
 _ERROR = re.compile(r"\bERROR\b|\bFailed\b|\bfailed\b|not executable|No such file|cannot|Aborted|Segmentation fault")
 
 
@@ -83,9 +85,12 @@ def parse(lines: Iterable[str]) -> Output:
     """Read the output of any version: what is not known is passed over."""
     found: dict[str, object] = {}
     counts: list[Statistics] = []
-    table = _Table()
+    profile: list[str] = []
     for raw in lines:
         line = _PREFIX.sub("", raw.rstrip(), count=1)
+        if _PROFILE.search(line):
+            profile.clear()
+        profile.append(line)
         if match := _COUNT.match(line.lstrip("\x1b[A")):
             counts.append(_statistics(int(match[1]), match[2]))
         elif match := re.match(r"Initialized session in ([\d.]+) ?ms", line):
@@ -94,8 +99,8 @@ def parse(lines: Iterable[str]) -> Output:
             found["first_us"] = float(match[1])
         elif match := re.match(r"Model initialization: +([\d.]+) ms", line):
             found.setdefault("load_us", 1000 * float(match[1]))
-        elif match := re.match(r"(Overall peak memory footprint \(MB\) via periodic monitoring|Peak memory): +([\d.]+)", line):
-            found["peak_bytes"] = int(float(match[2]) * 2**20)
+        elif match := _PEAK.match(line):
+            found["peak_bytes"] = int(float(match[1]) * 2**20)
         elif match := re.match(r"(Warmup|Inference) \((\w+)\): +([\d.]+)(?: ms)?(?: \((\d+) runs\))?", line):
             _listed(found, *match.groups())
         elif match := _REPLACED.search(line):
@@ -106,19 +111,19 @@ def parse(lines: Iterable[str]) -> Output:
             found.setdefault("partitions", 1)
         elif match := re.search(r"partially executed by the delegate w/ (\d+) delegate kernels", line):
             found.setdefault("partitions", int(match[1]))
-        elif not table.take(line) and _ERROR.search(raw):
+        elif _ERROR.search(raw):
             found["error"] = line.strip()
-    return _output(found, counts, table.operators())
+    return _output(found, counts, operators.parse("\n".join(profile)))
 
 
-def _output(found: dict[str, object], counts: Sequence[Statistics], operators: tuple[Operator, ...]) -> Output:
+def _output(found: dict[str, object], counts: Sequence[Statistics], kinds: tuple[Operator, ...]) -> Output:
     """The statistics come as count lines, or (LiteRT's own summary) as a list of milliseconds with two decimals."""
     summaries = {name: found.pop(name, None) for name in ("Warmup", "Inference")}
     warm_up = counts[0] if counts else _summary(summaries["Warmup"])
     inferences = counts[-1] if len(counts) > 1 else _summary(summaries["Inference"])
     if warm_up and warm_up.count:
         found.setdefault("first_us", warm_up.first or warm_up.last)
-    return Output(warm_up=warm_up, inferences=inferences, operators=operators, **found)  # type: ignore[arg-type]
+    return Output(warm_up=warm_up, inferences=inferences, operators=kinds, **found)  # type: ignore[arg-type]
 
 
 def _statistics(count: int, rest: str) -> Statistics:
@@ -147,52 +152,3 @@ def _summary(values: object) -> Statistics | None:
     mean = values["avg"]
     return Statistics(values["count"], values.get("first", 0.0), 0.0, values.get("min", mean), values.get("max", mean),
                       mean, values.get("std", 0.0))
-
-
-class _Table:
-    """The operator profile: sections of columns with a header in brackets; the last of each name counts, which is
-    that of the timed inferences."""
-
-    def __init__(self) -> None:
-        self._section, self._header = "", [""]
-        self._rows: dict[str, list[dict[str, str]]] = {}
-
-    def take(self, line: str) -> bool:
-        """Whether ``line`` belongs to the profile."""
-        if match := _SECTION.match(line.strip()):
-            self._section, self._header = match[1], []
-            self._rows[self._section] = []
-            return True
-        if not self._section:
-            return False
-        cells = [cell.strip() for cell in re.split(r"\t+|\s{2,}", line.strip())]
-        if line.strip().startswith("["):
-            self._header = [name.lower() for name in _COLUMN.findall(line)]
-        elif self._header and len(cells) >= len(self._header):
-            self._rows[self._section].append(dict(zip(self._header, cells, strict=False)))
-        else:
-            return False
-        return True
-
-    def operators(self) -> tuple[Operator, ...]:
-        rows = self._rows.get("Summary by node type") or self._kinds(self._rows.get("Run Order", []))
-        found = [Operator(row["node type"], "", int(float(row.get("count", "1"))), 1000 * float(row["avg ms"]),
-                          float((row.get("avg %") or row.get("%") or "0").rstrip("%")))
-                 for row in rows if _is_number(row.get("avg ms", ""))]
-        return tuple(sorted(found, key=lambda row: -row.mean_us))
-
-    def _kinds(self, nodes: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-        """The summary of ``nodes``, for output that was cut off before it."""
-        sums: dict[str, list[float]] = {}
-        for row in nodes:
-            if _is_number(row.get("avg ms", "")):
-                total = sums.setdefault(row["node type"], [0, 0.0, 0.0])
-                total[0] += 1
-                total[1] += float(row["avg ms"])
-                total[2] += float(row.get("%", "0").rstrip("%") or 0)
-        return [{"node type": kind, "count": str(count), "avg ms": str(ms), "avg %": str(percent)}
-                for kind, (count, ms, percent) in sums.items()]
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"-?[\d.]+", text))

@@ -22,9 +22,7 @@ def with_inputs(content: bytes, signature: str, arrays: Mapping[str, np.ndarray]
     Raises ModelFileError when it has no such signature or input.
     """
     model = read_model(content)
-    definition = next((one for one in model.signatureDefs or [] if one.signatureKey == signature.encode()), None)
-    if definition is None:
-        raise ModelFileError(f"the model has no signature {signature!r}")
+    definition = _definition(model, signature)
     graph = model.subgraphs[definition.subgraphIndex]
     operators = []
     for entry in definition.inputs:
@@ -34,6 +32,24 @@ def with_inputs(content: bytes, signature: str, arrays: Mapping[str, np.ndarray]
         operators += _replaced(schema(), model, graph, entry.tensorIndex, np.asarray(arrays[name], np.int32))
     graph.operators = [*operators, *graph.operators]
     return write_model(model)
+
+
+def inputs_in_order(content: bytes, signature: str) -> list[str]:
+    """The input names of ``signature`` in the order of the graph's inputs, which tools bind by.
+
+    Raises ModelFileError when there is no such signature.
+    """
+    model = read_model(content)
+    definition = _definition(model, signature)
+    names = {entry.tensorIndex: entry.name.decode("utf-8", "replace") for entry in definition.inputs}
+    return [names[int(index)] for index in model.subgraphs[definition.subgraphIndex].inputs if int(index) in names]
+
+
+def _definition(model: Any, signature: str) -> Any:
+    for one in model.signatureDefs or []:
+        if one.signatureKey == signature.encode():
+            return one
+    raise ModelFileError(f"the model has no signature {signature!r}")
 
 
 def _replaced(schema: Any, model: Any, graph: Any, index: int, values: np.ndarray) -> list[Any]:

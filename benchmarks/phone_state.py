@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from mobilebert_lite.benchmarks.adb import Phone
-from mobilebert_lite.benchmarks.profiles import profile_of
+from mobilebert_lite.benchmarks.profiles import profile_of, profiles
 from mobilebert_lite.benchmarks.result import Device, Snapshot
 
 # Above these a phone slows down soon, or does already.
@@ -32,7 +32,7 @@ echo @load; cat /proc/loadavg
 echo @frequency; for f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq; do echo $f $(cat $f); done"""
 
 # Machine as the kernel says -> ABI that it runs.
-_MACHINES = {"aarch64": "arm64-v8a", "armv8l": "armeabi-v7a", "armv7l": "armeabi-v7a", "x86_64": "x86_64", "i686": "x86"}
+_MACHINES = {"aarch64": "arm64-v8a", "armv8l": "armeabi-v7a", "armv7l": "armeabi-v7a", "i686": "x86"}
 _INSTRUCTIONS = ("asimdhp", "asimddp", "i8mm", "sve", "bf16", "avx2", "avx512_vnni", "amx_int8")
 
 
@@ -85,17 +85,33 @@ def objections(state: Snapshot, cores: int) -> list[str]:
         status = THERMAL[min(state.thermal_status or 0, len(THERMAL) - 1)]
         found.append(f"the phone throttles itself (thermal status {status}); let it cool down for some minutes")
     if state.temperature_c is not None and state.temperature_c >= HOT_C:
-        found.append(f"the battery is at {state.temperature_c:.0f} °C (from {HOT_C:.0f} °C on phones slow down); let it "
-                     "cool down, out of its case")
+        found.append(f"the battery is at {state.temperature_c:.0f} °C (phones slow down from {HOT_C:.0f} °C); let it "
+                     "cool, out of its case")
     if state.battery_percent is not None and state.battery_percent < LOW_PERCENT:
-        found.append(f"the battery is at {state.battery_percent:.0f} % (below {LOW_PERCENT:.0f} % Android saves power); "
-                     "charge it first")
+        found.append(f"the battery is at {state.battery_percent:.0f} % (Android saves power below "
+                     f"{LOW_PERCENT:.0f} %); charge it")
     if state.load is not None and cores and state.load > cores / 2:
-        found.append(f"something else keeps the phone busy (load {state.load:.1f} on {cores} cores); close the apps, and "
-                     "wait for updates to end")
+        found.append(f"something else keeps the phone busy (load {state.load:.1f} on {cores} cores); close the apps, "
+                     "and wait for updates to end")
     if state.screen_on:
         found.append("the screen is on, which costs power and lets other apps run; switch it off")
     return found
+
+
+def big_cpus(phone: Phone, device: Device) -> tuple[int, ...]:
+    """The cores that an app runs on when it works hard: those of the profile, or all faster than the slowest; empty
+    where the phone has no such ones. Raises AdbError."""
+    known = profiles()[device.profile].big_cpus or _fastest(phone)
+    return known if max(known, default=0) < device.cores else ()
+
+
+def _fastest(phone: Phone) -> tuple[int, ...]:
+    """Cores of the upper clusters; none where all have one clock."""
+    said = phone.shell("(for f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq; do echo $f $(cat $f); "
+                       "done) 2>/dev/null || true")
+    clocks = {int(cpu): int(khz) for cpu, khz in re.findall(r"/cpu(\d+)/cpufreq/\S+ (\d+)\s*$", said, re.MULTILINE)}
+    slowest = min(clocks.values(), default=0)
+    return tuple(sorted(cpu for cpu, khz in clocks.items() if khz > slowest))
 
 
 def _sections(text: str) -> dict[str, str]:

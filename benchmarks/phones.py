@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from mobilebert_lite.benchmarks import phone_state
 from mobilebert_lite.benchmarks.adb import Adb, AdbError, Attached, Phone, Server
+from mobilebert_lite.benchmarks.phone_runner import PhoneRunner
 from mobilebert_lite.benchmarks.profiles import find_profile
-from mobilebert_lite.benchmarks.result import Device
+from mobilebert_lite.benchmarks.result import Device, Snapshot
+from mobilebert_lite.benchmarks.runner_binary import find_binary
+from mobilebert_lite.errors import DataError
 
-ANY = "any"
+HOST, ANY = "host", "any"
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,8 @@ def find(servers: Sequence[Server] = (Server(),), connect: Sequence[str] = ()) -
 
 
 def choose(found: Sequence[Found], device: str, serials: Sequence[str] = ()) -> list[Found]:
-    """The phones to measure on, all different: those with ``serials``, or the one that is a ``device`` (name of a
-    profile, or any).
+    """The phones to measure on, all different: those with ``serials``, the one that is a ``device`` (name of a
+    profile), or all that can be used (any).
 
     Raises DataError for an unknown name, AdbError naming what is attached when none fits, or more than one does.
     """
@@ -55,13 +59,37 @@ def choose(found: Sequence[Found], device: str, serials: Sequence[str] = ()) -> 
     if serials:
         return [_only([one for one in found if one.attached.serial == serial], found, f"serial {serial}", profile)
                 for serial in dict.fromkeys(serials)]
-    fitting = [one for one in found if profile is None or (one.device is not None and one.device.profile == profile)]
+    usable = [one for one in found if one.device is not None]
+    if profile is None and usable:
+        return usable
+    fitting = [one for one in usable if one.device is not None and one.device.profile == profile]
     return [_only(fitting, found, "phone" if profile is None else find_profile(device).title, profile)]
 
 
-def open_phone(found: Found) -> Phone:
-    """Ready for commands."""
-    return Phone(Adb(found.server), found.attached.serial)
+def phone_runners(device: str, serials: Sequence[str], servers: Sequence[str], connect: Sequence[str],
+                  binary: Path | None, silence_s: float, profile: bool) -> list[PhoneRunner]:
+    """A runner for each phone asked for. Raises DataError, DependencyError, RunnerError."""
+    chosen = choose(find(parse_servers(servers), connect), ANY if device == HOST else device, serials)
+    program, runners = find_binary(binary), list[PhoneRunner]()
+    try:
+        for one in chosen:
+            runners.append(PhoneRunner(Phone(Adb(one.server), one.attached.serial), program, silence_s, profile))
+    except BaseException:
+        for runner in runners:
+            runner.close()
+        raise
+    return runners
+
+
+def parse_servers(servers: Sequence[str]) -> list[Server]:
+    """``host:port`` or ``host`` of each; without any, this machine's server. Raises DataError."""
+    found = []
+    for one in servers:
+        host, _, port = one.partition(":")
+        if not host or (port and not (port.isdigit() and 0 < int(port) < 1 << 16)):
+            raise DataError(f"adb server {one!r}: give HOST or HOST:PORT")
+        found.append(Server(host, int(port) if port else None))
+    return found or [Server()]
 
 
 def _only(fitting: Sequence[Found], found: Sequence[Found], wanted: str, profile: str | None) -> Found:
@@ -99,3 +127,13 @@ def _look(adb: Adb, attached: Attached) -> Found:
         return Found(adb.server, attached, phone_state.identify(Phone(adb, attached.serial)))
     except AdbError as error:
         return Found(adb.server, attached, None, str(error))
+
+
+def state(found: Found) -> Snapshot | None:
+    """How a phone is now; None where it does not answer."""
+    if found.device is None:
+        return None
+    try:
+        return phone_state.snapshot(Phone(Adb(found.server), found.attached.serial))
+    except AdbError:
+        return None

@@ -90,6 +90,8 @@ class Runner(Protocol):
     """One device."""
 
     device: Device
+    # The processors that an app runs on when it works hard; empty where they are all alike.
+    big_cpus: tuple[int, ...]
     # The fewest inferences worth a call of ``run``: 1 where a call costs nothing, more where each starts a process.
     block: int
 

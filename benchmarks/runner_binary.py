@@ -70,8 +70,8 @@ def _official(version: str) -> Binary:
         raise RunnerError(f"{record} is damaged; delete {folder} to fetch the program again") from None
     digest = sha256_of([path])
     if (path.stat().st_size, digest) != expected:
-        raise RunnerError(f"{path} is not what was fetched (SHA-256 {digest[:16]}…, not {str(expected[1])[:16]}…); delete "
-                          f"{folder} to fetch it again")
+        raise RunnerError(f"{path} is not what was fetched (SHA-256 {digest[:16]}…, not {str(expected[1])[:16]}…); "
+                          f"delete {folder} to fetch it again")
     return Binary(path, version, digest)
 
 
@@ -82,11 +82,13 @@ def _fetch(address: str, path: Path) -> None:
                 shutil.copyfileobj(answer, stream)
             expected = answer.headers.get("Content-Length")
             if expected is not None and int(expected) != temporary.stat().st_size:
-                raise RunnerError(f"{address} broke off after {temporary.stat().st_size} of {expected} bytes; try again")
+                raise RunnerError(f"{address} broke off after {temporary.stat().st_size} of {expected} bytes; try "
+                                  "again")
             with temporary.open("rb") as stream:
                 if stream.read(4) != b"\x7fELF":
                     raise RunnerError(f"{address} gave something that is no program; {_ADVICE}")
     except urllib.error.HTTPError as error:
-        raise RunnerError(f"{address} answers {error.code}: there may be no {NAME} of this version; {_ADVICE}") from None
+        raise RunnerError(f"{address} answers {error.code}: perhaps there is no {NAME} of this version; "
+                          f"{_ADVICE}") from None
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         raise RunnerError(f"cannot fetch {address}: {getattr(error, 'reason', error)}; {_ADVICE}") from None
