@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not device"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
@@ -35,6 +35,10 @@ test-slow: install ## Run the tests that take minutes.
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
+
+test-device: install ## Benchmark over the real adb and its daemon in a network of their own (as root); installs adb where it is missing.
+	scripts/prepare_adbd.sh build/adbd
+	$(BIN)/python -m pytest -m device
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -78,4 +82,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-device bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import tarfile
 import tempfile
 import time
@@ -50,8 +51,6 @@ class PhoneRunner:
         self.phone, self.binary, self.silence_s, self.profile = phone, binary, silence_s, profile
         self.device = phone_state.identify(phone)
         self.big_cpus = phone_state.big_cpus(phone, self.device)
-        # What close() could not remove, for people.
-        self.left_behind = ""
         self.session = Session(phone)
         try:
             self.session.put(binary.path, NAME)
@@ -90,8 +89,9 @@ class PhoneRunner:
         return phone_state.snapshot(self.phone)
 
     def close(self) -> None:
-        """Remove the folder."""
-        self.left_behind = self.session.close()
+        """Remove the folder, or say on stderr that it could not be reached."""
+        if left := self.session.close():
+            logging.getLogger(__name__).warning("· warning: %s", left)
 
 
 class PhoneRun:

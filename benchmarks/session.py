@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mobilebert_lite.benchmarks.adb import ANSWER, AdbError, Phone, end
@@ -21,6 +22,8 @@ ROOT = "/data/local/tmp"
 _PREFIX = "mbl-"
 # Folders whose shell was killed as well (the phone was restarted) are removed after so many minutes.
 _STALE_MINUTES = 24 * 60
+# For the removal of the folder over a connection that may be gone, and for each attempt.
+_PATIENCE_S, _SHORT_S = 5.0, 3.0
 _WATCH = """set -e
 find {root} -maxdepth 1 -name '{prefix}*' -mmin +{stale} -exec rm -rf {{}} +
 mkdir -p {folder}
@@ -76,41 +79,40 @@ class Session:
                 self._try(f"[ -f {known} ] && kill -9 $(cat {known}); rm -f {known}")
 
     def close(self) -> str:
-        """Remove the folder; what is left behind when that cannot be done, else nothing. Raises nothing."""
+        """Remove the folder; what may be left when that cannot be seen to, else nothing. Raises nothing."""
         try:
             if self._watch.stdin:
                 self._watch.stdin.close()
                 self._watch.stdin = None
-            said = _read(self._watch, b"removed\n", 10)
+            said = _read(self._watch, b"removed\n", _PATIENCE_S)
         except OSError:
             said = ""
         end(self._watch)
         if said.endswith("removed\n") or self._is_gone():
             return ""
-        return (f"{self.folder} may be left on {self.phone.serial}, which cannot be reached; it goes away by itself "
-                "unless the phone was restarted")
+        return (f"{self.folder} may be left on {self.phone.serial}, which cannot be reached; it goes away when the "
+                "phone notices that the connection is gone")
 
     def _is_gone(self) -> bool:
         """A watch that lost its connection removes the folder too, moments later."""
-        for _ in range(5):
-            said = self._try(f"[ -e {self.folder} ] && echo there || echo gone")
-            if said.strip() == "gone":
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            said = self._try(f"[ -e {self.folder} ] && echo there || echo gone").strip()
+            if said == "gone":
                 return True
-            if ":" in self.phone.serial and not said:
+            if not said and ":" in self.phone.serial:
                 self._reconnect()
             time.sleep(0.5)
-        return bool(self._try(f"rm -rf {self.folder} && echo removed"))
+        return self._try(f"rm -rf {self.folder} && echo removed").strip() == "removed"
 
     def _reconnect(self) -> None:
         """A new server does not know the phones that were attached to the old one over the network."""
-        try:
-            self.phone.adb.run("connect", self.phone.serial, timeout=5)
-        except AdbError:
-            return
+        with suppress(AdbError):
+            self.phone.adb.run("connect", self.phone.serial, timeout=_SHORT_S)
 
     def _try(self, script: str) -> str:
         try:
-            return self.phone.shell(script, timeout=5)
+            return self.phone.shell(script, timeout=_SHORT_S)
         except AdbError:
             return ""
 

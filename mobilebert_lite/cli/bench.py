@@ -82,7 +82,7 @@ class Percent(click.ParamType):
 @click.option("--connect", multiple=True, metavar="HOST:PORT", help="Attach this phone over the network before.")
 @click.option("--adb-server", "servers", multiple=True, metavar="HOST[:PORT]",
               help="Phones of this machine's adb server, as adb -H and -P. [default: this machine]")
-@click.option("--runner-binary", type=PATH, help="The benchmark_model to run on phones. [default: $MBL_BENCHMARK_MODEL, "
+@click.option("--runner-binary", type=PATH, help="benchmark_model for phones. [default: $MBL_BENCHMARK_MODEL, "
                                                  "or LiteRT's official one]")
 @click.option("--length", "lengths", type=Numbers(mixed=0), default=(),
               help="Sequence lengths; mixed: each text in the shortest signature that holds it. "
