@@ -29,6 +29,9 @@ ANSWER, CONNECTION = 30.0, 30.0
 # The slowest transfer that is not yet a hanging one, in bytes a second.
 SLOWEST = 1 << 20
 
+# Names, IPv4 and IPv6 addresses, and the names that phones announce themselves by; with a port or without.
+_ADDRESS = re.compile(r"[\w.%-]+(:\d{1,5})?|\[[0-9A-Fa-f:.%\w]+\](:\d{1,5})?")
+
 # States other than "device", and how to go on.
 ADVICE = {
     "unauthorized": "unlock the phone and allow this computer in the dialog that it shows",
@@ -132,6 +135,8 @@ class Adb:
 
     def connect(self, address: str) -> str:
         """Attach the phone at ``host:port`` over the network; its serial. Raises AdbError."""
+        if not _ADDRESS.fullmatch(address):
+            raise AdbError(f"{address!r} is no address; give HOST:PORT as the phone shows it under wireless debugging")
         said = self.run("connect", address, timeout=CONNECTION)
         text = (said.stdout + said.stderr).strip()
         found = re.match(r"(?:already )?connected to (\S+)", text)
@@ -194,7 +199,9 @@ class Phone:
         said = self.adb.run("-s", self.serial, "push", str(local.resolve()), remote,
                             timeout=ANSWER + size / SLOWEST)
         if said.returncode:
-            raise self._not_pushed(local, size, remote, _last(said.stderr) or _last(said.stdout))
+            # A summary of nothing sent stands below the reason.
+            lines = [line for line in (said.stderr + said.stdout).splitlines() if "error" in line]
+            raise self._not_pushed(local, size, remote, _last("\n".join(lines)) or _last(said.stderr))
         if self._digest(remote) != digest:
             raise AdbError(f"{local.name} arrived on {self.serial} damaged; check the cable and try again")
         return True

@@ -72,7 +72,7 @@ class Output:
     nodes: int | None = None
     delegated: int | None = None
     partitions: int | None = None
-    # Its last complaint.
+    # Its first complaint; others follow from it.
     error: str = ""
 
 
@@ -112,7 +112,7 @@ def parse(lines: Iterable[str]) -> Output:
         elif match := re.search(r"partially executed by the delegate w/ (\d+) delegate kernels", line):
             found.setdefault("partitions", int(match[1]))
         elif _ERROR.search(raw):
-            found["error"] = line.strip()
+            found.setdefault("error", line.strip())
     return _output(found, counts, operators.parse("\n".join(profile)))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from rig import Host, Phone, until
 
+pytest_plugins = ["rig_fixtures"]
 pytestmark = pytest.mark.device
 
 ENDLESS = ("--runs", "100000", "--seconds", "0", "--warmup", "3")

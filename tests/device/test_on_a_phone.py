@@ -14,13 +14,14 @@ import pytest
 from conftest import LENGTHS
 from rig import Host, Phone
 
+pytest_plugins = ["rig_fixtures"]
 pytestmark = pytest.mark.device
 
 SHORT = ("--runs", "6", "--seconds", "0", "--warmup", "3")
 
 
 def bench(host: Host, program: Path, *words: str | Path) -> Any:
-    return host.mbl("bench", *map(str, words), "--runner-binary", str(program), *SHORT)
+    return host.mbl("bench", "--runner-binary", str(program), *SHORT, *map(str, words))
 
 
 def calls(program: Path) -> list[dict[str, str]]:
@@ -33,8 +34,8 @@ def calls(program: Path) -> list[dict[str, str]]:
 def test_the_whole(host: Host, pixel4: Phone, program: Path, model: Path, tmp_path: Path) -> None:
     """Two lengths, two thread counts, a profile: one report, which says at every figure that the phone is none."""
     report = tmp_path / "report.json"
-    done = bench(host, program, model, "--device", "pixel4", "--length", ",".join(map(str, LENGTHS)), "--threads", "1,2",
-                 "--profile", "--json", report)
+    done = bench(host, program, model, "--device", "pixel4", "--length", ",".join(map(str, LENGTHS)), "--threads",
+                 "1,2", "--profile", "--json", report)
     assert done.returncode == 0, done.stderr
     assert "Pixel 4 EMULATED" in done.stdout
     assert "Pixel 4 is emulated" in done.stderr
@@ -74,7 +75,7 @@ def test_the_texts_arrive(host: Host, pixel4: Phone, wrapper: Any, model: Path, 
     from mobilebert_lite.benchmarks.texts import inputs_of, read_texts
 
     program = wrapper(f"[ -f 0.0 ] && cp -r . {tmp_path}/phone")
-    done = bench(host, program, model, "--device", "pixel4")
+    done = bench(host, program, model, "--device", "pixel4", "--runs", "9")
     assert done.returncode == 0, done.stderr
     subject = read_subject(model)
     inputs = inputs_of(subject.task, subject.tokenizer, read_texts(None, subject.task), subject.entries, max(LENGTHS))
