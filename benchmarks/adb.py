@@ -89,7 +89,7 @@ class Attached:
 def find_adb() -> str:
     """The client: in PATH, or in the SDK that ANDROID_HOME or ANDROID_SDK_ROOT names. Raises DependencyError."""
     sdks = [os.environ[name] for name in ("ANDROID_HOME", "ANDROID_SDK_ROOT") if os.environ.get(name)]
-    for found in (shutil.which("adb"), *(shutil.which(Path(sdk) / "platform-tools" / "adb") for sdk in sdks)):
+    for found in (shutil.which("adb"), *(shutil.which(str(Path(sdk) / "platform-tools" / "adb")) for sdk in sdks)):
         if found:
             return found
     raise DependencyError("adb is neither in PATH nor under ANDROID_HOME; install Android's platform tools (on Debian "

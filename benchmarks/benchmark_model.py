@@ -18,12 +18,12 @@ TOLD = 3
 
 _PREFIX = re.compile(r"^(?:[\d-]+ [\d:.]+\s+\d+\s+\d+ [A-Z] tflite\s*: )?(?:(?:INFO|WARNING|ERROR|VERBOSE|DEBUG): )?"
                      r"(?:\[[\w./]+:\d+\] ?)?")
-_COUNT = re.compile(r"count=(\d+)\b(.*)")
+_COUNT = re.compile(r"(?:^|INFO: )count=(\d+)\b(.*)")
 _PAIR = re.compile(r"(\w+)=(-?[\d.]+(?:e[+-]?\d+)?)")
 _FLAG = re.compile(r"^\s*--(\w+)\b", re.MULTILINE)
 _REPLACED = re.compile(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \((\w+)\) node, yielding (\d+) partition")
 # Tables of the time before the first inference stand under a heading of their own.
-_PROFILE = re.compile(r"Profiling Info for (?:\w+ )*Benchmark")
+_PROFILE = re.compile(r"Profiling Info for (?:Regular )?Benchmark (\w+)")
 _PEAK = re.compile(r"(?:Overall peak memory footprint \(MB\) via periodic monitoring|Peak memory): +([\d.]+)")
 _ERROR = re.compile(r"\bERROR\b|\bFailed\b|\bfailed\b|not executable|No such file|cannot|Aborted|Segmentation fault")
 
@@ -33,8 +33,9 @@ class Statistics:
     """Of consecutive inferences, in microseconds."""
 
     count: int
-    first: float = 0.0
-    last: float = 0.0
+    # None where the tool tells the others alone.
+    first: float | None = None
+    last: float | None = None
     smallest: float = 0.0
     largest: float = 0.0
     mean: float = 0.0
@@ -45,14 +46,12 @@ class Statistics:
     @property
     def durations(self) -> tuple[float, ...]:
         """Each inference in order, where the statistics tell them; else nothing."""
-        if self.count == 1:
-            return (self.last,)
+        if self.count and self.smallest == self.largest:
+            return (self.mean,) * self.count
+        if self.first is None or self.last is None or self.count not in (2, TOLD):
+            return ()
         if self.count == 2:
             return (self.first, self.last)
-        if self.smallest == self.largest:
-            return (self.mean,) * self.count
-        if self.count != TOLD:
-            return ()
         # The tool counts whole microseconds and prints the mean with six digits: above 0.1 s it is rounded.
         middle = float(round(self.mean * TOLD - self.first - self.last))
         return (self.first, min(max(middle, self.smallest), self.largest), self.last)
@@ -86,12 +85,13 @@ def parse(lines: Iterable[str]) -> Output:
     found: dict[str, object] = {}
     counts: list[Statistics] = []
     profile: list[str] = []
+    wanted = True
     for raw in lines:
         line = _PREFIX.sub("", raw.rstrip(), count=1)
-        if _PROFILE.search(line):
-            profile.clear()
-        profile.append(line)
-        if match := _COUNT.match(line.lstrip("\x1b[A")):
+        if heading := _PROFILE.search(line):
+            profile, wanted = [], heading[1] != "Initialization"
+        profile += [line] if wanted else []
+        if match := _COUNT.search(line):
             counts.append(_statistics(int(match[1]), match[2]))
         elif match := re.match(r"Initialized session in ([\d.]+) ?ms", line):
             found["load_us"] = 1000 * float(match[1])
@@ -122,15 +122,16 @@ def _output(found: dict[str, object], counts: Sequence[Statistics], kinds: tuple
     warm_up = counts[0] if counts else _summary(summaries["Warmup"])
     inferences = counts[-1] if len(counts) > 1 else _summary(summaries["Inference"])
     if warm_up and warm_up.count:
-        found.setdefault("first_us", warm_up.first or warm_up.last)
+        found.setdefault("first_us", warm_up.first)
     return Output(warm_up=warm_up, inferences=inferences, operators=kinds, **found)  # type: ignore[arg-type]
 
 
 def _statistics(count: int, rest: str) -> Statistics:
     values = {name: float(value) for name, value in _PAIR.findall(rest)}
-    last = values.get("curr", 0.0)
-    if "avg" not in values:  # one inference, or all alike
+    if "avg" not in values:  # none, one, or all alike
+        last = values.get("curr", 0.0)
         return Statistics(count, last, last, last, last, last)
+    last = values["curr"]
     percentiles = {name.removeprefix("p"): values[name] for name in values if re.fullmatch(r"p\d+", name)}
     if "median" in values:
         percentiles["50"] = values["median"]
@@ -150,5 +151,5 @@ def _summary(values: object) -> Statistics | None:
     if not isinstance(values, dict) or not values.get("count"):
         return None
     mean = values["avg"]
-    return Statistics(values["count"], values.get("first", 0.0), 0.0, values.get("min", mean), values.get("max", mean),
+    return Statistics(values["count"], values.get("first"), None, values.get("min", mean), values.get("max", mean),
                       mean, values.get("std", 0.0))

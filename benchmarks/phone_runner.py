@@ -108,7 +108,7 @@ class PhoneRun:
         if self._told.inferences is None:
             raise ModelFileError(f"{path}: {NAME} on {runner.device.title} refuses it: "
                                  f"{self._told.error or 'no inference was made'}")
-        self.loading = Loading(self._told.load_us or 0.0, self._told.first_us or self._told.inferences.last,
+        self.loading = Loading(self._told.load_us or 0.0, self._told.first_us or self._told.inferences.mean,
                                self._told.nodes, self._told.delegated, self._told.partitions)
 
     def _send(self) -> list[str]:
