@@ -56,6 +56,11 @@ bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's reco
 bench-text-input: install ## Text input inside the file: differences from the reference by rule.
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
+bench-harness: install ## Hold mbl bench against a plain timing loop, on the bundled checkpoint (a minute).
+	mkdir -p out
+	$(BIN)/mbl convert --task qa --output out/harness.tflite
+	$(BIN)/python benchmarks/suites/harness.py out/harness.tflite --check --json out/harness.json
+
 tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
 	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
@@ -78,4 +83,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean
