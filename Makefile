@@ -36,7 +36,7 @@ test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's so
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
 
-test-device: install ## Benchmark over the real adb and its daemon in a network of their own (as root); installs adb where it is missing.
+test-device: install ## Benchmark over the real adb and its daemon (as root); installs adb where it is missing.
 	scripts/prepare_adbd.sh build/adbd
 	$(BIN)/python -m pytest -m device
 
@@ -60,6 +60,11 @@ bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's reco
 bench-text-input: install ## Text input inside the file: differences from the reference by rule.
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
+bench-harness: install ## Hold mbl bench against a plain timing loop, on the bundled checkpoint (a minute).
+	mkdir -p out
+	$(BIN)/mbl convert --task qa --output out/harness.tflite
+	$(BIN)/python benchmarks/suites/harness.py out/harness.tflite --check --json out/harness.json
+
 tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
 	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
@@ -82,4 +87,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-device bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-device bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean

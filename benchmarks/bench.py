@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
@@ -79,20 +79,19 @@ def bench(request: Request, progress: Progress = lambda name, done, total: None)
 
     Raises MblError before anything is measured, and Failed when it ends early (also on Ctrl-C).
     """
-    tokenizer = None if request.vocabulary is None else Tokenizer.from_file(request.vocabulary)
-    subjects = [read_subject(path, tokenizer) for path in request.models]
-    lengths = request.lengths or (_common_length(subjects),)
-    inputs = _inputs(request)
-    texts = [one for subject in subjects for length in lengths for one in inputs(subject, length)]
-    options = replace(request.options(), texts=len(inputs(subjects[0], lengths[0])),
-                      mean_tokens=round(sum(one.tokens for one in texts) / len(texts), 1))
     with open_runners(request) as runners:
+        tokenizer = None if request.vocabulary is None else Tokenizer.from_file(request.vocabulary)
+        subjects = [read_subject(path, tokenizer) for path in request.models]
+        lengths = request.lengths or (_common_length(subjects),)
+        inputs = _inputs(request)
+        tokens = [one.tokens for subject in subjects for length in lengths for one in inputs(subject, length)]
+        options = replace(request.options(), texts=len(inputs(subjects[0], lengths[0])),
+                          mean_tokens=round(sum(tokens) / len(tokens), 1))
         started = time.monotonic()
         benchmarks = [Benchmark(runner, options, progress, started) for runner in runners]
-        plans = [lambda one=one: one.measure(subjects, configurations(request, lengths, one.runner), inputs,
-                                             request.strict) for one in benchmarks]
         try:
-            _all_at_once(plans, benchmarks)
+            _all_at_once([partial(one.measure, subjects, configurations(request, lengths, one.runner), inputs,
+                                  request.strict) for one in benchmarks], benchmarks)
         except (MblError, KeyboardInterrupt) as error:
             raise Failed(merge([one.report() for one in benchmarks]), error) from error
         return merge([one.report() for one in benchmarks])

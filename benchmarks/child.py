@@ -56,7 +56,7 @@ class Child:
         while True:
             message = self._receive(do)
             if "error" in message:
-                raise ModelFileError(f"the runtime refuses: {message['error']}")
+                raise ModelFileError(str(message["error"]))
             yield message
             if message.get("end"):
                 return

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mobilebert_lite.benchmarks.result import CPU, GPU
-from mobilebert_lite.errors import DependencyError
+from mobilebert_lite.errors import DependencyError, ModelFileError
 from mobilebert_lite.runtime import load_runtime
 
 Arrays = Mapping[str, np.ndarray]
@@ -128,7 +128,11 @@ class CompiledEngine:
             raise DependencyError(f"accelerator {accelerator} needs the package ai-edge-litert 2.0 or later") from None
         self.version = version(self.name)
         kind = HardwareAccelerator.GPU if accelerator == GPU else HardwareAccelerator.NPU
-        self._model: Any = CompiledModel.from_file(path, kind | HardwareAccelerator.CPU)
+        try:
+            self._model: Any = CompiledModel.from_file(path, kind | HardwareAccelerator.CPU)
+        except (RuntimeError, ValueError):  # its reason is a line of its own source
+            raise ModelFileError(f"the {accelerator} accelerator cannot compile the model; is there a driver for it on "
+                                 "this machine?") from None
         # Signature -> (its index, input buffers, output buffers).
         self._buffers: dict[str, tuple[int, list[Any], list[Any]]] = {}
 

@@ -53,7 +53,8 @@ class _Track:
     group: int
     prepared: Prepared | None = None
     warm_up_us: list[float] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    # With the turn that it was in.
+    samples: list[tuple[int, Sample]] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
     spent_s: float = 0.0
     warnings: list[str] = field(default_factory=list)
@@ -153,9 +154,9 @@ class Benchmark:
                 began = time.monotonic()
                 for one in self._run(track, min(count, max(1, runs - track.count)), seconds / turns, track.count):
                     if isinstance(one, Sample):
-                        track.samples.append(one)
+                        track.samples.append((turn, one))
                     else:
-                        track.aggregates.append(one)
+                        track.aggregates.append(replace(one, turn=turn))
                     self.progress(track.subject.file.name, track.count, runs)
                 track.spent_s += time.monotonic() - began
             turn += 1
@@ -182,9 +183,9 @@ class Benchmark:
         run = Run(
             track.subject.file, self.runner.device, track.configuration, track.prepared.runtime, track.group,
             track.prepared.loading, tuple(round(one, 1) for one in track.warm_up_us),
-            Samples(tuple(self._offset_us(1e6 * one.started_s) for one in track.samples),
-                    tuple(round(one.duration_us, 1) for one in track.samples),
-                    tuple(one.tokens for one in track.samples)),
+            Samples(tuple(self._offset_us(1e6 * one.started_s) for _, one in track.samples),
+                    tuple(round(one.duration_us, 1) for _, one in track.samples),
+                    tuple(one.tokens for _, one in track.samples), tuple(turn for turn, _ in track.samples)),
             tuple(replace(one, offset_us=self._offset_us(one.offset_us)) for one in track.aggregates),
             tuple(replace(one, offset_us=self._offset_us(one.offset_us)) for one in watched),
             track.findings.memory, track.findings.operators, track.findings.answers, (), track.complete,

@@ -11,6 +11,8 @@ from mobilebert_lite.errors import DataError, shorten
 
 # The profile of phones that no other one fits.
 GENERIC = "arm64"
+# Android's own emulator calls itself sdk_… in many variants.
+EMULATOR = "emulator"
 
 
 @dataclass(frozen=True)
@@ -96,4 +98,6 @@ def profile_of(model: str, codename: str) -> Profile:
     """The profile of the phone that calls itself ``model`` (ro.product.model) and ``codename`` (ro.product.device)."""
     known = [one for one in profiles().values() if one.codename and codename == one.codename] or [
         one for one in profiles().values() if one.model and model == one.model]
+    if not known and model.startswith("sdk_"):
+        return profiles()[EMULATOR]
     return known[0] if known else profiles()[GENERIC]

@@ -28,7 +28,11 @@ def record(kind: type[T], raw: Any, where: str) -> T:
     if missing:
         raise DataError(f"{where}: no {shorten(missing)}")
     hints = typing.get_type_hints(kind)
-    return kind(**{name: _value(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+    values = {name: _value(hints[name], item, f"{where}.{name}") for name, item in value.items()}
+    try:
+        return kind(**values)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 def _required(field: dataclasses.Field[Any]) -> bool:

@@ -97,11 +97,13 @@ class Samples:
     duration_us: tuple[float, ...] = ()
     # Tokens of its text; the rest of the signature is padding.
     tokens: tuple[int, ...] = ()
+    # Runs of one group take turns; those with the same number were side by side.
+    turn: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        lengths = {len(self.offset_us), len(self.duration_us), len(self.tokens)}
+        lengths = {len(self.offset_us), len(self.duration_us), len(self.tokens), len(self.turn)}
         if len(lengths) != 1:
-            raise DataError(f"samples: columns of {sorted(lengths)} entries; they must be equally long")
+            raise DataError(f"columns of {sorted(lengths)} entries; they must be equally long")
 
     def __len__(self) -> int:
         return len(self.duration_us)
@@ -120,6 +122,8 @@ class Aggregate:
     tokens: int
     # "50" -> the median, where the runner says so.
     percentiles_us: dict[str, float] = field(default_factory=dict)
+    # As in Samples; set by the method.
+    turn: int = 0
 
 
 @dataclass(frozen=True)

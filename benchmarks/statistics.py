@@ -13,6 +13,8 @@ from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, I
 PERCENTILES = (50, 90, 95, 99)
 # Neighbouring samples are alike (clocks, other work), so whole stretches are drawn: so many of them in a run.
 _BLOCKS = 20
+# Fewer pairs make no interval.
+_FEWEST_TURNS = 5
 
 
 @dataclass(frozen=True)
@@ -104,36 +106,22 @@ def ratio(first: Sequence[np.ndarray], second: Sequence[np.ndarray], statistic: 
 
 def stretches(run: Run) -> list[np.ndarray]:
     """The samples of a run in order, cut into stretches of equal length; of batches, their means."""
-    values = _columns(run)[1]
+    _, values = _columns(run)
     return [part for part in np.array_split(values, min(_BLOCKS, len(values))) if len(part)] if len(values) else []
 
 
 def _columns(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets and durations of the samples, or of the batches."""
+    """Turns and durations of the samples, or of the batches."""
     if len(run.samples):
-        return np.array(run.samples.offset_us), np.array(run.samples.duration_us)
-    return (np.array([one.offset_us for one in run.aggregates], np.float64),
+        return np.array(run.samples.turn), np.array(run.samples.duration_us)
+    return (np.array([one.turn for one in run.aggregates], np.int64),
             np.array([one.mean_us for one in run.aggregates], np.float64))
 
 
 def turns(first: Run, second: Run) -> tuple[list[np.ndarray], list[np.ndarray]] | None:
-    """The stretches of two runs that were interleaved, pair by pair; None where they were not.
-
-    A turn is a stretch of samples of one run with none of the other's between; their offsets tell.
-    """
-    columns = _columns(first), _columns(second)
-    offsets, values = (np.concatenate([one[i] for one in columns]) for i in (0, 1))
-    owners = np.repeat((0, 1), [len(one[0]) for one in columns])
-    order = np.argsort(offsets, kind="stable")
-    owners, values = owners[order], values[order]
-    cuts = np.flatnonzero(np.diff(owners)) + 1
-    parts: tuple[list[np.ndarray], list[np.ndarray]] = [], []
-    for part, owner in zip(np.split(values, cuts), np.split(owners, cuts), strict=True):
-        if len(part):
-            parts[owner[0]].append(part)
-    pairs = min(map(len, parts))
-    if pairs < 5:
+    """The stretches of two runs that were interleaved, pair by pair; None where there are too few."""
+    (of_first, durations), (of_second, others) = _columns(first), _columns(second)
+    both = np.intersect1d(of_first, of_second)
+    if len(both) < _FEWEST_TURNS:
         return None
-    # What one has more at the end goes to its last turn.
-    joined = [[*one[:pairs - 1], np.concatenate(one[pairs - 1:])] for one in parts]
-    return joined[0], joined[1]
+    return [durations[of_first == turn] for turn in both], [others[of_second == turn] for turn in both]
