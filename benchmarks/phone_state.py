@@ -69,7 +69,7 @@ def read_state(text: str) -> Snapshot:
     level, status = _number(battery.get("level")), _number(_first(r"Thermal Status: (\d+)", said["thermal"]))
     powered = [value == "true" for name, value in battery.items() if name.endswith("powered")]
     awake = _first(r"mWakefulness=(\w+)", said["power"])
-    frequencies = re.findall(r"/(cpu\d+)/cpufreq/\S+ (\d+)\s*$", said["frequency"], re.MULTILINE)
+    frequencies = re.findall(r"/cpu(\d+)/cpufreq/\S+ (\d+)\s*$", said["frequency"], re.MULTILINE)
     return Snapshot(
         0.0, None if temperature is None else temperature / 10, None if status is None else int(status),
         {name: int(khz) for name, khz in frequencies}, None if level is None else 100 * level / scale,

@@ -44,7 +44,7 @@ Thermal Status: 2
 
 def test_state() -> None:
     assert phone_state.read_state(STATE) == Snapshot(
-        0.0, 31.2, 2, {"cpu0": 1785600, "cpu4": 2419200}, 80.0, False, 1873000.0, 3871.0, -412345.0, False, False, 1.25)
+        0.0, 31.2, 2, {"0": 1785600, "4": 2419200}, 80.0, False, 1873000.0, 3871.0, -412345.0, False, False, 1.25)
 
 
 def test_state_of_a_phone_that_tells_nothing() -> None:
