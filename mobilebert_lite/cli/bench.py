@@ -261,8 +261,10 @@ def _compare(paths: tuple[Path, Path], max_regression: float | None) -> int:
 
 def _judge(before: Report, after: Report, max_regression: float | None) -> int:
     from mobilebert_lite.benchmarks.compare import between
+    from mobilebert_lite.cli.output import progress
 
     found = between(before, after)
+    progress("the two reports were measured apart: the intervals do not know what changed in between")
     _table(("model", "device", "setting", "by", "before ms", "after ms", "ratio", ""),
            [_comparison(one, max_regression) for one in found])
     worse = [one for one in found if max_regression is not None and one.regressed(max_regression)]
