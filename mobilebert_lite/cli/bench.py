@@ -113,9 +113,17 @@ class Percent(click.ParamType):
 @click.option("--baseline", type=PATH, help="Compare with this report after measuring.")
 @click.option("--max-regression", type=Percent(), help="With --baseline or --compare: exit 1 when any run is slower by "
                                                        "more than this, and not by chance.")
+@click.option("--farm", type=click.Choice(["firebase", "ai-edge-portal"]),
+              help="Write a job for these phones of a device farm (--device pixel6,pixel8), and print its commands.")
+@click.option("--farm-folder", type=PATH, default=Path("farm"), show_default=True, help="Where the job is written.")
+@click.option("--app", type=PATH, help="firebase: the demo app's APK.")
+@click.option("--test-apk", type=PATH, help="firebase: the APK of its instrumentation.")
+@click.option("--import", "imported", type=PATH, multiple=True,
+              help="Show reports from a farm (files, or folders of them) as one; measures nothing.")
 def command(models: tuple[Path, ...], json_file: Path | None, as_csv: bool, as_markdown: bool,
             compare: tuple[Path, Path] | None, baseline: Path | None, max_regression: float | None,
-            runs: int | None, seconds: float | None, **options: Any) -> int:
+            runs: int | None, seconds: float | None, farm: str | None, farm_folder: Path, app: Path | None,
+            test_apk: Path | None, imported: tuple[Path, ...], **options: Any) -> int:
     """Measure latency, memory and load time of MODELs (.tflite), on this machine or on phones.
 
     Several files are run in turn, so that their ratio can be trusted. Times are of single inferences on real texts,
@@ -130,12 +138,48 @@ def command(models: tuple[Path, ...], json_file: Path | None, as_csv: bool, as_m
             raise click.UsageError("--compare reads two reports and measures nothing; leave out "
                                    + ", ".join(map(str, models)))
         return _compare(compare, max_regression)
+    if imported:
+        return _import(models, imported, json_file, as_csv, as_markdown)
     if not models:
         raise click.UsageError("give one .tflite or more; `mbl convert -o qa.tflite` makes one of the bundled "
                                "checkpoint")
-    return _measure(models, json_file, as_csv, as_markdown, baseline, max_regression, {
-        "runs": runs or (1 if seconds else 100), "seconds": (0.0 if runs else 5.0) if seconds is None else seconds,
-        **options})
+    options |= {"runs": runs or (1 if seconds else 100),
+                "seconds": (0.0 if runs else 5.0) if seconds is None else seconds}
+    if farm:
+        return _farm(farm, models, farm_folder, app, test_apk, options)
+    return _measure(models, json_file, as_csv, as_markdown, baseline, max_regression, options)
+
+
+def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, test: Path | None,
+          options: dict[str, Any]) -> int:
+    from mobilebert_lite.benchmarks.farm import firebase, portal
+
+    devices = options["device"].split(",")
+    if farm == "firebase" and (app is None or test is None):
+        raise click.UsageError("--farm firebase needs --app and --test-apk, the APKs of the demo app")
+    if app is not None and test is not None and farm == "firebase":
+        commands = firebase(models, devices, app, test, options["runs"], options["seconds"], options["threads"], folder)
+    else:
+        commands = portal(models, devices, options["accelerators"], folder)
+    click.echo("\n".join(commands))
+    return 0
+
+
+def _import(models: tuple[Path, ...], paths: tuple[Path, ...], json_file: Path | None, as_csv: bool,
+            as_markdown: bool) -> int:
+    from dataclasses import replace
+
+    from mobilebert_lite.benchmarks import result
+    from mobilebert_lite.benchmarks.farm import read_results
+    from mobilebert_lite.benchmarks.method import merge
+
+    if models:
+        raise click.UsageError(f"--import measures nothing; leave out {', '.join(map(str, models))}")
+    report = replace(merge(read_results(paths)), source=", ".join(map(str, paths)))
+    if json_file is not None and str(json_file) != "-":
+        result.write(report, json_file)
+    _show(report, as_csv, as_markdown, json_file)
+    return 0
 
 
 def _measure(models: tuple[Path, ...], json_file: Path | None, as_csv: bool, as_markdown: bool,
@@ -222,8 +266,10 @@ def _compare(paths: tuple[Path, Path], max_regression: float | None) -> int:
 
 def _judge(before: Report, after: Report, max_regression: float | None) -> int:
     from mobilebert_lite.benchmarks.compare import between
+    from mobilebert_lite.cli.output import progress
 
     found = between(before, after)
+    progress("the two reports were measured apart: the intervals do not know what changed in between")
     _table(("model", "device", "setting", "by", "before ms", "after ms", "ratio", ""),
            [_comparison(one, max_regression) for one in found])
     worse = [one for one in found if max_regression is not None and one.regressed(max_regression)]
