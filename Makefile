@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not gpu and not device"
+	$(BIN)/python -m pytest -m "not slow and not gpu and not device and not arm"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
@@ -39,6 +39,10 @@ test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's so
 test-device: install ## Benchmark over the real adb and its daemon (as root); installs adb where it is missing.
 	scripts/prepare_adbd.sh build/adbd
 	$(BIN)/python -m pytest -m device
+
+test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
+	scripts/make_arm_root.sh .arm $(BIN)/python
+	$(BIN)/python -m pytest -m arm tests/arm
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -87,4 +91,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv stays.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-device bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-device test-arm bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean
