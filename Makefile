@@ -26,11 +26,17 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	  --context "Add Sabrina Salerno to the Grime Instrumentals playlist."
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
+# Tests that have targets of their own.
+MARKED := slow or gpu or device or arm or clients or fuzz or browser
+
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not gpu and not device and not arm"
+	$(BIN)/python -m pytest -m "not ($(MARKED))"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
+
+test-fuzz: install ## Give every command 2,000 damaged files.
+	$(BIN)/python -m pytest -m fuzz tests/fuzz
 
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
 	scripts/install_software_vulkan.sh
@@ -40,9 +46,26 @@ test-device: install ## Benchmark over the real adb and its daemon (as root); in
 	scripts/prepare_adbd.sh build/adbd
 	$(BIN)/python -m pytest -m device
 
+CLIENTS := .venv-clients
+
+test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Load files in the libraries that apps use, in environments of their own.
+	$(BIN)/python -m pytest -m clients
+
+# These libraries pin packages that cannot stand beside TensorFlow.
+$(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
+	scripts/install_client_libraries.sh
+	@echo "Installing into $(CLIENTS)/$*"
+	$(PYTHON) -m venv $(CLIENTS)/$*
+	$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
 	scripts/make_arm_root.sh .arm $(BIN)/python
 	$(BIN)/python -m pytest -m arm tests/arm
+
+test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
+	scripts/install_chromium.sh
+	$(BIN)/python -m pytest -m browser
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -88,7 +111,7 @@ typecheck: install ## Check types. The two folders outside the package are linke
 wheel: install ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation
 
-clean: ## Remove what was built; .venv stays.
+clean: ## Remove what was built; .venv and .venv-clients stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-device test-arm bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz

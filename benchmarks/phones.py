@@ -31,7 +31,7 @@ class Found:
     def label(self) -> str:
         """``Pixel 4 (pixel4), serial 99071FFAZ``."""
         what = f"{self.device.title} ({self.device.profile})" if self.device else self.attached.state
-        return f"{what}, serial {self.attached.serial}" + (f" at {self.server}" if self.server.host else "")
+        return f"{what}, serial {self.attached.serial}" + (f" at {self.server}" if self.server.arguments else "")
 
 
 def find(servers: Sequence[Server] = (Server(),), connect: Sequence[str] = ()) -> list[Found]:
@@ -82,13 +82,14 @@ def phone_runners(device: str, serials: Sequence[str], servers: Sequence[str], c
 
 
 def parse_servers(servers: Sequence[str]) -> list[Server]:
-    """``host:port`` or ``host`` of each; without any, this machine's server. Raises DataError."""
+    """``host:port`` or ``host`` of each, or ``:port`` of this machine's; without any, this machine's server. Raises
+    DataError."""
     found = []
     for one in servers:
         host, _, port = one.partition(":")
-        if not host or (port and not (port.isdigit() and 0 < int(port) < 1 << 16)):
+        if not (host or port) or (port and not (port.isdigit() and 0 < int(port) < 1 << 16)):
             raise DataError(f"adb server {one!r}: give HOST or HOST:PORT")
-        found.append(Server(host, int(port) if port else None))
+        found.append(Server(host or None, int(port) if port else None))
     return found or [Server()]
 
 

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mobilebert_lite.cli.parameters import adb_servers, phone_options
+
 if TYPE_CHECKING:
     from mobilebert_lite.benchmarks.phones import Found
     from mobilebert_lite.benchmarks.result import Snapshot
 
 
 @click.command("devices")
-@click.option("--connect", multiple=True, metavar="HOST:PORT", help="Attach this phone over the network before.")
-@click.option("--adb-server", "servers", multiple=True, metavar="HOST[:PORT]",
-              help="Phones of this machine's adb server, as adb -H and -P. [default: this machine]")
+@phone_options
 @click.option("--profiles", "list_profiles", is_flag=True, help="List the phones known by name instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(connect: tuple[str, ...], servers: tuple[str, ...], list_profiles: bool, as_json: bool) -> None:
+def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None, list_profiles: bool,
+            as_json: bool) -> None:
     """List attached phones: what they are, how they are, and what to do where one cannot be used.
 
     The profile is the name that `mbl bench --device` takes.
@@ -29,7 +30,7 @@ def command(connect: tuple[str, ...], servers: tuple[str, ...], list_profiles: b
     if list_profiles:
         _print(_profiles(), as_json, ("profile", "phone", "processor", "big cores"))
         return
-    found = phones.find(phones.parse_servers(servers), connect)
+    found = phones.find(phones.parse_servers(adb_servers(servers, port)), connect)
     rows = [_row(one, phones.state(one)) for one in found]
     if not rows:
         progress("no phone is attached; plug one in with USB debugging allowed (Settings > Developer options), or "
@@ -42,7 +43,7 @@ def command(connect: tuple[str, ...], servers: tuple[str, ...], list_profiles: b
 def _row(one: Found, state: Snapshot | None) -> dict[str, Any]:
     from mobilebert_lite.benchmarks.phone_state import THERMAL, objections
 
-    row: dict[str, Any] = {"serial": one.attached.serial, "server": str(one.server) if one.server.host else None,
+    row: dict[str, Any] = {"serial": one.attached.serial, "server": str(one.server) if one.server.arguments else None,
                            "state": one.attached.state, "usable": one.device is not None}
     if one.device is None or state is None:
         return {**row, "problem": one.problem}

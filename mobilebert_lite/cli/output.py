@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,14 @@ import click
 def progress(message: str) -> None:
     """One line of progress on stderr."""
     click.echo(f"· {message}", err=True)
+
+
+def write_page(path: Path, html: str) -> None:
+    """A page for the browser. Raises ConversionError when it cannot be written."""
+    from mobilebert_lite.files import write_atomically
+
+    write_atomically(path, html.encode("utf-8", "replace"))
+    progress(f"wrote {path}")
 
 
 def hide_native_logs() -> None:
@@ -37,6 +46,15 @@ def head_room(provenance: Mapping[str, Any]) -> str | None:
             + (f"{above:.1f} bits below overflow" if above >= 0 else "OVERFLOWS; let GPUs compute in float32")
             + f"; smallest typical {found['smallest_typical']:.2g} ({found['smallest_in']}), {below:.1f} bits above "
               "underflow")
+
+
+def channel_ranges(provenance: Mapping[str, Any]) -> str | None:
+    """What balancing did to the channels of each part, on average over the blocks; None where nothing was scaled."""
+    from mobilebert_lite.fusion.channel_ranges import imbalance
+
+    found = imbalance(provenance.get("channel_ranges"))
+    told = ", ".join(f"{part} {before:.1f} → {after:.1f}" for part, (before, after) in found.items())
+    return f"loudest to median channel, before and after balancing: {told}" if found else None
 
 
 @contextmanager
