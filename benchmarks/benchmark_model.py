@@ -151,5 +151,5 @@ def _summary(values: object) -> Statistics | None:
     if not isinstance(values, dict) or not values.get("count"):
         return None
     mean = values["avg"]
-    return Statistics(values["count"], values.get("first"), None, values["min"] if "min" in values else mean,
-                      values["max"] if "max" in values else mean, mean, values.get("std", 0.0))
+    return Statistics(values["count"], values.get("first"), None, values.get("min", mean),
+                      values.get("max", mean), mean, values.get("std", 0.0))

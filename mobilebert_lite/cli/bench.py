@@ -26,9 +26,11 @@ from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_ser
 @click.option("--accelerator", "accelerators", type=click.Choice(["cpu", "gpu", "npu"]), multiple=True,
               default=("cpu",), help="[default: cpu]")
 @click.option("--xnnpack/--no-xnnpack", default=True, help="The delegate for CPUs. [default: with it]")
-@click.option("--cpus", type=Cpus(), default="big", metavar="big|all|N-M", show_default=True, help="Cores to pin the process to.")
+@click.option("--cpus", type=Cpus(), default="big", metavar="big|all|N-M", show_default=True,
+              help="Cores to pin the process to.")
 @click.option("--runs", type=click.IntRange(1), metavar="N", help="At least so many samples. [default: 100]")
-@click.option("--seconds", type=click.FloatRange(0), metavar="SECONDS", help="At least so long. [default: 5, or 0 with --runs]")
+@click.option("--seconds", type=click.FloatRange(0), metavar="SECONDS",
+              help="At least so long. [default: 5, or 0 with --runs]")
 @click.option("--warmup", "warm_up", type=click.IntRange(0), metavar="N", default=200, show_default=True,
               help="Inferences before the samples, at most: it ends when the latency is stable.")
 @click.option("--mlperf", is_flag=True, help="MLPerf's single stream: 1,024 samples and 60 s at least, judged by p90.")

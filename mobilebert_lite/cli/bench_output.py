@@ -79,17 +79,19 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from mobilebert_lite.errors import printable
+
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     table = Table()
     shown = [i for i in range(len(columns)) if any(row[i] for row in rows)]
     alike = [i for i in shown if i in (1, 2) and len({row[i] for row in rows}) == 1]
     if alike:
-        console.print(Text("; ".join(rows[0][i] for i in alike)))
+        console.print(Text(printable("; ".join(rows[0][i] for i in alike))))
     shown = [i for i in shown if i not in alike]
     for i in shown:
         table.add_column(columns[i], justify="left" if i < 3 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(row[i]) for i in shown))
+        table.add_row(*(Text(printable(row[i])) for i in shown))
     console.print(table)
 
 

@@ -70,9 +70,11 @@ def _print(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) 
         from rich.table import Table
         from rich.text import Text
 
+        from mobilebert_lite.errors import printable
+
         table = Table(*columns)
         for row in rows:
-            table.add_row(*(Text(_shown(row, column)) for column in columns))
+            table.add_row(*(Text(printable(_shown(row, column))) for column in columns))
         console = Console(highlight=False, width=None if _is_terminal() else 160)
         console.print(table)
 
