@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -135,34 +135,22 @@ def _find(request: Request) -> list[Runner]:
 
 
 def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Benchmark]) -> None:
-    """One device in this thread; several in one thread each, all ended when one fails or on Ctrl-C."""
+    """One device in this thread; several in one thread each, all ended on Ctrl-C. One device that fails does not end
+    the others: each is a result of its own."""
     if len(plans) == 1:
         plans[0]()
         return
-    failures: list[BaseException] = []
-
-    def run(plan: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(len(plans)) as pool:
+        futures = [pool.submit(plan) for plan in plans]
         try:
-            plan()
-        except (MblError, KeyboardInterrupt) as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(plan,)) for plan in plans]
-    for thread in threads:
-        thread.start()
-    try:
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
-                thread.join(0.2)
-    except KeyboardInterrupt:
-        for one in benchmarks:
-            one.stop()
-        for thread in threads:
-            thread.join()
-        raise
-    # One phone that fails does not end the others: each is a result of its own.
-    if failures:
-        raise failures[0]
+            wait(futures)  # not Thread.join: interrupted, it takes a running thread for an ended one
+        except KeyboardInterrupt:
+            for one in benchmarks:
+                one.stop()
+            wait(futures)
+            raise
+    for future in futures:
+        future.result()
 
 
 def _inputs(request: Request) -> Callable[[Subject, int], Sequence[Input]]:

@@ -10,6 +10,7 @@ from mobilebert_lite.benchmarks import adb, phone_state
 from mobilebert_lite.benchmarks.adb import AdbError, Attached, Server
 from mobilebert_lite.benchmarks.phones import Found, choose, parse_servers
 from mobilebert_lite.benchmarks.result import Device, Snapshot
+from mobilebert_lite.cli.parameters import adb_servers
 from mobilebert_lite.errors import DataError, DependencyError
 
 # The layout of Android's own services: BatteryService, ThermalManagerService, PowerManagerService.
@@ -91,9 +92,17 @@ def test_servers() -> None:
     assert parse_servers([]) == [Server()]
     assert parse_servers(["farm", "10.0.0.2:5038"]) == [Server("farm"), Server("10.0.0.2", 5038)]
     assert Server("10.0.0.2", 5038).arguments == ["-H", "10.0.0.2", "-P", "5038"]
-    for wrong in (":5037", "farm:x", "farm:70000"):
+    assert parse_servers([":5038"]) == [Server(None, 5038)]
+    assert Server(None, 5038).arguments == ["-P", "5038"]
+    for wrong in ("", ":", "farm:x", "farm:70000"):
         with pytest.raises(DataError, match="HOST"):
             parse_servers([wrong])
+
+
+def test_a_port_for_all_servers() -> None:
+    assert adb_servers(("farm", "other:5039"), 5038) == ("farm:5038", "other:5039")
+    assert adb_servers((), 5038) == (":5038",)
+    assert adb_servers(("farm",), None) == ("farm",)
 
 
 def test_no_adb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,13 +11,13 @@ PIXEL_7 = {**PIXEL_4, "ro.product.model": "Pixel 7", "ro.product.device": "panth
 
 
 def files(properties: Mapping[str, str], temperature: int = 275, level: int = 85, thermal: int = 0,
-          awake: bool = False) -> dict[str, str]:
-    """Path under /system -> content. ``temperature`` in tenths of a degree, as Android says it."""
+          awake: bool = False, plugged: bool = True, charge: int = 2345000) -> dict[str, str]:
+    """Path under /system -> content. ``temperature`` in tenths of a degree, ``charge`` in µAh, as Android says it."""
     return {
         "build.prop": "".join(f"{name}={value}\n" for name, value in properties.items()),
-        "dumpsys/battery": f"Current Battery Service state:\n  AC powered: false\n  USB powered: true\n"
+        "dumpsys/battery": f"Current Battery Service state:\n  AC powered: false\n  USB powered: {str(plugged).lower()}\n"
                            f"  Wireless powered: false\n  status: 2\n  present: true\n  level: {level}\n  scale: 100\n"
-                           f"  voltage: 4123\n  temperature: {temperature}\n  Charge counter: 2345000\n"
+                           f"  voltage: 4000\n  temperature: {temperature}\n  Charge counter: {charge}\n"
                            "  technology: Li-ion\n",
         "dumpsys/thermalservice": f"IsStatusOverride: false\nThermal Status: {thermal}\nCached temperatures:\n"
                                   "\tTemperature{mValue=31.2, mType=3, mName=skin, mStatus=0}\n",

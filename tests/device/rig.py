@@ -142,8 +142,9 @@ class Phone(Namespace):
 
     def say(self, **state: int | bool) -> None:
         """Change what the phone says of itself: image.files."""
-        for name, content in files(self.properties, **state).items():  # type: ignore[arg-type]
-            self.sh(f"mkdir -p $(dirname /system/{name}); cat > /system/{name} <<'END'\n{content}END")
+        found = files(self.properties, **state)  # type: ignore[arg-type]
+        self.sh("\n".join(f"mkdir -p $(dirname /system/{name}); cat > /system/{name}.new <<'END'\n{content}END\n"
+                          f"mv /system/{name}.new /system/{name}" for name, content in found.items()))
 
     def boot(self, authentication: bool = False) -> None:
         """Start the daemon, and wait until it listens."""

@@ -117,6 +117,42 @@ def test_ended_by_the_user(running: Running, number: signal.Signals, status: int
     running.assert_partial("interrupted")
 
 
+def both(host: Host, program: Path, model: Path, report: Path, *words: str) -> subprocess.Popen[str]:
+    """`mbl bench` on two phones, in the middle."""
+    process = host.start(*host.mbl_command("bench", str(model), "--device", "any", "--runner-binary", str(program),
+                                           "--json", str(report), "--seconds", "0", "--warmup", "3", *words))
+    calls = program.with_name("calls")
+    until(lambda: calls.exists() and calls.read_text().count("--num_runs=3") > 5, "samples", 60)
+    return process
+
+
+def test_one_of_two_phones_goes_away(host: Host, pixel4: Phone, pixel7: Phone, program: Path, model: Path,
+                                     tmp_path: Path) -> None:
+    """The other one's result is whole."""
+    process = both(host, program, model, tmp_path / "report.json", "--runs", "24")
+    pixel7.kill()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert pixel7.serial in one_error(said)
+    runs = {run["device"]["profile"]: run for run in json.loads((tmp_path / "report.json").read_bytes())["runs"]}
+    assert runs["pixel4"]["complete"] is True
+    assert len(runs["pixel4"]["samples"]["duration_us"]) >= 24
+    assert runs["pixel7"]["complete"] is False
+    assert len(runs["pixel7"]["samples"]["duration_us"]) < 24
+
+
+def test_two_phones_ended_by_the_user(host: Host, pixel4: Phone, pixel7: Phone, program: Path, model: Path,
+                                      tmp_path: Path) -> None:
+    process = both(host, program, model, tmp_path / "report.json", "--runs", "100000")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in one_error(said)
+    runs = json.loads((tmp_path / "report.json").read_bytes())["runs"]
+    assert sorted(run["device"]["profile"] for run in runs) == ["pixel4", "pixel7"]
+    assert {(run["complete"], run["reason"]) for run in runs} == {(False, "interrupted")}
+
+
 def test_killed_without_a_word(running: Running, pixel4: Phone) -> None:
     """Nobody is left to clean up; the phone does."""
     assert pixel4.left()

@@ -6,6 +6,8 @@ import csv
 import hashlib
 import io
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +157,54 @@ def test_over_the_network_and_another_server(host: Host, pixel4: Phone, pixel7: 
     done = host.mbl("devices", "--adb-server", "127.0.0.1:5999")
     assert done.returncode == 1
     assert "no adb server at 127.0.0.1:5999" in done.stderr
+
+
+def test_a_farm_of_servers(host: Host, pixel4: Phone, pixel7: Phone, program: Path, model: Path,
+                           tmp_path: Path) -> None:
+    """A phone on this machine's server, one on a server at another port: one report."""
+    host.adb("disconnect", pixel7.serial)
+    report = tmp_path / "report.json"
+    try:
+        host.adb("-P", "5038", "connect", pixel7.serial)
+        done = host.mbl("devices", "-P", "5038", "--json")
+        assert [(row["profile"], row["server"]) for row in json.loads(done.stdout)] == [("pixel7", "localhost:5038")]
+        done = bench(host, program, model, "--device", "any", "-H", "127.0.0.1", "-H", "127.0.0.1:5038", "--json",
+                     report)
+    finally:
+        host.adb("-P", "5038", "kill-server")
+    assert done.returncode == 0, done.stderr
+    assert sorted(run["device"]["serial"] for run in json.loads(report.read_bytes())["runs"]) == [
+        pixel4.serial, pixel7.serial]
+
+
+def test_energy(host: Host, pixel4: Phone, program: Path, model: Path) -> None:
+    """A battery of 4 V that loses 1000 µAh a second, which is 3.6 A: 14.4 W."""
+    began = time.monotonic()
+    drained = threading.Event()
+
+    def drain() -> None:
+        while not drained.wait(0.2):
+            pixel4.say(plugged=False, charge=2345000 - round(1000 * (time.monotonic() - began)))
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    try:
+        done = bench(host, program, model, "--device", "pixel4", "--seconds", "8", "--csv")
+    finally:
+        drained.set()
+        thread.join()
+    assert done.returncode == 0, done.stderr
+    [row] = csv.DictReader(io.StringIO(done.stdout))
+    assert float(row["power_w"]) == pytest.approx(14.4, rel=0.25)
+    assert float(row["energy_mj"]) == pytest.approx(float(row["power_w"]) * float(row["mean_ms"]), rel=0.01)
+
+
+def test_a_name_does_not_steer_the_terminal(host: Host, pixel4: Phone) -> None:
+    pixel4.properties = {**pixel4.properties, "ro.product.model": "\x1b[31mred", "ro.product.device": "none"}
+    pixel4.say()
+    shown = host.mbl("devices").stdout
+    assert "red" in shown
+    assert "\x1b" not in shown
 
 
 def test_a_hot_phone(host: Host, pixel4: Phone, program: Path, model: Path) -> None:
