@@ -31,6 +31,9 @@ echo @current; cat /sys/class/power_supply/battery/current_now
 echo @load; cat /proc/loadavg
 echo @frequency; for f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq; do echo $f $(cat $f); done"""
 
+# What that may take; the end of a run waits for it.
+_STATE_S = 10.0
+
 # Machine as the kernel says -> ABI that it runs.
 _MACHINES = {"aarch64": "arm64-v8a", "armv8l": "armeabi-v7a", "armv7l": "armeabi-v7a", "i686": "x86"}
 _INSTRUCTIONS = ("asimdhp", "asimddp", "i8mm", "sve", "bf16", "avx2", "avx512_vnni", "amx_int8")
@@ -58,7 +61,7 @@ def identify(phone: Phone) -> Device:
 def snapshot(phone: Phone) -> Snapshot:
     """How the phone is now; ``offset_us`` is ``1e6 * time.monotonic()``. Raises AdbError."""
     now = 1e6 * time.monotonic()
-    return replace(read_state(phone.shell(f"({_STATE}) 2>/dev/null || true")), offset_us=now)
+    return replace(read_state(phone.shell(f"({_STATE}) 2>/dev/null || true", _STATE_S)), offset_us=now)
 
 
 def read_state(text: str) -> Snapshot:

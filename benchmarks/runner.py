@@ -80,7 +80,8 @@ class Prepared(Protocol):
         """
 
     def finish(self) -> Findings:
-        """Memory, profile, answers. Called once, after the last ``run``, also after an interrupted one."""
+        """Memory, profile, answers. Called once, after the last ``run``; not after one that failed or was
+        interrupted, when a device may no longer answer."""
 
     def close(self) -> None:
         """Free it; called on every way out, also when nothing works any more. Raises nothing."""

@@ -12,7 +12,7 @@ PIXEL_7 = {**PIXEL_4, "ro.product.model": "Pixel 7", "ro.product.device": "panth
 
 def files(properties: Mapping[str, str], temperature: int = 275, level: int = 85, thermal: int = 0,
           awake: bool = False, plugged: bool = True, charge: int = 2345000) -> dict[str, str]:
-    """Path under /system -> content. ``temperature`` in tenths of a degree, ``charge`` in µAh, as Android says it."""
+    """Path under /system -> content. As Android says it: ``temperature`` in tenths of a degree, charge in µAh."""
     return {
         "build.prop": "".join(f"{name}={value}\n" for name, value in properties.items()),
         "dumpsys/battery": f"Current Battery Service state:\n  AC powered: false\n  USB powered: {str(plugged).lower()}\n"
