@@ -49,7 +49,7 @@ test-device: install ## Benchmark over the real adb and its daemon (as root); in
 CLIENTS := .venv-clients
 
 test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Load files in the libraries that apps use, in environments of their own.
-	$(BIN)/python -m pytest -m clients
+	$(BIN)/python -m pytest -m clients tests/clients
 
 # These libraries pin packages that cannot stand beside TensorFlow.
 $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
@@ -65,7 +65,7 @@ test-arm: install ## Run files on real ARM kernels, on emulated processors; down
 
 test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
 	scripts/install_chromium.sh
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser tests/browser
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
