@@ -150,6 +150,7 @@ def _listed(found: dict[str, object], name: str, what: str, value: str, count: s
 def _summary(values: object) -> Statistics | None:
     if not isinstance(values, dict) or not values.get("count"):
         return None
-    mean = values["avg"]
-    return Statistics(values["count"], values.get("first"), None, values.get("min", mean),
-                      values.get("max", mean), mean, values.get("std", 0.0))
+    known: dict[str, float] = values
+    mean = known["avg"]
+    return Statistics(int(known["count"]), known.get("first"), None, known.get("min", mean), known.get("max", mean),
+                      mean, known.get("std", 0.0))
