@@ -16,7 +16,8 @@ def files(properties: Mapping[str, str], temperature: int = 275, level: int = 85
     return {
         "build.prop": "".join(f"{name}={value}\n" for name, value in properties.items()),
         "dumpsys/battery": f"Current Battery Service state:\n  AC powered: false\n"
-                           f"  USB powered: {str(plugged).lower()}\n  Wireless powered: false\n  status: 2\n  present: true\n  level: {level}\n  scale: 100\n"
+                           f"  USB powered: {str(plugged).lower()}\n  Wireless powered: false\n"
+                           f"  status: 2\n  present: true\n  level: {level}\n  scale: 100\n"
                            f"  voltage: 4000\n  temperature: {temperature}\n  Charge counter: {charge}\n"
                            "  technology: Li-ion\n",
         "dumpsys/thermalservice": f"IsStatusOverride: false\nThermal Status: {thermal}\nCached temperatures:\n"
