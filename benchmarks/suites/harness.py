@@ -51,7 +51,9 @@ class Direct:
 
     def __init__(self, path: Path, threads: int, one: Input) -> None:
         self._process = subprocess.Popen([sys.executable, "-c", DIRECT, str(path), str(threads)], text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                         # As the runner's child: on a busy machine a session's share of it counts.
+                                         start_new_session=True)
         # Names are looked for inside the tensors' names: "mask" and "segment_ids" before "ids".
         arrays = {name: one.arrays[name].tolist() for name in sorted(one.arrays, key=len, reverse=True)}
         self._ask(json.dumps(arrays))
