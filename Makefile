@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or arm or clients or fuzz or browser
+MARKED := slow or gpu or device or arm or clients or fuzz or browser
 
 test: install ## Run the fast tests.
 	$(BIN)/python -m pytest -m "not ($(MARKED))"
@@ -41,6 +41,10 @@ test-fuzz: install ## Give every command 2,000 damaged files.
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
+
+test-device: install ## Benchmark over the real adb and its daemon (as root); installs adb where it is missing.
+	scripts/prepare_adbd.sh build/adbd
+	$(BIN)/python -m pytest -m device
 
 CLIENTS := .venv-clients
 
@@ -107,9 +111,14 @@ android-apk: install ## Build the demo's package without an Android SDK, and ver
 
 bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).
 	scripts/install_maven.sh
-	cd android_demo && mvn -B -q -ntp test-compile dependency:build-classpath -Dmdep.outputFile=target/classpath
+	cd android_demo && mvn -B -q -ntp -pl core test-compile dependency:build-classpath -Dmdep.outputFile=target/classpath
 	$(BIN)/python benchmarks/suites/kotlin_text.py --json out/kotlin.json \
 	  --classpath "android_demo/core/target/classes:android_demo/core/target/test-classes:$$(cat android_demo/core/target/classpath)"
+
+bench-harness: install ## Hold mbl bench against a plain timing loop, on the bundled checkpoint (a minute).
+	mkdir -p out
+	$(BIN)/mbl convert --task qa --output out/harness.tflite
+	$(BIN)/python benchmarks/suites/harness.py out/harness.tflite --check --json out/harness.json
 
 tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
 	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
@@ -133,4 +142,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; .venv and .venv-clients stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean test-fuzz
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz

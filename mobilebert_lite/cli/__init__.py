@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "Answer a question or classify a text with a .tflite.",
     "eval": "Score a .tflite on labelled examples.",
     "inspect": "Show what is inside a .tflite.",
+    "devices": "List attached phones.",
     "bench": "Measure latency and memory of .tflite files.",
     "android": "Bring models to the Kotlin demo app.",
 }
