@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-PATH = click.Path(path_type=Path)
+from mobilebert_lite.cli.parameters import PATH, adb_servers, phone_options
 
 
 @click.group("android")
@@ -35,3 +35,30 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | N
 
     written = [str(path) for path in put_assets(models, demo, examples, runtime)]
     click.echo(json.dumps(written, ensure_ascii=False) if as_json else printable("\n".join(written)))
+
+
+@command.command("install")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
+@click.option("--app", type=PATH, help="Install this APK before. [default: the one built last, if the app is missing]")
+@click.option("--serial", help="The attached phone with this serial number.")
+@phone_options
+@click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
+              help="Texts to put beside each model, with what it answers here.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def install(models: tuple[Path, ...], app: Path | None, serial: str | None, connect: tuple[str, ...],
+            servers: tuple[str, ...], port: int | None, examples: int, as_json: bool) -> None:
+    """Push each MODEL with examples to where the app on an attached phone finds it, with the app where it is missing."""
+    import dataclasses
+
+    from mobilebert_lite.isolation import helper
+
+    helper.prepare()
+    from mobilebert_lite import android_install
+    from mobilebert_lite.errors import printable
+
+    done = android_install.install(models, app, examples, (serial,) if serial else (), adb_servers(servers, port),
+                                   connect)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
+    else:
+        click.echo(printable("\n".join([*([f"installed {done.app} on {done.serial}"] if done.app else []), *done.files])))

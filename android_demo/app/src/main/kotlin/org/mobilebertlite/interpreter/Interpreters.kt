@@ -35,7 +35,7 @@ data class Settings(val accelerator: Accelerator = Accelerator.CPU, val threads:
 fun openInterpreter(content: ByteBuffer, settings: Settings): TfLiteRunner {
     val delegate = delegate(settings.accelerator)
     try {
-        // XNNPACK is used without being asked for, and not where it is too old (2.6 computes these models wrongly).
+        // With XNNPACK, which is the default.
         val options = Interpreter.Options().setNumThreads(settings.threads)
         if (delegate != null) options.addDelegate(delegate)
         return TfLiteRunner(Interpreter(content, options), delegate as? AutoCloseable)
