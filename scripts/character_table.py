@@ -59,7 +59,7 @@ def reference(lower_case: bool) -> dict[str, list[str]]:
     return {
         "space": _ranges(code for code in CODES if normal[code] == " "),
         "removed": _ranges(set(removed) - accents),
-        "alone": _ranges(code for code in CODES if normal[code] == chr(code) and words[code] == 3
+        "alone": _ranges(code for code in CODES if (normal[code] == chr(code) and words[code] == 3)
                          or normal[code] == f" {chr(code)} "),
         **_by_class("accent", {code: classes.get(code, 0) for code in accents}),
         **_by_class("order", {code: own for code, own in classes.items() if own and normal[code] == chr(code)}),
@@ -81,7 +81,8 @@ def content() -> str:
     for name, table in (("lower", reference(True)), ("cased", reference(False)), ("phone", phone())):
         lines.append(f"[{name}]")
         for kind, items in table.items():
-            lines += [f"{kind} {line}" for line in textwrap.wrap(" ".join(items), WIDTH - len(kind), break_on_hyphens=False)]
+            wrapped = textwrap.wrap(" ".join(items), WIDTH - len(kind), break_on_hyphens=False)
+            lines += [f"{kind} {line}" for line in wrapped]
     return "\n".join(lines) + "\n"
 
 

@@ -3,7 +3,8 @@
     python scripts/check_apk.py out/demo.apk --json out/apk.json
 
 Its signature and badging, no permissions, libraries for both 64-bit kinds of processors, what is mapped stored at
-multiples of 16 KB, the models byte for byte those given with ``--model`` and such as TFLite 2.16.1 can load. Exits 1 at the first that does not hold. That TensorFlow Lite 2.16.1 itself is linked for pages of 4 KB is said, not refused.
+multiples of 16 KB, the models byte for byte those given with ``--model`` and such as TFLite 2.16.1 can load. Exits 1 at the first that does
+not hold. That TensorFlow Lite 2.16.1 itself is linked for pages of 4 KB is said, not refused.
 """
 
 from __future__ import annotations
@@ -44,15 +45,16 @@ def expect(holds: bool, what: str) -> None:
 def badging(apk: Path) -> dict[str, Any]:
     """Name, versions and permissions as Android's own tool reads them."""
     text = tool("aapt", "dump", "badging", apk)
-    found = {"name": re.search(r"package: name='([^']+)'", text), "min": re.search(r"sdkVersion:'(\d+)'", text),
-             "target": re.search(r"targetSdkVersion:'(\d+)'", text), "label": re.search(r"application-label:'([^']+)'", text),
-             "activity": re.search(r"launchable-activity: name='([^']+)'", text),
-             "native": re.search(r"native-code: (.*)", text)}
+    patterns = {"name": r"package: name='([^']+)'", "min": r"\bsdkVersion:'(\d+)'",
+                "target": r"targetSdkVersion:'(\d+)'", "label": r"application-label:'([^']+)'",
+                "activity": r"launchable-activity: name='([^']+)'", "native": r"native-code: (.*)"}
+    found = {name: re.search(pattern, text) for name, pattern in patterns.items()}
     expect(all(found.values()), f"badging lacks {[name for name, value in found.items() if not value]}")
     values: dict[str, Any] = {name: match.group(1) for name, match in found.items() if match}
     values["permissions"] = re.findall(r"uses-permission: name='([^']+)'", text)
     expect(values["name"] == NAME, f"the package is called {values['name']}")
-    expect((int(values["min"]), int(values["target"])) == (MIN_SDK, TARGET_SDK), f"it is for SDK {values['min']} to {values['target']}")
+    expect((int(values["min"]), int(values["target"])) == (MIN_SDK, TARGET_SDK),
+           f"it is for SDK {values['min']} to {values['target']}")
     expect(not values["permissions"], f"it asks for {values['permissions']}")
     expect(all(f"'{abi}'" in values["native"] for abi in ABIS), f"it has libraries for {values['native']} only")
     return values

@@ -89,7 +89,7 @@ def every_character(folder: Path) -> tuple[Path, list[str]]:
     """
     codes = [code for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
     # Planes 3 to 13 are unassigned, and 15 and 16 private: their ends stand for the rest.
-    codes = [code for code in codes if code < 0x31000 or code >= 0xE0000 and code < 0xE1000 or code % 0x800 < 2]
+    codes = [code for code in codes if code < 0x31000 or (code >= 0xE0000 and code < 0xE1000) or code % 0x800 < 2]
     kept = [chr(code) for code in codes if code > 0x20]
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *kept, *(f"##{one}" for one in kept)]
     path = folder / "vocabularies" / "characters.txt"
@@ -173,7 +173,8 @@ def write_answers(writer: Writer, vocabulary: Path, examples: Sequence[QuestionE
         for pair in logits:
             pair[:, 0] += 4 * (i % 3)
         answers = question_answering.decode(
-            windows, [{"start_logits": pair[:1], "end_logits": pair[1:]} for pair in logits], example.context, **options)
+            windows, [{"start_logits": pair[:1], "end_logits": pair[1:]} for pair in logits], example.context,
+            **options)
         found.append({"question": example.question, "context": example.context, "length": length,
                       "max_query": longest_question(length), "options": options,
                       "logits": [pair.tolist() for pair in logits],

@@ -36,7 +36,8 @@ class Kotlin:
 
     def __init__(self, classpath: str, texts: Path) -> None:
         self._process = subprocess.Popen(
-            ["java", "-Xmx1g", "-cp", classpath, "org.mobilebertlite.core.TextBenchmarkKt", str(VOCABULARY), str(texts)],
+            ["java", "-Xmx1g", "-cp", classpath, "org.mobilebertlite.core.TextBenchmarkKt", str(VOCABULARY),
+             str(texts)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         # Vocabulary and character table, in milliseconds.
         self.start = self._answer()[0] / 1e6

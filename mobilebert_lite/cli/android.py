@@ -20,7 +20,8 @@ def command() -> None:
 @click.option("--demo", default=Path("android_demo"), show_default=True, type=PATH, help="The demo's folder.")
 @click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
               help="Texts to put beside each model, with what it answers here.")
-@click.option("--runtime", metavar="VERSION", help="The TFLite that the app is built with, if older than the latest LiteRT.")
+@click.option("--runtime", metavar="VERSION",
+              help="The TFLite that the app is built with, if older than the latest LiteRT.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | None, as_json: bool) -> None:
     """Copy each MODEL with examples into the app's assets, from where its next build takes them.
@@ -47,7 +48,7 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | N
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def install(models: tuple[Path, ...], app: Path | None, serial: str | None, connect: tuple[str, ...],
             servers: tuple[str, ...], port: int | None, examples: int, as_json: bool) -> None:
-    """Push each MODEL with examples to where the app on an attached phone finds it, with the app where it is missing."""
+    """Push each MODEL with examples to where the app on a phone finds it; the app too, where it is missing."""
     import dataclasses
 
     from mobilebert_lite.isolation import helper
@@ -61,4 +62,5 @@ def install(models: tuple[Path, ...], app: Path | None, serial: str | None, conn
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
     else:
-        click.echo(printable("\n".join([*([f"installed {done.app} on {done.serial}"] if done.app else []), *done.files])))
+        lines = [f"installed {done.app} on {done.serial}"] if done.app else []
+        click.echo(printable("\n".join([*lines, *done.files])))
