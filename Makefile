@@ -88,8 +88,9 @@ bench-text-input: install ## Text input inside the file: differences from the re
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
 # What needs no phone: Kotlin on the JVM, real interpreters, and answers that Python gives to the same texts.
-test-android: install ## Test the Kotlin demo; installs Maven and Java where they are missing.
+test-android: install ## Test the Kotlin demo; installs Maven, Java and zipalign where they are missing.
 	scripts/install_maven.sh
+	scripts/install_android_tools.sh
 	$(BIN)/python scripts/shared_cases.py --output out/cases
 	$(BIN)/python scripts/end_to_end_cases.py --output out/cases
 	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -ntp test

@@ -3,7 +3,7 @@
     python scripts/end_to_end_cases.py --output out/cases
 
 converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
-``models.json``: for each model 100 texts (20) with the JSON that ``mbl run --json`` prints.
+``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mobilebert_lite.cli import cli
 from mobilebert_lite.datasets import QuestionExample, builtin_examples
 from mobilebert_lite.files import write_atomically
 
-COUNT, COUNT_OLD = 100, 20
+COUNT = 100
 # Name -> options of `mbl convert`. Several lengths, so that the shortest that holds a text is taken.
 MODELS = {
     # The desktop build of TFLite 2.18 computes dynamic layers wrongly, which LiteRT 1.0.1, 1.4.0 and 2.3.0 do not.
@@ -83,7 +83,7 @@ def main() -> None:
         path = options.output / "models" / f"{name}.tflite"
         invoke("convert", *how, "--output", str(path))
         task = how[1]
-        texts = asked(task, COUNT_OLD if name.endswith("-old") else COUNT)
+        texts = asked(task, COUNT)
         top = ("--top", "3") if task == "qa" else ()
         results = [json.loads(invoke("run", str(path), "--json", *top,
                                      *(word for key, value in text.items() for word in (f"--{key}", value))))

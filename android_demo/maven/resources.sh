@@ -19,4 +19,6 @@ link -o "$out/resources.apk" --java "$out/java"
 if [ -d "${MBL_CASES:-}/models" ]; then
   for task in qa classification; do cp "$MBL_CASES/models/$task-old.tflite" "$out/test-assets/$task.tflite"; done
 fi
-link -o "$out/tests.apk" -A "$out/test-assets"
+link -o "$out/unaligned.apk" -A "$out/test-assets"
+# Interpreters read what is mapped as it stands.
+zipalign -f 16384 "$out/unaligned.apk" "$out/tests.apk"

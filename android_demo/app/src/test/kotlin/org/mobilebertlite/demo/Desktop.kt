@@ -34,7 +34,7 @@ object Desktop {
         val models = Json.parseToJsonElement(File(folder, "../models.json").readText()).jsonObject.getValue("models").jsonArray
         return models.map { it.jsonObject }.first { it.getValue("name").jsonPrimitive.content == name }
             .getValue("cases").jsonArray.map { it.jsonObject }
-            .first { one -> one.best()["text"]?.jsonPrimitive?.content != "" }
+            .first { one -> one.best()["text"]?.jsonPrimitive?.content != "" && one.toString().all { it.code < 128 } }
     }
 }
 

@@ -51,11 +51,14 @@ class ModelPanel(private val root: View, private val controller: ModelController
             state.isLoading -> context.getString(R.string.loading)
             file == null -> ""
             else -> context.getString(
-                R.string.model_summary, task(file.task), file.recipe.ifEmpty { context.getString(R.string.recipe_none) },
+                R.string.model_summary, task(file.task), recipe(file.recipe),
                 file.longest.toString(), millis(state.loadNanos),
             )
         }
     }
+
+    private fun recipe(name: String): String =
+        if (name.isEmpty() || name == "none") context.getString(R.string.recipe_none) else name
 
     private fun task(name: String): String = when (name) {
         "qa" -> context.getString(R.string.task_qa)

@@ -67,7 +67,7 @@ class TaskPanel<R>(
         isRendering = false
         val reading = state.reading
         run.setText(if (reading == null) words.run else R.string.cancel)
-        progress.visibility = if (reading == null) View.INVISIBLE else View.VISIBLE
+        progress.showIf(reading != null)
         progress.isIndeterminate = reading == null || reading.total < 2
         progress.max = reading?.total ?: 0
         progress.progress = reading?.done ?: 0
