@@ -3,8 +3,8 @@
     python scripts/check_apk.py out/demo.apk --json out/apk.json
 
 Its signature and badging, no permissions, libraries for both 64-bit kinds of processors, what is mapped stored at
-multiples of 16 KB, the models byte for byte those given with ``--model`` and such as TFLite 2.16.1 can load. Exits 1 at the
-first that does not hold. That TensorFlow Lite 2.16.1 itself is linked for pages of 4 KB is said, not refused.
+multiples of 16 KB, the models byte for byte those given with ``--model``, and such as TFLite 2.16.1 can load. Exits 1
+at the first that does not hold. That TensorFlow Lite 2.16.1 itself is linked for pages of 4 KB is said, not refused.
 """
 
 from __future__ import annotations
