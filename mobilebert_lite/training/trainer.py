@@ -38,9 +38,9 @@ class Trainer:
             self._slots = {name: self._variable(value) for name, value in zip(
                 SLOTS, (self.layout.join(tensors), *np.zeros((2, self.layout.size), np.float32)), strict=True)}
         # Pure functions of tensors, so that XLA may compile them whatever the strategy.
-        self._compute = tf.function(self._gradient, jit_compile=jit, reduce_retracing=False)
-        self._apply = tf.function(optimizer.update, jit_compile=jit)
-        self._step = tf.function(self._on_all_devices)
+        self._compute = tf.function(self._gradient, jit_compile=jit, autograph=False)
+        self._apply = tf.function(optimizer.update, jit_compile=jit, autograph=False)
+        self._step = tf.function(self._on_all_devices, autograph=False)
 
     @staticmethod
     def _variable(value: np.ndarray) -> tf.Variable:
