@@ -48,12 +48,13 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
     With ``resume`` from the state in the output folder (options as ``saved_options`` gives them). Raises a subclass of
     MblError; Interrupted where the training can be resumed.
     """
-    strategy = devices.prepare(options)
+    devices.check(options)
     folder = options.output / states.FOLDER
     chief = devices.is_chief()
     if not resume:
         _check_empty(options.output, chief)
     prepared = prepare(options, say)
+    strategy = devices.prepare(options)
     if chief and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": _hashes(options)}))
