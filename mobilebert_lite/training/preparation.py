@@ -13,7 +13,7 @@ from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets import read_examples
 from mobilebert_lite.errors import ConfigError, DataError
 from mobilebert_lite.files import read_lines
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.form import REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.masking import Masking, default_masking
 from mobilebert_lite.tasks import Task, find_task
 from mobilebert_lite.tokenization import Tokenizer

@@ -41,7 +41,7 @@ class Result:
 
 
 def train(options: Options, resume: bool = False, say: Callable[[str], None] = lambda message: None,
-          counting: Callable[[str], AbstractContextManager[Count]] = lambda message: nullcontext(lambda done, total: None)
+          counting: Callable[[str], AbstractContextManager[Count]] = lambda message: nullcontext(lambda *numbers: None)
           ) -> Result:
     """Train as ``options`` say, and write a checkpoint as transformers writes it, with metrics.json beside it.
 
@@ -73,7 +73,9 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
 def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[str], None]) -> Loop:
     """The loop for ``prepared``."""
     options, config = prepared.options, prepared.weights.config
-    assert options.seq_len is not None and options.epochs is not None and options.learning_rate is not None
+    assert options.seq_len is not None
+    assert options.epochs is not None
+    assert options.learning_rate is not None
     buckets = choose_buckets(prepared.rows, options.seq_len)
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
                       prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)
@@ -85,8 +87,9 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
     jit = steps >= _LONG if options.jit is None else options.jit
     say(f"{len(prepared.rows):,} rows, {steps:,} steps of {options.batch_size}, {prepared.weights.parameters:,} "
         f"parameters, lengths {', '.join(map(str, buckets))}, {dtype}{', XLA' if jit else ''}")
-    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype), batcher,
-                        schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit, devices.is_chief())
+    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype),
+                        batcher, schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit,
+                        devices.is_chief())
     evaluator = Evaluator(prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
                           prepared.masking, options.metric)
     return Loop(prepared.weights, settings, evaluator, folder, say)
