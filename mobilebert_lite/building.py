@@ -36,6 +36,9 @@ class Built:
     fused: Fused
     # None where the recipe is not for computing in float16.
     head_room: head_room.HeadRoom | None
+    # How many texts the ranges of channels are of (fused.channels), and how long they are.
+    channel_texts: int = 0
+    channel_length: int = 0
 
 
 def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, texts: Texts, masking: Masking,
@@ -49,10 +52,11 @@ def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, 
     without = (*without, *recipe.without)
     fused = fuse(weights, task.name, without, masking=masking).tabulated(recipe.integer)
     longest, some = _spread(texts)
+    balancing = texts[longest] if recipe.equalise else some
     if recipe.float16:
         fused = _calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], without, some)
     if recipe.equalise:
-        fused = _calibrated(fused, [equalise], without, texts[longest])
+        fused = _calibrated(fused, [equalise], without, balancing)
     fused = fuse_last(fused, without)
     narrow = recipe.word_table != "float32"
     tensors = quantise_rows(fused.tensors, recipe.word_table) if narrow else fused.tensors
@@ -65,7 +69,8 @@ def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, 
         content = quantise(content, recipe, texts, threads)
     if narrow:
         content = rewrite(content, dequantise_rows)
-    return Built(rewrite(content, lambda model: slim(model, slices=not recipe.float16)), fused, room)
+    return Built(rewrite(content, lambda model: slim(model, slices=not recipe.float16)), fused, room,
+                 len(balancing), lengths[0])
 
 
 def _spread(texts: Texts) -> tuple[str, Sequence[Features]]:

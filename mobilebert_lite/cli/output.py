@@ -40,6 +40,15 @@ def head_room(provenance: Mapping[str, Any]) -> str | None:
               "underflow")
 
 
+def channel_ranges(provenance: Mapping[str, Any]) -> str | None:
+    """What balancing did to the channels of each part, on average over the blocks; None where nothing was scaled."""
+    from mobilebert_lite.fusion.channel_ranges import imbalance
+
+    found = imbalance(provenance.get("channel_ranges"))
+    told = ", ".join(f"{part} {before:.1f} → {after:.1f}" for part, (before, after) in found.items())
+    return f"loudest to median channel, before and after balancing: {told}" if found else None
+
+
 @contextmanager
 def counted(message: str) -> Iterator[Callable[[int, int], None]]:
     """Progress over a known number of things, with the time left: a bar on a terminal, else a line now and then."""
