@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     except MblError as error:
         if debug:
             traceback.print_exc()
-        _fail(str(error), 1)
+        _fail(str(error), error.exit_code)
     except OSError as error:  # commands name the files they fail on; what is left is our own output
         _discard_output()
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)

@@ -208,10 +208,10 @@ def stop(command: list[str], number: int, output: Path, at: int) -> str:
     deadline = time.monotonic() + 300
     while saved_step(output) < at and time.monotonic() < deadline:
         assert process.poll() is None, "it ended before it could be stopped"
-        time.sleep(0.01)
+        time.sleep(0.1)
     process.send_signal(number)
     said = process.communicate(timeout=100)[1]
-    assert process.returncode == (-number if number == signal.SIGKILL else 1)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     return said
 
 
