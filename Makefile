@@ -94,7 +94,7 @@ bench-training-speed: install $(TORCH)/.installed ## Steps a second beside PyTor
 	$(BIN)/python benchmarks/suites/training_speed.py --torch $(TORCH)/bin/python --json out/training-speed.json
 
 $(TORCH)/.installed: benchmarks/suites/torch.txt
-	@echo "Installing PyTorch into $(TORCH) (with the CUDA libraries that it brings: some 3 GB)"
+	@echo "Installing PyTorch into $(TORCH) (with the CUDA libraries that it brings: some 3 GB to fetch, 6 GB installed)"
 	$(PYTHON) -m venv $(TORCH)
 	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
