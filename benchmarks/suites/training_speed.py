@@ -42,8 +42,7 @@ class Case:
     compiled: bool = True
 
 
-CASES = {"small": Case("small", 32, 32, 20), "small-128": Case("small", 32, 128, 5),
-         "uncased": Case("uncased", 8, 128, 1, compiled=False)}
+CASES = {"small": Case("small", 32, 32, 10), "uncased": Case("uncased", 8, 128, 1, compiled=False)}
 
 
 def prepare(case: Case, folder: Path) -> None:
@@ -170,7 +169,7 @@ def main() -> None:
     parser.add_argument("--torch", help="Python of an environment with torch and transformers")
     parser.add_argument("--only", nargs="+", choices=[*CASES], default=[*CASES])
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--jit", action="store_true", help=argparse.SUPPRESS)
