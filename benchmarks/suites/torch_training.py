@@ -48,7 +48,7 @@ def main() -> None:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         print(json.dumps({"seconds": time.perf_counter() - started, "losses": losses}), flush=True)
 
 
