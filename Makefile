@@ -45,7 +45,7 @@ test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's so
 CLIENTS := .venv-clients
 
 test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Load files in the libraries that apps use, in environments of their own.
-	$(BIN)/python -m pytest -m clients
+	$(BIN)/python -m pytest -m clients tests/clients
 
 # These libraries pin packages that cannot stand beside TensorFlow.
 $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
@@ -61,7 +61,7 @@ test-arm: install ## Run files on real ARM kernels, on emulated processors; down
 
 test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
 	scripts/install_chromium.sh
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser tests/browser
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
