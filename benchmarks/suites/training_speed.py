@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,8 @@ def prepare(case: Case, folder: Path) -> None:
     from mobilebert_lite.converters import huggingface
     from mobilebert_lite.training.initial import initial
 
-    config = PRESETS[case.preset]
+    # Without dropout, so that the losses can be compared.
+    config = replace(PRESETS[case.preset], hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     weights = initial(config, {"classifier": 2}, seed=0)
     huggingface.save(weights, folder / "checkpoint")
     rng = np.random.default_rng(0)
