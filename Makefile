@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or arm or clients or fuzz or browser
+MARKED := slow or gpu or device or arm or clients or fuzz or browser
 
 test: install ## Run the fast tests.
 	$(BIN)/python -m pytest -m "not ($(MARKED))"
@@ -41,6 +41,10 @@ test-fuzz: install ## Give every command 2,000 damaged files.
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
+
+test-device: install ## Benchmark over the real adb and its daemon (as root); installs adb where it is missing.
+	scripts/prepare_adbd.sh build/adbd
+	$(BIN)/python -m pytest -m device
 
 CLIENTS := .venv-clients
 
@@ -99,6 +103,11 @@ $(TORCH)/.installed: benchmarks/suites/torch.txt
 	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+bench-harness: install ## Hold mbl bench against a plain timing loop, on the bundled checkpoint (a minute).
+	mkdir -p out
+	$(BIN)/mbl convert --task qa --output out/harness.tflite
+	$(BIN)/python benchmarks/suites/harness.py out/harness.tflite --check --json out/harness.json
+
 tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
 	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
@@ -121,4 +130,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-train bench-training-speed tokenizer-cases train-demo lint typecheck wheel clean test-fuzz
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness bench-train bench-training-speed tokenizer-cases train-demo lint typecheck wheel clean test-fuzz

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Answer a question or classify a text with a .tflite.",
     "eval": "Score a .tflite on labelled examples.",
     "inspect": "Show what is inside a .tflite.",
+    "devices": "List attached phones.",
     "bench": "Measure latency and memory of .tflite files.",
 }
 
