@@ -116,6 +116,22 @@ bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs
 	$(BIN)/python benchmarks/suites/kotlin_text.py --json out/kotlin.json \
 	  --classpath "android_demo/core/target/classes:android_demo/core/target/test-classes:$$(cat android_demo/core/target/classpath)"
 
+# For instance TRAINING="--only sst2".
+TRAINING ?=
+bench-train: install ## Train small networks from scratch, fine-tune trained ones, convert them (about an hour; needs the data).
+	$(BIN)/python benchmarks/suites/training.py --check --json out/training.json --plot out/training.svg $(TRAINING)
+
+TORCH := .venv-torch
+
+bench-training-speed: install $(TORCH)/.installed ## Steps a second beside PyTorch, in an environment of its own.
+	$(BIN)/python benchmarks/suites/training_speed.py --torch $(TORCH)/bin/python --json out/training-speed.json
+
+$(TORCH)/.installed: benchmarks/suites/torch.txt
+	@echo "Installing PyTorch into $(TORCH) (with the CUDA libraries that it brings: some 3 GB to fetch, 6 GB installed)"
+	$(PYTHON) -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 bench-harness: install ## Hold mbl bench against a plain timing loop, on the bundled checkpoint (a minute).
 	mkdir -p out
 	$(BIN)/mbl convert --task qa --output out/harness.tflite
@@ -140,7 +156,7 @@ typecheck: install ## Check types. The two folders outside the package are linke
 wheel: install ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation
 
-clean: ## Remove what was built; .venv and .venv-clients stay.
+clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-speed

@@ -18,6 +18,7 @@ from mobilebert_lite.errors import MblError, printable
 # Command -> one-line help, so that `mbl --help` imports none of them.
 COMMANDS = {
     "convert": "Make a verified .tflite from a checkpoint.",
+    "train": "Train a network, or fine-tune a checkpoint.",
     "export": "Write a checkpoint in the format of another ecosystem.",
     "run": "Answer a question or classify a text with a .tflite.",
     "eval": "Score a .tflite on labelled examples.",
@@ -77,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     except MblError as error:
         if debug:
             traceback.print_exc()
-        _fail(str(error), 1)
+        _fail(str(error), error.exit_code)
     except OSError as error:  # commands name the files they fail on; what is left is our own output
         _discard_output()
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
