@@ -48,7 +48,8 @@ class EndToEndTest {
         println("$name: ${cases.size} texts, ${differences.count { it == null }} differ, $ties ties; " +
             "probabilities differ by ${differences.maxOf { it ?: 0.0 }} at most")
         expectNone(cases.filterIndexed { i, _ -> differences[i] == null }.map { it.toString().take(300) }, cases.size)
-        assertTrue("${differences.max()}", differences.maxOf { it!! } < same)
+        val largest = differences.filterNotNull().max()
+        assertTrue("$largest", largest < same)
         assertTrue(cases.size >= 100)
     }
 
@@ -79,7 +80,7 @@ class EndToEndTest {
         const val FLOAT = 1e-3
 
         // They also round int8 otherwise: `mbl run` is LiteRT 2.3, the desktop's build TFLite 2.18.
-        const val INT8 = 0.15
+        const val INT8 = 0.2
 
         /** The library of the classes under org.tensorflow.lite, which Android would find in the package. */
         fun loadDesktopLibrary() {
