@@ -1,7 +1,9 @@
-"""Examples from files: SQuAD JSON, JSON lines, BIO files, and tables with a header (the form of GLUE)."""
+"""Examples from files: SQuAD JSON, JSON lines, BIO files, and tables with a header (GLUE's, or CSV)."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,8 +41,8 @@ def read_examples(path: str | Path, task_name: str) -> list[Example]:
     """The examples in ``path`` for a task, in the order of the file.
 
     What the file is follows from its content: ``{"data": …}`` is SQuAD (1.1 or 2.0), other lines that begin with
-    ``{`` are JSON lines, ``[`` begins a JSON list of such objects; anything else is a tab-separated table with a
-    header or, for token classification, a BIO file: a word and its label on each line, an empty line after each text.
+    ``{`` are JSON lines, ``[`` begins a JSON list of such objects; anything else is a table with a header, separated
+    by tabs or (where the header has none) by commas, or, for token classification, a BIO file: a word and its label on each line, an empty line after each text.
     Raises DataError naming the file and the line (for SQuAD: the path inside) for what cannot be read, and for a file
     without examples.
     """
@@ -221,17 +223,15 @@ def _text(raw: Mapping[str, Any], where: str, default_id: str) -> TextExample:
 # Tables
 
 def _table(text: str, where: str, kind: type) -> Iterator[Example]:
-    lines = text.split("\n")
-    header = lines[0].removesuffix("\r").split("\t")
+    rows = _cells(text, where)
+    _, header = next(rows)
     if kind is QuestionExample:
         names = {name: name for name in ("question", "context", "answer", "id")}
         _check_columns(header, ("question", "context"), where)
     else:
         names = choice_columns(header, where) if kind is ChoiceExample else _text_names(header, where)
-    for number, line in enumerate(lines[1:], 2):
-        # GLUE's tables quote nothing: a quotation mark is part of the text.
-        cells = line.removesuffix("\r").split("\t")
-        if cells == [""]:
+    for number, cells in rows:
+        if cells in ([], [""]):
             continue
         place = f"{where}, line {number}"
         if len(cells) != len(header):
@@ -239,6 +239,22 @@ def _table(text: str, where: str, kind: type) -> Iterator[Example]:
         row = dict(zip(header, cells, strict=True))
         yield _READERS[kind]({ours: row[theirs] for ours, theirs in names.items() if row.get(theirs, "") != ""}, place,
                              str(number))
+
+
+def _cells(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of a table: with tabs as GLUE's, where nothing is quoted, or with commas as RFC 4180."""
+    first = text.split("\n", 1)[0]
+    if "\t" in first or "," not in first:
+        for number, line in enumerate(text.split("\n"), 1):
+            yield number, line.removesuffix("\r").split("\t")
+        return
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for cells in reader:
+            yield reader.line_num, cells
+    except csv.Error as error:
+        raise DataError(f"{where}, line {reader.line_num}: {error}; quote cells that hold commas, quotation marks or "
+                        "line breaks") from None
 
 
 def _text_names(header: list[str], where: str) -> dict[str, str]:
@@ -249,14 +265,14 @@ def _text_names(header: list[str], where: str) -> dict[str, str]:
             label = next((name for name in _LABEL_COLUMNS if name in header), None)
             return names if label is None else {**names, "label": label}
     raise DataError(f"{where}, line 1: no column 'text' or 'sentence' among {shorten(header)}; "
-                    "the first line must name the columns, separated by tabs")
+                    "the first line must name the columns, separated by tabs or commas")
 
 
 def _check_columns(header: list[str], needed: tuple[str, ...], where: str) -> None:
     missing = [name for name in needed if name not in header]
     if missing:
         raise DataError(f"{where}, line 1: no column {', '.join(missing)} among {shorten(header)}; "
-                        "the first line must name the columns, separated by tabs")
+                        "the first line must name the columns, separated by tabs or commas")
 
 
 # Kind of example -> what reads one from an object (or the cells of a row), its place and the id it has otherwise.

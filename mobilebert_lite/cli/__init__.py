@@ -18,6 +18,7 @@ from mobilebert_lite.errors import MblError
 # Command -> one-line help, so that `mbl --help` imports none of them.
 COMMANDS = {
     "convert": "Make a verified .tflite from a checkpoint.",
+    "train": "Train a network, or fine-tune a checkpoint.",
     "export": "Write a checkpoint in the format of another ecosystem.",
     "run": "Answer a question or classify a text with a .tflite.",
     "eval": "Score a .tflite on labelled examples.",

@@ -28,6 +28,7 @@ def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query: tf.Ten
     key = split(tap(f"{scope}.key", key))
     value = split(tap(f"{scope}.value", value))
     probabilities = tf.nn.softmax(apply_mask(tf.matmul(query, key, transpose_b=True), mask))
+    probabilities = tap(f"{scope}.probabilities", probabilities)
     context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])
     context = tf.reshape(context, [-1, context.shape[1], config.block_size])
     return dense(tensors, f"{scope}.output", context)

@@ -48,7 +48,8 @@ def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, 
     if not config.use_bottleneck:
         return inner
     inner = tap(f"{scope}.output.inner", inner)
-    return residual(tensors, f"{scope}.output.norm", dense(tensors, f"{scope}.output", inner), x, config)
+    branch = tap(f"{scope}.output.branch", dense(tensors, f"{scope}.output", inner))
+    return residual(tensors, f"{scope}.output.norm", branch, x, config)
 
 
 def residual(tensors: Tensors, scope: str, branch: tf.Tensor, stream: tf.Tensor,

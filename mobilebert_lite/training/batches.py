@@ -1,0 +1,142 @@
+"""Rows of tokens into padded batches, in an order that follows from a seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mobilebert_lite import lengths
+
+# Lengths that batches are padded to; each costs a trace (and, with XLA, a compilation) of the step.
+BUCKETS = 5
+# Batches that are formed together from texts of similar length: enough to save padding, few enough to stay random.
+_POOL = 50
+# Of a token without a label of its own.
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One sequence, without padding, and what the network should make of it."""
+
+    # int32 [tokens].
+    ids: np.ndarray
+    segment_ids: np.ndarray
+    # int32 [tokens] for token classification (-1: no label), int32 [2] (first and last token) for questions, else
+    # int32 [] or float32 [classes].
+    labels: np.ndarray
+    # Whether ``labels`` are those of the tokens.
+    per_token: bool = False
+
+
+# int32, float32; see objective.Batch.
+Arrays = Mapping[str, np.ndarray]
+# Number of an epoch -> its rows.
+Epochs = Callable[[int], Sequence[Row]]
+
+
+def choose_buckets(rows: Sequence[Row], longest: int, count: int = BUCKETS) -> tuple[int, ...]:
+    """At most ``count`` lengths, rising, that cost least on ``rows``; the last is ``longest`` or what suffices.
+
+    Each leaves room for one [PAD] where there is room: the trigram reads the neighbour of the last token, which must
+    be what it is at the fixed length of a file.
+    """
+    used = [min(longest, len(row.ids) + 1) for row in rows]
+    needed = min(longest, -(-max(used) // lengths.STEP) * lengths.STEP)
+    return lengths.choose(used, count, needed)[::-1]
+
+
+def epoch_batches(rows: Sequence[Row], size: int, buckets: Sequence[int], seed: Sequence[int]
+                  ) -> list[tuple[np.ndarray, int]]:
+    """(places in ``rows``, length) of every batch of one epoch, shuffled; only the last one formed may be smaller."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(rows))
+    used = np.array([len(row.ids) for row in rows])
+    batches = []
+    for first in range(0, len(order), size * _POOL):
+        pool = order[first:first + size * _POOL]
+        pool = pool[np.argsort(used[pool], kind="stable")]
+        for start in range(0, len(pool), size):
+            chosen = pool[start:start + size]
+            batches.append((chosen, bucket_for(int(used[chosen].max()), buckets)))
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def bucket_for(used: int, buckets: Sequence[int]) -> int:
+    """The shortest of ``buckets`` with room for ``used`` tokens and a [PAD], the longest otherwise."""
+    return next((bucket for bucket in buckets if used < bucket), buckets[-1])
+
+
+def pad(rows: Sequence[Row], length: int, size: int, pad_id: int) -> dict[str, np.ndarray]:
+    """ids, mask, segment_ids int32 [size, length], labels, and the weight of every label.
+
+    Rows beyond ``rows`` are empty and weigh nothing, so that every batch has the same shape.
+    """
+    arrays = {"ids": np.full((size, length), pad_id, np.int32), "mask": np.zeros((size, length), np.int32),
+              "segment_ids": np.zeros((size, length), np.int32)}
+    per_token = rows[0].per_token
+    labels = rows[0].labels
+    arrays["labels"] = np.full((size, length) if per_token else (size, *labels.shape), UNLABELLED, labels.dtype)
+    arrays["weight"] = np.zeros((size, length) if per_token else size, np.float32)
+    for i, row in enumerate(rows):
+        used = len(row.ids)
+        arrays["ids"][i, :used], arrays["mask"][i, :used] = row.ids, 1
+        arrays["segment_ids"][i, :used] = row.segment_ids
+        if per_token:
+            arrays["labels"][i, :used] = row.labels
+            arrays["weight"][i, :used] = row.labels != UNLABELLED
+        else:
+            arrays["labels"][i], arrays["weight"][i] = row.labels, 1
+    return arrays
+
+
+@dataclass(frozen=True)
+class Batcher:
+    """All batches of a training, in their order; the same arguments give the same batches."""
+
+    # Rows in a batch, over all devices together.
+    size: int
+    # Lengths in rising order.
+    buckets: Sequence[int]
+    pad_id: int
+    seed: int
+    # Share of the words of the (last) text that are hidden behind [UNK], so that new words are not new to the network.
+    unknown: float = 0.0
+    unk_id: int = 1
+    # Ids from here on may be hidden; those before are special tokens.
+    first_word: int = 5
+    # Share of the batches that begin at a random position instead of the first, and the number of positions: from
+    # scratch, positions that no text reaches would stay untrained.
+    shift: float = 0.0
+    positions: int = 0
+
+    def stream(self, epochs: Epochs, start: int = 0) -> Iterator[Arrays]:
+        """Batches without end, from number ``start`` on."""
+        number, epoch = 0, 0
+        while True:
+            rows = epochs(epoch)
+            batches = epoch_batches(rows, self.size, self.buckets, [self.seed, epoch])
+            for chosen, length in batches[max(0, start - number):]:
+                step = max(start, number)
+                yield self._batch([rows[i] for i in chosen], length, step)
+                start = step + 1
+            number, epoch = number + len(batches), epoch + 1
+
+    def per_epoch(self, epochs: Epochs) -> int:
+        """Batches in the first epoch."""
+        return -(-len(epochs(0)) // self.size)
+
+    def _batch(self, rows: Sequence[Row], length: int, step: int) -> Arrays:
+        rng = np.random.default_rng([self.seed, step, 1])
+        arrays = pad(rows, length, self.size, self.pad_id)
+        if self.unknown:
+            text = arrays["segment_ids"] == arrays["segment_ids"].max(axis=1, keepdims=True)
+            hidden = text & (arrays["ids"] >= self.first_word) & (rng.random(text.shape) < self.unknown)
+            arrays["ids"] = np.where(hidden, self.unk_id, arrays["ids"]).astype(np.int32)
+        shifted = self.shift and rng.random() < self.shift
+        room = self.positions - length
+        arrays["shift"] = np.int32(rng.integers(room) if shifted and room > 0 else 0)
+        arrays["seed"] = np.array([self.seed, step], np.int32)
+        return arrays

@@ -1,0 +1,78 @@
+"""Which devices train together: ``tf.distribute`` does the work."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.training.options import Options
+
+KINDS = ("auto", "none", "mirrored", "workers")
+
+
+def prepare(options: Options) -> tf.distribute.Strategy:
+    """Set threads and reproducibility, and choose the strategy. To be called before anything is computed.
+
+    ``auto``: all workers that the environment variable TF_CONFIG names, else all GPUs of this machine, else one
+    device. Raises DataError for devices that are not there, or a batch that they cannot share.
+    """
+    if options.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    tf.config.experimental.enable_op_determinism()
+    strategy = _strategy(options.devices)
+    count = strategy.num_replicas_in_sync
+    if options.batch_size % count:
+        raise DataError(f"batch_size is {options.batch_size}, which {count} devices cannot share; "
+                        f"give a multiple of {count}")
+    return strategy
+
+
+def _strategy(kind: str) -> tf.distribute.Strategy:
+    if kind not in KINDS:
+        raise DataError(f"devices is {kind!r}; known are {', '.join(KINDS)}")
+    cluster = _config().get("cluster", {})
+    workers = len(cluster.get("worker", [])) + len(cluster.get("chief", []))
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if kind == "workers" and workers < 1:
+        raise DataError("devices is 'workers', but the environment variable TF_CONFIG names none; see docs/training.md")
+    if kind == "workers" or (kind == "auto" and workers > 1):
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if kind == "mirrored" or (kind == "auto" and gpus > 1):
+        return tf.distribute.MirroredStrategy(None if gpus else [
+            device.name.removeprefix("/device:") for device in tf.config.list_logical_devices("CPU")])
+    return tf.distribute.get_strategy()
+
+
+def is_chief() -> bool:
+    """Whether this process writes the files: the chief, else the first worker, or the only process."""
+    config = _config()
+    task = config.get("task", {})
+    first = "chief" if "chief" in config.get("cluster", {}) else "worker"
+    return task.get("type", first) == first and int(task.get("index", 0)) == 0
+
+
+def _config() -> dict[str, Any]:
+    try:
+        found = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    except ValueError as error:
+        raise DataError(f"the environment variable TF_CONFIG is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise DataError("the environment variable TF_CONFIG holds no JSON object")
+    return found
+
+
+def precision(asked: str) -> str:
+    """The number format of the network. ``auto``: bfloat16 on GPUs that multiply it, float32 elsewhere.
+
+    Not float16: the hidden values of published MobileBERTs leave its range.
+    """
+    if asked != "auto":
+        return asked
+    gpus = tf.config.list_physical_devices("GPU")
+    capable = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))[0] >= 8 for gpu in gpus]
+    return "bfloat16" if capable and all(capable) else "float32"

@@ -1,0 +1,116 @@
+"""What is minimised: a function of the network's outputs and the targets of a batch.
+
+The network is the converter's own, called with a tap that sees and may replace activations: dropout here, fake
+quantisation or the outputs of a teacher elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.graph.encoder import encode
+from mobilebert_lite.graph.ops import Tap, Tensors, untapped
+from mobilebert_lite.graph.signatures import draw_head
+from mobilebert_lite.masking import Masking
+
+# ids, mask, segment_ids int32 [B, S]; labels and weight as the task has them (rows.py); seed int32 [2]: of this
+# step's random choices; shift int32 []: the position at which the texts begin.
+Batch = Mapping[str, tf.Tensor]
+Outputs = Mapping[str, tf.Tensor]
+# (outputs, batch) -> the loss of each labelled element, of the shape of ``batch["weight"]``.
+Loss = Callable[[Outputs, Batch], tf.Tensor]
+# (tensors, batch) -> the sum of the losses times their weights, float32 [].
+Objective = Callable[[Tensors, Batch], tf.Tensor]
+# Added to logits of padding, which must not be chosen as an answer's end.
+_NEVER = -1e4
+
+
+def forward(tensors: Tensors, config: MobileBertConfig, task: str, batch: Batch, masking: Masking | None = None,
+            tap: Tap = untapped) -> Outputs:
+    """The outputs of ``task``, logits for classes. *Shape:* see ``tasks``."""
+    if "shift" in batch:
+        position = tf.roll(tensors["embeddings.position"], -batch["shift"], axis=0)
+        tensors = {**tensors, "embeddings.position": position}
+    hidden = encode(tensors, config, batch["ids"], batch["mask"], batch["segment_ids"], masking, tap=tap)
+    return draw_head(task, tensors, config, hidden, Form(logits=True))
+
+
+@dataclass(frozen=True)
+class TaskObjective:
+    """The loss of a task on its labels."""
+
+    config: MobileBertConfig
+    task: str
+    loss: Loss
+    masking: Masking | None = None
+    # Numbers format of the network; the weights themselves and the loss are float32.
+    dtype: str = "float32"
+
+    def __call__(self, tensors: Tensors, batch: Batch) -> tf.Tensor:
+        """See ``Objective``."""
+        narrow = {name: tf.cast(tensor, self.dtype) for name, tensor in tensors.items()}
+        outputs = forward(narrow, self.config, self.task, batch, self.masking, dropout(self.config, batch["seed"]))
+        outputs = {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
+        return tf.reduce_sum(self.loss(outputs, batch) * batch["weight"])
+
+
+def find_loss(task: str, problem: str = SINGLE_LABEL, smoothing: float = 0.0) -> Loss:
+    """The loss of ``task``; ``smoothing`` is the share of each label that goes to all classes alike."""
+    if task == "qa":
+        return spans
+    if problem == MULTI_LABEL:
+        return several
+    if problem == REGRESSION:
+        return squares
+    return lambda outputs, batch: classes(outputs["logits"], batch["labels"], smoothing)
+
+
+def classes(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Cross-entropy. *Shape:* float (…, classes), int32 (…) → float (…)"""
+    right = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
+    if not smoothing:
+        return right
+    return (1 - smoothing) * right - smoothing * tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+
+
+def several(outputs: Outputs, batch: Batch) -> tf.Tensor:
+    """Mean binary cross-entropy over the classes. *Shape:* labels float (batch, classes) → (batch)"""
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(batch["labels"], outputs["logits"]), axis=-1)
+
+
+def squares(outputs: Outputs, batch: Batch) -> tf.Tensor:
+    """Mean squared error. *Shape:* labels float (batch, numbers) → (batch)"""
+    return tf.reduce_mean(tf.square(batch["labels"] - outputs["logits"]), axis=-1)
+
+
+def spans(outputs: Outputs, batch: Batch) -> tf.Tensor:
+    """Mean cross-entropy of the first and the last token. *Shape:* labels int32 (batch, 2) → (batch)"""
+    padding = (1.0 - tf.cast(batch["mask"], tf.float32)) * _NEVER
+    return 0.5 * (classes(outputs["start_logits"] + padding, batch["labels"][:, 0])
+                  + classes(outputs["end_logits"] + padding, batch["labels"][:, 1]))
+
+
+def dropout(config: MobileBertConfig, seed: tf.Tensor) -> Tap:
+    """Dropout where transformers' MobileBERT has it: embeddings and block outputs, and attention probabilities.
+
+    Every place draws numbers of its own from ``seed``, so a step can be repeated exactly.
+    """
+    places: list[str] = []
+
+    def tap(name: str, x: tf.Tensor) -> tf.Tensor:
+        share = 0.0
+        if name.endswith(".probabilities"):
+            share = config.attention_probs_dropout_prob
+        elif name.endswith(".output.branch") or name == "layers.0.stream":
+            share = config.hidden_dropout_prob
+        if not share:
+            return x
+        places.append(name)
+        return tf.nn.experimental.stateless_dropout(x, share, seed + tf.constant([0, len(places)]))
+
+    return tap

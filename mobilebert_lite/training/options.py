@@ -1,0 +1,118 @@
+"""What a training is asked for, and what is taken where nothing is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.form import SINGLE_LABEL
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Options:
+    """One training. None: by ``resolved``, from the task and from where the weights come."""
+
+    task: str | None
+    data: Path
+    # A folder that is not there yet.
+    output: Path
+    # Labelled examples to score on; None: some of ``data`` are held out.
+    eval: Path | None = None
+    # Checkpoint (folder, hub id) to go on from, or a preset's name; None: from scratch.
+    weights: str | None = None
+    # Configuration of a network from scratch.
+    config: Path | None = None
+    vocabulary: Path | None = None
+    # Names of the classes, one a line; None: those of the checkpoint, or those that occur.
+    labels: Path | None = None
+    problem: str = SINGLE_LABEL
+    # Words of a vocabulary that is made from the data, and whether it keeps capitals and accents.
+    vocab_size: int = 8000
+    cased: bool = False
+    # Longest sequence in tokens.
+    seq_len: int | None = None
+    epochs: float | None = None
+    # Rows in a step, over all devices together.
+    batch_size: int = 32
+    # Greatest learning rate.
+    learning_rate: float | None = None
+    # Share of the steps in which it rises.
+    warmup: float = 0.06
+    # Of kernels.
+    weight_decay: float = 0.05
+    # Largest norm of the whole gradient; 0: no limit.
+    clip: float = 1.0
+    # In place of the configuration's hidden_dropout_prob.
+    dropout: float | None = None
+    # Share of the words hidden behind [UNK].
+    unknown: float = 0.0
+    # Share of each label that goes to all classes alike.
+    smoothing: float = 0.0
+    # Share of the batches that begin at a random position.
+    shift: float = 0.0
+    # From scratch: numbers of layers to train with first, in equal shares of the steps.
+    stack: tuple[int, ...] = ()
+    seed: int = 0
+    precision: str = "auto"
+    # Compile the step with XLA; None: where the training is long enough to earn it back.
+    jit: bool | None = None
+    threads: int | None = None
+    # Steps between saved states, and between evaluations; None: twenty and ten a training.
+    save_every: int | None = None
+    eval_every: int | None = None
+    # Evaluations in a row without a better score after which training stops.
+    patience: int = 4
+    # The score to judge by; None: the task's own.
+    metric: str | None = None
+    # Findings about the data end the training before it starts.
+    strict: bool = False
+    # auto, none, mirrored or workers.
+    devices: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("epochs", 0, None), ("batch_size", 1, None), ("learning_rate", 0, None),
+                                  ("warmup", 0, 1), ("weight_decay", 0, None), ("clip", 0, None), ("dropout", 0, 0.99),
+                                  ("unknown", 0, 0.99), ("smoothing", 0, 0.99), ("shift", 0, 1), ("vocab_size", 100, None),
+                                  ("seq_len", 8, None), ("patience", 1, None)):
+            value = getattr(self, name)
+            if value is not None and (value < least or (most is not None and value > most)):
+                raise DataError(f"{name} is {value}; it must be at least {least}"
+                                + ("" if most is None else f" and at most {most}"))
+        if self.precision not in PRECISIONS:
+            raise DataError(f"precision is {self.precision!r}; known are {', '.join(PRECISIONS)}")
+
+    def resolved(self, task: str, scratch: bool) -> Options:
+        """With the defaults of the task, for a network from scratch or a checkpoint."""
+        defaults = _SCRATCH[task] if scratch else _FINE_TUNED[task]
+        taken = {name: value for name, value in defaults.items() if getattr(self, name) is None}
+        return replace(self, task=task, **taken)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; ``from_json`` reads them back."""
+        return {name: str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
+                for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Options:
+        """What ``to_json`` made."""
+        known = {field.name: raw[field.name] for field in fields(cls) if field.name in raw}
+        for name in ("data", "output", "eval", "config", "vocabulary", "labels"):
+            known[name] = None if known.get(name) is None else Path(known[name])
+        return cls(**{**known, "stack": tuple(known.get("stack", ()))})
+
+
+_SCRATCH: dict[str, dict[str, Any]] = {
+    "classification": {"epochs": 8.0, "learning_rate": 1e-3, "seq_len": 128},
+    "token-classification": {"epochs": 15.0, "learning_rate": 1.5e-3, "seq_len": 128},
+    "qa": {"epochs": 5.0, "learning_rate": 1.5e-3, "seq_len": 384},
+}
+_FINE_TUNED: dict[str, dict[str, Any]] = {
+    "classification": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 128},
+    "token-classification": {"epochs": 5.0, "learning_rate": 1e-4, "seq_len": 128},
+    "qa": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 384},
+}

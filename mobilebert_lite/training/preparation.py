@@ -1,0 +1,192 @@
+"""From what is asked for to what a training consists of: examples, vocabulary, weights, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.config import PRESETS, MobileBertConfig, from_huggingface, from_tensorflow1, read_json
+from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
+from mobilebert_lite.datasets import read_examples
+from mobilebert_lite.errors import ConfigError, DataError
+from mobilebert_lite.files import read_lines
+from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.masking import Masking, default_masking
+from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.training.batches import Row
+from mobilebert_lite.training.checks import Finding, check
+from mobilebert_lite.training.initial import initial, with_head
+from mobilebert_lite.training.options import Options
+from mobilebert_lite.training.rows import TRAINABLE, RowMaker, find_labels
+from mobilebert_lite.training.vocabulary import build_vocabulary, texts_of
+from mobilebert_lite.weights import Weights
+
+SMALL = "small"
+# Held out where no examples to score on are given: this share, and no more than so many.
+HELD_OUT, MOST_HELD_OUT = 0.1, 1000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a training consists of."""
+
+    # Every option resolved.
+    options: Options
+    task: Task
+    weights: Weights
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    masking: Masking
+    rows: Sequence[Row]
+    train: Sequence[Any]
+    dev: Sequence[Any]
+    findings: Sequence[Finding]
+
+
+def prepare(options: Options, progress: Callable[[str], None] = lambda message: None) -> Prepared:
+    """Read and check everything. Raises a subclass of MblError; with ``options.strict`` also for findings."""
+    checkpoint = _checkpoint(options)
+    name = _task(options, checkpoint)
+    options = options.resolved(name, scratch=checkpoint is None)
+    progress("reading the data")
+    train = read_examples(options.data, name)
+    if options.eval is None:
+        train, dev = hold_out(train, options.seed)
+        progress(f"{len(dev)} examples are held out to score on; give others with --eval")
+    else:
+        dev = read_examples(options.eval, name)
+    task = find_task(name, Form(options.problem))
+    labels = choose_labels(options, checkpoint, name, train)
+    weights, tokenizer = (_from_scratch(options, name, train, labels, progress) if checkpoint is None
+                          else _adapted(options, checkpoint, name, labels))
+    config = weights.config
+    if options.seq_len is not None and options.seq_len > config.max_position_embeddings:
+        if options.seq_len not in (128, 384):
+            raise DataError(f"seq_len is {options.seq_len}, but the network has positions for "
+                            f"{config.max_position_embeddings} tokens")
+        options = replace(options, seq_len=config.max_position_embeddings)
+    assert options.seq_len is not None
+    rows = RowMaker(task, tokenizer, options.seq_len, labels).rows(train)
+    findings = check({"data": train, "eval": dev}, rows, options.seq_len, name)
+    for finding in findings:
+        progress(f"data: {finding.message}")
+    if findings and options.strict:
+        raise DataError(f"{len(findings)} findings about the data, and --strict: {findings[0].message}"
+                        + (", …" if len(findings) > 1 else ""))
+    return Prepared(options, task, weights, tokenizer, labels, default_masking("huggingface"), rows, train, dev,
+                    findings)
+
+
+def hold_out(examples: Sequence[Any], seed: int) -> tuple[list[Any], list[Any]]:
+    """Training and held-out examples, in the order of the file. Raises DataError where there are too few."""
+    count = min(MOST_HELD_OUT, int(HELD_OUT * len(examples)))
+    if count < 1:
+        raise DataError(f"{len(examples)} examples are too few to hold some out; give others to score on with --eval")
+    out = set(np.random.default_rng([seed, 2]).permutation(len(examples))[:count].tolist())
+    return ([example for i, example in enumerate(examples) if i not in out],
+            [example for i, example in enumerate(examples) if i in out])
+
+
+def choose_labels(options: Options, checkpoint: Checkpoint | None, task: str, train: Sequence[Any]) -> tuple[str, ...]:
+    """The classes: those asked for, else the checkpoint's where they serve, else those that occur.
+
+    Raises DataError for fewer than two.
+    """
+    if task == "qa" or options.problem == REGRESSION:
+        return ()
+    found = find_labels(task, train, options.problem)
+    labels = read_lines(options.labels) if options.labels else found
+    if options.labels is None and checkpoint and checkpoint.labels:
+        numbers = {str(i) for i in range(len(checkpoint.labels))}
+        if set(found) <= set(checkpoint.labels) or set(found) <= numbers:
+            labels = checkpoint.labels
+    if len(labels) < 2:
+        raise DataError(f"{options.data} has {len(found)} labels ({', '.join(found) or 'none'}); "
+                        "at least two classes are needed")
+    return labels
+
+
+def _task(options: Options, checkpoint: Checkpoint | None) -> str:
+    said = options.task or (checkpoint.weights.config.task if checkpoint else "")
+    if not said:
+        raise DataError(f"no task is given; those that can be trained are {', '.join(TRAINABLE)}")
+    name = find_task(said).name
+    if name not in TRAINABLE:
+        raise DataError(f"task {name} cannot be trained; those that can are {', '.join(TRAINABLE)}")
+    if options.problem != SINGLE_LABEL and name != "classification":
+        raise DataError(f"problem {options.problem} is for classification, not for {name}")
+    return name
+
+
+def _checkpoint(options: Options) -> Checkpoint | None:
+    if options.weights is None or options.weights in PRESETS:
+        return None
+    if options.config is not None:
+        raise DataError("a configuration is for networks from scratch; a checkpoint has its own")
+    if options.stack:
+        raise DataError("stacking is for networks from scratch; a checkpoint has its layers")
+    return load_checkpoint(options.weights, vocabulary=options.vocabulary)
+
+
+def _outputs(task: str, labels: Sequence[str], problem: str, train: Sequence[Any]) -> int:
+    if task == "qa":
+        return 2
+    return len(train[0].label.split(",")) if problem == REGRESSION and train[0].label else len(labels) or 1
+
+
+def _head(task: str) -> str:
+    return "qa" if task == "qa" else "classifier"
+
+
+def _labelled(config: MobileBertConfig, options: Options, task: str, labels: tuple[str, ...]) -> MobileBertConfig:
+    problem = options.problem if task == "classification" else ""
+    return replace(config, labels=labels, problem_type=problem, task=task)
+
+
+def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[str, ...]
+             ) -> tuple[Weights, Tokenizer]:
+    weights = checkpoint.weights
+    same = not checkpoint.labels or checkpoint.labels == labels
+    outputs = len(labels) or (2 if task == "qa" else weights.tensors["classifier.kernel"].shape[1]
+                              if "classifier" in weights.heads else 1)
+    weights = with_head(weights, _head(task), outputs, options.seed, fresh=not same, pooler=task == "classification")
+    config = _labelled(weights.config, options, task, labels)
+    if options.dropout is not None:
+        config = replace(config, hidden_dropout_prob=options.dropout)
+    return replace(weights, config=config), checkpoint.tokenizer
+
+
+def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tuple[str, ...],
+                  progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
+    config = read_config(options)
+    if options.vocabulary:
+        tokenizer = Tokenizer.from_file(options.vocabulary, lower_case=not options.cased)
+    else:
+        words = build_vocabulary(texts_of(train), options.vocab_size, not options.cased)
+        progress(f"a vocabulary of {len(words):,} words is made from the data")
+        tokenizer = Tokenizer(words, lower_case=not options.cased)
+    pooler = config.classifier_activation and task == "classification"
+    config = replace(_labelled(config, options, task, labels), vocab_size=len(tokenizer.vocabulary),
+                     pad_token_id=tokenizer.pad_id, classifier_activation=pooler)
+    if options.dropout is not None:
+        config = replace(config, hidden_dropout_prob=options.dropout)
+    wrong = [layers for layers in options.stack if not 0 < layers < config.num_hidden_layers]
+    if wrong or list(options.stack) != sorted(set(options.stack)):
+        raise DataError(f"stack is {list(options.stack)}; it must rise, and stay below the "
+                        f"{config.num_hidden_layers} layers of the network")
+    outputs = _outputs(task, labels, options.problem, train)
+    return initial(config, {_head(task): outputs}, options.seed, pooler), tokenizer
+
+
+def read_config(options: Options) -> MobileBertConfig:
+    """The configuration of a network from scratch: a file's (of transformers or TF1), or a preset's."""
+    if options.config is None:
+        return PRESETS[options.weights or SMALL]
+    raw = read_json(options.config)
+    if options.weights:
+        raise ConfigError(f"--weights {options.weights} and --config: a network from scratch takes one of them")
+    return from_tensorflow1(raw) if options.config.name == "bert_config.json" else from_huggingface(raw)

@@ -1,0 +1,142 @@
+"""`mbl train`: from options to a checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mobilebert_lite import __version__
+from mobilebert_lite.config import read_json
+from mobilebert_lite.converters import huggingface
+from mobilebert_lite.errors import CheckpointError, ConversionError
+from mobilebert_lite.files import json_bytes, write_atomically
+from mobilebert_lite.training import devices, states
+from mobilebert_lite.training.batches import Batcher, choose_buckets
+from mobilebert_lite.training.loop import Loop, Schedule, Settings, Trained
+from mobilebert_lite.training.objective import TaskObjective, find_loss
+from mobilebert_lite.training.optimizer import AdamW
+from mobilebert_lite.training.options import Options
+from mobilebert_lite.training.preparation import Prepared, prepare
+from mobilebert_lite.training.scoring import Evaluator
+
+METRICS = "metrics.json"
+# Compiling takes some ten seconds for each length; it makes a step a quarter to a half faster.
+_LONG = 1500
+
+Count = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was written."""
+
+    output: Path
+    # What metrics.json holds.
+    report: Mapping[str, Any]
+
+
+def train(options: Options, resume: bool = False, say: Callable[[str], None] = lambda message: None,
+          counting: Callable[[str], AbstractContextManager[Count]] = lambda message: nullcontext(lambda done, total: None)
+          ) -> Result:
+    """Train as ``options`` say, and write a checkpoint as transformers writes it, with metrics.json beside it.
+
+    With ``resume`` from the state in the output folder (options as ``saved_options`` gives them). Raises a subclass of
+    MblError; Interrupted where the training can be resumed.
+    """
+    strategy = devices.prepare(options)
+    folder = options.output / states.FOLDER
+    chief = devices.is_chief()
+    if not resume:
+        _check_empty(options.output, chief)
+    prepared = prepare(options, say)
+    if chief and not resume:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": _hashes(options)}))
+    loop = make_loop(prepared, strategy, folder, say)
+    if resume and (folder / states.STATE).is_file():
+        loop.resume()
+        say(f"going on after step {loop.progress.step}")
+    with counting("training") as count:
+        trained = loop.run(lambda epoch: prepared.rows, count)
+    report = _report(prepared, trained, loop)
+    if chief:
+        _write(prepared, trained, report)
+    return Result(options.output, report)
+
+
+def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[str], None]) -> Loop:
+    """The loop for ``prepared``."""
+    options, config = prepared.options, prepared.weights.config
+    assert options.seq_len is not None and options.epochs is not None and options.learning_rate is not None
+    buckets = choose_buckets(prepared.rows, options.seq_len)
+    batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
+                      prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)
+    steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
+    schedule = Schedule.of(steps, config.num_hidden_layers, options.stack, options.eval_every, options.save_every,
+                           options.learning_rate, options.warmup, options.patience)
+    dtype = devices.precision(options.precision)
+    loss = find_loss(prepared.task.name, options.problem, options.smoothing)
+    jit = steps >= _LONG if options.jit is None else options.jit
+    say(f"{len(prepared.rows):,} rows, {steps:,} steps of {options.batch_size}, {prepared.weights.parameters:,} "
+        f"parameters, lengths {', '.join(map(str, buckets))}, {dtype}{', XLA' if jit else ''}")
+    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype), batcher,
+                        schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit, devices.is_chief())
+    evaluator = Evaluator(prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
+                          prepared.masking, options.metric)
+    return Loop(prepared.weights, settings, evaluator, folder, say)
+
+
+def saved_options(output: Path) -> Options:
+    """The options of the training in ``output``. Raises CheckpointError where there is none, or its data changed."""
+    path = output / states.FOLDER / states.OPTIONS
+    if not path.is_file():
+        finished = (output / METRICS).is_file()
+        raise CheckpointError(f"the training in {output} is finished; go on from it with --weights {output}" if finished
+                              else f"no training to resume in {output}; {path} is not there")
+    raw = read_json(path)
+    options = replace(Options.from_json(raw), output=output)
+    changed = [name for name, digest in _hashes(options).items() if raw.get("sha256", {}).get(name) != digest]
+    if changed:
+        raise CheckpointError(f"{', '.join(changed)} changed since the training began; only the same data can be "
+                              "gone on with")
+    return options
+
+
+def _hashes(options: Options) -> dict[str, str]:
+    files = [path for path in (options.data, options.eval, options.vocabulary, options.labels, options.config) if path]
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
+
+
+def _check_empty(output: Path, chief: bool) -> None:
+    if (output / states.FOLDER / states.OPTIONS).is_file() and chief:
+        raise ConversionError(f"a training was begun in {output}; go on with it (mbl train --resume {output}), or give "
+                              "another folder")
+    if chief and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConversionError(f"{output} is there already, and not empty; give a new folder, or remove it")
+
+
+def _report(prepared: Prepared, trained: Trained, loop: Loop) -> dict[str, Any]:
+    options, progress = prepared.options, trained.progress
+    return {"toolkit": f"mobilebert-lite {__version__}", "task": prepared.task.name,
+            "metric": loop.evaluator.scorer.metric, "score": progress.best, "metrics": dict(trained.metrics),
+            "step": progress.best_step, "steps": progress.step, "planned_steps": trained.steps,
+            "seconds": round(progress.seconds, 1), "parameters": trained.weights.parameters,
+            "examples": {"train": len(prepared.train), "eval": len(prepared.dev)},
+            "findings": [asdict(finding) for finding in prepared.findings],
+            "options": options.to_json(), "sha256": _hashes(options), "history": progress.history}
+
+
+def _write(prepared: Prepared, trained: Trained, report: Mapping[str, Any]) -> None:
+    """The checkpoint; then what only a resumption needs is removed, and the logs stay."""
+    output = prepared.options.output
+    huggingface.save(trained.weights, output, prepared.tokenizer.vocabulary, prepared.tokenizer.lower_case)
+    write_atomically(output / METRICS, json_bytes(report))
+    folder = output / states.FOLDER
+    if (folder / states.LOGS).is_dir():
+        (folder / states.LOGS).replace(output / states.LOGS)
+    shutil.rmtree(folder)

@@ -1,0 +1,111 @@
+"""Scores of a network in training, by the scorers of `mbl eval`, through the same decoding as a finished file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.evaluation.scorers import Options, find_scorer
+from mobilebert_lite.form import INPUTS
+from mobilebert_lite.graph.encoder import encode
+from mobilebert_lite.graph.signatures import draw_head
+from mobilebert_lite.masking import Masking
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.base import Outputs
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.training.batches import bucket_for
+
+# Rows that run at once.
+_ROWS = 64
+
+
+class Prepared(Model):
+    """Answers as a file of one length does, from outputs that were computed before, many texts at once."""
+
+    def __init__(self, task: Task, tokenizer: Tokenizer, labels: Sequence[str], length: int) -> None:
+        self.task, self.tokenizer, self.lengths = task, tokenizer, {length: ""}
+        self._labels = tuple(labels)
+        self.outputs: dict[bytes, Outputs] = {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self._labels
+
+    def run(self, features: Features) -> tuple[Features, Outputs]:
+        """What was computed for ``features``."""
+        return features, self.outputs[key(features)]
+
+
+def key(features: Features) -> bytes:
+    """Tells sequences apart."""
+    return features.ids.tobytes() + features.segment_ids.tobytes()
+
+
+class Evaluator:
+    """Labelled examples, tokenised once, to score any weights on."""
+
+    def __init__(self, examples: Sequence[Any], task: Task, tokenizer: Tokenizer, labels: Sequence[str], length: int,
+                 buckets: Sequence[int], masking: Masking, metric: str | None = None) -> None:
+        """Raises DataError for examples that cannot be scored."""
+        self.examples, self.buckets, self.masking = examples, sorted({*buckets, length}), masking
+        self.scorer = find_scorer(task.name, task.form.problem_type, examples, labels, Options(metric))
+        for example in examples:
+            self.scorer.check(example)
+        self.model = Prepared(task, tokenizer, labels, length)
+        self.features = [one for example in examples for one in task.features(tokenizer, example, length)]
+        # (layers, length) -> the network.
+        self._functions: dict[tuple[int, int], Any] = {}
+
+    def score(self, tensors: Mapping[str, np.ndarray], config: MobileBertConfig) -> tuple[float, dict[str, float]]:
+        """The metric to judge by, and all metrics, in percent."""
+        self.model.outputs = self._run(tensors, config)
+        rows = np.array([self.scorer.row(example, self.scorer.predict(self.model, example))
+                         for example in self.examples], np.float64)
+        return self.scorer.score(rows), self.scorer.metrics(rows)
+
+    def _run(self, tensors: Mapping[str, np.ndarray], config: MobileBertConfig) -> dict[bytes, Outputs]:
+        constants = {name: tf.constant(tensor) for name, tensor in tensors.items()}
+        by_length: dict[int, list[Features]] = {}
+        for one in self.features:
+            by_length.setdefault(bucket_for(one.length_used, self.buckets), []).append(one)
+        found: dict[bytes, Outputs] = {}
+        for length, group in by_length.items():
+            function = self._function(constants, config, length)
+            for first in range(0, len(group), _ROWS):
+                chunk = group[first:first + _ROWS]
+                inputs = [tf.constant(np.stack([getattr(one, name)[:length] for one in chunk])) for name in INPUTS]
+                outputs = {name: value.numpy() for name, value in function(constants, *inputs).items()}
+                for i, one in enumerate(chunk):
+                    found[key(one)] = {name: self._at_full_length(name, value[i:i + 1])
+                                       for name, value in outputs.items()}
+        return found
+
+    def _at_full_length(self, name: str, value: np.ndarray) -> np.ndarray:
+        """Rows of tokens beyond those that ran are padding, which no decoding looks at."""
+        if name not in self.model.task.per_token:
+            return value
+        missing = self.model.longest - value.shape[1]
+        return np.pad(value, [(0, 0), (0, missing), *[(0, 0)] * (value.ndim - 2)], constant_values=value.min())
+
+    def _function(self, constants: Mapping[str, tf.Tensor], config: MobileBertConfig, length: int) -> Any:
+        which = config.num_hidden_layers, length
+        if which not in self._functions:
+            # The batch size stays open, or the last batch would be traced once more.
+            inputs = tf.TensorSpec([None, length], tf.int32)
+            weights = {name: tf.TensorSpec(tensor.shape) for name, tensor in constants.items()}
+
+            def run(tensors: Mapping[str, tf.Tensor], ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor
+                    ) -> dict[str, tf.Tensor]:
+                hidden = encode(tensors, config, ids, mask, segment_ids, self.masking)
+                task = self.model.task
+                return draw_head(task.name, tensors, config, hidden, task.form)
+
+            self._functions[which] = tf.function(run, [weights, inputs, inputs, inputs], autograph=False)
+        return self._functions[which]

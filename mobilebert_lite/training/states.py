@@ -1,0 +1,55 @@
+"""What a training needs to go on exactly where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.errors import CheckpointError
+from mobilebert_lite.files import replacing
+
+FOLDER, STATE, OPTIONS, LOGS = "training", "state.safetensors", "options.json", "logs"
+
+
+@dataclass
+class Progress:
+    """Where a training stands. The order of the data and all random choices follow from seed and step."""
+
+    step: int = 0
+    # Best score so far, and the step after which it was measured.
+    best: float | None = None
+    best_step: int = 0
+    # Evaluations since then.
+    waited: int = 0
+    # Training time before the last interruption, in seconds.
+    seconds: float = 0.0
+    # What was logged: step, loss, …; after an evaluation also its metrics.
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save(folder: Path, arrays: Mapping[str, np.ndarray], progress: Progress) -> None:
+    """Replace the saved state; at every moment a whole one is there."""
+    from safetensors.numpy import save_file
+
+    with replacing(folder / STATE) as temporary:
+        save_file(dict(arrays), temporary, metadata={"progress": json.dumps(asdict(progress))})
+
+
+def load(folder: Path) -> tuple[dict[str, np.ndarray], Progress]:
+    """The saved state. Raises CheckpointError when there is none, or a damaged one."""
+    from safetensors import SafetensorError, safe_open
+
+    path = folder / STATE
+    if not path.is_file():
+        raise CheckpointError(f"no saved training in {folder.parent}; {path} is not there")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata: dict[str, Any] = json.loads(file.metadata()["progress"])
+            return {name: file.get_tensor(name) for name in file.keys()}, Progress(**metadata)  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); start the training again") from None
