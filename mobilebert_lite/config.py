@@ -146,8 +146,9 @@ PRESETS: dict[str, MobileBertConfig] = {
     "uncased": MobileBertConfig(),
     "multilingual": MobileBertConfig(vocab_size=119547),
     # Trains from scratch on a CPU.
-    "small": MobileBertConfig(vocab_size=8000, hidden_size=256, num_hidden_layers=6, intermediate_size=256,
-                              max_position_embeddings=384, classifier_activation=False),
+    "small": MobileBertConfig(vocab_size=8000, hidden_size=192, num_hidden_layers=6, intermediate_size=128,
+                              embedding_size=64, intra_bottleneck_size=64, max_position_embeddings=384,
+                              num_feedforward_networks=2, classifier_activation=False),
     "tiny": MobileBertConfig(num_feedforward_networks=2, use_bottleneck_attention=True,
                              classifier_activation=False),
 }

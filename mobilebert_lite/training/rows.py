@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,23 +88,21 @@ def _span(example: QuestionExample, features: Features, numbers: dict[str, int],
 
 
 def answer_tokens(example: QuestionExample, features: Features) -> tuple[int, int] | None:
-    """The tokens of ``features`` that touch the first answer whose place is known; None where they are not all there.
-    """
-    known = [(start, start + len(text)) for text, start in zip(example.answers, example.answer_starts, strict=True)
-             if start >= 0]
+    """The tokens of ``features`` that touch the first answer whose place is known; None where they do not cover it."""
+    known = [(start, text) for text, start in zip(example.answers, example.answer_starts, strict=True) if start >= 0]
     if not known:
         return None
-    start, end = known[0]
-    offsets = features.offsets
-    touched = np.flatnonzero((offsets[:, 0] >= 0) & (offsets[:, 0] < end) & (offsets[:, 1] > start))
-    if not len(touched):
+    begin, text = known[0]
+    # No token holds the white space, control characters and accents around a word.
+    seen = [i for i, character in enumerate(text) if unicodedata.category(character)[0] not in "ZCM"]
+    if not seen:
         return None
-    first, last = int(touched[0]), int(touched[-1])
-    # A window begins and ends where it likes; an answer that goes on beyond it is not there.
-    text = np.flatnonzero(features.in_text)
-    whole = ((offsets[first, 0] <= start or first > text[0] or features.max_context[first])
-             and (offsets[last, 1] >= end or last < text[-1] or features.max_context[last]))
-    return (first, last) if whole else None
+    start, end = begin + seen[0], begin + seen[-1] + 1
+    offsets = features.offsets
+    touched = np.flatnonzero(features.in_text & (offsets[:, 0] < end) & (offsets[:, 1] > start))
+    if not len(touched) or offsets[touched[0], 0] > start or offsets[touched[-1], 1] < end:
+        return None
+    return int(touched[0]), int(touched[-1])
 
 
 def _tags(example: TokenExample, features: Features, numbers: dict[str, int], problem: str) -> np.ndarray:
