@@ -112,8 +112,7 @@ def _spread(texts: Texts) -> tuple[str, Sequence[Features]]:
 
 def _calibrated(fused: Fused, rules: Sequence[ModuleType], without: Collection[str], texts: Sequence[Features],
                 variants: Mapping[str, Callable[..., Fused]] | None = None) -> Fused:
-    """``fused`` after ``rules``, some of fusion.pipeline.CALIBRATED or their ``variants``, with the ranges of ``texts``.
-    """
+    """``fused`` after ``rules``, some of fusion.pipeline.CALIBRATED or their ``variants``, with ranges of ``texts``."""
     ranges: Mapping[str, Any] | None = None
     for rule in rules:
         if rule.NAME in without or "all" in without:

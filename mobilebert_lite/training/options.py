@@ -71,6 +71,10 @@ class Options:
     metric: str | None = None
     # Findings about the data end the training before it starts.
     strict: bool = False
+    # Quantisation-aware: the mode that the network will be converted with.
+    quantize: str | None = None
+    # Fusion rules left out there.
+    without: tuple[str, ...] = ()
     # auto, none, mirrored or workers.
     devices: str = "auto"
 
@@ -103,7 +107,7 @@ class Options:
         known = {field.name: raw[field.name] for field in fields(cls) if field.name in raw}
         for name in ("data", "output", "eval", "config", "vocabulary", "labels"):
             known[name] = None if known.get(name) is None else Path(known[name])
-        return cls(**{**known, "stack": tuple(known.get("stack", ()))})
+        return cls(**{**known, "stack": tuple(known.get("stack", ())), "without": tuple(known.get("without", ()))})
 
 
 _SCRATCH: dict[str, dict[str, Any]] = {

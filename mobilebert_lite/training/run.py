@@ -15,6 +15,8 @@ from mobilebert_lite.config import read_json
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.errors import CheckpointError, ConversionError
 from mobilebert_lite.files import json_bytes, write_atomically
+from mobilebert_lite.quantization.recipe import load_recipe
+from mobilebert_lite.quantization.trained import FILE as RANGES
 from mobilebert_lite.training import devices, states
 from mobilebert_lite.training.batches import Batcher, choose_buckets
 from mobilebert_lite.training.loop import Loop, Schedule, Settings, Trained
@@ -22,6 +24,7 @@ from mobilebert_lite.training.objective import TaskObjective, find_loss
 from mobilebert_lite.training.optimizer import AdamW
 from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.preparation import Prepared, prepare
+from mobilebert_lite.training.quantised import QuantisedEvaluator, QuantisedLoop, QuantisedObjective, quantised
 from mobilebert_lite.training.scoring import Evaluator
 
 METRICS = "metrics.json"
@@ -84,10 +87,17 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
     jit = steps >= _LONG if options.jit is None else options.jit
     say(f"{len(prepared.rows):,} rows, {steps:,} steps of {options.batch_size}, {prepared.weights.parameters:,} "
         f"parameters, lengths {', '.join(map(str, buckets))}, {dtype}{', XLA' if jit else ''}")
-    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype), batcher,
-                        schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit, devices.is_chief())
-    evaluator = Evaluator(prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
-                          prepared.masking, options.metric)
+    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype),
+                        batcher, schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit,
+                        devices.is_chief())
+    scored = (prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
+              prepared.masking, options.metric)
+    if options.quantize is not None:
+        say(f"quantising ({options.quantize}) for training")
+        network = quantised(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
+        settings = replace(settings, objective=lambda config: QuantisedObjective(network.simulations, loss))
+        return QuantisedLoop(network, settings, QuantisedEvaluator(network.simulations, *scored), folder, say)
+    evaluator = Evaluator(*scored)
     return Loop(prepared.weights, settings, evaluator, folder, say)
 
 
@@ -135,6 +145,8 @@ def _write(prepared: Prepared, trained: Trained, report: Mapping[str, Any]) -> N
     """The checkpoint; then what only a resumption needs is removed, and the logs stay."""
     output = prepared.options.output
     huggingface.save(trained.weights, output, prepared.tokenizer.vocabulary, prepared.tokenizer.lower_case)
+    if trained.ranges is not None:
+        write_atomically(output / RANGES, trained.ranges.to_json())
     write_atomically(output / METRICS, json_bytes(report))
     folder = output / states.FOLDER
     if (folder / states.LOGS).is_dir():
