@@ -26,15 +26,42 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	  --context "Add Sabrina Salerno to the Grime Instrumentals playlist."
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
+# Tests that have targets of their own.
+MARKED := slow or gpu or arm or clients or fuzz or browser
+
 test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -m "not ($(MARKED))"
 
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
 
+test-fuzz: install ## Give every command 2,000 damaged files.
+	$(BIN)/python -m pytest -m fuzz tests/fuzz
+
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
+
+CLIENTS := .venv-clients
+
+test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Load files in the libraries that apps use, in environments of their own.
+	$(BIN)/python -m pytest -m clients
+
+# These libraries pin packages that cannot stand beside TensorFlow.
+$(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
+	scripts/install_client_libraries.sh
+	@echo "Installing into $(CLIENTS)/$*"
+	$(PYTHON) -m venv $(CLIENTS)/$*
+	$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
+	scripts/make_arm_root.sh .arm $(BIN)/python
+	$(BIN)/python -m pytest -m arm tests/arm
+
+test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
+	scripts/install_chromium.sh
+	$(BIN)/python -m pytest -m browser
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -68,13 +95,14 @@ lint: install ## Check style.
 typecheck: install ## Check types. The two folders outside the package are linked to where they are installed.
 	rm -rf build/typecheck && mkdir -p build/typecheck
 	cp -rs $(CURDIR)/mobilebert_lite build/typecheck/
-	cp -rs $(CURDIR)/converters build/typecheck/mobilebert_lite/
+	cp -rs $(CURDIR)/converters $(CURDIR)/benchmarks build/typecheck/mobilebert_lite/
+	rm -r build/typecheck/mobilebert_lite/benchmarks/suites
 	cd build/typecheck && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_lite
 
 wheel: install ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation
 
-clean: ## Remove what was built; .venv stays.
+clean: ## Remove what was built; .venv and .venv-clients stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean
+.PHONY: help install demo test test-slow test-gpu test-browser test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean test-fuzz

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mobilebert_lite.converters.tables import Flatbuffer
 from mobilebert_lite.errors import ModelFileError
 
 ENTRY = "mbl"
+_DESCRIPTION = f"the model's own description (metadata entry {ENTRY!r})"
+# What is read of it again, and as what.
+_PROVENANCE = {"task": str, "form": dict, "fusion": list, "float16": dict}
+_FUSION = {"rule": str, "applied": bool, "message": str}
+_FLOAT16 = {"bits_above": float, "bits_below": float, "largest": float, "largest_in": str, "smallest_typical": float,
+            "smallest_in": str}
 VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
 # Larger than any vocabulary; a hostile zip must not fill the memory.
 _LARGEST_FILE = 64 << 20
+_MOST_FILES = 1000
 
 # Slots of the tables in tensorflow/compiler/mlir/lite/schema/schema.fbs: Model.metadata, Model.buffers,
 # Metadata.name, Metadata.buffer, Buffer.data.
@@ -47,11 +54,24 @@ def read_files(content: bytes) -> dict[str, bytes]:
         return {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(info.file_size for info in archive.infolist()) > _LARGEST_FILE:
-                raise ModelFileError("the files appended to the model unpack to more than 64 MiB")
-            return {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError) as error:
-        raise ModelFileError(f"the files appended to the model are damaged: {error}") from None
+            entries = [info for info in archive.infolist() if not info.is_dir()]
+            _check_entries(entries)
+            return {info.filename: archive.read(info) for info in entries}
+    except ModelFileError:
+        raise
+    except Exception as error:  # zipfile fails in any way on a damaged archive: struct.error, zlib.error, EOFError, …
+        raise ModelFileError(f"the files appended to the model are damaged: {error or type(error).__name__}") from None
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo]) -> None:
+    if len(entries) > _MOST_FILES:
+        raise ModelFileError(f"{len(entries):,} files are appended to the model; the most is {_MOST_FILES}")
+    if sum(info.file_size for info in entries) > _LARGEST_FILE:
+        raise ModelFileError("the files appended to the model unpack to more than 64 MiB")
+    for info in entries:
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ModelFileError(f"{info.filename!r}, appended to the model, is compressed by method "
+                                 f"{info.compress_type}; use deflate, or none")
 
 
 def read_provenance(content: bytes) -> dict[str, Any]:
@@ -61,66 +81,36 @@ def read_provenance(content: bytes) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(raw)
-    except ValueError:
-        raise ModelFileError("the model's own description (metadata entry 'mbl') is damaged") from None
-    return value if isinstance(value, dict) else {}
+        json.dumps(value, ensure_ascii=False).encode()  # no half surrogates, which cannot be printed
+    except (ValueError, RecursionError):
+        raise ModelFileError(f"{_DESCRIPTION} is damaged") from None
+    if not isinstance(value, dict):
+        raise ModelFileError(f"{_DESCRIPTION} is a JSON {type(value).__name__}, not an object")
+    value = {name: one for name, one in value.items() if one is not None or name not in _PROVENANCE}
+    _check(value, {name: kind for name, kind in _PROVENANCE.items() if name in value}, "")
+    for note in value.get("fusion", []):
+        _check(note, _FUSION, "fusion.")
+    if value.get("float16"):
+        _check(value["float16"], _FLOAT16, "float16.")
+    return value
+
+
+def _check(value: Any, kinds: Mapping[str, type], where: str) -> None:
+    for name, kind in kinds.items():
+        found = value.get(name) if isinstance(value, dict) else value
+        # JSON does not tell 1.0 from 1, and an integer in it may be longer than any float.
+        if type(found) is not kind and not (kind is float and type(found) is int and abs(found) < 1 << 53):
+            raise ModelFileError(f"{_DESCRIPTION} is damaged: {where}{name} is {str(found)[:40]!r}")
 
 
 def read_entry(content: bytes, name: str) -> bytes | None:
-    """The metadata entry ``name`` of the flatbuffer, or None."""
-    try:
-        model = _Table(content, struct.unpack_from("<I", content, 0)[0])
-        buffers = model.vector(_MODEL_BUFFERS)
-        for entry in model.vector(_MODEL_METADATA):
-            if entry.bytes(_METADATA_NAME) == name.encode():
-                return buffers[entry.uint(_METADATA_BUFFER)].bytes(_BUFFER_DATA)
-    except (struct.error, IndexError):
-        raise ModelFileError("the flatbuffer is damaged: an offset leads outside the file") from None
+    """The metadata entry ``name`` of the flatbuffer, or None. Raises ModelFileError when the flatbuffer is damaged."""
+    model = Flatbuffer(content).root()
+    for entry in model.vector(_MODEL_METADATA):
+        if entry.bytes(_METADATA_NAME) == name.encode():
+            buffers, index = model.vector(_MODEL_BUFFERS), entry.uint(_METADATA_BUFFER)
+            if index >= len(buffers):
+                raise ModelFileError(f"the flatbuffer is damaged: metadata entry {name!r} is in buffer {index}, "
+                                     f"but there are {len(buffers)}")
+            return buffers[index].bytes(_BUFFER_DATA)
     return None
-
-
-class _Table:
-    """A flatbuffer table at ``position``; every read is checked against the file's end."""
-
-    def __init__(self, content: bytes, position: int) -> None:
-        self.content, self.position = content, position
-
-    def _slot(self, slot: int) -> int:
-        """Where the value of ``slot`` stands; 0 when it is absent."""
-        vtable = self.position - struct.unpack_from("<i", self.content, self.position)[0]
-        if vtable < 0:
-            raise IndexError(vtable)
-        size = struct.unpack_from("<H", self.content, vtable)[0]
-        where = 4 + 2 * slot
-        if where + 2 > size:
-            return 0
-        offset = struct.unpack_from("<H", self.content, vtable + where)[0]
-        return self.position + offset if offset else 0
-
-    def uint(self, slot: int) -> int:
-        """An unsigned 32-bit scalar, 0 by default."""
-        where = self._slot(slot)
-        return int(struct.unpack_from("<I", self.content, where)[0]) if where else 0
-
-    def _target(self, slot: int) -> tuple[int, int]:
-        """Where the vector of ``slot`` begins and how many elements it has."""
-        where = self._slot(slot)
-        if not where:
-            return 0, 0
-        start = where + struct.unpack_from("<I", self.content, where)[0]
-        return start + 4, struct.unpack_from("<I", self.content, start)[0]
-
-    def bytes(self, slot: int) -> bytes:
-        """A string or a vector of bytes."""
-        start, count = self._target(slot)
-        if start + count > len(self.content):
-            raise IndexError(start + count)
-        return self.content[start:start + count]
-
-    def vector(self, slot: int) -> list[_Table]:
-        """A vector of tables."""
-        start, count = self._target(slot)
-        if start + 4 * count > len(self.content):
-            raise IndexError(start)
-        return [_Table(self.content, start + 4 * i + struct.unpack_from("<I", self.content, start + 4 * i)[0])
-                for i in range(count)]

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from mobilebert_lite.converters.first_runtimes import OTHERS
 from mobilebert_lite.converters.flatbuffer import schema
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import ConversionError, printable
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ FIRST_RUNTIME: dict[str, tuple[str, ...]] = {
     "PACK": ("1.11.0", "1.14.0", "2.3.0", "2.13.0"),
     "CAST": ("1.5.0", "2.7.0", "2.8.0", "2.9.0", "2.12.0", "2.15.0", "2.17.0", "2.21.0"),
     "EMBEDDING_LOOKUP": ("1.13.0", "1.14.0", "1.14.0", "2.18.0", "2.21.0"),
+    **OTHERS,
 }
 
 
@@ -197,9 +199,10 @@ def first_runtime(name: str, version: int) -> str | None:
 
 
 def as_tuple(version: str) -> tuple[int, ...]:
-    """``2.14.0`` as (2, 14, 0), for comparison. Raises ConversionError for anything else."""
+    """``2.14.0`` as (2, 14, 0), for comparison; ``2.14`` is the same. Raises ConversionError for anything else."""
     try:
-        return tuple(int(part) for part in version.split("."))
+        parts = tuple(int(part) for part in version.split("."))
+        return parts + (0,) * (3 - len(parts))
     except ValueError:
         raise ConversionError(f"{version!r} is not a runtime version such as 2.14.0") from None
 
@@ -212,7 +215,9 @@ def _operator_names() -> dict[int, str]:
 def operator_name(code: Any) -> str:
     """FULLY_CONNECTED and so on; the custom name for an operator that is not built in."""
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return code.customCode.decode() if code.customCode else _operator_names().get(builtin, f"operator {builtin}")
+    if code.customCode:
+        return printable(code.customCode.decode("utf-8", "replace"))
+    return _operator_names().get(builtin, f"operator {builtin}")
 
 
 @cache

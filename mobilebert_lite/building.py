@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -32,23 +32,16 @@ Texts = Mapping[str, Sequence[Features]]
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The fused network as a float file."""
-
-    content: bytes
-    fused: Fused
-    # None where the recipe is not for computing in float16.
-    head_room: head_room.HeadRoom | None
-
-
-@dataclass(frozen=True)
 class Built:
     """A file's content, and what was done on the way."""
 
     content: bytes
     fused: Fused
-    # See Drawn.
+    # None where the recipe is not for computing in float16.
     head_room: head_room.HeadRoom | None
+    # How many texts the ranges of channels are of (fused.channels), and how long they are.
+    channel_texts: int
+    channel_length: int
 
 
 def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, texts: Texts, masking: Masking,
@@ -63,15 +56,14 @@ def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, 
     if trained is not None:
         without = (*without, *CALIBRATED)
     drawn = draw(weights, task, lengths, recipe, texts, masking, without, threads)
-    content = drawn.content
     if recipe.rules:
         progress(f"quantising ({recipe.name})")
-    content = finish_quantised(content, recipe, texts, threads, trained)
-    return Built(rewrite(content, lambda model: slim(model, slices=not recipe.float16)), drawn.fused, drawn.head_room)
+    content = finish_quantised(drawn.content, recipe, texts, threads, trained)
+    return replace(drawn, content=rewrite(content, lambda model: slim(model, slices=not recipe.float16)))
 
 
 def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, texts: Texts, masking: Masking,
-         without: Collection[str] = (), threads: int = 2, stretches: bool = True) -> Drawn:
+         without: Collection[str] = (), threads: int = 2, stretches: bool = True) -> Built:
     """``weights`` fused, balanced and converted, all in float.
 
     Without ``stretches`` the stream between blocks is balanced as one, so that ``fusion.unfuse`` can take it apart.
@@ -79,11 +71,12 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     without = (*without, *recipe.without)
     fused = fuse(weights, task.name, without, masking=masking).tabulated(recipe.integer)
     longest, some = _spread(texts)
+    balancing = texts[longest] if recipe.equalise else some
     if recipe.float16:
         fused = _calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], without, some)
     if recipe.equalise:
         balance = equalise.apply if stretches else partial(equalise.apply, most_bits=math.inf)
-        fused = _calibrated(fused, [equalise], without, texts[longest], {equalise.NAME: balance})
+        fused = _calibrated(fused, [equalise], without, balancing, {equalise.NAME: balance})
     fused = fuse_last(fused, without)
     tensors = fused.tensors
     if recipe.word_table != "float32":
@@ -92,7 +85,7 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     room = None
     if recipe.float16:
         room = head_room.measure(content, {longest: [one.inputs() for one in some]}, threads)
-    return Drawn(content, fused, room)
+    return Built(content, fused, room, len(balancing), lengths[0])
 
 
 def finish_quantised(content: bytes, recipe: Recipe, texts: Texts, threads: int, trained: Ranges | None = None

@@ -42,7 +42,8 @@ def read_examples(path: str | Path, task_name: str) -> list[Example]:
 
     What the file is follows from its content: ``{"data": …}`` is SQuAD (1.1 or 2.0), other lines that begin with
     ``{`` are JSON lines, ``[`` begins a JSON list of such objects; anything else is a table with a header, separated
-    by tabs or (where the header has none) by commas, or, for token classification, a BIO file: a word and its label on each line, an empty line after each text.
+    by tabs or (where the header has none) by commas, or, for token classification, a BIO file: a word and its label on
+    each line, an empty line after each text.
     Raises DataError naming the file and the line (for SQuAD: the path inside) for what cannot be read, and for a file
     without examples.
     """

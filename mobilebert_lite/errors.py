@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class MblError(Exception):
     """Base of all errors that the command line prints as one ``Error: …`` line (exit code 1)."""
@@ -37,6 +39,15 @@ class ModelFileError(MblError):
 
 class DependencyError(MblError):
     """A package that the request needs and this environment lacks."""
+
+
+# All but tab and newline.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters: what a file says must not steer the terminal that shows it."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def shorten(names: list[str], limit: int = 6) -> str:

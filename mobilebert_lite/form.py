@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import ConversionError, ModelFileError
 
 # In the order of the file.
 INPUTS = ("ids", "mask", "segment_ids")
@@ -15,6 +15,10 @@ INPUTS = ("ids", "mask", "segment_ids")
 SINGLE_LABEL, MULTI_LABEL, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 # What turns logits into the output, by the kind of problem; names as in the configurations of transformers.
 ACTIVATIONS = {SINGLE_LABEL: "softmax", MULTI_LABEL: "sigmoid", REGRESSION: ""}
+
+
+# Of choices, or of positions.
+_MOST = 4096
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,13 @@ class Form:
 
     @classmethod
     def read(cls, raw: Mapping[str, Any]) -> Form:
-        """The form that a file's provenance records; older files record none."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{name: value for name, value in raw.items() if name in known})
+        """The form that a file's provenance records; older files record none. Raises ModelFileError for nonsense."""
+        found = {field.name: raw[field.name] for field in fields(cls) if field.name in raw}
+        for name, value in found.items():
+            wanted = type(getattr(cls, name))
+            if type(value) is not wanted or (wanted is int and not 0 <= value <= _MOST):
+                raise ModelFileError(f"the model's own description is damaged: form.{name} is {str(value)[:40]!r}")
+        return cls(**found)
 
 
 def problem_of(config: MobileBertConfig, outputs: int) -> str:

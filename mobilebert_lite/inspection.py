@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from typing import Any
 from mobilebert_lite.converters import metadata
 from mobilebert_lite.converters.flatbuffer import read_model, write_model
 from mobilebert_lite.converters.op_versions import first_runtime, operator_name, type_name
-from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.errors import ModelFileError, printable
+from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.model import read_tflite
 from mobilebert_lite.runtime import load_runtime
+from mobilebert_lite.tensors import PartSize, Tensor, read_tensors, sizes
 
 LARGEST_BUFFERS = 8
 
@@ -76,6 +79,10 @@ class Inspection:
     # Appended file -> bytes.
     files: dict[str, int]
     provenance: dict[str, Any]
+    # How the bytes of the file divide, largest part first.
+    parts: tuple[PartSize, ...]
+    # Of every subgraph.
+    tensors: tuple[Tensor, ...]
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -88,11 +95,12 @@ def inspect(path: Path) -> Inspection:
     try:
         model = read_model(content)
         constants = _constants(model)
+        files = {printable(name): len(data) for name, data in metadata.read_files(content).items()}
+        tensors = read_tensors(model)
         return Inspection(
             str(path), len(content), _text(model.description), tuple(_signatures(model)), tuple(_operators(model)),
             dict(_bytes_by_type(constants)), tuple(constants[:LARGEST_BUFFERS]),
-            {name: len(data) for name, data in metadata.read_files(content).items()},
-            metadata.read_provenance(content))
+            files, metadata.read_provenance(content), tuple(sizes(tensors, model, files, len(content))), tuple(tensors))
     except ModelFileError:
         raise
     except Exception as error:  # the generated reader fails in any way on a damaged flatbuffer
@@ -100,7 +108,7 @@ def inspect(path: Path) -> Inspection:
 
 
 def _text(value: bytes | str | None) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
+    return printable(value.decode("utf-8", "replace") if isinstance(value, bytes) else value or "")
 
 
 def _signatures(model: Any) -> list[SignatureInfo]:
@@ -157,26 +165,24 @@ def delegation(model: Any, subgraph: int) -> Delegation | None:
 
     Found by loading that subgraph alone: the runtime appends one DELEGATE node per partition.
     """
-    package, module = load_runtime()
     codes = [model.operatorCodes[operator.opcodeIndex] for operator in model.subgraphs[subgraph].operators]
-    if package != "ai-edge-litert" or any(code.customCode for code in codes):
+    if load_runtime()[0] != "ai-edge-litert" or any(code.customCode for code in codes):
         return None
-    interpreter = module.Interpreter(model_content=write_model(_alone(model, subgraph)), num_threads=1)
-    interpreter.allocate_tensors()
-    nodes = interpreter._get_ops_details()
-    partitions = [node for node in nodes if node["op_name"] == "DELEGATE"]
-    producer = {int(index): node for node in nodes if node["op_name"] != "DELEGATE" for index in node["outputs"]}
-    delegated = {int(index) for node in partitions for index in node["outputs"]}
+    with closing(IsolatedSession(write_model(_alone(model, subgraph)))) as session:
+        plan = session.nodes()
+    nodes = plan["nodes"]
+    partitions = [node for node in nodes if node["name"] == "DELEGATE"]
+    producer = {index: node for node in nodes if node["name"] != "DELEGATE" for index in node["outputs"]}
+    delegated = {index for node in partitions for index in node["outputs"]}
     # A replaced node stays in the list, so what still runs is found backwards from what is read.
     outside: dict[int, str] = {}
-    wanted = [int(index) for node in partitions for index in node["inputs"]]
-    wanted += [detail["index"] for detail in interpreter.get_output_details()]
+    wanted = [*(index for node in partitions for index in node["inputs"]), *plan["outputs"]]
     while wanted:
         node = producer.get(index := wanted.pop())
         if node is None or index in delegated or node["index"] in outside:
             continue
-        outside[node["index"]] = node["op_name"]
-        wanted += [int(index) for index in node["inputs"]]
+        outside[node["index"]] = node["name"]
+        wanted += node["inputs"]
     return Delegation(len(partitions), tuple(sorted(outside.items())))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from mobilebert_lite.converters import metadata
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.form import REGRESSION, Form
+from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.tasks import TASKS, Task, masked_lm, multiple_choice, question_answering, token_classification
 from mobilebert_lite.tasks.base import Outputs
@@ -27,14 +29,19 @@ from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
 
 # No MobileBERT comes near it; a wrong path must not fill the memory.
 _LARGEST = 2 << 30
+# Of a sequence; arrays of it are made before the file gets a say.
+_LENGTH = re.compile("[1-9][0-9]{0,4}")
 
 
 class Model:
     """A converted model with its vocabulary, labels and lengths."""
 
     def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None,
-                 tokenizer: str = "reference", content: bytes | None = None) -> None:
+                 tokenizer: str = "reference", content: bytes | None = None, isolated: bool = False) -> None:
         """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIOURS.
+
+        ``isolated`` keeps the interpreter in a process of its own, for files from strangers: one that crashes it, never
+        comes to an end or eats the memory is then a ModelFileError and nothing else.
 
         Raises ModelFileError when it is no ``.tflite`` or not one of ours.
         """
@@ -45,12 +52,12 @@ class Model:
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
         self.task = self._task(path)
-        self.session = Session(content, threads, runtime)
+        self.session = (IsolatedSession if isolated else Session)(content, threads, runtime)
         prefix = f"{self.task.name}_"
         # Length -> signature, the shortest first.
         self.lengths: dict[int, str] = dict(sorted(
             (int(name.removeprefix(prefix)), name) for name in self.session.signatures
-            if name.startswith(prefix) and name.removeprefix(prefix).isdigit()))
+            if name.startswith(prefix) and _LENGTH.fullmatch(name.removeprefix(prefix))))
         if not self.lengths:
             raise ModelFileError(f"{path} has no signature {prefix}<length>; it has "
                                  f"{', '.join(self.session.signatures) or 'none'}")
@@ -83,7 +90,9 @@ class Model:
         """One sequence through the shortest signature that holds it: the sequence as it was read, and the outputs."""
         length = next(length for length in self.lengths if length >= features.length_used)
         features = features.trimmed(length)
-        return features, self.session.run(self.lengths[length], features.inputs())
+        outputs = self.session.run(self.lengths[length], features.inputs())
+        self.task.check_outputs(features, outputs, len(self.tokenizer.vocabulary))
+        return features, outputs
 
     def answer(self, question: str, context: str, n_best: int = 20,
                max_answer_tokens: int = question_answering.MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
@@ -169,8 +178,12 @@ class Model:
 
 
 def read_tflite(path: Path) -> bytes:
-    """The bytes of a ``.tflite``. Raises ModelFileError when ``path`` is not one."""
+    """The bytes of a ``.tflite``, checked as far as they can be without running them (converters/soundness.py).
+
+    Raises ModelFileError when ``path`` is not one, or a damaged one.
+    """
     from mobilebert_lite.converters.flatbuffer import is_tflite
+    from mobilebert_lite.converters.soundness import check_tflite
 
     try:
         if path.stat().st_size > _LARGEST:
@@ -180,4 +193,8 @@ def read_tflite(path: Path) -> bytes:
         raise ModelFileError(f"cannot read {path}: {error.strerror}") from None
     if not is_tflite(content):
         raise ModelFileError(f"{path} is not a .tflite file (it does not carry the identifier TFL3)")
+    try:
+        check_tflite(content)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
     return content

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_lite import __version__, verify
-from mobilebert_lite.converters import metadata, op_versions
+from mobilebert_lite.client_metadata import describe_model
+from mobilebert_lite.converters import metadata, op_versions, tflite_metadata
 from mobilebert_lite.converters.checkpoints import Checkpoint
 from mobilebert_lite.converters.flatbuffer import set_metadata
 from mobilebert_lite.converters.tflite import add_default_signature, rewrite
+from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
+from mobilebert_lite.fusion import centre, channel_ranges, equalise
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task
 
@@ -42,7 +45,18 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
                         "sha256": _sha256(request.calibration)},
         "verification": verify.summary(results),
         "float16": room.to_json() if room else None,
+        **({"channel_ranges": _channel_ranges(built)} if fused.channels else {}),
     }
+
+
+def _channel_ranges(built: Built) -> dict[str, Any]:
+    """The channels before and after they were scaled; the factors are exact, so only what was before is measured."""
+    fused = built.fused
+    rule = next(note.rule for note in fused.notes if note.rule in (equalise.NAME, centre.NAME) and note.applied)
+    return {"rule": rule, "texts": built.channel_texts, "length": built.channel_length,
+            "padding": {equalise.NAME: equalise.PADDING, centre.NAME: centre.PADDING}[rule],
+            "percentiles": list(channel_ranges.PERCENTILES),
+            "parts": channel_ranges.summarise(fused.channels, fused.config.num_hidden_layers)}
 
 
 def float_operators(model: Any) -> list[str]:
@@ -72,6 +86,7 @@ def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, byt
         model.description = f"{provenance['toolkit']}: MobileBERT for {provenance['task']}".encode()
         set_metadata(model, "min_runtime_version", provenance["min_runtime_version"].encode().ljust(16, b"\0"))
         set_metadata(model, metadata.ENTRY, json.dumps(provenance, sort_keys=True).encode())
+        set_metadata(model, tflite_metadata.ENTRY, pack_metadata(describe_model(model, provenance, carried)))
         add_default_signature(model)
 
     return metadata.append_files(rewrite(content, change), carried)

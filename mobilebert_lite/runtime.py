@@ -64,6 +64,24 @@ class Session:
             raise ModelFileError(f"{self.runtime} cannot run {signature}: {_first_line(error)}") from None
         return result
 
+    def nodes(self) -> dict[str, Any]:
+        """What the first subgraph executes, tensors by index: ``nodes`` (``index``, ``name``, ``inputs``, ``outputs``,
+        in order; those that a delegate replaced stay in the list) and ``outputs``. To be asked before anything is run.
+
+        Raises ModelFileError when the runtime cannot prepare it.
+        """
+        try:
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelFileError(f"{self.runtime} cannot prepare the model: {_first_line(error)}") from None
+        nodes = [{"index": int(node["index"]), "name": str(node["op_name"]), "inputs": list(map(int, node["inputs"])),
+                  "outputs": list(map(int, node["outputs"]))} for node in self._interpreter._get_ops_details()]
+        return {"nodes": nodes, "outputs": [int(one["index"]) for one in self._interpreter.get_output_details()]}
+
+    def close(self) -> None:
+        """Let go of the interpreter."""
+        self._interpreter, self._runners = None, {}
+
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()

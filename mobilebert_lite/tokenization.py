@@ -29,6 +29,8 @@ BEHAVIOURS = ("reference", "phone")
 # A longer word becomes one [UNK]. The reference counts characters (max_input_chars_per_word), the phone clients bytes
 # of UTF-8 (kDefaultMaxBytesPerToken).
 _LONGEST_WORD = 100
+# The largest vocabulary of a published BERT has half a million.
+_MOST_WORDS = 2_000_000
 # kDefaultDelimRe of bert_tokenizer.h, in tensorflow/tflite-support and in MediaPipe: \s is ASCII there.
 _PHONE_SPACES = r"[\t\n\f\r ]+"
 _PHONE_WORDS = (r"[!-/:-@\[-`{-~\p{P}\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
@@ -130,12 +132,16 @@ class Tokenizer:
 def parse_vocabulary(data: bytes) -> tuple[str, ...]:
     """The words in the bytes of a ``vocab.txt``. Raises DataError when they are not UTF-8.
 
+    Raises DataError also for more words than any model has.
+
     Lines end with a newline (or CR LF) only: words may hold other characters that Python calls line breaks.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(f"vocabulary: not UTF-8 at byte {error.start}; save it as UTF-8 text") from None
+    if text.count("\n") > _MOST_WORDS:
+        raise DataError(f"vocabulary: {text.count(chr(10)):,} words; the most is {_MOST_WORDS:,}")
     return tuple(line.removesuffix("\r") for line in text.removesuffix("\n").split("\n"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import pickle
 import subprocess
 import sys
@@ -428,6 +429,14 @@ def test_int4_is_refused_where_it_would_be_wrong(int4: Callable[..., Path], weig
     path = int4(weights)
     assert ("FLOAT32", "INT4", "FLOAT32") in dense_layers(read_model(path.read_bytes()))
     assert metadata.read_provenance(path.read_bytes())["min_runtime_version"] == needed
+    scales = [(tensor.quantization, math.prod(tensor.shape)) for tensor in inspect(path).tensors
+              if tensor.dtype == "INT4"]
+    assert scales
+    for one, elements in scales:
+        assert one is not None
+        assert one.block == (32 if weights == "int4-block32" else None)
+        assert one.block is None or one.scales == elements // one.block
+        assert 0 < one.scale_min <= one.scale_max < 1
     with pytest.raises(subprocess.CalledProcessError):
         run_apart(path, "tflite-runtime", {}, tmp_path)
     run_apart(path, "ai-edge-litert", {}, tmp_path)

@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, source)
-    for name in ("mobilebert_lite", "converters"):
+    for name in ("mobilebert_lite", "converters", "benchmarks"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", output, source],
                    check=True, capture_output=True, text=True)
@@ -59,9 +59,11 @@ def test_everything_is_inside(wheel: Path) -> None:
     """Each module and each data file of the checkout, and nothing that was compiled or cached."""
     expected = set()
     for top, place in ((ROOT / "mobilebert_lite", "mobilebert_lite"),
-                       (ROOT / "converters", "mobilebert_lite/converters")):
+                       (ROOT / "converters", "mobilebert_lite/converters"),
+                       (ROOT / "benchmarks", "mobilebert_lite/benchmarks")):
+        # Comparisons run from the checkout are no part of what is installed.
         expected |= {f"{place}/{path.relative_to(top).as_posix()}" for path in top.rglob("*")
-                     if path.is_file() and "__pycache__" not in path.parts}
+                     if path.is_file() and not {"__pycache__", "suites"} & set(path.parts)}
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert sorted(expected - found) == []
@@ -83,6 +85,8 @@ def test_data_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
             "from mobilebert_lite.datasets import builtin_examples\n"
             "from mobilebert_lite.converters.checkpoints import DEMONSTRATIONS, load_checkpoint\n"
             "for mode in MODES: load_recipe(mode), load_threshold(mode)\n"
+            "from mobilebert_lite.benchmarks.profiles import find_profile\n"
+            "find_profile('pixel4')\n"
             "for task in DEMONSTRATIONS:\n"
             "    print(len(builtin_examples(task)) > 8, load_checkpoint(None, task).weights.heads)")
     assert run(installed, tmp_path, "-c", code) == "True ('qa',)\nTrue ('classifier',)\n"

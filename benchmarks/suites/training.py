@@ -1,6 +1,6 @@
 """Small networks from scratch, and fine-tuning of trained checkpoints, held to the scores that docs/training.md states.
 
-    MBL_TEST_DATA=<folder with data/sst2, data/snips and checkpoints/trained> python benchmarks/suites/training.py --check
+    MBL_TEST_DATA=<folder with data/sst2, data/snips, checkpoints/trained> python benchmarks/suites/training.py --check
 
 Every case is what a user would type: `mbl train`, `mbl convert --quantize int8`, `mbl eval`, as processes of their own,
 whose processor time is counted. --only names cases.

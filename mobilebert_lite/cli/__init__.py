@@ -13,7 +13,7 @@ import click
 
 from mobilebert_lite import __version__
 from mobilebert_lite.cli.output import hide_native_logs
-from mobilebert_lite.errors import MblError
+from mobilebert_lite.errors import MblError, printable
 
 # Command -> one-line help, so that `mbl --help` imports none of them.
 COMMANDS = {
@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Answer a question or classify a text with a .tflite.",
     "eval": "Score a .tflite on labelled examples.",
     "inspect": "Show what is inside a .tflite.",
+    "bench": "Measure latency and memory of .tflite files.",
 }
 
 
@@ -98,5 +99,5 @@ def _discard_output() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Error: {printable(' '.join(message.split()))}", err=True)
     sys.exit(code)

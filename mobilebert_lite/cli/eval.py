@@ -94,7 +94,7 @@ def _reference(request: Request, location: str, folder: Path) -> Path:
     from mobilebert_lite.cli.output import progress
     from mobilebert_lite.model import Model
 
-    model = Model(request.model, runtime=request.runtime)
+    model = Model(request.model, runtime=request.runtime, isolated=True)
     progress(f"building the float model of {location}")
     from mobilebert_lite.converters.checkpoints import load_checkpoint
     from mobilebert_lite.evaluation.reference import float_file

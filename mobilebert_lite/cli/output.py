@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -39,6 +40,15 @@ def head_room(provenance: Mapping[str, Any]) -> str | None:
               "underflow")
 
 
+def channel_ranges(provenance: Mapping[str, Any]) -> str | None:
+    """What balancing did to the channels of each part, on average over the blocks; None where nothing was scaled."""
+    from mobilebert_lite.fusion.channel_ranges import imbalance
+
+    found = imbalance(provenance.get("channel_ranges"))
+    told = ", ".join(f"{part} {before:.1f} → {after:.1f}" for part, (before, after) in found.items())
+    return f"loudest to median channel, before and after balancing: {told}" if found else None
+
+
 @contextmanager
 def counted(message: str) -> Iterator[Callable[[int, int], None]]:
     """Progress over a known number of things, with the time left: a bar on a terminal, else a line now and then."""
@@ -60,14 +70,16 @@ class _Lines:
     SECONDS = 10.0
 
     def __init__(self, message: str) -> None:
-        self.message, self.started, self.first, self.next = message, time.monotonic(), -1, 0.0
+        self.message, self.next = message, 0.0
+        # (time, done) of the last lines: what came first may have been slower (compiling) or not counted (resumed).
+        self.marks: deque[tuple[float, int]] = deque(maxlen=7)
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        self.first = done if self.first < 0 else self.first
         if now < self.next and done < total:
             return
         self.next = now + self.SECONDS
-        fresh = done - self.first
-        left = f", {(now - self.started) / fresh * (total - done):.0f} s left" if fresh and done < total else ""
+        self.marks.append((now, done))
+        began, before = self.marks[0]
+        left = f", {(now - began) / (done - before) * (total - done):.0f} s left" if before < done < total else ""
         progress(f"{self.message}: {done} of {total}{left}")

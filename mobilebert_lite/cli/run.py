@@ -50,10 +50,13 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
         raise click.UsageError("--question and --context go together")
     if (asked["question"] is None) == (asked["text"] is None):
         raise click.UsageError("give either --question and --context, or --text")
-    from mobilebert_lite.errors import ModelFileError
+    from mobilebert_lite.isolation import helper
+
+    helper.prepare()
+    from mobilebert_lite.errors import ModelFileError, printable
     from mobilebert_lite.model import Model
 
-    loaded = Model(model, threads, runtime, tokenizer)
+    loaded = Model(model, threads, runtime, tokenizer, isolated=True)
     needed = "question" if loaded.task.name == "qa" else "text"
     if asked[needed] is None:
         raise ModelFileError(f"this model is for {loaded.task.name}; give it "
@@ -62,7 +65,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
         if asked[name] == "-":
             asked[name] = sys.stdin.read()
     rows, lines = SHOWN[loaded.task.name](loaded, asked)
-    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else printable("\n".join(lines)))
 
 
 def _answers(model: Model, asked: Asked) -> Shown:

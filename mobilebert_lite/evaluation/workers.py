@@ -72,7 +72,7 @@ _loaded = threading.local()
 def _load(plan: Plan, content: bytes | None) -> tuple[Model, Stopwatch]:
     key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer)
     if getattr(_loaded, "key", None) != key:
-        model = Model(plan.path, plan.threads, plan.runtime, plan.tokenizer, content)
+        model = Model(plan.path, plan.threads, plan.runtime, plan.tokenizer, content, isolated=True)
         model.session = stopwatch = Stopwatch(model.session)
         _loaded.key, _loaded.value = key, (model, stopwatch)
     value: tuple[Model, Stopwatch] = _loaded.value
@@ -112,7 +112,7 @@ def run_processes(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[Out
     try:
         for future in as_completed([pool.submit(answer_shard, plan, shard) for shard in shards(jobs)]):
             yield from future.result()
-    except BrokenProcessPool:
+    except (BrokenProcessPool, OSError):  # a pool that breaks while work is handed to it closes its pipes
         # The pool ends its workers, but not one that was just being started, and would wait for that for ever.
         for worker in set(multiprocessing.active_children()) - others:
             worker.kill()

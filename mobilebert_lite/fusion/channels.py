@@ -16,7 +16,7 @@ own, and between two stretches stands one multiplication. LayerNorm networks can
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,6 +30,8 @@ SMALLEST = 1e-5
 
 # Largest absolute value of each channel of an activation, by its name: [channels].
 Maxima = Mapping[str, np.ndarray]
+# What the channels of an activation were multiplied by, by its name: [channels].
+Gains = dict[str, np.ndarray]
 # Least and greatest value of each channel: [2, channels].
 Ranges = Mapping[str, np.ndarray]
 Serves = Callable[[Sequence[np.ndarray]], bool]
@@ -58,18 +60,23 @@ def scale(fused: Fused, ranges: Ranges, choice: Choice) -> tuple[Fused, int]:
     """
     maxima = {name: np.abs(ends).max(axis=0) for name, ends in ranges.items()}
     tensors = cast(fused.tensors, np.float64)
+    gains: Gains = {}
     stretches = 1
     if fused.config.use_bottleneck:
         for layer in fused.layers:
-            _inner_stream(tensors, layer, maxima, choice, fused)
-            _shared_bottleneck(tensors, layer, maxima, choice)
-        stretches = _outer_stream(tensors, maxima, choice, fused)
+            gains |= _inner_stream(tensors, layer, maxima, choice, fused)
+            gains |= _shared_bottleneck(tensors, layer, maxima, choice)
+        vectors = _outer_stream(tensors, maxima, choice, fused)
+        gains |= {f"{layer}.stream": vector for layer, vector in zip(fused.layers, vectors, strict=True)}
+        stretches = len({id(vector) for vector in vectors})
     for layer in fused.layers:
-        _attention(tensors, layer, maxima, choice)
+        gains |= _attention(tensors, layer, maxima, choice)
         if fused.config.hidden_act == "relu":
-            _hidden(tensors, layer, maxima, choice, fused)
+            gains |= _hidden(tensors, layer, maxima, choice, fused)
     dtype = fused.tensors["embeddings.position"].dtype.type
-    return fused.with_tensors(cast(tensors, dtype)), stretches - 1
+    scaled = replace(fused.with_tensors(cast(tensors, dtype)),
+                     channels={name: (maxima[name], maxima[name] * gain) for name, gain in gains.items()})
+    return scaled, stretches - 1
 
 
 def floored(values: np.ndarray, smallest: float = SMALLEST) -> np.ndarray:
@@ -116,31 +123,36 @@ def _move(tensors: Tensors, gain: np.ndarray, producers: Sequence[str], readers:
 
 
 def _place(tensors: Tensors, maximum: np.ndarray, choice: Choice, producers: Sequence[str],
-           readers: Sequence[str]) -> None:
-    _move(tensors, choice.gain(maximum, row_sizes(tensors, readers, maximum)), producers, readers)
+           readers: Sequence[str]) -> np.ndarray:
+    gain = choice.gain(maximum, row_sizes(tensors, readers, maximum))
+    _move(tensors, gain, producers, readers)
+    return gain
 
 
-def _shared_bottleneck(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice) -> None:
+def _shared_bottleneck(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice) -> Gains:
     scope = f"{layer}.bottleneck.attention"
-    if scope in maxima:
-        _place(tensors, maxima[scope], choice, [scope], [f"{layer}.attention.{part}" for part in ("query", "key")])
+    if scope not in maxima:
+        return {}
+    readers = [f"{layer}.attention.{part}" for part in ("query", "key")]
+    return {scope: _place(tensors, maxima[scope], choice, [scope], readers)}
 
 
-def _attention(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice) -> None:
+def _attention(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice) -> Gains:
     scope = f"{layer}.attention"
-    _place(tensors, maxima[f"{scope}.value"], choice, [f"{scope}.value"], [f"{scope}.output"])
+    value = _place(tensors, maxima[f"{scope}.value"], choice, [f"{scope}.value"], [f"{scope}.output"])
     gain = choice.pair(maxima[f"{scope}.query"], maxima[f"{scope}.key"])
     rescale_output(tensors, f"{scope}.query", gain)
     rescale_output(tensors, f"{scope}.key", 1.0 / gain)
+    return {f"{scope}.value": value, f"{scope}.query": gain, f"{scope}.key": 1.0 / gain}
 
 
-def _hidden(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, fused: Fused) -> None:
-    for j in range(fused.config.num_feedforward_networks):
-        scope = f"{layer}.ffn.{j}"
-        _place(tensors, maxima[f"{scope}.hidden"], choice, [f"{scope}.intermediate"], [f"{scope}.output"])
+def _hidden(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, fused: Fused) -> Gains:
+    scopes = [f"{layer}.ffn.{j}" for j in range(fused.config.num_feedforward_networks)]
+    return {f"{scope}.hidden": _place(tensors, maxima[f"{scope}.hidden"], choice, [f"{scope}.intermediate"],
+                                      [f"{scope}.output"]) for scope in scopes}
 
 
-def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, fused: Fused) -> None:
+def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, fused: Fused) -> Gains:
     networks = range(fused.config.num_feedforward_networks)
     places = [*(f"{layer}.ffn.{j}.inner" for j in networks), f"{layer}.output.inner"]
     readers = [*(f"{layer}.ffn.{j}.intermediate" for j in networks), f"{layer}.output"]
@@ -148,18 +160,18 @@ def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, 
         readers += [f"{layer}.attention.{part}" for part in ("query", "key", "value")]
     producers = [f"{layer}.bottleneck.input", f"{layer}.attention.output",
                  *(f"{layer}.ffn.{j}.output" for j in networks)]
-    _place(tensors, choice.profile([maxima[place] for place in places]), choice, producers, readers)
+    gain = _place(tensors, choice.profile([maxima[place] for place in places]), choice, producers, readers)
+    return dict.fromkeys(places, gain)
 
 
-def _outer_stream(tensors: Tensors, maxima: Maxima, choice: Choice, fused: Fused) -> int:
-    """Scale the stream between blocks; returns the number of stretches."""
+def _outer_stream(tensors: Tensors, maxima: Maxima, choice: Choice, fused: Fused) -> list[np.ndarray]:
+    """Scale the stream between blocks; returns each block's vector, the same object throughout a stretch."""
     readers = {layer: [f"{layer}.{part}" for part in fused.config.stream_readers] for layer in fused.layers}
     found = [maxima[f"{layer}.stream"] for layer in fused.layers]
     if choice.last:
         found[-1] = np.maximum(found[-1], maxima["final.stream"])
-    parts = stretches(found, choice.serves)
     vectors: list[np.ndarray] = []
-    for start, end in parts:
+    for start, end in stretches(found, choice.serves):
         within = fused.layers[start:end]
         maximum = choice.profile(found[start:end])
         rows = row_sizes(tensors, [reader for layer in within for reader in readers[layer]], maximum)
@@ -175,4 +187,4 @@ def _outer_stream(tensors: Tensors, maxima: Maxima, choice: Choice, fused: Fused
         tensors["final.gamma"] = tensors["final.gamma"] / vectors[-1]
     else:
         _move(tensors, vectors[-1], [], head_readers(tensors, fused.task))
-    return len(parts)
+    return vectors

@@ -44,6 +44,9 @@ class Fused:
     notes: tuple[Note, ...] = ()
     # How padding will be masked; not every rule holds for every form.
     masking: Masking = field(default_factory=Masking)
+    # Largest absolute value of each channel that was scaled freely, before and after, by the name of the activation:
+    # two [channels].
+    channels: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def changed(self, rule: str, message: str, tensors: Mapping[str, np.ndarray] | None = None,
                 plan: Plan | None = None) -> Fused:

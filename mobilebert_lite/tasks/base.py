@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mobilebert_lite.errors import DataError, MblError
+from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.form import Form
 from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tokenization import Tokenizer
@@ -28,6 +28,10 @@ class Task(ABC):
     heads: ClassVar[tuple[str, ...]]
     # Those among the outputs that have a row for every token.
     per_token: ClassVar[tuple[str, ...]] = ()
+    # Those among the outputs that have a vector, not a number, in each row.
+    vectors: ClassVar[tuple[str, ...]] = ()
+    # Those of them that have a number for every word of the vocabulary.
+    words: ClassVar[tuple[str, ...]] = ()
     # Class of the examples that ``features`` takes.
     example_type: ClassVar[type]
     # Shortest sequence that holds anything useful, in tokens.
@@ -55,6 +59,24 @@ class Task(ABC):
 
         Raises DataError for an example of another task, an empty text or a length that is too short.
         """
+
+    def check_outputs(self, features: Features, outputs: Outputs, vocabulary: int) -> None:
+        """Raise ModelFileError for ``outputs`` of a file that is not what it says: missing ones, or of a wrong shape.
+
+        ``vocabulary`` is the number of its words.
+        """
+        for name in self.outputs:
+            if name not in outputs:
+                raise ModelFileError(f"the model has no output {name!r}; it has {', '.join(outputs) or 'none'}")
+            shape = outputs[name].shape
+            fits = len(shape) == (3 if name in self.vectors else 2) and shape[0] == 1 and 0 not in shape
+            if fits and name in self.per_token:
+                fits = shape[1] == features.ids.shape[-1]
+            elif fits and name in self.vectors and features.positions is not None:
+                fits = shape[1] == len(features.positions)
+            if not fits or (name in self.words and shape[2] < vocabulary):
+                raise ModelFileError(f"output {name!r} is {list(shape)}, which does not fit task {self.name} with "
+                                     f"{features.ids.shape[-1]} tokens")
 
     def agrees(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """Whether a user would get the same answer from both models. NaN agrees with nothing."""

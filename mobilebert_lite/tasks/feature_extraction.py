@@ -20,7 +20,7 @@ class FeatureExtraction(Task):
     aliases = ("feature-extraction",)
     heads = ()
     outputs = ("sequence_output", "pooled_output")
-    per_token = ("sequence_output",)
+    per_token = vectors = ("sequence_output",)
     example_type = TextExample
     min_length = 1
 

@@ -40,6 +40,8 @@ class FillMask(Task):
     aliases = ("masked-lm",)
     heads: ClassVar[tuple[str, ...]] = ("mlm",)
     outputs: tuple[str, ...] = ("logits",)
+    vectors: ClassVar[tuple[str, ...]] = ("logits",)
+    words: ClassVar[tuple[str, ...]] = ("logits",)
     example_type = TextExample
     min_length = 3
 
@@ -83,6 +85,8 @@ class Pretraining(FillMask):
     aliases = ("pre-training",)
     heads: ClassVar[tuple[str, ...]] = ("mlm", "nsp")
     outputs: tuple[str, ...] = ("prediction_logits", "seq_relationship_logits")
+    vectors: ClassVar[tuple[str, ...]] = ("prediction_logits",)
+    words: ClassVar[tuple[str, ...]] = ("prediction_logits",)
 
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """As fill-mask, and the same verdict on the second text unless it is as good as undecided."""

@@ -51,7 +51,7 @@ class TokenClassification(Task):
     name = "token-classification"
     aliases = ("ner",)
     heads = ("classifier",)
-    outputs = per_token = ("logits",)
+    outputs = per_token = vectors = ("logits",)
     example_type = TokenExample
     min_length = 3
 

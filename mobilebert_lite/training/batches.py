@@ -137,6 +137,6 @@ class Batcher:
             arrays["ids"] = np.where(hidden, self.unk_id, arrays["ids"]).astype(np.int32)
         shifted = self.shift and rng.random() < self.shift
         room = self.positions - length
-        arrays["shift"] = np.int32(rng.integers(room) if shifted and room > 0 else 0)
+        arrays["shift"] = np.array(rng.integers(room) if shifted and room > 0 else 0, np.int32)
         arrays["seed"] = np.array([self.seed, step], np.int32)
         return arrays

@@ -14,15 +14,28 @@ from mobilebert_lite.training.options import Options
 KINDS = ("auto", "none", "mirrored", "workers")
 
 
+def check(options: Options) -> None:
+    """Raise DataError for devices that are unknown or named nowhere, before anything is computed."""
+    if options.devices not in KINDS:
+        raise DataError(f"devices is {options.devices!r}; known are {', '.join(KINDS)}")
+    if options.devices == "workers" and not _workers():
+        raise DataError("devices is 'workers', but the environment variable TF_CONFIG names none; see docs/training.md")
+
+
 def prepare(options: Options) -> tf.distribute.Strategy:
-    """Set threads and reproducibility, and choose the strategy. To be called before anything is computed.
+    """Set threads and reproducibility, and choose the strategy. To be called before TensorFlow computes anything.
 
     ``auto``: all workers that the environment variable TF_CONFIG names, else all GPUs of this machine, else one
-    device. Raises DataError for devices that are not there, or a batch that they cannot share.
+    device. Raises DataError for a batch that the devices cannot share.
     """
+    check(options)
     if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+            tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+        except RuntimeError:
+            raise DataError(f"threads is {options.threads}, but TensorFlow has started with its own number in this "
+                            "process; leave it out, or train in a new process") from None
     tf.config.experimental.enable_op_determinism()
     strategy = _strategy(options.devices)
     count = strategy.num_replicas_in_sync
@@ -33,19 +46,18 @@ def prepare(options: Options) -> tf.distribute.Strategy:
 
 
 def _strategy(kind: str) -> tf.distribute.Strategy:
-    if kind not in KINDS:
-        raise DataError(f"devices is {kind!r}; known are {', '.join(KINDS)}")
-    cluster = _config().get("cluster", {})
-    workers = len(cluster.get("worker", [])) + len(cluster.get("chief", []))
     gpus = len(tf.config.list_physical_devices("GPU"))
-    if kind == "workers" and workers < 1:
-        raise DataError("devices is 'workers', but the environment variable TF_CONFIG names none; see docs/training.md")
-    if kind == "workers" or (kind == "auto" and workers > 1):
+    if kind == "workers" or (kind == "auto" and _workers() > 1):
         return tf.distribute.MultiWorkerMirroredStrategy()
     if kind == "mirrored" or (kind == "auto" and gpus > 1):
         return tf.distribute.MirroredStrategy(None if gpus else [
             device.name.removeprefix("/device:") for device in tf.config.list_logical_devices("CPU")])
     return tf.distribute.get_strategy()
+
+
+def _workers() -> int:
+    cluster = _config().get("cluster", {})
+    return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
 
 
 def is_chief() -> bool:

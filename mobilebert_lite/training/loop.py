@@ -25,7 +25,7 @@ from mobilebert_lite.training.logs import Logs
 from mobilebert_lite.training.objective import Objective
 from mobilebert_lite.training.optimizer import AdamW, rate_at
 from mobilebert_lite.training.scoring import Evaluator
-from mobilebert_lite.training.trainer import SLOTS, Trainer
+from mobilebert_lite.training.trainer import Trainer
 from mobilebert_lite.weights import Weights, checked
 
 # Steps between lines of the log.
@@ -233,17 +233,17 @@ def _stopping() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stopped
         return
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
 
     def stop(number: int, frame: object) -> None:
         stopped.set()
         for each, handler in before.items():
             signal.signal(each, handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, stop)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        before[each] = signal.signal(each, stop)
     try:
         yield stopped
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -40,9 +40,9 @@ class AdamW:
 
 
 def rate_at(step: int, steps: int, peak: float, warmup: float) -> float:
-    """The learning rate of ``step`` (from 0) of ``steps``: up to ``peak`` over the share ``warmup``, then linearly to 0.
+    """The learning rate of ``step`` (from 0) of ``steps``: up to ``peak`` over the share ``warmup``, then down to 0.
 
-    As in optimization.py of google-research/bert, except that the first step's rate is not 0.
+    Both linearly, as in optimization.py of google-research/bert, except that the first step's rate is not 0.
     """
     rising = max(1, math.ceil(warmup * steps))
     if step < rising:

@@ -81,8 +81,8 @@ class Options:
     def __post_init__(self) -> None:
         for name, least, most in (("epochs", 0, None), ("batch_size", 1, None), ("learning_rate", 0, None),
                                   ("warmup", 0, 1), ("weight_decay", 0, None), ("clip", 0, None), ("dropout", 0, 0.99),
-                                  ("unknown", 0, 0.99), ("smoothing", 0, 0.99), ("shift", 0, 1), ("vocab_size", 100, None),
-                                  ("seq_len", 8, None), ("patience", 1, None)):
+                                  ("unknown", 0, 0.99), ("smoothing", 0, 0.99), ("shift", 0, 1),
+                                  ("vocab_size", 100, None), ("seq_len", 8, None), ("patience", 1, None)):
             value = getattr(self, name)
             if value is not None and (value < least or (most is not None and value > most)):
                 raise DataError(f"{name} is {value}; it must be at least {least}"

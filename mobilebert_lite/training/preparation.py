@@ -13,7 +13,7 @@ from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets import read_examples
 from mobilebert_lite.errors import ConfigError, DataError
 from mobilebert_lite.files import read_lines
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.form import REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.masking import Masking, default_masking
 from mobilebert_lite.tasks import Task, find_task
 from mobilebert_lite.tokenization import Tokenizer
@@ -50,7 +50,7 @@ class Prepared:
 def prepare(options: Options, progress: Callable[[str], None] = lambda message: None) -> Prepared:
     """Read and check everything. Raises a subclass of MblError; with ``options.strict`` also for findings."""
     checkpoint = _checkpoint(options)
-    name = _task(options, checkpoint)
+    name, asked = _task(options, checkpoint), options.seq_len
     options = options.resolved(name, scratch=checkpoint is None)
     progress("reading the data")
     train = read_examples(options.data, name)
@@ -63,12 +63,11 @@ def prepare(options: Options, progress: Callable[[str], None] = lambda message: 
     labels = choose_labels(options, checkpoint, name, train)
     weights, tokenizer = (_from_scratch(options, name, train, labels, progress) if checkpoint is None
                           else _adapted(options, checkpoint, name, labels))
-    config = weights.config
-    if options.seq_len is not None and options.seq_len > config.max_position_embeddings:
-        if options.seq_len not in (128, 384):
-            raise DataError(f"seq_len is {options.seq_len}, but the network has positions for "
-                            f"{config.max_position_embeddings} tokens")
-        options = replace(options, seq_len=config.max_position_embeddings)
+    positions = weights.config.max_position_embeddings
+    if asked is not None and asked > positions:
+        raise DataError(f"seq_len is {asked}, but the network has positions for {positions} tokens")
+    assert options.seq_len is not None
+    options = replace(options, seq_len=min(options.seq_len, positions))
     assert options.seq_len is not None
     rows = RowMaker(task, tokenizer, options.seq_len, labels).rows(train)
     findings = check({"data": train, "eval": dev}, rows, options.seq_len, name)

@@ -44,19 +44,20 @@ class Result:
 
 
 def train(options: Options, resume: bool = False, say: Callable[[str], None] = lambda message: None,
-          counting: Callable[[str], AbstractContextManager[Count]] = lambda message: nullcontext(lambda done, total: None)
+          counting: Callable[[str], AbstractContextManager[Count]] = lambda message: nullcontext(lambda *numbers: None)
           ) -> Result:
     """Train as ``options`` say, and write a checkpoint as transformers writes it, with metrics.json beside it.
 
     With ``resume`` from the state in the output folder (options as ``saved_options`` gives them). Raises a subclass of
     MblError; Interrupted where the training can be resumed.
     """
-    strategy = devices.prepare(options)
+    devices.check(options)
     folder = options.output / states.FOLDER
     chief = devices.is_chief()
     if not resume:
         _check_empty(options.output, chief)
     prepared = prepare(options, say)
+    strategy = devices.prepare(options)
     if chief and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": _hashes(options)}))
@@ -75,7 +76,9 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
 def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[str], None]) -> Loop:
     """The loop for ``prepared``."""
     options, config = prepared.options, prepared.weights.config
-    assert options.seq_len is not None and options.epochs is not None and options.learning_rate is not None
+    assert options.seq_len is not None
+    assert options.epochs is not None
+    assert options.learning_rate is not None
     buckets = choose_buckets(prepared.rows, options.seq_len)
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
                       prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)

@@ -76,8 +76,8 @@ class Trainer:
             return {name: tf.constant(value) for name, value in share.items()}
 
         # The strategy hands structures out piece by piece.
-        return {name: self.strategy.experimental_distribute_values_from_function(lambda context, name=name: of(context)[name])
-                for name in batch}
+        distribute = self.strategy.experimental_distribute_values_from_function
+        return {name: distribute(lambda context, name=name: of(context)[name]) for name in batch}
 
     def _on_all_devices(self, shares: Any, total: tf.Tensor, number: tf.Tensor, rate: tf.Tensor
                         ) -> tuple[tf.Tensor, tf.Tensor]:

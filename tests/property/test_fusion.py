@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.form import Form
-from mobilebert_lite.fusion import centre, centre_keys, equalise, merge_projections
+from mobilebert_lite.fusion import centre, centre_keys, channel_ranges, equalise, merge_projections
 from mobilebert_lite.fusion.channels import stretches
 from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
@@ -302,3 +304,32 @@ def test_one_stretch_where_channels_keep_their_shape_and_more_where_they_do_not(
 
     assert stretches([shape, shape * 3, shape * 100], serves) == [(0, 3)]
     assert stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4], serves) == [(0, 2), (2, 4)]
+
+
+@pytest.mark.parametrize("rule", [equalise, centre])
+@pytest.mark.parametrize("changes", [{}, {"use_bottleneck_attention": True, "key_query_shared_bottleneck": False}])
+def test_channels_are_what_the_rule_says_they_became(rule: ModuleType, changes: dict[str, bool]) -> None:
+    """What was before is measured and what comes after is computed: measuring again must find the same."""
+    weights = hostile_weights(replace(PLAIN, **changes), "qa", False, 7)
+    fused = fuse(weights, "qa", dtype=np.float64)
+    scaled = rule.apply(fused, ranges(fused))
+    before, after = ranges(fused), ranges(scaled)
+    # The last hidden states follow the last block's stream and are no place of their own.
+    assert scaled.channels.keys() == before.keys() - {"final.stream"}
+    for name, (was, became) in scaled.channels.items():
+        np.testing.assert_array_equal(was, np.abs(before[name]).max(axis=0))
+        np.testing.assert_allclose(became, np.abs(after[name]).max(axis=0), rtol=1e-9)
+    assert fused.channels == {}
+
+
+def test_summary_of_channels() -> None:
+    """Percentiles of the right places, block by block; hidden layers of a block together."""
+    ramp = np.arange(1.0, 12.0)
+    channels = {f"layers.{layer}.{place}": (ramp * 10 ** layer, np.full(11, 2.0))
+                for layer in range(2) for place in ("stream", "ffn.0.hidden", "ffn.1.hidden", "ffn.0.inner")}
+    channels["layers.1.ffn.1.hidden"] = (np.full(11, 1234.6), np.full(11, 2.0))
+    found = channel_ranges.summarise(channels, 2)
+    assert list(found) == ["residual stream", "residual stream inside blocks", "hidden layers"]
+    assert found["residual stream"] == {"before": [[2.0, 6.0, 11.0], [20.0, 60.0, 110.0]], "after": [[2.0] * 3] * 2}
+    # 22 channels: the ramp to 110 and eleven of 1234.6.
+    assert found["hidden layers"]["before"][1] == [31.0, 672.0, 1230.0]

@@ -33,8 +33,10 @@ def test_layout_there_and_back() -> None:
     tensors = {"b": np.arange(6, dtype=np.float32).reshape(2, 3), "a": np.float32([7, 8])}
     layout = Layout.of(tensors)
     vector = layout.join(tensors)
-    assert vector.tolist() == [0, 1, 2, 3, 4, 5, 7, 8] and layout.size == 8
-    for back in (layout.arrays(vector), {name: value.numpy() for name, value in layout.cut(tf.constant(vector)).items()}):
+    assert vector.tolist() == [0, 1, 2, 3, 4, 5, 7, 8]
+    assert layout.size == 8
+    in_tensorflow = {name: value.numpy() for name, value in layout.cut(tf.constant(vector)).items()}
+    for back in (layout.arrays(vector), in_tensorflow):
         assert {name: value.tolist() for name, value in back.items()} == {
             name: value.tolist() for name, value in tensors.items()}
     assert layout.fill(lambda name: float(name == "a")).tolist() == [0] * 6 + [1] * 2
@@ -65,13 +67,17 @@ def test_clipping_keeps_the_direction() -> None:
     gradient = tf.constant([3.0, 4.0])
     _, mean, _, norm = AdamW(clip=1.0).update(gradient, tf.zeros(2), tf.zeros(2), tf.zeros(2), tf.constant(0.0),
                                               tf.constant(1, tf.int64), tf.constant(0.1))
-    assert float(norm) == pytest.approx(5) and mean.numpy() == pytest.approx([0.06, 0.08], rel=1e-4)
+    assert float(norm) == pytest.approx(5)
+    assert mean.numpy() == pytest.approx([0.06, 0.08], rel=1e-4)
 
 
 def test_rate() -> None:
     rates = [rate_at(step, 100, 2.0, 0.1) for step in range(100)]
-    assert rates[0] == pytest.approx(0.2) and rates[9] == pytest.approx(2.0) == rates[10]
-    assert rates[55] == pytest.approx(1.0) and rates[99] == pytest.approx(2 / 90) and min(rates) > 0
+    assert rates[0] == pytest.approx(0.2)
+    assert rates[9] == pytest.approx(2.0) == rates[10]
+    assert rates[55] == pytest.approx(1.0)
+    assert rates[99] == pytest.approx(2 / 90)
+    assert min(rates) > 0
     assert rate_at(0, 1, 2.0, 0.06) == 2.0
 
 
@@ -79,7 +85,8 @@ def test_every_row_once_in_an_epoch() -> None:
     rows = rows_of([int(n) for n in np.random.default_rng(1).integers(3, 60, 333)])
     buckets = choose_buckets(rows, 64)
     batches = epoch_batches(rows, 8, buckets, [5, 0])
-    assert sorted(i for chosen, _ in batches for i in chosen) == list(range(333)) and len(batches) == 42
+    assert sorted(i for chosen, _ in batches for i in chosen) == list(range(333))
+    assert len(batches) == 42
     assert all(max(len(rows[i].ids) for i in chosen) < length for chosen, length in batches)
     padded = sum(length * len(chosen) for chosen, length in batches)
     assert padded < 1.35 * sum(len(row.ids) for row in rows)  # without buckets it is twice the tokens
@@ -94,7 +101,8 @@ def test_stream_goes_on_anywhere() -> None:
     for start in (0, 1, 4, 7, 10):
         batch = next(batcher.stream(lambda epoch: rows, start))
         assert all(np.array_equal(batch[name], first[start][name]) for name in batch), start
-    assert any(batch["shift"] > 0 for batch in first) and any(batch["shift"] == 0 for batch in first)
+    assert any(batch["shift"] > 0 for batch in first)
+    assert any(batch["shift"] == 0 for batch in first)
     words = np.concatenate([batch["ids"][batch["mask"] == 1] for batch in first])
     assert 0.1 < np.mean(words == 1) < 0.5
 
@@ -102,8 +110,10 @@ def test_stream_goes_on_anywhere() -> None:
 def test_padding_weighs_nothing() -> None:
     rows = rows_of([3, 5])
     arrays = pad(rows, 8, 4, pad_id=9)
-    assert arrays["ids"][0].tolist() == [10] * 3 + [9] * 5 and arrays["mask"].sum(axis=1).tolist() == [3, 5, 0, 0]
-    assert arrays["weight"].tolist() == [1, 1, 0, 0] and arrays["labels"].tolist() == [0, 1, -1, -1]
+    assert arrays["ids"][0].tolist() == [10] * 3 + [9] * 5
+    assert arrays["mask"].sum(axis=1).tolist() == [3, 5, 0, 0]
+    assert arrays["weight"].tolist() == [1, 1, 0, 0]
+    assert arrays["labels"].tolist() == [0, 1, -1, -1]
     tagged = [Row(row.ids, row.segment_ids, np.int32([2, -1, 0]), True) for row in rows[:1]]
     arrays = pad(tagged, 4, 2, pad_id=0)
     assert arrays["labels"].tolist() == [[2, -1, 0, -1], [-1] * 4]
@@ -111,8 +121,11 @@ def test_padding_weighs_nothing() -> None:
 
 
 def test_a_pad_follows_every_text_that_has_room() -> None:
-    assert bucket_for(7, (8, 16)) == 8 and bucket_for(8, (8, 16)) == 16 and bucket_for(16, (8, 16)) == 16
-    assert choose_buckets(rows_of([8]), 64) == (16,) and choose_buckets(rows_of([70]), 64) == (64,)
+    assert bucket_for(7, (8, 16)) == 8
+    assert bucket_for(8, (8, 16)) == 16
+    assert bucket_for(16, (8, 16)) == 16
+    assert choose_buckets(rows_of([8]), 64) == (16,)
+    assert choose_buckets(rows_of([70]), 64) == (64,)
 
 
 def test_targets_of_questions(small: Tokenizer) -> None:
@@ -120,12 +133,15 @@ def test_targets_of_questions(small: Tokenizer) -> None:
     example = QuestionExample("q", "who", "the cat sat on the mat", ("the mat",), (15,))
     [row] = maker.rows([example])
     # [CLS] who [SEP] the cat sat on the mat [SEP]
-    assert row.labels.tolist() == [7, 8] and len(row.ids) == 10
+    assert row.labels.tolist() == [7, 8]
+    assert len(row.ids) == 10
     [row] = maker.rows([replace(example, answers=(), answer_starts=(), is_impossible=True)])
     assert row.labels.tolist() == [0, 0]
     windows = RowMaker(find_task("qa"), small, 8).rows([example])  # 4 tokens of the context at a time
-    assert len(windows) == 2 and windows[0].labels.tolist() == [0, 0]
-    assert windows[1].labels.tolist() == [3, 4] and small.words(windows[1].ids[3:5].tolist()) == ["the", "mat"]
+    assert len(windows) == 2
+    assert windows[0].labels.tolist() == [0, 0]
+    assert windows[1].labels.tolist() == [3, 4]
+    assert small.words(windows[1].ids[3:5].tolist()) == ["the", "mat"]
     torn = RowMaker(find_task("qa"), small, 9).rows([example])  # 5 at a time: "the" and "mat" fall apart
     assert [row.labels.tolist() for row in torn] == [[0, 0], [0, 0]]
 
@@ -137,7 +153,8 @@ def test_targets_of_words(small: Tokenizer) -> None:
     assert labels == ("O", "B-x")
     [row] = RowMaker(task, small, 16, labels).rows([example])
     # [CLS] the c ##a ##b sat [SEP]
-    assert row.labels.tolist() == [-1, 0, 1, -1, -1, 0, -1] and row.per_token
+    assert row.labels.tolist() == [-1, 0, 1, -1, -1, 0, -1]
+    assert row.per_token
     with pytest.raises(DataError, match="'I-y' is no class of the model; it has O, B-x"):
         RowMaker(task, small, 16, labels).rows([replace(example, labels=("O", "I-y", "O"))])
 
@@ -145,8 +162,8 @@ def test_targets_of_words(small: Tokenizer) -> None:
 def test_targets_of_texts(small: Tokenizer) -> None:
     task = find_task("classification")
     maker = RowMaker(task, small, 16, ("no", "yes"))
-    assert [int(row.labels) for row in maker.rows([TextExample("cat", label="yes"), TextExample("cat", label="0")])] == [
-        1, 0]
+    rows = maker.rows([TextExample("cat", label="yes"), TextExample("cat", label="0")])
+    assert [int(row.labels) for row in rows] == [1, 0]
     with pytest.raises(DataError, match="example 7: it has no label"):
         maker.rows([TextExample("cat", id="7")])
     several = RowMaker(task.with_form(replace(task.form, problem_type="multi_label_classification")), small, 16,
@@ -161,9 +178,12 @@ def test_targets_of_texts(small: Tokenizer) -> None:
 def test_vocabulary_is_the_same_every_time() -> None:
     texts = ["the cat sat on the mat", "the rat sat on the cat", "Größe: 12 cats' café"] * 3
     words = build_vocabulary(texts, 220)
-    assert words[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] and len(words) == len(set(words)) <= 220
-    assert {"the", "sat", "cat", "~", "##~", "a", "##a"} <= set(words) and "A" not in words
-    assert build_vocabulary(texts, 220) == words and build_vocabulary(texts[::-1], 220) == words
+    assert words[:5] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    assert len(words) == len(set(words)) <= 220
+    assert {"the", "sat", "cat", "~", "##~", "a", "##a"} <= set(words)
+    assert "A" not in words
+    assert build_vocabulary(texts, 220) == words
+    assert build_vocabulary(texts[::-1], 220) == words
     tokenizer = Tokenizer(words)
     assert tokenizer.unk_id not in tokenizer.encode("Any plain English text {with} 1,234 signs!").ids
     assert "G" in build_vocabulary(texts, 300, lower_case=False)
@@ -190,7 +210,8 @@ def test_stacking_keeps_the_function(tiny_config: MobileBertConfig, change: dict
     assert np.abs(expected - actual).max() < 1e-5 * np.abs(expected).max()
     assert np.array_equal(grown["layers.3.attention.query.kernel"], tensors["layers.1.attention.query.kernel"])
     zeros = stacked(tensors, deep, fill="zero")
-    assert not zeros["layers.2.attention.query.kernel"].any() and zeros["layers.1.attention.query.kernel"].any()
+    assert not zeros["layers.2.attention.query.kernel"].any()
+    assert zeros["layers.1.attention.query.kernel"].any()
 
 
 def test_depth_does_not_explode(tiny_config: MobileBertConfig) -> None:
@@ -201,19 +222,24 @@ def test_depth_does_not_explode(tiny_config: MobileBertConfig) -> None:
     first = initial(tiny_config, {"qa": 2}, seed=1).tensors
     assert all(np.array_equal(first[name], value) for name, value in initial(tiny_config, {"qa": 2}, 1).tensors.items())
     assert not np.array_equal(first["qa.kernel"], initial(tiny_config, {"qa": 2}, 2).tensors["qa.kernel"])
-    assert not first["embeddings.word"][0].any() and first["embeddings.word"][1].any()
+    assert not first["embeddings.word"][0].any()
+    assert first["embeddings.word"][1].any()
 
 
 def test_a_head_is_kept_or_made(tiny_config: MobileBertConfig) -> None:
     weights = random_weights(tiny_config, {"classifier": 4, "nsp": 2}, pooler=True)
     same = with_head(weights, "classifier", 4, seed=0, fresh=False, pooler=True)
-    assert same.heads == ("classifier",) and same.has_pooler and same.config.classifier_activation
+    assert same.heads == ("classifier",)
+    assert same.has_pooler
+    assert same.config.classifier_activation
     assert np.array_equal(same.tensors["classifier.kernel"], weights.tensors["classifier.kernel"])
     for new in (with_head(weights, "classifier", 4, 0, fresh=True, pooler=True),
                 with_head(weights, "classifier", 3, 0, fresh=False, pooler=True)):
         assert new.tensors["classifier.kernel"].std() == pytest.approx(0.02, rel=0.3)
     qa = with_head(weights, "qa", 2, 0, fresh=False, pooler=False)
-    assert qa.heads == ("qa",) and not qa.has_pooler and not qa.config.classifier_activation
+    assert qa.heads == ("qa",)
+    assert not qa.has_pooler
+    assert not qa.config.classifier_activation
 
 
 def kinds(splits: dict[str, list[object]], task: str, length: int = 16) -> dict[str, int]:

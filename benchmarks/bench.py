@@ -1,0 +1,199 @@
+"""``mbl bench`` as a function: a request, the devices, one report."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+
+from mobilebert_lite.benchmarks import machine
+from mobilebert_lite.benchmarks.child import SILENCE_S
+from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, Progress, merge
+from mobilebert_lite.benchmarks.profiles import find_profile
+from mobilebert_lite.benchmarks.result import CPU, Configuration, Options, Report
+from mobilebert_lite.benchmarks.runner import Input, Runner
+from mobilebert_lite.benchmarks.subject import Subject, read_subject
+from mobilebert_lite.benchmarks.texts import MIXED, inputs_of, read_texts
+from mobilebert_lite.errors import DataError, DependencyError, MblError, ModelFileError
+from mobilebert_lite.files import sha256_of
+from mobilebert_lite.tokenization import Tokenizer
+
+HOST, ANY = "host", "any"
+BIG, ALL = "big", "all"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure. Fields are the options of ``mbl bench``."""
+
+    models: tuple[Path, ...]
+    device: str = HOST
+    serials: tuple[str, ...] = ()
+    # In tokens; MIXED: each text in the shortest signature that holds it; empty: the longest that all files have.
+    lengths: tuple[int, ...] = ()
+    threads: tuple[int, ...] = (1,)
+    accelerators: tuple[str, ...] = (CPU,)
+    xnnpack: bool = True
+    # Numbers of processors, BIG or ALL.
+    cpus: tuple[int, ...] | str = BIG
+    runs: int = 100
+    seconds: float = 5.0
+    warm_up: int = 200
+    mlperf: bool = False
+    cool_down_s: float = 0.0
+    data: Path | None = None
+    vocabulary: Path | None = None
+    runtime: str | None = None
+    # Time of each kind of operator, where the runtime tells.
+    profile: bool = False
+    # Refuse a device that is hot, low on charge, or busy.
+    strict: bool = False
+    silence_s: float = SILENCE_S
+
+    def options(self) -> Options:
+        """As the report carries them, before any text was read."""
+        runs, seconds = (max(self.runs, MLPERF_SAMPLES), max(self.seconds, MLPERF_SECONDS)) if self.mlperf else (
+            self.runs, self.seconds)
+        data = ("built in", "") if self.data is None else (self.data.name, _sha256(self.data))
+        return Options(runs, seconds, self.warm_up, self.mlperf, self.cool_down_s, *data)
+
+
+class Failed(Exception):
+    """A benchmark that did not come to its end; ``report`` holds what was measured."""
+
+    def __init__(self, report: Report, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.report, self.cause = report, cause
+
+
+def bench(request: Request, progress: Progress = lambda name, done, total: None) -> Report:
+    """Measure every model on every device asked for, the devices side by side.
+
+    Raises MblError before anything is measured, and Failed when it ends early (also on Ctrl-C).
+    """
+    with open_runners(request) as runners:
+        tokenizer = None if request.vocabulary is None else Tokenizer.from_file(request.vocabulary)
+        subjects = [read_subject(path, tokenizer) for path in request.models]
+        lengths = request.lengths or (_common_length(subjects),)
+        inputs = _inputs(request)
+        tokens = [one.tokens for subject in subjects for length in lengths for one in inputs(subject, length)]
+        options = replace(request.options(), texts=len(inputs(subjects[0], lengths[0])),
+                          mean_tokens=round(sum(tokens) / len(tokens), 1))
+        started = time.monotonic()
+        benchmarks = [Benchmark(runner, options, progress, started) for runner in runners]
+        try:
+            _all_at_once([partial(one.measure, subjects, configurations(request, lengths, one.runner), inputs,
+                                  request.strict) for one in benchmarks], benchmarks)
+        except (MblError, KeyboardInterrupt) as error:
+            raise Failed(merge([one.report() for one in benchmarks]), error) from error
+        return merge([one.report() for one in benchmarks])
+
+
+def configurations(request: Request, lengths: Sequence[int], runner: Runner) -> list[Configuration]:
+    """All combinations, the lengths outermost."""
+    cpus = _cpus(request, runner)
+    return [Configuration(length, threads, accelerator, request.xnnpack, cpus)
+            for length, accelerator, threads in product(lengths, request.accelerators, request.threads)]
+
+
+def _cpus(request: Request, runner: Runner) -> tuple[int, ...]:
+    if isinstance(request.cpus, tuple):
+        return request.cpus
+    if request.cpus == ALL:
+        return ()
+    return machine.big_cpus() if runner.device.profile == HOST else find_profile(runner.device.profile).big_cpus
+
+
+@contextmanager
+def open_runners(request: Request) -> Iterator[list[Runner]]:
+    """The devices asked for; closed at the end, whatever happens. Raises MblError when there is none."""
+    runners = _find(request)
+    try:
+        yield runners
+    finally:
+        for runner in runners:
+            runner.close()
+
+
+def _find(request: Request) -> list[Runner]:
+    if request.device == HOST:
+        from mobilebert_lite.benchmarks.host import HostRunner
+
+        return [HostRunner(request.runtime, request.silence_s, request.profile)]
+    if request.device != ANY:
+        find_profile(request.device)
+    raise DependencyError("no phone runner in this build")
+
+
+def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Benchmark]) -> None:
+    """One device in this thread; several in one thread each, all ended when one fails or on Ctrl-C."""
+    if len(plans) == 1:
+        plans[0]()
+        return
+    failures: list[BaseException] = []
+
+    def run(plan: Callable[[], None]) -> None:
+        try:
+            plan()
+        except (MblError, KeyboardInterrupt) as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(plan,)) for plan in plans]
+    for thread in threads:
+        thread.start()
+    try:
+        while any(thread.is_alive() for thread in threads):
+            for thread in threads:
+                thread.join(0.2)
+    except KeyboardInterrupt:
+        for one in benchmarks:
+            one.stop()
+        for thread in threads:
+            thread.join()
+        raise
+    # One phone that fails does not end the others: each is a result of its own.
+    if failures:
+        raise failures[0]
+
+
+def _inputs(request: Request) -> Callable[[Subject, int], Sequence[Input]]:
+    @cache
+    def of(path: Path, length: int) -> Sequence[Input]:
+        subject = by_path[path]
+        examples = read_texts(request.data, subject.task)
+        try:
+            return inputs_of(subject.task, subject.tokenizer, examples, subject.entries, length, subject.word_rows)
+        except ModelFileError as error:
+            raise ModelFileError(f"{path}: {error}") from None
+
+    by_path: dict[Path, Subject] = {}
+
+    def inputs(subject: Subject, length: int) -> Sequence[Input]:
+        by_path[subject.path] = subject
+        return of(subject.path, length)
+
+    return inputs
+
+
+def _common_length(subjects: Sequence[Subject]) -> int:
+    common = set.intersection(*(set(subject.lengths) for subject in subjects))
+    if not common:
+        said = "; ".join(f"{subject.file.name} {', '.join(map(str, subject.lengths))}" for subject in subjects)
+        raise ModelFileError(f"the files have no length in common ({said}); convert them alike, or give "
+                             "--length mixed")
+    return max(common)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_of([path])
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+__all__ = ["ALL", "ANY", "BIG", "HOST", "MIXED", "Failed", "Request", "bench", "configurations", "open_runners"]

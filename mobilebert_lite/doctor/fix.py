@@ -1,0 +1,173 @@
+"""``mbl inspect --fix``: a mended copy where only metadata, names, order or versions are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.converters import metadata
+from mobilebert_lite.converters.flatbuffer import read_model, schema, write_model
+from mobilebert_lite.doctor import packages, repairs
+from mobilebert_lite.doctor.diagnose import Diagnosis, diagnose_content
+from mobilebert_lite.doctor.facts import Facts
+from mobilebert_lite.doctor.findings import METADATA, ORDER, SIGNATURE, STORED, VERSIONS
+from mobilebert_lite.errors import ConversionError, ModelFileError, VerificationError
+from mobilebert_lite.files import write_atomically
+from mobilebert_lite.isolation.session import IsolatedSession
+from mobilebert_lite.model import read_tflite
+
+# In this order: each reads the file that the one before it wrote.
+_STEPS = (VERSIONS, SIGNATURE, ORDER, METADATA, STORED)
+_PROBE = "mbl_probe"
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What was done, and what is left."""
+
+    output: str
+    # Repairs that were made, and why others were not.
+    applied: tuple[str, ...]
+    skipped: dict[str, str]
+    # Whether both files computed the same; None when the original did not run, and why.
+    same_outputs: bool | None
+    reason: str
+    # The state afterwards.
+    after: Diagnosis
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {"output": self.output, "applied": list(self.applied), "skipped": self.skipped,
+                "same_outputs": self.same_outputs, "reason": self.reason, "after": self.after.to_json()}
+
+
+def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], vocabulary: Path | None = None,
+        labels: Path | None = None) -> Mended:
+    """Write a copy of ``path`` in which what ``before`` calls fixable is mended, and check it again.
+
+    ``vocabulary`` and ``labels`` go into the file in place of those it carries. Raises ConversionError when nothing can
+    be mended, VerificationError when the copy computes anything else; nothing is written then.
+    """
+    if packages.is_package(path):
+        raise ConversionError(f"{path} is a package, which is mended by building it again; mend the .tflite that goes "
+                              "into it")
+    content = read_tflite(path)
+    given = {name: _read(file) for name, file in ((metadata.VOCABULARY, vocabulary), (metadata.LABELS, labels)) if file}
+    wanted = {finding.fix for finding in before.fixable} | ({METADATA} if given else set())
+    mended, applied, skipped = mend(content, {fix for fix in wanted if fix}, given)
+    if not applied:
+        reasons = "; ".join(skipped.values()) or "nothing that a copy could mend is wrong"
+        raise ConversionError(f"{path}: {reasons}. No file was written")
+    same, reason = compare(content, mended)
+    if same is False:
+        raise VerificationError(f"the mended copy of {path} computes other values; no file was written")
+    after = diagnose_content(mended, str(output), clients, before.runtime)
+    write_atomically(output, mended)
+    return Mended(str(output), tuple(applied), skipped, same, reason, after)
+
+
+def mend(content: bytes, wanted: set[str], given: dict[str, bytes]) -> tuple[bytes, list[str], dict[str, str]]:
+    """``content`` after the repairs ``wanted``: those made, and the reasons of those that could not be."""
+    applied: list[str] = []
+    skipped: dict[str, str] = {}
+    files = {**metadata.read_files(content), **_renamed(Facts(content), given)}
+    for step in (step for step in _STEPS if step in wanted):
+        facts = Facts(content)
+        model = read_model(content)
+        try:
+            _apply(step, model, facts, files, metadata.LABELS in given)
+        except (ConversionError, ModelFileError) as error:
+            skipped[step] = str(error)
+            continue
+        content = metadata.append_files(write_model(model), files)
+        applied.append(step)
+    return content, applied, skipped
+
+
+def _apply(step: str, model: Any, facts: Facts, files: dict[str, bytes], labels_given: bool) -> None:
+    if step in (ORDER, METADATA) and facts.kind not in repairs.OUTPUTS:
+        raise ConversionError(f"no client of texts takes a file for {facts.kind}")
+    match step:
+        case "versions":
+            repairs.stamp(model)
+        case "signature":
+            repairs.add_signature(model, facts)
+        case "order":
+            repairs.order(model, facts)
+        case "metadata":
+            repairs.describe(model, facts, files, labels_given)
+
+
+def _renamed(facts: Facts, given: dict[str, bytes]) -> dict[str, bytes]:
+    """A vocabulary that is given takes the place of the one that the metadata name."""
+    if metadata.VOCABULARY in given and facts.vocabulary_name:
+        given = {facts.vocabulary_name if name == metadata.VOCABULARY else name: data for name, data in given.items()}
+    return given
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConversionError(f"cannot read {path}: {error.strerror}") from None
+
+
+def compare(before: bytes, after: bytes) -> tuple[bool | None, str]:
+    """Whether both compute the same for random inputs, tensor by tensor, so that their order does not matter.
+
+    None, with the reason, when ``before`` does not run.
+    """
+    inputs = _random_inputs(Facts(before))
+    try:
+        expected = _run(before, inputs)
+    except ModelFileError as error:
+        return None, f"the original does not run here: {error}"
+    actual = _run(after, inputs)
+    return all(np.array_equal(value, actual[name], equal_nan=value.dtype.kind == "f")
+               for name, value in expected.items()), ""
+
+
+def _run(content: bytes, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The first subgraph, its tensors called by their index: a repair moves none of them."""
+    model, types = read_model(content), schema()
+    definition = types.SignatureDefT()
+    definition.signatureKey, definition.subgraphIndex = _PROBE.encode(), 0
+    for side in ("inputs", "outputs"):
+        entries = []
+        for index in getattr(model.subgraphs[0], side):
+            entry = types.TensorMapT()
+            entry.name, entry.tensorIndex = f"t{int(index)}".encode(), int(index)
+            entries.append(entry)
+        setattr(definition, side, entries)
+    model.signatureDefs = [definition]
+    with closing(IsolatedSession(write_model(model))) as session:
+        return session.run(_PROBE, inputs)
+
+
+def _random_inputs(facts: Facts) -> dict[str, np.ndarray]:
+    """Ids that the word table has, three quarters of a sequence in two segments; noise for everything else."""
+    rng = np.random.default_rng(0)
+    found: dict[str, np.ndarray] = {}
+    for port in facts.inputs:
+        shape = port.tensor.shape
+        length = shape[-1] if shape else 1
+        place = np.broadcast_to(np.arange(length), shape or (1,)) / max(length, 1)
+        table = facts.first.table_read_by(port.tensor)
+        rows = table.shape[0] if table is not None and table.shape else 2
+        values: Any = {"mask": place < 0.75, "segment_ids": place >= 0.5}.get(
+            port.role or "", rng.integers(0, max(rows, 1), place.shape))
+        if port.tensor.kind.startswith("FLOAT"):
+            values = rng.standard_normal(place.shape)
+        found[f"t{port.tensor.index}"] = np.asarray(values, _numpy_type(port.tensor.kind)).reshape(shape)
+    return found
+
+
+def _numpy_type(kind: str) -> type:
+    known: dict[str, type] = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT64": np.int64, "INT8": np.int8,
+                              "UINT8": np.uint8, "INT16": np.int16, "BOOL": np.bool_}
+    return known.get(kind, np.int32)

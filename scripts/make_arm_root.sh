@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Make a folder in which LiteRT runs on emulated 64-bit ARM processors: QEMU's user emulation, Python 3.13 of Debian 13
+# for arm64, and the packages of tests/arm/requirements.txt. Nothing is installed: packages are downloaded and unpacked
+# (about 110 MB), so it needs no root. x86-64 Debian or Ubuntu with apt only.
+#
+#     scripts/make_arm_root.sh FOLDER [PYTHON]
+set -euo pipefail
+target=$1
+python=${2:-python3}
+requirements=$(dirname "$0")/../tests/arm/requirements.txt
+wanted=$(sha256sum "$requirements" "$0" | sha256sum | cut -d' ' -f1)
+[ "$(cat "$target/.made" 2>/dev/null)" = "$wanted" ] && exit 0
+
+give_up() {
+  echo "Error: $1; the emulated ARM processors need it" >&2
+  exit 1
+}
+for tool in apt-get dpkg; do
+  command -v $tool >/dev/null || give_up "there is no $tool here, only Debian and Ubuntu have it"
+done
+keys=/usr/share/keyrings/debian-archive-keyring.gpg
+[ -r $keys ] || give_up "there is no $keys (apt-get install debian-archive-keyring)"
+echo "Downloading QEMU, an arm64 Python and LiteRT into $target (about 110 MB; nothing is installed)"
+
+rm -rf "$target"
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# fetch ARCHITECTURE SUITE: apt with a state of its own, in which nothing is installed yet.
+fetch() {
+  local architecture=$1 suite=$2 state=$work/$1-$2
+  shift 2
+  mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
+  : >"$state/status"
+  echo "deb [signed-by=$keys] http://deb.debian.org/debian $suite main" >"$state/sources.list"
+  chmod -R a+rX "$work"
+  local options=(-qq -o APT::Architecture="$architecture" -o APT::Architectures="$architecture"
+    -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State="$state"
+    -o Dir::State::Lists="$state/lists" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
+    -o APT::Sandbox::User= -o Debug::NoLocking=1)
+  apt-get "${options[@]}" update || give_up "apt-get update of $suite failed"
+  (cd "$state" && apt-get "${options[@]}" "$@") || give_up "apt-get $* failed"
+}
+
+# QEMU 7.2 of Debian 12 crashes in LiteRT; 10 does not.
+fetch amd64 bookworm-backports download qemu-user
+dpkg -x "$work"/amd64-bookworm-backports/qemu-user_*.deb "$work/qemu"
+cp "$work/qemu/usr/bin/qemu-aarch64" "$target/"
+fetch arm64 trixie -y --no-install-recommends --download-only install \
+  python3.13-minimal libpython3.13-stdlib libstdc++6 libatomic1
+for package in "$work"/arm64-trixie/cache/archives/*.deb; do
+  dpkg -x "$package" "$target/root"
+done
+ln -sfn usr/lib "$target/root/lib"  # where programs look for their loader
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+  --implementation cp --python-version 3.13 --abi cp313 --abi none \
+  --platform manylinux_2_28_aarch64 --platform manylinux_2_27_aarch64 --platform manylinux2014_aarch64 --platform any \
+  --dest "$work/wheels" -r "$requirements" || give_up "pip download failed"
+for wheel in "$work"/wheels/*.whl; do
+  "$python" -m zipfile -e "$wheel" "$target/root/opt/site"
+done
+echo "$wanted" >"$target/.made"

@@ -1,0 +1,97 @@
+"""LiteRT on emulated 64-bit ARM processors (scripts/make_arm_root.sh makes what it needs)."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mobilebert_lite.runtime import Session
+
+ROOT = Path(__file__).resolve().parents[2] / ".arm"
+_CHILD = Path(__file__).with_name("child.py")
+
+# How the kernels multiply, by the encoding of the instruction (Arm Architecture Reference Manual, C7.2): mask, value.
+# QEMU's disassembler knows not all of them by name.
+INSTRUCTIONS = {
+    "sdot": ((0xBFE0FC00, 0x0E809400), (0xBFC0F400, 0x0F80E000)),
+    "smmla": ((0xFFE0FC00, 0x4E80A400),),
+}
+
+# For a model: signature, and the inputs of each run.
+Rows = Sequence[Mapping[str, np.ndarray]]
+Outputs = list[dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A signature of a file, and what it is run on."""
+
+    model: Path
+    signature: str
+    inputs: Rows
+
+    def here(self) -> Outputs:
+        """Its outputs on this machine's processor, one thread."""
+        session = Session(self.model.read_bytes())
+        return [session.run(self.signature, inputs) for inputs in self.inputs]
+
+
+def run_on_arm(cpu: str, jobs: Sequence[Job]) -> list[Outputs]:
+    """The outputs of ``jobs`` on processor ``cpu`` (QEMU's name), through XNNPACK, one thread."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = _start(cpu, jobs, Path(folder))
+        assert "XNNPACK delegate" in done.stderr, f"XNNPACK switched itself off:\n{done.stderr[-2000:]}"
+        return [_load(Path(folder) / f"{place}.out.npz", len(job.inputs)) for place, job in enumerate(jobs)]
+
+
+def instructions(cpu: str, job: Job) -> Counter[str]:
+    """How often each of INSTRUCTIONS stands in the code that ``job`` reaches on ``cpu``."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "code.log"
+        _start(cpu, [job], Path(folder), "-d", "in_asm", "-D", str(log))
+        found: Counter[str] = Counter()
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if match := re.match(r"0x[0-9a-f]+:\s+([0-9a-f]{8})\s", line):
+                    word = int(match[1], 16)
+                    found.update(name for name, forms in INSTRUCTIONS.items()
+                                 if any(word & mask == value for mask, value in forms))
+        return found
+
+
+def _start(cpu: str, jobs: Sequence[Job], folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    if not (ROOT / ".made").exists():
+        pytest.fail(f"{ROOT} is not there: run scripts/make_arm_root.sh (make test-arm does)")
+    listed = []
+    for place, job in enumerate(jobs):
+        given, taken = folder / f"{place}.in.npz", folder / f"{place}.out.npz"
+        np.savez(given, **{f"{name}/{row}": value  # type: ignore[arg-type]
+                           for row, inputs in enumerate(job.inputs) for name, value in inputs.items()})
+        listed.append([str(job.model), job.signature, str(given), str(taken)])
+    root = ROOT / "root"
+    done = subprocess.run(
+        [ROOT / "qemu-aarch64", "-L", root, "-cpu", cpu, *options, "-E", f"PYTHONHOME={root}/usr", "-E",
+         f"PYTHONPATH={root}/opt/site", root / "usr/bin/python3.13", _CHILD, json.dumps(listed)],
+        capture_output=True, text=True, timeout=500)
+    if done.returncode:
+        pytest.fail(f"the emulated processor {cpu} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    assert done.stdout.split() == ["aarch64"]
+    return done
+
+
+def _load(path: Path, count: int) -> Outputs:
+    with np.load(path) as arrays:
+        rows: Outputs = [{} for _ in range(count)]
+        for key in arrays:
+            name, row = key.split("/")
+            rows[int(row)][name] = arrays[key]
+        return rows

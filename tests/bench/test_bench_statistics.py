@@ -1,0 +1,181 @@
+"""Percentiles, pools, trends and ratios against NumPy, SciPy and the standard library."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_result import RUN
+
+from mobilebert_lite.benchmarks.compare import compare, within
+from mobilebert_lite.benchmarks.result import Aggregate, Configuration, Options, Report, Run, Samples
+from mobilebert_lite.benchmarks.statistics import (
+    ratio,
+    statistic_of,
+    stretches,
+    summarise,
+    trend,
+    turns,
+    two_sample,
+)
+
+DURATIONS = st.lists(st.floats(1.0, 1e7), min_size=2, max_size=60)
+
+
+def run_of(durations: Sequence[float], turn: Sequence[int] | None = None, length: int = 384) -> Run:
+    count = len(durations)
+    samples = Samples(tuple(map(float, np.cumsum(durations))), tuple(map(float, durations)), (9,) * count,
+                      tuple(turn or (0,) * count))
+    return replace(RUN, samples=samples, aggregates=(), configuration=Configuration(length, 1), complete=True,
+                   reason="")
+
+
+@given(DURATIONS)
+def test_a_summary_is_that_of_the_standard_library(durations: list[float]) -> None:
+    found = summarise(run_of(durations))
+    assert found is not None
+    assert (found.count, found.min_us, found.max_us) == (len(durations), min(durations), max(durations))
+    assert found.mean_us == pytest.approx(statistics.fmean(durations))
+    assert found.std_us == pytest.approx(statistics.stdev(durations), rel=1e-6, abs=1e-6)
+    cuts = statistics.quantiles(durations, n=100, method="inclusive")
+    for which in (50, 90, 95, 99):
+        assert found.percentile(which) == pytest.approx(cuts[which - 1])
+
+
+@given(st.lists(DURATIONS, min_size=2, max_size=5))
+def test_batches_pool_to_their_samples(batches: list[list[float]]) -> None:
+    """Mean and (population) deviation of batches together are those of all samples in one."""
+    pooled = summarise(replace(RUN, samples=Samples(), aggregates=tuple(
+        Aggregate(0.0, len(one), statistics.fmean(one), statistics.pstdev(one), min(one), max(one), 9)
+        for one in batches)))
+    everything = [value for one in batches for value in one]
+    assert pooled is not None
+    assert pooled.count == len(everything)
+    assert pooled.mean_us == pytest.approx(statistics.fmean(everything))
+    assert pooled.std_us == pytest.approx(statistics.pstdev(everything), rel=1e-6, abs=1e-3)
+    assert (pooled.min_us, pooled.max_us) == (min(everything), max(everything))
+    assert np.isnan(pooled.percentile(50))  # medians of batches say nothing of the whole
+
+
+def test_nothing_measured_has_no_summary() -> None:
+    assert summarise(replace(RUN, samples=Samples(), aggregates=())) is None
+    assert stretches(replace(RUN, samples=Samples(), aggregates=())) == []
+
+
+@given(st.integers(0, 5), st.integers(1, 25))
+@settings(max_examples=20, deadline=None)
+def test_stretches_are_all_samples_in_order(seed: int, count: int) -> None:
+    durations = np.random.default_rng(seed).uniform(1, 2, count)
+    parts = stretches(run_of(durations))
+    assert np.array_equal(np.concatenate(parts), durations)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_an_interval_of_a_ratio_is_scipys() -> None:
+    """With stretches of one sample it is the ordinary bootstrap of two independent samples."""
+    rng = np.random.default_rng(3)
+    first, second = rng.gamma(50, 0.2, 60), rng.gamma(50, 0.23, 40)
+    ours = ratio([np.array([one]) for one in first], [np.array([one]) for one in second], "p50", paired=False)
+    theirs = scipy.stats.bootstrap(
+        (first, second), lambda a, b, axis: np.median(b, axis=axis) / np.median(a, axis=axis), n_resamples=9999,
+        method="percentile", random_state=1, vectorized=True)
+    assert ours.value == pytest.approx(np.median(second) / np.median(first))
+    width = theirs.confidence_interval.high - theirs.confidence_interval.low
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.1 * width)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.1 * width)
+
+
+def test_samples_are_drawn_evenly() -> None:
+    """Every index of both samples is as likely, whatever their sizes."""
+    seen = np.zeros(7), np.zeros(4)
+
+    def count(first: np.ndarray, second: np.ndarray) -> float:
+        for place, chosen in zip(seen, (first, second), strict=True):
+            np.add.at(place, chosen, 1)
+        return 0.0
+
+    two_sample(7, 4, count)
+    for place in seen:
+        assert place / place.sum() == pytest.approx(1 / len(place), rel=0.1)
+
+
+def test_pairing_removes_what_both_share() -> None:
+    """A slow minute that fell on both files leaves their ratio as it is."""
+    slow = 1 + np.repeat([0, 2, 0, 0, 1] * 4, 10)
+    first = 10 * slow + np.tile([0.1, -0.1], 100)
+    parts = np.split(first, 20), np.split(first * 1.1, 20)
+    together, apart = ratio(*parts, "mean", paired=True), ratio(*parts, "mean", paired=False)
+    assert together.value == apart.value == pytest.approx(1.1)
+    assert together.high - together.low < 1e-6
+    assert apart.high - apart.low > 0.1
+
+
+def test_coverage() -> None:
+    """Of 60 pairs of equal files, about 95 % have an interval that holds 1."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(60):
+        first, second = (run_of(rng.normal(100, 5, 100)) for _ in range(2))
+        compared = compare(first, second)
+        assert compared is not None
+        held += not compared.significant
+    assert 51 <= held <= 59
+
+
+def interleaved(rng: np.random.Generator, factor: float, count: int = 20) -> tuple[Run, Run]:
+    """Two files in turn on a machine that wobbles, the second slower by ``factor``."""
+    turn = np.repeat(np.arange(count), 5)
+    slow = 100 * rng.uniform(1, 1.5, count)[turn]
+    return tuple(run_of((slow * one * rng.uniform(0.99, 1.01, len(turn))).tolist(),  # type: ignore[return-value]
+                        turn.tolist()) for one in (1.0, factor))
+
+
+def test_turns_are_those_of_both() -> None:
+    first, second = interleaved(np.random.default_rng(0), 1.0)
+    late = replace(second.samples, turn=tuple(one + 4 for one in second.samples.turn))
+    found = turns(first, replace(second, samples=late))
+    assert found is not None
+    assert np.array_equal(np.concatenate(found[0]), first.samples.duration_us[20:])
+    assert np.array_equal(np.concatenate(found[1]), second.samples.duration_us[:80])
+    apart = replace(second.samples, turn=tuple(one + 16 for one in second.samples.turn))
+    assert turns(first, replace(second, samples=apart)) is None
+
+
+@pytest.mark.parametrize(("factor", "significant"), [(1.0, False), (1.05, True), (0.9, True)])
+def test_interleaved_files_are_told_apart(factor: float, significant: bool) -> None:
+    first, second = interleaved(np.random.default_rng(1), factor)
+    [compared] = within(Report("", "", Options(1, 1.0, 1), (first, second)))
+    assert compared.interleaved
+    assert compared.significant == significant
+    assert compared.ratio.value == pytest.approx(factor, rel=0.02)
+    assert compared.regressed(0.03) == (factor == 1.05)
+    assert not compared.regressed(0.08)
+
+
+def test_a_regression_needs_more_than_chance() -> None:
+    rng = np.random.default_rng(5)
+    noisy = compare(run_of(rng.uniform(50, 150, 12)), run_of(rng.uniform(55, 165, 12)))
+    assert noisy is not None
+    assert noisy.ratio.value > 1.02
+    assert not noisy.regressed(0.01)
+
+
+def test_what_is_compared() -> None:
+    assert statistic_of(run_of([1, 2, 3])) == "p50"
+    assert statistic_of(run_of([1, 2, 3]), mlperf=True) == "p90"
+    assert statistic_of(run_of([1, 2, 3], length=0), mlperf=True) == "mean"
+    assert statistic_of(replace(run_of([]), aggregates=RUN.aggregates)) == "mean"
+
+
+@pytest.mark.parametrize(("factor", "least", "most"), [(1.0, -0.02, 0.02), (1.3, 0.2, 0.3), (0.8, -0.2, -0.1)])
+def test_a_trend_is_seen(factor: float, least: float, most: float) -> None:
+    durations = np.linspace(100, 100 * factor, 200) + np.random.default_rng(0).normal(0, 1, 200)
+    found = trend(durations.tolist())
+    assert least <= found.value <= most
+    assert (found.low <= 0 <= found.high) == (factor == 1.0)

@@ -1,0 +1,131 @@
+"""What ``mbl run`` answers, in the terms of the clients, and the texts it is asked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.datasets import QuestionExample, TextExample, evenly, read_examples
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks import classification, question_answering
+from mobilebert_lite.tasks.base import Outputs
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tasks.question_answering import NEAR_TIE
+from mobilebert_lite.tokenization import Tokenizer
+
+# (text) or (question, context).
+Example = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a user is told, and how good that and its alternatives are."""
+
+    best: str
+    # Answer or label → logit sum or probability.
+    scores: Mapping[str, float]
+    # What may separate two answers that are equally good to verification (tasks.*.NEAR_TIE).
+    slack: float
+
+
+class RememberingModel(Model):
+    """A model that runs no sequence twice: most texts are the same tokens for both tokenizers."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, threads=2)
+        self._known: dict[bytes, Outputs] = {}
+
+    def run(self, features: Features) -> tuple[Features, Outputs]:
+        """As ``Model.run``, at the longest length: that is where clients run."""
+        key = features.ids.tobytes() + features.segment_ids.tobytes()
+        if key not in self._known:
+            self._known[key] = self.session.run(self.lengths[self.longest], features.inputs())
+        return features, self._known[key]
+
+    def features(self, example: Example) -> list[Features]:
+        """The sequences of an example, as ``mbl run`` makes them."""
+        if self.task.name == "qa":
+            return self.task.features(self.tokenizer, QuestionExample("", *example), self.longest)
+        return self.task.features(self.tokenizer, TextExample(*example), self.longest)
+
+    def tokens(self, example: Example) -> list[list[int]]:
+        """Ids of each text."""
+        return [part.ids for part in self.tokenizer.encode_batch(example)]
+
+    def as_(self, tokenizer: str) -> RememberingModel:
+        """The same model, and what it remembers, with another tokenizer."""
+        other = copy.copy(self)
+        other.tokenizer = Tokenizer(self.tokenizer.vocabulary, self.tokenizer.lower_case, tokenizer)
+        return other
+
+    def best(self, example: Example, options: Mapping[str, Any]) -> Answer:
+        """What ``mbl run`` prints; ``options`` are for questions."""
+        if self.task.name != "qa":
+            return _labels(self.classify(*example))
+        return _answers(example, self.answer(*example, **options), self.run(self.features(example)[0]))
+
+
+def decoded(model: RememberingModel, features: Features, example: Example, outputs: Outputs) -> Answer:
+    """What ``mbl run`` would print if the network had given ``outputs``."""
+    if model.task.name != "qa":
+        return _labels(classification.decode(outputs, model.labels, model.task.form))
+    return _answers(example, question_answering.decode([features], [outputs], example[1]), (features, outputs))
+
+
+def _labels(labels: Sequence[classification.Label]) -> Answer:
+    return Answer(labels[0].name, {label.name: label.probability for label in labels}, classification.NEAR_TIE)
+
+
+def _answers(example: Example, answers: Sequence[question_answering.Answer], read: tuple[Features, Outputs]) -> Answer:
+    scores: dict[str, float] = {}
+    for answer in answers:
+        scores.setdefault(whole_words(example[1], answer), answer.score)
+    features, outputs = read
+    spread = sum(float(np.ptp(outputs[name][0][features.mask == 1])) for name in ("start_logits", "end_logits"))
+    return Answer(whole_words(example[1], answers[0]), scores, NEAR_TIE * spread)
+
+
+def whole_words(context: str, answer: question_answering.Answer) -> str:
+    """The answer with the words it begins and ends in, single spaces between them: so the Task Library gives it."""
+    if answer.is_null:
+        return ""
+    start, end = context.rfind(" ", 0, answer.start) + 1, context.find(" ", answer.end)
+    words = context[start:end if end >= 0 else None].split(" ")
+    return " ".join(word for word in words if word)
+
+
+def stacked(model: RememberingModel, examples: Sequence[Example]) -> dict[str, np.ndarray]:
+    """The inputs of all examples, each of one sequence, for a bare runtime; the first axis is the examples."""
+    each = [model.features(example)[0].inputs() for example in examples]
+    return {name: np.stack([one[name] for one in each]) for name in each[0]}
+
+
+def real_texts(shared: Callable[..., Path], task: str, count: int, fits: Callable[[Example], bool]) -> list[Example]:
+    """``count`` examples, all of which ``fits``.
+
+    Four fifths are of the kind that the checkpoints were trained on, one fifth of SQuAD with characters beyond ASCII,
+    which tokenizers take differently.
+    """
+    squad = [(one.question, one.context) for one in read_examples(shared("data", "squad", "dev-v2.0.json"), "qa")]
+    if task == "qa":
+        path = shared("checkpoints", "trained", "snips_qa", "snips_qa_test.json")
+        plain: list[Example] = [(one.question, one.context) for one in read_examples(path, "qa")]
+        # Sentences: the checkpoint knows no more than 47 positions.
+        odd: list[Example] = [(question, f"{sentence}.") for question, context in squad
+                              for sentence in context.split(". ") if not sentence.isascii()]
+    else:
+        plain = [(one.text,) for one in read_examples(shared("data", "sst2", "dev.tsv"), "classification")]
+        odd = [(question,) for question, _ in squad if not question.isascii()]
+    some = count // 5
+    found = [*_fitting(plain, count - some, fits), *_fitting(odd, some, fits)]
+    assert len(found) >= count - 8  # of such questions SQuAD has 35
+    return found
+
+
+def _fitting(examples: Sequence[Example], count: int, fits: Callable[[Example], bool]) -> Sequence[Example]:
+    return evenly([example for example in evenly(examples, 4 * count) if fits(example)], count)

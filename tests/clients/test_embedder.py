@@ -1,0 +1,41 @@
+"""Files of ``features`` in the libraries' text embedders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import RefusedError, ask
+
+from mobilebert_lite.model import Model
+from mobilebert_lite.pipeline import Request, convert
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
+
+TEXTS = [("the cat sat on the mat",), ("how many minutes does a full charge take?",)]
+
+
+@pytest.fixture(scope="module")
+def features(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The encoder's own vectors, at one length."""
+    path = tmp_path_factory.mktemp("features") / "features.tflite"
+    convert(Request(path, str(tiny_classifier), task="features", lengths=(32,), quantize="none"))
+    return path
+
+
+def test_mediapipe(features: Path) -> None:
+    """One vector for each output: all tokens' after each other, and the pooled one."""
+    model = Model(features, tokenizer="phone")
+    for [text], found in zip(TEXTS, ask("mediapipe", features, "features", TEXTS), strict=True):
+        vectors = {name: np.array(vector) for name, vector in found}
+        assert list(vectors) == ["sequence_output", "pooled_output"]
+        for name, expected in model.embed(text).items():
+            given = vectors[name][:expected.size].reshape(expected.shape)
+            assert np.abs(given - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_task_library(features: Path) -> None:
+    """It takes no output with a vector for each token."""
+    with pytest.raises(RefusedError, match="got 3D, expected either 2D"):
+        ask("task-library", features, "features", TEXTS)

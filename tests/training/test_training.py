@@ -1,0 +1,344 @@
+"""`mbl train` as users run it, on texts whose label is a word they hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+
+from mobilebert_lite.config import MobileBertConfig, to_huggingface
+
+MBL = Path(sys.executable).with_name("mbl")
+CLUES = {"music": ("play", "song"), "weather": ("rain", "sun")}
+FILLERS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi",
+           "pi", "rho", "sigma", "tau")
+# Without XLA, in one thread: short, and the same to the bit.
+FAST = ("--no-jit", "--threads", "1", "--vocab-size", "250", "--seq-len", "32")
+
+
+def sentences(count: int, seed: int) -> list[tuple[str, str, str]]:
+    """(text, label, the word that tells it)."""
+    rng = random.Random(seed)
+    found = []
+    for i in range(count):
+        words = [rng.choice(FILLERS) for _ in range(rng.randint(2, 12))]
+        label = rng.choice(list(CLUES))
+        clue = rng.choice(CLUES[label])
+        words.insert(rng.randrange(len(words)), clue)
+        found.append((f"{' '.join(words)} n{i}", label, clue))
+    return found
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, tiny_config: MobileBertConfig) -> Path:
+    """A folder with the same sentences as a table, a BIO file and SQuAD questions, and a configuration."""
+    folder = tmp_path_factory.mktemp("data")
+    config = replace(tiny_config, classifier_activation=False, attention_probs_dropout_prob=0.0)
+    (folder / "tiny.json").write_text(json.dumps(to_huggingface(config)), encoding="utf-8")
+    for split, count, seed in (("train", 400, 0), ("dev", 60, 1)):
+        rows = sentences(count, seed)
+        (folder / f"{split}.csv").write_text("text,label\n" + "".join(
+            f'"{text}, yes",{label}\n' for text, label, _ in rows), encoding="utf-8")
+        (folder / f"{split}.bio").write_text("\n".join("".join(
+            f"{word} {'B-' + label if word == clue else 'O'}\n" for word in text.split())
+            for text, label, clue in rows), encoding="utf-8")
+        paragraphs = [{"context": text, "qas": [{"id": f"{split}{i}", "question": "which word", "answers": [
+            {"text": clue, "answer_start": f" {text} ".index(f" {clue} ")}]}]}
+            for i, (text, _, clue) in enumerate(rows)]
+        (folder / f"{split}.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), encoding="utf-8")
+    return folder
+
+
+def arguments(data: Path, output: Path, kind: str = "csv", task: str = "classification", **options: Any) -> list[str]:
+    extra = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    return ["train", "--task", task, "--config", str(data / "tiny.json"), "--data", str(data / f"train.{kind}"),
+            "--eval", str(data / f"dev.{kind}"), "--output", str(output), *FAST, *extra]
+
+
+def mbl(*command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([MBL, *command], capture_output=True, text=True, timeout=500,
+                          env={**os.environ, **(environment or {})}, check=False)
+
+
+def weights_of(output: Path) -> bytes:
+    return (output / "model.safetensors").read_bytes()
+
+
+def learn(data: Path, output: Path, kind: str, task: str) -> dict[str, Any]:
+    """Train until nearly everything is right; metrics.json."""
+    done = mbl(*arguments(data, output, kind, task, epochs=8, learning_rate=5e-3), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "left" in done.stderr
+    assert "training: " in done.stderr  # progress with the time left
+    report: dict[str, Any] = json.loads(done.stdout)
+    assert report["score"] > 95
+    return report
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A classifier and its metrics.json."""
+    output = tmp_path_factory.mktemp("trained") / "classifier"
+    return output, learn(data, output, "csv", "classification")
+
+
+def check_file(data: Path, trained: Path, report: dict[str, Any], kind: str) -> None:
+    """What was learnt is there after conversion, by another program's path to the score."""
+    file = trained.with_suffix(".tflite")
+    converted = mbl("convert", "--weights", str(trained), "--quantize", "none", "--seq-len", "32", "-o", str(file),
+                    "--calibration", str(data / f"dev.{kind}"))
+    assert converted.returncode == 0, converted.stderr
+    scored = json.loads(mbl("eval", str(file), "--data", str(data / f"dev.{kind}"), "--json").stdout)
+    assert scored["score"]["value"] == pytest.approx(report["score"], abs=1e-9)
+    assert scored["metrics"] == pytest.approx(report["metrics"], abs=1e-9)
+
+
+def test_a_classifier_is_learnt(data: Path, trained: tuple[Path, dict[str, Any]]) -> None:
+    output, report = trained
+    assert report["metric"] == "accuracy"
+    assert sorted(path.name for path in output.iterdir()) == [
+        "config.json", "logs", "metrics.json", "model.safetensors", "tokenizer_config.json", "vocab.txt"]
+    assert report["options"]["data"] == str(data / "train.csv")
+    check_file(data, output, report, "csv")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "task", "metric"), [("bio", "token-classification", "f1"), ("json", "qa", "f1")])
+def test_other_tasks_are_learnt(data: Path, tmp_path: Path, kind: str, task: str, metric: str) -> None:
+    report = learn(data, tmp_path / "trained", kind, task)
+    assert report["metric"] == metric
+    check_file(data, tmp_path / "trained", report, kind)
+
+
+def test_logs_hold_the_curve(trained: tuple[Path, dict[str, Any]]) -> None:
+    """TensorBoard's file has the points of metrics.json."""
+    import tensorflow as tf
+
+    output, report = trained
+    [events] = (output / "logs").iterdir()
+    curve = {}
+    for record in tf.data.TFRecordDataset(str(events)):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            assert value.metadata.plugin_data.plugin_name == "scalars"
+            curve[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for point in report["history"]:
+        assert curve["train/loss", point["step"]] == pytest.approx(point["loss"], rel=1e-5)
+    assert curve["eval/accuracy", report["step"]] == pytest.approx(report["score"], rel=1e-5)
+
+
+def test_fine_tuning_begins_where_training_ended(data: Path, trained: tuple[Path, dict[str, Any]], tmp_path: Path
+                                                 ) -> None:
+    """Going on keeps the score and the vocabulary; a new set of labels gets a new head."""
+    output, report = trained
+    options = ("--weights", str(output), "--epochs", "1", "--no-jit", "--json")
+    after = mbl("train", *options, "--data", str(data / "train.csv"), "--eval", str(data / "dev.csv"),
+                "--output", str(tmp_path / "again"))
+    assert after.returncode == 0, after.stderr
+    again = json.loads(after.stdout)
+    assert again["score"] >= report["score"] - 1
+    assert again["history"][0]["loss"] < 0.3
+    assert (tmp_path / "again" / "vocab.txt").read_bytes() == (output / "vocab.txt").read_bytes()
+    other = tmp_path / "other.csv"
+    other.write_text((data / "dev.csv").read_text().replace(",music", ",one").replace(",weather", ",two"))
+    new = mbl("train", *options, "--data", str(other), "--output", str(tmp_path / "new"))
+    assert new.returncode == 0, new.stderr
+    assert json.loads(new.stdout)["history"][0]["loss"] > 0.6
+    config = json.loads((tmp_path / "new" / "config.json").read_text())
+    assert config["id2label"] == {"0": "one", "1": "two"}
+    finished = mbl("train", "--resume", str(tmp_path / "new"))
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("Error: the training in")
+
+
+@pytest.fixture(scope="module")
+def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training with all that is random in it, left alone; it grows by a layer half way."""
+    output = tmp_path_factory.mktemp("unbroken") / "run"
+    done = mbl(*arguments(data, output, **RANDOM))
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+RANDOM = {"epochs": 4, "dropout": 0.1, "unknown": 0.1, "shift": 0.5, "save_every": 7, "eval_every": 11, "stack": 1,
+          "patience": 99, "batch_size": 16}
+
+
+@pytest.mark.parametrize("signals", [
+    (signal.SIGKILL, signal.SIGINT), pytest.param((signal.SIGTERM, signal.SIGKILL), marks=pytest.mark.slow)],
+    ids=["killed, then Ctrl-C", "ended, then killed"])
+def test_resumed_is_unbroken(data: Path, tmp_path: Path, unbroken: Path, signals: Sequence[int]) -> None:
+    """The same weights to the bit, the same curve, however often it was stopped and by what."""
+    output = tmp_path / "run"
+    command = arguments(data, output, **RANDOM)
+    for i, number in enumerate(signals):  # in the first layer's steps, then in those of two
+        said = stop(command, number, output, at=8 + 45 * i)
+        if number == signal.SIGKILL:
+            assert not (output / "model.safetensors").exists()
+        else:
+            assert f"go on with: mbl train --resume {output}" in said
+            assert "Traceback" not in said
+        command = ["train", "--resume", str(output)]
+    done = mbl(*command)
+    assert done.returncode == 0, done.stderr
+    assert weights_of(output) == weights_of(unbroken)
+    histories = [json.loads((folder / "metrics.json").read_text())["history"] for folder in (output, unbroken)]
+    assert histories[0] == histories[1]
+    assert histories[0][-1]["step"] == 100
+    assert "going on after step" in done.stderr
+    assert not (output / "training").exists()
+
+
+def stop(command: list[str], number: int, output: Path, at: int) -> str:
+    """Send the signal once a state after step ``at`` is saved; returns stderr."""
+    process = subprocess.Popen([MBL, *command], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while saved_step(output) < at and time.monotonic() < deadline:
+        assert process.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate(timeout=100)[1]
+    assert process.returncode == (-number if number == signal.SIGKILL else 1)
+    return said
+
+
+def saved_step(output: Path) -> int:
+    from mobilebert_lite.errors import CheckpointError
+    from mobilebert_lite.training import states
+
+    try:
+        return states.load(output / states.FOLDER)[1].step
+    except CheckpointError:
+        return 0
+
+
+def losses(output: Path) -> list[float]:
+    return [point["loss"] for point in json.loads((output / "metrics.json").read_text())["history"]]
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
+    """Every loss is that of one process with the same batches; float32 sums in another order differ by 1e-6."""
+    assert mbl(*arguments(data, tmp_path / "one", epochs=2)).returncode == 0
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    processes = [subprocess.Popen(
+        [MBL, *arguments(data, tmp_path / "two", epochs=2)], stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})})
+        for i in range(2)]
+    for process in processes:
+        said = process.communicate(timeout=500)[1]
+        assert process.returncode == 0, said
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-4)
+    assert len(losses(tmp_path / "one")) > 5
+
+
+def test_two_devices_train_as_one(data: Path) -> None:
+    """Two replicas in one process: the gradient of uneven shares of the labels is that of the whole batch."""
+    subprocess.run([sys.executable, __file__, str(data)], check=True, timeout=400)
+
+
+def replicas(folder: Path) -> None:
+    """What the process of ``test_two_devices_train_as_one`` does: devices are split before TensorFlow starts."""
+    import tensorflow as tf
+
+    from mobilebert_lite.config import from_huggingface, read_json
+    from mobilebert_lite.training.initial import initial
+    from mobilebert_lite.training.objective import TaskObjective, find_loss
+    from mobilebert_lite.training.optimizer import AdamW
+    from mobilebert_lite.training.trainer import Trainer
+
+    [cpu] = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    config = replace(from_huggingface(read_json(folder / "tiny.json")), num_hidden_layers=1)
+    weights = initial(config, {"classifier": 3}, seed=0)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(5, 200, (6, 8)).astype(np.int32)
+    labels = rng.integers(-1, 3, (6, 8)).astype(np.int32)
+    labels[3:, 2:] = -1  # the second device has few labels
+    batch = {"ids": ids, "mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids), "labels": labels,
+             "weight": (labels >= 0).astype(np.float32), "seed": np.int32([0, 0]), "shift": np.int32(0)}
+    found = []
+    for strategy in (None, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+        trainer = Trainer(weights.tensors, TaskObjective(config, "token-classification",
+                                                         find_loss("token-classification")), AdamW(), strategy=strategy)
+        steps = [trainer.step(batch, number, 1e-2) for number in (1, 2, 3)]
+        found.append(([step["loss"] for step in steps], trainer.tensors()["classifier.kernel"]))
+    (one, kernel), (two, other) = found
+    assert np.allclose(one, two, rtol=1e-5), (one, two)
+    assert one[2] < one[0]
+    assert np.abs(kernel - other).max() < 1e-3
+    assert np.abs(kernel - weights.tensors["classifier.kernel"]).max() > 1e-2
+
+
+def test_findings_are_reported_and_strict_fails(data: Path, tmp_path: Path) -> None:
+    leaking = tmp_path / "leaking.csv"
+    leaking.write_text("".join((data / "train.csv").read_text().splitlines(keepends=True)[:9]))
+    command = arguments(data, tmp_path / "out", epochs=0.1)
+    command[command.index("--eval") + 1] = str(leaking)
+    failed = mbl(*command, "--strict")
+    assert failed.returncode == 1
+    assert not (tmp_path / "out").exists()
+    assert "--strict: 8 of 8 examples of eval (100.0 %) stand in data too" in failed.stderr.splitlines()[-1]
+    done = mbl(*command, "--json")
+    assert done.returncode == 0
+    assert "data: 8 of 8" in done.stderr
+    assert json.loads(done.stdout)["findings"][0]["kind"] == "leakage"
+
+
+@pytest.mark.parametrize(("change", "code", "message"), [
+    (lambda command: command[:1], 2, "--data and --output are needed"),
+    (lambda command: [*command, "--stack", "5"], 1, "stack is [5]; it must rise, and stay below the 2 layers"),
+    (lambda command: [*command, "--seq-len", "500"], 1, "seq_len is 500, but the network has positions for 64"),
+    (lambda command: [*command, "--weights", "nowhere/at/all"], 1, "a configuration is for networks from scratch"),
+    (lambda command: [*command, "--problem", "regression"], 1, "is no number, which regression needs"),
+    (lambda command: [*command, "--devices", "workers"], 1, "TF_CONFIG names none"),
+    (lambda command: ["train", "--resume", "nowhere"], 1, "no training to resume in nowhere"),
+    (lambda command: [*command, "--resume", "nowhere"], 2, "leave out --task, --data"),
+    (lambda command: [*command, "--unknown", "1.5"], 1, "unknown is 1.5; it must be at least 0 and at most 0.99"),
+], ids=["nothing", "stack", "length", "two starts", "regression", "workers", "resume", "resume more", "share"])
+def test_refusals(data: Path, tmp_path: Path, change: Callable[[list[str]], list[str]], code: int, message: str,
+                  monkeypatch: pytest.MonkeyPatch) -> None:
+    from mobilebert_lite import cli
+    from mobilebert_lite.errors import MblError
+
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(click.UsageError if code == 2 else MblError) as refused:
+        cli.cli.main(change(arguments(data, tmp_path / "out")), prog_name="mbl", standalone_mode=False)
+    assert message in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_in_use_is_left_alone(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    refused = mbl(*arguments(data, tmp_path / "out"))
+    assert refused.returncode == 1
+    assert "is there already, and not empty" in refused.stderr
+    assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
+
+
+if __name__ == "__main__":
+    replicas(Path(sys.argv[1]))
