@@ -48,6 +48,22 @@ def test_page_of_a_file(converted: Converted, task: str, mode: str) -> None:
     assert inspect_page(json.loads(json.dumps(found))) == text
 
 
+def test_page_of_a_diagnosis(converted: Converted, tmp_path: Path) -> None:
+    """With --client, the page says what --json says of each client."""
+    path, page = converted("qa", "int8"), tmp_path / "page.html"
+    done = CliRunner().invoke(inspect_command, [str(path), "--client", "all", "--json", "--html", str(page)])
+    told = json.loads(done.stdout)
+    assert told["fits"]["task-library"] is False  # 384 is the only length it takes
+    document = assert_harmless(page.read_text())
+    assert {"clients", "size"} <= {attributes["id"] for _, attributes in document.elements if "id" in attributes}
+    assert any(one["severity"] == "error" for one in told["findings"])
+    for one in told["findings"]:
+        assert one["what"] in document.text
+        assert one["mend"] in document.text
+    assert [tag for tag, attributes in document.elements
+            if attributes.get("class") == "error"] == ["li"] * sum(one["severity"] == "error" for one in told["findings"])
+
+
 def test_page_of_a_hostile_file(converted: Converted, tmp_path: Path) -> None:
     """Its names are shown as they are, as text."""
     path = write_hostile(converted("classification", "int8"), tmp_path / "hostile.tflite")

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mobilebert_lite.cli.output import write_page
+from mobilebert_lite.errors import printable
+
 if TYPE_CHECKING:
     from mobilebert_lite.doctor.diagnose import Diagnosis
     from mobilebert_lite.doctor.fix import Mended
 
 
 def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: Path | None, vocabulary: Path | None,
-            labels: Path | None, as_json: bool) -> None:
+            labels: Path | None, as_json: bool, page: Path | None) -> None:
     """Diagnose, mend where asked, print. Raises ModelFileError when a client asked for cannot use the file."""
     from mobilebert_lite.doctor.diagnose import diagnose
     from mobilebert_lite.doctor.fix import fix
@@ -24,36 +27,47 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
     found = diagnose(model, clients, runtime)
     mended = None if output is None else fix(model, output, found, clients, vocabulary, labels)
     last = mended.after if mended else found
+    if page is not None:
+        _write_page(page, model, found)
     if as_json:
         click.echo(json.dumps({**found.to_json(), **({"fix": mended.to_json()} if mended else {})}, indent=2,
                               ensure_ascii=False))
     else:
-        _print(found)
-        if mended:
-            _print_mended(mended)
+        click.echo(printable("\n".join(_told(found) + (_told_of_mending(mended) if mended else []))))
     if last.errors:
         failing = dict.fromkeys(one.client for one in last.errors)
         raise ModelFileError(f"{last.path} does not fit {', '.join(failing)}: {len(last.errors)} error(s), named "
                              f"above{'' if mended or not found.fixable else '; --fix OUT mends some of them'}")
 
 
-def _print(found: Diagnosis) -> None:
-    click.echo(f"{found.path}: {found.kind}")
+def _write_page(page: Path, model: Path, found: Diagnosis) -> None:
+    from mobilebert_lite.errors import ConversionError
+    from mobilebert_lite.inspection import inspect
+    from mobilebert_lite.pages.inspect_page import inspect_page
+
+    if found.kind == "package":
+        raise ConversionError(f"{model} is a package; --html shows one model, so give it the .tflite that is in it")
+    write_page(page, inspect_page(inspect(model).to_json(), found.to_json()))
+
+
+def _told(found: Diagnosis) -> list[str]:
+    lines = [f"{found.path}: {found.kind}"]
     for client, fits in found.fits.items():
         verdict = {True: "fits", False: "does not fit", None: f"takes no files for {found.kind}"}[fits]
-        click.echo(f"\n{client}: {verdict}")
+        lines += ["", f"{client}: {verdict}"]
         for one in found.findings:
             if one.client == client:
-                click.echo(f"  {one.severity} {one.check}, {one.where}: {one.what}")
-                click.echo(f"    mend: {one.mend}{' (--fix does)' if one.fix else ''}")
+                lines += [f"  {one.severity} {one.check}, {one.where}: {one.what}",
+                          f"    mend: {one.mend}{' (--fix does)' if one.fix else ''}"]
+    return lines
 
 
-def _print_mended(mended: Mended) -> None:
-    click.echo(f"\n{mended.output}: mended {', '.join(mended.applied)}")
-    for name, reason in mended.skipped.items():
-        click.echo(f"  not {name}: {reason}")
-    click.echo(f"  outputs: {'the same as before' if mended.same_outputs else mended.reason}")
+def _told_of_mending(mended: Mended) -> list[str]:
+    lines = ["", f"{mended.output}: mended {', '.join(mended.applied)}"]
+    lines += [f"  not {name}: {reason}" for name, reason in mended.skipped.items()]
+    lines.append(f"  outputs: {'the same as before' if mended.same_outputs else mended.reason}")
     for one in mended.after.findings:
         if one.severity != "note":
-            click.echo(f"  left: {one.severity} {one.client} {one.check}, {one.where}: {one.what}")
-            click.echo(f"    mend: {one.mend}")
+            lines += [f"  left: {one.severity} {one.client} {one.check}, {one.where}: {one.what}",
+                      f"    mend: {one.mend}"]
+    return lines

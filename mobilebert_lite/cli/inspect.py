@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mobilebert_lite.cli.output import channel_ranges, head_room, progress
+from mobilebert_lite.cli.output import channel_ranges, head_room, write_page
 from mobilebert_lite.errors import printable
 
 PATH = click.Path(path_type=Path)
@@ -43,7 +43,7 @@ def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: P
     if clients or runtime or fixed:
         from mobilebert_lite.cli.diagnosis import examine
 
-        examine(model, clients or (() if fixed else ("litert",)), runtime, fixed, vocabulary, labels, as_json)
+        examine(model, clients or (() if fixed else ("litert",)), runtime, fixed, vocabulary, labels, as_json, page)
         return
     from mobilebert_lite.isolation import helper
 
@@ -52,11 +52,9 @@ def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: P
 
     found = inspect(model)
     if page is not None:
-        from mobilebert_lite.files import write_atomically
         from mobilebert_lite.pages.inspect_page import inspect_page
 
-        write_atomically(page, inspect_page(found.to_json()).encode("utf-8", "replace"))
-        progress(f"wrote {page}")
+        write_page(page, inspect_page(found.to_json()))
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     elif page is None:

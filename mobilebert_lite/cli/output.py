@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,6 +17,14 @@ import click
 def progress(message: str) -> None:
     """One line of progress on stderr."""
     click.echo(f"· {message}", err=True)
+
+
+def write_page(path: Path, html: str) -> None:
+    """A page for the browser. Raises ConversionError when it cannot be written."""
+    from mobilebert_lite.files import write_atomically
+
+    write_atomically(path, html.encode("utf-8", "replace"))
+    progress(f"wrote {path}")
 
 
 def hide_native_logs() -> None:

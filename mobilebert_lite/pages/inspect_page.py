@@ -32,11 +32,11 @@ _COLOURS = {WORDS: "words", POSITIONS: "positions", EMBEDDING: "embedding", BOTT
             ATTENTION: "attention", FEED_FORWARD: "feed-forward", HEAD: "head", MASK: "other", OTHER: "other"}
 
 
-def inspect_page(found: Mapping[str, Any]) -> str:
-    """HTML of ``found``, the JSON form of an Inspection."""
+def inspect_page(found: Mapping[str, Any], diagnosis: Mapping[str, Any] | None = None) -> str:
+    """HTML of ``found``, the JSON form of an Inspection, and of what the doctor said, where it was asked."""
     provenance = found["provenance"]
     return render(
-        "inspect.html.jinja", title=f"{Path(found['path']).name} · mobilebert-lite", found=found,
+        "inspect.html.jinja", title=f"{Path(found['path']).name} · mobilebert-lite", found=found, diagnosis=diagnosis,
         name=Path(found["path"]).name, facts=_facts(found), parts=_parts(found), tiles=_tiles(found),
         subgraphs=_subgraphs(found), operators=_operators(found["operators"]), ranges=_ranges(provenance),
         room=_room(provenance), tensors=[_tensor(one) for one in found["tensors"]],
