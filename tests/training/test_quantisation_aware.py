@@ -141,7 +141,7 @@ def test_a_fused_network_is_a_checkpoint_again(tiny_qa: Path, tiny_vocabulary: t
 def test_what_a_checkpoint_cannot_hold(one_block: Weights, tiny_vocabulary: tuple[str, ...]) -> None:
     fused = Made(one_block, tiny_vocabulary, "int8").drawn.fused
     left = fused.with_tensors({**fused.tensors, "layers.0.output.norm.rescale": np.ones(64, np.float32)})
-    with pytest.raises(ConversionError, match="layers.0.output.norm.rescale"):
+    with pytest.raises(ConversionError, match="rescale"):
         unfuse(left, one_block)
 
 
