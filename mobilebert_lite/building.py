@@ -19,10 +19,11 @@ from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization import head_room
-from mobilebert_lite.quantization.calibrate import Ranges, measure_ranges, tie
+from mobilebert_lite.quantization.calibrate import measure_ranges, tie
 from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, keep_output_names
 from mobilebert_lite.quantization.score_ranges import fit_scores
+from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.samples import MOST_MAGNITUDE_TOKENS
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.features import Features
@@ -46,7 +47,7 @@ class Built:
 
 def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, texts: Texts, masking: Masking,
           without: Collection[str] = (), threads: int = 2, progress: Callable[[str], None] = lambda message: None,
-          trained: Ranges | None = None) -> Built:
+          trained: TrainedRanges | None = None) -> Built:
     """``weights`` for ``task`` as a file with one signature per length, in the number formats of ``recipe``.
 
     ``texts`` calibrate: signature name → sequences, the longest signature first. ``without`` names fusion rules to
@@ -88,8 +89,8 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     return Built(content, fused, room, len(balancing), lengths[0])
 
 
-def finish_quantised(content: bytes, recipe: Recipe, texts: Texts, threads: int, trained: Ranges | None = None
-                     ) -> bytes:
+def finish_quantised(content: bytes, recipe: Recipe, texts: Texts, threads: int,
+                     trained: TrainedRanges | None = None) -> bytes:
     """The float file ``content`` in the number formats of ``recipe``."""
     if recipe.rules:
         content = quantise(content, recipe, texts, threads, trained)
@@ -121,7 +122,8 @@ def _calibrated(fused: Fused, rules: Sequence[ModuleType], without: Collection[s
     return fused
 
 
-def quantise(content: bytes, recipe: Recipe, texts: Texts, threads: int, trained: Ranges | None = None) -> bytes:
+def quantise(content: bytes, recipe: Recipe, texts: Texts, threads: int,
+             trained: TrainedRanges | None = None) -> bytes:
     """``content`` after ``recipe``, with ranges measured on ``texts`` where it needs them and none were ``trained``."""
     ranges = {}
     if recipe.needs_calibration:
@@ -130,8 +132,9 @@ def quantise(content: bytes, recipe: Recipe, texts: Texts, threads: int, trained
         if recipe.integer:
             ranges = fit_scores(content, inputs, ranges, recipe.activation_bits, threads)
         if trained:
-            ranges |= {name: ends for name, ends in trained.items() if name in ranges}
-            tie(read_model(content), ranges)
+            model = read_model(content)
+            ranges |= trained.of(model)
+            tie(model, ranges)
 
     def mend(model: Any) -> None:
         keep_output_names(model)

@@ -140,7 +140,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
     built = build(weights, task, lengths, recipe, texts_to_calibrate, asked or recipe.masking(masking),
-                  request.without, request.threads, progress, trained.ranges if trained else None)
+                  request.without, request.threads, progress, trained)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)

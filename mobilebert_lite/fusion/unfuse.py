@@ -50,7 +50,7 @@ def unfuse(fused: Fused, like: Weights) -> Weights:
 
 def _parted(tensors: Mapping[str, np.ndarray], fused: Fused) -> dict[str, np.ndarray]:
     """The parts of merged projections."""
-    found = {}
+    found: dict[str, np.ndarray] = {}
     width = fused.config.block_size
     for layer in fused.layers:
         for parts in (fused.config.stream_readers, fused.config.bottleneck_readers):

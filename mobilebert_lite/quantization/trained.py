@@ -7,8 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from mobilebert_lite.errors import CheckpointError
+from mobilebert_lite.converters.op_versions import operator_name
+from mobilebert_lite.errors import CheckpointError, ConversionError
 from mobilebert_lite.files import json_bytes
 
 FILE = "quantization.json"
@@ -19,12 +21,32 @@ class TrainedRanges:
     """For files of one recipe; in others the checkpoint is one like any other."""
 
     recipe: str
-    # Name of the tensor in the float file of the first signature → (least, greatest).
+    # Place of the tensor in the float file (``places``) → (least, greatest).
     ranges: Mapping[str, tuple[float, float]]
+
+    def of(self, model: Any) -> dict[str, tuple[float, float]]:
+        """Name in ``model``, a float file → range. Raises ConversionError when it is another network."""
+        names = {place: name for name, place in places(model).items()}
+        if unknown := [place for place in self.ranges if place not in names]:
+            raise ConversionError(f"the ranges that were trained for {self.recipe} are for a network with other "
+                                  f"operators ({unknown[0]} is not in this one); convert it for the task and with the "
+                                  f"--no-fuse that it was trained with, or remove {FILE} to measure ranges")
+        return {names[place]: ends for place, ends in self.ranges.items()}
 
     def to_json(self) -> bytes:
         """What ``read`` reads."""
         return json_bytes({"recipe": self.recipe, "ranges": {name: list(ends) for name, ends in self.ranges.items()}})
+
+
+def places(model: Any) -> dict[str, str]:
+    """Name of each activation of the first signature → number and kind of the operator that computes it.
+
+    TensorFlow makes up the names, other ones for other numbers of lengths in a file; the operators stay.
+    """
+    subgraph = model.subgraphs[model.signatureDefs[0].subgraphIndex]
+    kinds = [operator_name(code) for code in model.operatorCodes]
+    return {subgraph.tensors[index].name.decode(): f"{number} {kinds[operator.opcodeIndex]}"
+            for number, operator in enumerate(subgraph.operators) for index in operator.outputs}
 
 
 def read(folder: Path) -> TrainedRanges | None:

@@ -25,7 +25,7 @@ from mobilebert_lite.fusion.unfuse import unfuse
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.quantization.recipe import Recipe
-from mobilebert_lite.quantization.trained import TrainedRanges
+from mobilebert_lite.quantization.trained import TrainedRanges, places
 from mobilebert_lite.samples import MOST_CALIBRATION_TOKENS, samples
 from mobilebert_lite.training.loop import Loop, Settings, Trained
 from mobilebert_lite.training.objective import Batch, Loss
@@ -49,6 +49,8 @@ class Quantised:
     ranges: Ranges
     # By length.
     simulations: Mapping[int, Simulation]
+    # See quantization.trained.
+    places: Mapping[str, str]
     # What is trained: kernels and biases by canonical name, factors of ranges.
     tensors: Mapping[str, np.ndarray]
 
@@ -60,7 +62,8 @@ class Quantised:
 
     def trained(self, tensors: Mapping[str, np.ndarray]) -> TrainedRanges:
         """The ranges that go with them."""
-        return TrainedRanges(self.recipe.name, self.ranges.trained(tensors))
+        return TrainedRanges(self.recipe.name, {self.places[name]: ends for name, ends
+                                                in self.ranges.trained(tensors).items() if name in self.places})
 
 
 def quantised(prepared: Prepared, recipe: Recipe, lengths: Collection[int], threads: int = 2) -> Quantised:
@@ -76,13 +79,15 @@ def quantised(prepared: Prepared, recipe: Recipe, lengths: Collection[int], thre
     drawn = draw(prepared.weights, task, lengths, recipe, texts, recipe.masking(prepared.masking),
                  prepared.options.without, threads, stretches=False)
     model = read_model(finish_quantised(drawn.content, recipe, texts, threads))
-    parts, ranges = find_parts(read_model(drawn.content), drawn.fused.tensors), Ranges(model)
+    float_model = read_model(drawn.content)
+    parts, ranges = find_parts(float_model, drawn.fused.tensors), Ranges(model)
     by_name = {one.signatureKey.decode(): model.subgraphs[one.subgraphIndex] for one in model.signatureDefs}
     simulations = {length: Simulation(model, by_name[signature_name(task.name, length)], parts, ranges)
                    for length in lengths}
     learnt = {f"{part.name}.{kind}" for part in parts.values() for kind in ("kernel", "bias")}
     tensors = {name: value for name, value in drawn.fused.tensors.items() if name in learnt}
-    return Quantised(recipe, prepared.weights, drawn.fused, ranges, simulations, {**tensors, **ranges.factors()})
+    return Quantised(recipe, prepared.weights, drawn.fused, ranges, simulations, places(float_model),
+                     {**tensors, **ranges.factors()})
 
 
 @dataclass(frozen=True)

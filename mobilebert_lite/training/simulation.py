@@ -85,7 +85,8 @@ class Ranges:
                 for index in operator.outputs:
                     if group := group_of(subgraph.tensors[index]):
                         self.numbers.setdefault(group, len(self.numbers))
-                        if _kind(model, operator) in _FIXED:
+                        # A table's rows come with its scale.
+                        if _kind(model, operator) in (*_FIXED, "GATHER"):
                             self.fixed.add(group)
 
     def factors(self) -> dict[str, np.ndarray]:
@@ -104,7 +105,7 @@ class Ranges:
         return low * exp(factor[0]), high * exp(factor[1])
 
     def trained(self, tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
-        """Name of each tensor of the first signature → its range, for the converter."""
+        """Name of each tensor of the first signature in the float file → its range."""
         subgraph = self.model.subgraphs[self.model.signatureDefs[0].subgraphIndex]
         found = {}
         for operator in subgraph.operators:
@@ -113,7 +114,7 @@ class Ranges:
                 group = group_of(tensor)
                 if group and group not in self.fixed:
                     low, high = self.ends(group, tensors, np.exp)
-                    name = tensor.name.decode().removesuffix("_quantized")
+                    name = tensor.name.decode().removesuffix("_quantized").removesuffix("_quantised")
                     # An operator's own output counts for more than what it becomes for a reader.
                     if name == tensor.name.decode() or name not in found:
                         found[name] = (float(low), float(high))
@@ -145,27 +146,25 @@ class Simulation:
 
         *Shape:* int32 [B, S] → float32 [B, …] as in the file
         """
-        subgraph = self.subgraph
-        [definition] = [one for one in self.model.signatureDefs if self.model.subgraphs[one.subgraphIndex] is subgraph]
+        [definition] = [one for one in self.model.signatureDefs
+                        if self.model.subgraphs[one.subgraphIndex] is self.subgraph]
         values: dict[int, tf.Tensor] = {one.tensorIndex: inputs[one.name.decode()] for one in definition.inputs}
-
-        def read(index: int) -> Any:
-            return values[index] if index in values else self._constants[index]
-
-        for operator in subgraph.operators:
-            kind = _kind(self.model, operator)
-            if kind == "FULLY_CONNECTED":
-                value = self._dense(operator, read(int(operator.inputs[0])), tensors)
-            else:
-                value = _COMPUTE[kind](operator, [read(int(index)) for index in operator.inputs],
-                                       [subgraph.tensors[index] for index in operator.inputs])
-            output = subgraph.tensors[operator.outputs[0]]
-            same = [group_of(subgraph.tensors[index]) for index in operator.inputs[:1]] == [group_of(output)]
-            group = group_of(output)
-            if group and not (kind in _MOVES and same):
-                value = _round(value, *self.ranges.ends(group, tensors, tf.exp), _BITS[group[0]])
-            values[int(operator.outputs[0])] = value
+        for operator in self.subgraph.operators:
+            values[int(operator.outputs[0])] = self.execute(operator, values, tensors)
         return {one.name.decode(): values[one.tensorIndex] for one in definition.outputs}
+
+    def execute(self, operator: Any, values: Mapping[int, tf.Tensor], tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The output of one operator; ``values`` by tensor, constants not among them."""
+        kind, places = _kind(self.model, operator), [int(index) for index in operator.inputs]
+        read = [values[index] if index in values else self._constants.get(index) for index in places]  # -1: left out
+        sources, output = [self.subgraph.tensors[index] for index in places], self.subgraph.tensors[operator.outputs[0]]
+        value = (self._dense(operator, read[0], tensors) if kind == "FULLY_CONNECTED"
+                 else _COMPUTE[kind](operator, read, sources))
+        group = group_of(output)
+        if group and not (kind in _MOVES and group_of(sources[0]) == group):
+            low, high = self.ranges.ends(group, tensors, tf.exp)
+            value = tf.quantization.fake_quant_with_min_max_vars(value, low, high, num_bits=_BITS[group[0]])
+        return value
 
     def _dense(self, operator: Any, x: tf.Tensor, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
         source, weight = (self.subgraph.tensors[index] for index in operator.inputs[:2])
@@ -185,10 +184,6 @@ class Simulation:
         return _activate(y, operator)
 
 
-def _round(x: tf.Tensor, low: Any, high: Any, bits: int) -> tf.Tensor:
-    return tf.quantization.fake_quant_with_min_max_vars(x, low, high, num_bits=bits)
-
-
 def _round_weights(kernel: tf.Tensor) -> tf.Tensor:
     """To int8 with a scale per output. *Shape:* [in, out]"""
     step = tf.maximum(tf.reduce_max(tf.abs(kernel), axis=0, keepdims=True), 1e-12) / 127.0
@@ -196,11 +191,11 @@ def _round_weights(kernel: tf.Tensor) -> tf.Tensor:
 
 
 def _round_rows(x: tf.Tensor) -> tf.Tensor:
-    """To int8 with the range of each row."""
+    """To int8 with the range of each row, on a grid with 0 on it, as XNNPACK rounds what dynamic layers read."""
     low = tf.minimum(tf.reduce_min(x, axis=-1, keepdims=True), 0.0)
     high = tf.maximum(tf.reduce_max(x, axis=-1, keepdims=True), 0.0)
     step = tf.maximum(high - low, 1e-12) / 255.0
-    return x + tf.stop_gradient(tf.round((x - low) / step) * step + low - x)
+    return x + tf.stop_gradient(tf.round(x / step) * step - x)
 
 
 def _constant(model: Any, tensor: Any) -> Any:
