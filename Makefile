@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or arm or clients or fuzz or browser
+MARKED := slow or gpu or device or arm or clients or fuzz or browser
 
 test: install ## Run the fast tests.
 	$(BIN)/python -m pytest -m "not ($(MARKED))"
@@ -42,10 +42,14 @@ test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's so
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
 
+test-device: install ## Benchmark over the real adb and its daemon (as root); installs adb where it is missing.
+	scripts/prepare_adbd.sh build/adbd
+	$(BIN)/python -m pytest -m device
+
 CLIENTS := .venv-clients
 
 test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Load files in the libraries that apps use, in environments of their own.
-	$(BIN)/python -m pytest -m clients
+	$(BIN)/python -m pytest -m clients tests/clients
 
 # These libraries pin packages that cannot stand beside TensorFlow.
 $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
@@ -61,7 +65,7 @@ test-arm: install ## Run files on real ARM kernels, on emulated processors; down
 
 test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
 	scripts/install_chromium.sh
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser tests/browser
 
 # For instance TRAINED="--only snips_qa --modes int8".
 TRAINED ?=
@@ -83,6 +87,27 @@ bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's reco
 bench-text-input: install ## Text input inside the file: differences from the reference by rule.
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
+# For instance TRAINING="--only sst2".
+TRAINING ?=
+bench-train: install ## Train small networks from scratch, fine-tune trained ones, convert them (about an hour; needs the data).
+	$(BIN)/python benchmarks/suites/training.py --check --json out/training.json --plot out/training.svg $(TRAINING)
+
+TORCH := .venv-torch
+
+bench-training-speed: install $(TORCH)/.installed ## Steps a second beside PyTorch, in an environment of its own.
+	$(BIN)/python benchmarks/suites/training_speed.py --torch $(TORCH)/bin/python --json out/training-speed.json
+
+$(TORCH)/.installed: benchmarks/suites/torch.txt
+	@echo "Installing PyTorch into $(TORCH) (with the CUDA libraries that it brings: some 3 GB to fetch, 6 GB installed)"
+	$(PYTHON) -m venv $(TORCH)
+	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench-harness: install ## Hold mbl bench against a plain timing loop, on the bundled checkpoint (a minute).
+	mkdir -p out
+	$(BIN)/mbl convert --task qa --output out/harness.tflite
+	$(BIN)/python benchmarks/suites/harness.py out/harness.tflite --check --json out/harness.json
+
 tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
 	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
@@ -102,7 +127,7 @@ typecheck: install ## Check types. The two folders outside the package are linke
 wheel: install ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation
 
-clean: ## Remove what was built; .venv and .venv-clients stay.
+clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input tokenizer-cases train-demo lint typecheck wheel clean test-fuzz
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness bench-train bench-training-speed tokenizer-cases train-demo lint typecheck wheel clean test-fuzz

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
 
-from mobilebert_lite.benchmarks import machine
 from mobilebert_lite.benchmarks.child import SILENCE_S
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, Progress, merge
-from mobilebert_lite.benchmarks.profiles import find_profile
 from mobilebert_lite.benchmarks.result import CPU, Configuration, Options, Report
 from mobilebert_lite.benchmarks.runner import Input, Runner
 from mobilebert_lite.benchmarks.subject import Subject, read_subject
 from mobilebert_lite.benchmarks.texts import MIXED, inputs_of, read_texts
-from mobilebert_lite.errors import DataError, DependencyError, MblError, ModelFileError
+from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.files import sha256_of
 from mobilebert_lite.tokenization import Tokenizer
 
@@ -34,6 +32,11 @@ class Request:
     models: tuple[Path, ...]
     device: str = HOST
     serials: tuple[str, ...] = ()
+    # "host:port" of adb servers, and of phones to attach over the network.
+    servers: tuple[str, ...] = ()
+    connect: tuple[str, ...] = ()
+    # benchmark_model for the phone; None: the official one.
+    runner_binary: Path | None = None
     # In tokens; MIXED: each text in the shortest signature that holds it; empty: the longest that all files have.
     lengths: tuple[int, ...] = ()
     threads: tuple[int, ...] = (1,)
@@ -106,7 +109,7 @@ def _cpus(request: Request, runner: Runner) -> tuple[int, ...]:
         return request.cpus
     if request.cpus == ALL:
         return ()
-    return machine.big_cpus() if runner.device.profile == HOST else find_profile(runner.device.profile).big_cpus
+    return runner.big_cpus
 
 
 @contextmanager
@@ -121,44 +124,33 @@ def open_runners(request: Request) -> Iterator[list[Runner]]:
 
 
 def _find(request: Request) -> list[Runner]:
-    if request.device == HOST:
+    if request.device == HOST and not (request.serials or request.connect):
         from mobilebert_lite.benchmarks.host import HostRunner
 
         return [HostRunner(request.runtime, request.silence_s, request.profile)]
-    if request.device != ANY:
-        find_profile(request.device)
-    raise DependencyError("no phone runner in this build")
+    from mobilebert_lite.benchmarks.phones import phone_runners
+
+    return list(phone_runners(request.device, request.serials, request.servers, request.connect,
+                              request.runner_binary, request.silence_s, request.profile))
 
 
 def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Benchmark]) -> None:
-    """One device in this thread; several in one thread each, all ended when one fails or on Ctrl-C."""
+    """One device in this thread; several in one thread each, all ended on Ctrl-C. One device that fails does not end
+    the others: each is a result of its own."""
     if len(plans) == 1:
         plans[0]()
         return
-    failures: list[BaseException] = []
-
-    def run(plan: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(len(plans)) as pool:
+        futures = [pool.submit(plan) for plan in plans]
         try:
-            plan()
-        except (MblError, KeyboardInterrupt) as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=run, args=(plan,)) for plan in plans]
-    for thread in threads:
-        thread.start()
-    try:
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
-                thread.join(0.2)
-    except KeyboardInterrupt:
-        for one in benchmarks:
-            one.stop()
-        for thread in threads:
-            thread.join()
-        raise
-    # One phone that fails does not end the others: each is a result of its own.
-    if failures:
-        raise failures[0]
+            wait(futures)  # not Thread.join: interrupted, it takes a running thread for an ended one
+        except KeyboardInterrupt:
+            for one in benchmarks:
+                one.stop()
+            wait(futures)
+            raise
+    for future in futures:
+        future.result()
 
 
 def _inputs(request: Request) -> Callable[[Subject, int], Sequence[Input]]:

@@ -7,7 +7,6 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 from mobilebert_lite.benchmarks.runner import RunnerError
 from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.isolation.helper import environment, python_module
 
 Message = dict[str, Any]
 # A child that says nothing for so long hangs. Reading a file and packing its weights takes a second or two.
@@ -32,8 +32,8 @@ class Child:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with the child
         # A session of its own: Ctrl-C reaches us alone, and we end the run in an orderly way.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mobilebert_lite.benchmarks.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._errors, start_new_session=True)
+            python_module("mobilebert_lite.benchmarks.worker"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self._errors, env=environment(), start_new_session=True)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout

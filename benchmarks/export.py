@@ -7,13 +7,14 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from mobilebert_lite.benchmarks import energy
 from mobilebert_lite.benchmarks.compare import Comparison, within
 from mobilebert_lite.benchmarks.result import CPU, Report, Run
 from mobilebert_lite.benchmarks.statistics import PERCENTILES, Summary, summarise
 
 # Of a table for people.
 COLUMNS = ("model", "device", "setting", "samples", "mean ± σ ms", *(f"p{q}" for q in PERCENTILES), "min", "load ms",
-           "first ms", "peak MB", "× first")
+           "first ms", "peak MB", "mJ", "× first")
 
 OPERATOR_COLUMNS = ("operator", "nodes", "ms", "%")
 
@@ -54,6 +55,7 @@ def _record(run: Run, compared: Comparison | None) -> dict[str, Any]:
         "cpus": " ".join(map(str, one.cpus)), "samples": found.count if found else 0,
         **_statistics(found),
         "load_ms": _ms(run.loading.load_us), "first_ms": _ms(run.loading.first_us),
+        "power_w": _rounded(energy.power_w(run)), "energy_mj": _rounded(energy.energy_mj(run)),
         "peak_mb": round(run.memory.peak_bytes / 1e6, 1) if run.memory else None,
         "nodes": run.loading.nodes, "delegated": run.loading.delegated, "partitions": run.loading.partitions,
         "ratio": compared and round(compared.ratio.value, 4), "ratio_low": compared and round(compared.ratio.low, 4),
@@ -68,6 +70,10 @@ def _statistics(found: Summary | None) -> dict[str, float | None]:
             "min_ms": _ms(found.min_us), "max_ms": _ms(found.max_us)}
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
 def _ms(microseconds: float | None) -> float | None:
     return None if microseconds is None else round(microseconds / 1000, 4)
 
@@ -76,7 +82,8 @@ def table(report: Report) -> list[tuple[str, ...]]:
     """Rows for people, in the order of COLUMNS."""
     return [(row["model"], " ".join(filter(None, (row["device"], marks(run)))), setting(run), str(row["samples"]),
              f"{_shown(row['mean_ms'])} ± {_shown(row['std_ms'])}", *(_shown(row[f"p{q}_ms"]) for q in PERCENTILES),
-             *(_shown(row[name]) for name in ("min_ms", "load_ms", "first_ms", "peak_mb")), over_first(row))
+             *(_shown(row[name]) for name in ("min_ms", "load_ms", "first_ms", "peak_mb", "energy_mj")),
+             over_first(row))
             for run, row in zip(report.runs, records(report), strict=True)]
 
 

@@ -26,7 +26,7 @@ class HostRunner:
     def __init__(self, runtime: str | None = None, silence_s: float = SILENCE_S, profile: bool = False) -> None:
         """``runtime`` is one of runtime.RUNTIMES; a child that is silent for ``silence_s`` hangs; ``profile`` adds
         the time of each kind of operator (CPU alone)."""
-        self.device = machine.describe()
+        self.device, self.big_cpus = machine.describe(), machine.big_cpus()
         self._runtime, self._silence_s, self._profile = runtime, silence_s, profile
 
     def objections(self) -> list[str]:

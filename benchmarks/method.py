@@ -124,9 +124,6 @@ class Benchmark:
         finally:
             for track in tracks:
                 if track.prepared is not None:
-                    if not track.complete:
-                        with suppress(MblError):  # it may have died; its samples have not
-                            track.findings = track.prepared.finish()
                     self.runs.append(self._finished(track, watch.snapshots, reason))
                     track.prepared.close()
 
@@ -206,12 +203,13 @@ class _Watch:
         self.snapshots: list[Snapshot] = []
 
     def _watch(self) -> None:
-        with suppress(MblError):  # the run itself reports a device that has gone
-            while True:
+        ended = False
+        while True:
+            with suppress(MblError):  # the run itself reports a device that has gone
                 self.snapshots.append(self._runner.snapshot())
-                if self._ended.wait(_WATCH_S):
-                    self.snapshots.append(self._runner.snapshot())
-                    return
+            if ended:
+                return
+            ended = self._ended.wait(_WATCH_S)
 
     def __enter__(self) -> _Watch:
         self._thread.start()

@@ -80,7 +80,8 @@ class Prepared(Protocol):
         """
 
     def finish(self) -> Findings:
-        """Memory, profile, answers. Called once, after the last ``run``, also after an interrupted one."""
+        """Memory, profile, answers. Called once, after the last ``run``; not after one that failed or was
+        interrupted, when a device may no longer answer."""
 
     def close(self) -> None:
         """Free it; called on every way out, also when nothing works any more. Raises nothing."""
@@ -90,6 +91,8 @@ class Runner(Protocol):
     """One device."""
 
     device: Device
+    # The processors that an app runs on when it works hard; empty where they are all alike.
+    big_cpus: tuple[int, ...]
     # The fewest inferences worth a call of ``run``: 1 where a call costs nothing, more where each starts a process.
     block: int
 

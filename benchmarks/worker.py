@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.benchmarks.engines import Engine, open_engine
+from mobilebert_lite.benchmarks.result import CPU
 from mobilebert_lite.errors import MblError
+from mobilebert_lite.isolation.limits import limit_memory, memory_limit
 from mobilebert_lite.runtime import load_runtime
 
 # Samples are reported in portions, so that the reader does not compete for a processor with every inference.
@@ -51,6 +53,8 @@ class Worker:
             os.sched_setaffinity(0, request["cpus"])
         load_runtime(request["runtime"])  # its import is no part of the time
         baseline = peak_memory()
+        if request["accelerator"] == CPU:  # drivers of GPUs reserve addresses without end
+            limit_memory(memory_limit(Path(request["path"]).stat().st_size))
         started = time.perf_counter()
         self.engine = engine = open_engine(*(request[name] for name in (
             "path", "threads", "accelerator", "xnnpack", "runtime")))
@@ -100,6 +104,7 @@ class Worker:
         if request["cpus"]:
             os.sched_setaffinity(0, request["cpus"])
         arrays = {name: np.array(value, np.int32) for name, value in request["arrays"].items()}
+        limit_memory(memory_limit(Path(request["path"]).stat().st_size))
         return {"summary": profile(request["path"], request["threads"], request["xnnpack"], request["signature"],
                                    arrays, request["runs"])}
 

@@ -6,7 +6,10 @@ import re
 
 
 class MblError(Exception):
-    """Base of all errors that the command line prints as one ``Error: …`` line (exit code 1)."""
+    """Base of all errors that the command line prints as one ``Error: …`` line."""
+
+    # Of the command that fails with it.
+    exit_code = 1
 
 
 class ConfigError(MblError):

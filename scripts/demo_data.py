@@ -18,6 +18,8 @@ import numpy as np
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
+from mobilebert_lite.tasks.examples import QuestionExample, TextExample
+
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # SNIPS writes "what s" and "don t"; people write an apostrophe.
 CONTRACTIONS = {"s", "t", "d", "m", "ll", "re", "ve"}
@@ -264,3 +266,14 @@ def intent_epoch(writer: Writer, swap: float, joined: float) -> list[tuple[str, 
         chosen = [one, *(writer.pick(same[one.intent]) for _ in range(count - 1))]
         examples.append((writer.write([writer.swap_values(each, swap) for each in chosen])[0], one.intent))
     return examples
+
+
+def question_examples(questions: Sequence[Question]) -> list[QuestionExample]:
+    """``questions`` in the form that is trained on and scored."""
+    return [QuestionExample(str(i), one.text, one.context, (one.context[one.start:one.end],) if one.end else (),
+                            (one.start,) if one.end else (), not one.end) for i, one in enumerate(questions)]
+
+
+def text_examples(texts: Sequence[tuple[str, str]]) -> list[TextExample]:
+    """(text, intent) in the form that is trained on and scored."""
+    return [TextExample(text, id=str(i), label=intent) for i, (text, intent) in enumerate(texts)]

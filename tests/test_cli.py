@@ -210,7 +210,7 @@ def files(converted: Converted, tmp_path_factory: pytest.TempPathFactory) -> Pat
     (("run", "QA", *QUESTION, "--runtime", "onnx"), "unknown runtime 'onnx'; known are ai-edge-litert"),
     (("inspect", "absent.tflite"), "No such file"),
     (("inspect", "text.tflite"), r"text\.tflite is not a \.tflite"),
-    (("inspect", "short.tflite"), r"short\.tflite is a damaged \.tflite"),
+    (("inspect", "short.tflite"), r"short\.tflite: the flatbuffer is damaged"),
     (("inspect", "random.tflite"), "damaged"),
 ])
 def test_models_and_texts_that_cannot_be_used(converted: Converted, files: Path, arguments: tuple[str, ...],

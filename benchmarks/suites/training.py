@@ -3,7 +3,7 @@
     MBL_TEST_DATA=<folder with data/sst2, data/snips, checkpoints/trained> python benchmarks/suites/training.py --check
 
 Every case is what a user would type: `mbl train`, `mbl convert --quantize int8`, `mbl eval`, as processes of their own,
-whose processor time is counted. --only names cases.
+whose processor time is counted. --only names cases; those that the file of --json holds already stay in it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def run(name: str, case: Case, data: Path, folder: Path, extra: Sequence[str] = 
     least = case.least
     if case.start:
         least = score_of(TRAINED / case.start, case, data, place.with_suffix(".before.tflite"), "none")
-    return {"case": name, "layers": json.loads((place / "config.json").read_text())["num_hidden_layers"],
+    layers = json.loads((place / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"]
+    return {"case": name, "layers": layers, "history": facts["history"],
             "parameters": facts["parameters"], "steps": facts["steps"], "seconds": wall, "cpu_minutes": cpu / 60,
             "float": score_of(place, case, data, place.with_suffix(".float.tflite"), "none"),
             "int8": score_of(place, case, data, place.with_suffix(".int8.tflite"), "int8"),
@@ -136,16 +137,43 @@ def show(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     console.print(table)
 
 
+def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Loss and score over the steps of every training, as SVG."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
+    for row in rows:
+        history = row["history"]
+        score = "eval/accuracy" if "eval/accuracy" in history[-1] else "eval/f1"
+        left.plot([point["step"] for point in history], [point["loss"] for point in history], label=row["case"])
+        scored = [(point["step"], point[score]) for point in history if score in point]
+        right.plot(*zip(*scored, strict=True), marker="o", markersize=3,
+                   label=f"{row['case']}, {score.removeprefix('eval/')}")
+    left.set(xlabel="step", ylabel="training loss", yscale="log")
+    right.set(xlabel="step", ylabel="dev score, %")
+    for panel in (left, right):
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=7)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=[*CASES], default=[*CASES])
+    parser.add_argument("--only", nargs="*", choices=[*CASES], default=[*CASES])
     parser.add_argument("--check", action="store_true", help="fail unless every score is reached")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path, help="file for the curves of trainings from scratch")
     parser.add_argument("--keep", type=Path, help="folder for checkpoints and files")
     options, extra = parser.parse_known_args()
     if not SST2.is_dir() or not SNIPS.is_dir():
         parser.error(f"no data in {SHARED}; set MBL_TEST_DATA")
-    rows: list[dict[str, Any]] = []
+    kept = json.loads(options.json.read_text())["rows"] if options.json and options.json.exists() else []
+    # Rows of another run stay, so that cases can be run one by one.
+    rows: list[dict[str, Any]] = [row for row in kept if row["case"] not in options.only]
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         data = Path(temporary) / "data"
@@ -157,8 +185,10 @@ def main() -> None:
             show(Console(), rows)
             if options.json:
                 options.json.parent.mkdir(parents=True, exist_ok=True)
-                options.json.write_text(json.dumps({"cases": {name: asdict(CASES[name]) for name in options.only},
-                                                    "rows": rows}, indent=2))
+                cases = {name: asdict(case) for name, case in CASES.items()}
+                options.json.write_text(json.dumps({"cases": cases, "rows": rows}, indent=2))
+    if options.plot:
+        plot([row for row in rows if not CASES[row["case"]].start], options.plot)
     wrong = [message for row in rows for message in failures(row)]
     if options.check and wrong:
         sys.exit("; ".join(wrong))

@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Answer a question or classify a text with a .tflite.",
     "eval": "Score a .tflite on labelled examples.",
     "inspect": "Show what is inside a .tflite.",
+    "devices": "List attached phones.",
     "bench": "Measure latency and memory of .tflite files.",
 }
 
@@ -76,7 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
     except MblError as error:
         if debug:
             traceback.print_exc()
-        _fail(str(error), 1)
+        _fail(str(error), error.exit_code)
     except OSError as error:  # commands name the files they fail on; what is left is our own output
         _discard_output()
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)

@@ -23,10 +23,9 @@ class Helper:
     """One process, with one interpreter at a time."""
 
     def __init__(self) -> None:
-        # Not the folder it happens to be called in (-P): that may be where hostile files come from.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mobilebert_lite.isolation.server"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env=_environment(), start_new_session=True)
+            python_module("mobilebert_lite.isolation.server"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=environment(), start_new_session=True)
         atexit.register(self.kill)
 
     def ask(self, header: Mapping[str, Any], blocks: Sequence[bytes | memoryview] = ()) -> frames.Message:
@@ -66,7 +65,14 @@ class Helper:
                 cast(BinaryIO, pipe).close()
 
 
-def _environment() -> dict[str, str]:
+def python_module(name: str) -> list[str]:
+    """The command that runs a module of ours. Not from the folder it happens to be called in (-P): that may be where
+    hostile files come from."""
+    return [sys.executable, "-P", "-m", name]
+
+
+def environment() -> dict[str, str]:
+    """For ``python_module``: the paths of this process, without relative ones."""
     package = Path(__file__).resolve().parents[2]
     paths = [path for path in dict.fromkeys([*sys.path, str(package)]) if os.path.isabs(path)]
     # BLAS is not used, and its threads do not survive the fork.

@@ -17,6 +17,7 @@ import numpy as np
 
 from mobilebert_lite.errors import MblError, ModelFileError
 from mobilebert_lite.isolation import arrays, frames
+from mobilebert_lite.isolation.limits import limit_memory, no_core
 from mobilebert_lite.runtime import Session, load_runtime
 
 # Exit codes of a fork: another interpreter may be asked for, or nobody is there any more.
@@ -43,7 +44,7 @@ def main() -> None:
 
 def _end_like(code: int) -> None:
     if code < 0:
-        _no_core()
+        no_core()
         os.kill(os.getpid(), -code)
         signal.pause()
     os._exit(0 if code == _GONE else code)
@@ -63,7 +64,7 @@ def _serve(requests: BinaryIO, replies: BinaryIO) -> int:
             return _AGAIN
         if asked["do"] == "load":
             seconds = asked["seconds"]
-            _limit_memory(asked["memory"])
+            limit_memory(asked["memory"])
         _alarm(seconds)
         answer: tuple[dict[str, Any], list[memoryview]]
         try:
@@ -98,24 +99,6 @@ def _alarm(seconds: float) -> None:
     """End this process after ``seconds``, also in the midst of native code; 0: not any more."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
-
-
-def _no_core() -> None:
-    with suppress(ImportError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _limit_memory(size: int) -> None:
-    """Let this process have ``size`` bytes more than now; where the system can tell how much that is."""
-    _no_core()
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        with open("/proc/self/statm", encoding="ascii") as stream:
-            now = int(stream.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + size, now + size))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,11 @@ import numpy as np
 from mobilebert_lite import errors
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.isolation import arrays, helper
+from mobilebert_lite.isolation.limits import memory_limit
 from mobilebert_lite.runtime import Session
 
 # What loading a model, or one inference, may take: a 24-layer model of 26 MB answers in 0.01 s and loads in 0.1 s.
 SECONDS, BYTES_PER_SECOND = 8.0, 10e6
-# Weights are held as the file, once more packed by XNNPACK, and in float32 where they are stored in 16 or 8 bits.
-MEMORY, MEMORY_PER_BYTE = 2 << 30, 8
 
 
 class IsolatedSession(Session):
@@ -27,7 +26,7 @@ class IsolatedSession(Session):
         """Raises ModelFileError with the reason when the runtime refuses ``content`` or does not survive it."""
         self._helper: helper.Helper | None = helper.take()
         loaded, _ = self._ask({"do": "load", "threads": threads, "runtime": runtime, "seconds": time_limit(content),
-                               "memory": MEMORY + MEMORY_PER_BYTE * len(content)}, [content])
+                               "memory": memory_limit(len(content))}, [content])
         self.runtime, self.signatures = loaded["runtime"], loaded["signatures"]
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

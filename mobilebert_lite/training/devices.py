@@ -37,6 +37,8 @@ def prepare(options: Options) -> tf.distribute.Strategy:
             raise DataError(f"threads is {options.threads}, but TensorFlow has started with its own number in this "
                             "process; leave it out, or train in a new process") from None
     tf.config.experimental.enable_op_determinism()
+    # Otherwise it warns of every length that is traced.
+    tf.get_logger().setLevel("ERROR")
     strategy = _strategy(options.devices)
     count = strategy.num_replicas_in_sync
     if options.batch_size % count:

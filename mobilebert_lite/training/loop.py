@@ -33,7 +33,11 @@ LOG_EVERY = 20
 
 
 class Interrupted(MblError):
-    """Training was asked to stop; what it had done is saved."""
+    """Training was asked to stop by a signal; what it had done is saved."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + number
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Loop:
         schedule, progress = self.settings.schedule, self.progress
         self._began = time.monotonic()
         batches = self.settings.batcher.stream(epochs, progress.step)
-        with _stopping() as stopped, Logs(self.folder / states.LOGS, self.settings.chief) as logs:
+        with _signals() as caught, Logs(self.folder / states.LOGS, self.settings.chief) as logs:
             while progress.step < schedule.steps and progress.waited < schedule.patience:
                 self._grow()
                 rate = rate_at(progress.step, schedule.steps, schedule.peak, schedule.warmup)
@@ -130,8 +134,8 @@ class Loop:
                                    f"--learning-rate than {schedule.peak:g}")
                 self._after_step(found | {"rate": rate}, logs)
                 count(progress.step, schedule.steps)
-                if stopped.is_set():
-                    self._stop()
+                if caught:
+                    self._stop(caught[0])
         return self._finish()
 
     def _after_step(self, found: dict[str, float], logs: Logs) -> None:
@@ -205,10 +209,10 @@ class Loop:
         arrays = self.trainer.state()
         states.save(self.folder, arrays if self.best is None else {**arrays, "best": self.best}, progress)
 
-    def _stop(self) -> None:
+    def _stop(self, number: int) -> None:
         self._save()
         raise Interrupted(f"interrupted after step {self.progress.step} of {self.settings.schedule.steps}, which is "
-                          f"saved; go on with: mbl train --resume {self.folder.parent}")
+                          f"saved; go on with: mbl train --resume {self.folder.parent}", number)
 
     def _finish(self) -> Trained:
         if self.best is None:
@@ -227,23 +231,25 @@ def _first_layers(tensors: Mapping[str, np.ndarray], config: MobileBertConfig) -
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets, so that a step is finished; a second one acts as always."""
-    stopped = threading.Event()
+def _signals() -> Iterator[list[int]]:
+    """The first SIGINT or SIGTERM, kept in a list so that a step is finished; a second one acts as always."""
+    caught: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield stopped
+        yield caught
         return
     before: dict[signal.Signals, Any] = {}
 
-    def stop(number: int, frame: object) -> None:
-        stopped.set()
+    def restore() -> None:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+    def stop(number: int, frame: object) -> None:
+        caught.append(number)
+        restore()
 
     for each in (signal.SIGINT, signal.SIGTERM):
         before[each] = signal.signal(each, stop)
     try:
-        yield stopped
+        yield caught
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        restore()

@@ -14,14 +14,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 from test_result import REPORT, RUN
 
-from mobilebert_lite.benchmarks import result
+from mobilebert_lite.benchmarks import host, result, subject
 from mobilebert_lite.benchmarks.export import records, to_csv, to_markdown
 from mobilebert_lite.benchmarks.result import Report, Run, Samples
 from mobilebert_lite.cli import main
+from mobilebert_lite.converters.flatbuffer import read_model, write_model
+from mobilebert_lite.converters.metadata import append_files, read_files
 
 Converted = Callable[[str, str], Path]
 MBL = Path(sys.executable).with_name("mbl")
@@ -107,6 +110,21 @@ def test_requests_that_fail(arguments: tuple[str, ...], said: str, capsys: pytes
     assert said in error
     assert error.startswith("Error: ")
     assert error.count("\n") == 1
+
+
+def test_a_file_made_to_do_harm(converted: Converted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                capsys: pytest.CaptureFixture[str]) -> None:
+    """An operator that reads a tensor which does not exist: no runtime gets to see it."""
+    content = converted("qa", "int8").read_bytes()
+    model = read_model(content)
+    model.subgraphs[0].operators[0].inputs = np.array([1_000_000], np.int32)
+    (tmp_path / "harm.tflite").write_bytes(append_files(write_model(model), read_files(content)))
+    for module in (host, subject):
+        monkeypatch.setattr(module, "Child", None)
+    assert call(tmp_path / "harm.tflite", "--runs", "3") == 1
+    said = capsys.readouterr().err
+    assert "harm.tflite" in said
+    assert "1000000" in said.replace(",", "")
 
 
 def test_a_length_that_is_not_there(converted: Converted, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,9 @@ import click
 import numpy as np
 import pytest
 
+from mobilebert_lite import cli
 from mobilebert_lite.config import MobileBertConfig, to_huggingface
+from mobilebert_lite.errors import DataError, MblError
 
 MBL = Path(sys.executable).with_name("mbl")
 CLUES = {"music": ("play", "song"), "weather": ("rain", "sun")}
@@ -208,10 +210,10 @@ def stop(command: list[str], number: int, output: Path, at: int) -> str:
     deadline = time.monotonic() + 300
     while saved_step(output) < at and time.monotonic() < deadline:
         assert process.poll() is None, "it ended before it could be stopped"
-        time.sleep(0.01)
+        time.sleep(0.1)
     process.send_signal(number)
     said = process.communicate(timeout=100)[1]
-    assert process.returncode == (-number if number == signal.SIGKILL else 1)
+    assert process.returncode == (-number if number == signal.SIGKILL else 128 + number)
     return said
 
 
@@ -293,19 +295,69 @@ def replicas(folder: Path) -> None:
     assert np.abs(kernel - weights.tensors["classifier.kernel"]).max() > 1e-2
 
 
-def test_findings_are_reported_and_strict_fails(data: Path, tmp_path: Path) -> None:
+def test_findings_are_reported(data: Path, tmp_path: Path) -> None:
     leaking = tmp_path / "leaking.csv"
     leaking.write_text("".join((data / "train.csv").read_text().splitlines(keepends=True)[:9]))
     command = arguments(data, tmp_path / "out", epochs=0.1)
     command[command.index("--eval") + 1] = str(leaking)
-    failed = mbl(*command, "--strict")
-    assert failed.returncode == 1
-    assert not (tmp_path / "out").exists()
-    assert "--strict: 8 of 8 examples of eval (100.0 %) stand in data too" in failed.stderr.splitlines()[-1]
     done = mbl(*command, "--json")
     assert done.returncode == 0
     assert "data: 8 of 8" in done.stderr
     assert json.loads(done.stdout)["findings"][0]["kind"] == "leakage"
+
+
+def table(*rows: tuple[str, str]) -> str:
+    return "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in rows)
+
+
+def question(answer: str, start: int) -> str:
+    return json.dumps({"data": [{"paragraphs": [{"context": "the cat sat", "qas": [
+        {"id": "7", "question": "who", "answers": [{"text": answer, "answer_start": start}]}]}]}]})
+
+
+CLEAN = tuple((f"word{i} and more", "ab"[i % 2]) for i in range(30))
+NEW = table(("something else", "a"), ("and again", "b"))
+
+
+@pytest.mark.parametrize(("task", "train", "dev", "message"), [
+    ("classification", table(*CLEAN), table(("Word3  AND more", "b"), ("new", "a")),
+     "1 of 2 examples of eval (50.0 %) stand in data too, such as 'word3 and more'"),
+    ("classification", table(*CLEAN, ("word4 and more", "b")), NEW, "1 texts stand there with different labels"),
+    ("classification", table(*CLEAN, CLEAN[0]), NEW, "1 of 31 training examples repeat another"),
+    ("classification", table(*CLEAN, *((f"many {i}", "a") for i in range(200))), NEW, "label 'a' has 215 examples"),
+    ("classification", table(*CLEAN, ("seldom", "c"), ("rarely", "c")), NEW, "fewer than 5 examples of c"),
+    ("classification", table(*CLEAN), table(("new", "z"), ("newer", "a")),
+     "eval has labels without a training example: z"),
+    ("classification", table(*((f"{text} {'long ' * 60}", label) for text, label in CLEAN)), NEW,
+     "30 of 30 texts fill or exceed 32 tokens"),
+    ("qa", question("dog", 4), question("cat", 4).replace("who", "which"), "1 questions of data have an answer that"),
+    ("qa", question("cat", 4), question("cat", 5).replace("who", "which"), "1 questions of eval have an answer that"),
+], ids=["leakage", "contradiction", "duplicates", "imbalance", "rare", "unseen", "length", "answer", "answer in eval"])
+def test_strict_fails(data: Path, tmp_path: Path, task: str, train: str, dev: str, message: str,
+                      monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check from the command line, before anything is trained or written."""
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    suffix = "json" if task == "qa" else "tsv"
+    for name, text in (("train", train), ("dev", dev)):
+        (tmp_path / f"{name}.{suffix}").write_text(text)
+    (tmp_path / "tiny.json").write_text((data / "tiny.json").read_text())
+    with pytest.raises(DataError, match=r"and --strict: ") as failed:
+        run_here(*arguments(tmp_path, tmp_path / "out", suffix, task), "--strict")
+    assert message in str(failed.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_empty_texts_are_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").write_text(table(*CLEAN, ("  ", "a")))
+    (tmp_path / "dev.tsv").write_text(NEW)
+    (tmp_path / "tiny.json").write_text((data / "tiny.json").read_text())
+    with pytest.raises(DataError, match=r"train\.tsv.*32"):
+        run_here(*arguments(tmp_path, tmp_path / "out", "tsv"))
+
+
+def run_here(*command: str) -> None:
+    """The command in this process, for what ends before TensorFlow starts."""
+    cli.cli.main(list(command), prog_name="mbl", standalone_mode=False)
 
 
 @pytest.mark.parametrize(("change", "code", "message"), [
@@ -321,12 +373,9 @@ def test_findings_are_reported_and_strict_fails(data: Path, tmp_path: Path) -> N
 ], ids=["nothing", "stack", "length", "two starts", "regression", "workers", "resume", "resume more", "share"])
 def test_refusals(data: Path, tmp_path: Path, change: Callable[[list[str]], list[str]], code: int, message: str,
                   monkeypatch: pytest.MonkeyPatch) -> None:
-    from mobilebert_lite import cli
-    from mobilebert_lite.errors import MblError
-
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(click.UsageError if code == 2 else MblError) as refused:
-        cli.cli.main(change(arguments(data, tmp_path / "out")), prog_name="mbl", standalone_mode=False)
+        run_here(*change(arguments(data, tmp_path / "out")))
     assert message in str(refused.value)
     assert not (tmp_path / "out").exists()
 

@@ -1,0 +1,156 @@
+"""What ``mbl bench`` prints and writes: tables, reports, pages, comparisons."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mobilebert_lite.benchmarks.bench import Failed
+    from mobilebert_lite.benchmarks.compare import Comparison
+    from mobilebert_lite.benchmarks.result import Report
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a report goes."""
+
+    # "-" is standard output.
+    json_file: Path | None
+    page: Path | None
+    as_csv: bool
+    as_markdown: bool
+
+    def write(self, report: Report, before: Report | None = None) -> None:
+        """The files asked for, and the table (or what stands in its place); the page compares with ``before``."""
+        from mobilebert_lite.benchmarks import result
+
+        if self.json_file is not None and not self._prints_json:
+            result.write(report, self.json_file)
+        if self.page is not None:
+            self.write_page(report, before)
+        self._print(report)
+
+    def write_page(self, report: Report, before: Report | None) -> None:
+        """The page alone."""
+        from mobilebert_lite.benchmarks.compare import between
+        from mobilebert_lite.cli.output import write_page
+        from mobilebert_lite.pages.bench_page import bench_page
+
+        assert self.page is not None
+        write_page(self.page, bench_page(report, [] if before is None else between(before, report)))
+
+    @property
+    def _prints_json(self) -> bool:
+        return str(self.json_file) == "-"
+
+    def _print(self, report: Report) -> None:
+        import json
+
+        from mobilebert_lite.benchmarks import export
+        from mobilebert_lite.cli.output import progress
+
+        for said in dict.fromkeys(f"{run.file.name}, {export.setting(run)}: {one}" for run in report.runs
+                                  for one in run.warnings):
+            progress(f"warning: {said}")
+        if self._prints_json:
+            click.echo(json.dumps(report.to_json(), ensure_ascii=False))
+        elif self.as_csv or self.as_markdown:
+            click.echo(export.to_csv(report) if self.as_csv else export.to_markdown(report), nl=False)
+        else:
+            _table(export.COLUMNS, export.table(report))
+            for run in report.runs:
+                if run.operators:
+                    click.echo(f"\n{run.file.name}, {export.setting(run)}: operators of one inference")
+                    _table(export.OPERATOR_COLUMNS, export.operators(run))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns that say nothing, and facts that are the same in all rows, stand above the table or nowhere."""
+    import sys
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from mobilebert_lite.errors import printable
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    table = Table()
+    shown = [i for i in range(len(columns)) if any(row[i] for row in rows)]
+    alike = [i for i in shown if i in (1, 2) and len({row[i] for row in rows}) == 1]
+    if alike:
+        console.print(Text(printable("; ".join(rows[0][i] for i in alike))))
+    shown = [i for i in shown if i not in alike]
+    for i in shown:
+        table.add_column(columns[i], justify="left" if i < 3 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(row[i])) for i in shown))
+    console.print(table)
+
+
+def fail(failed: Failed, kept: Path | None) -> int:
+    """The exit status of a benchmark that was interrupted; other causes are raised."""
+    from mobilebert_lite.cli import _Ended
+    from mobilebert_lite.cli.output import progress
+
+    if kept is not None:
+        progress(f"what was measured until then is kept, and marked incomplete, in {kept}")
+    if not isinstance(failed.cause, KeyboardInterrupt):
+        raise failed.cause
+    ended = isinstance(failed.cause, _Ended)
+    click.echo("Error: ended by SIGTERM" if ended else "Error: interrupted", err=True)
+    return 143 if ended else 130
+
+
+def judge(before: Report, after: Report, max_regression: float | None) -> int:
+    """Print how ``after`` compares with ``before``; the exit status."""
+    from mobilebert_lite.benchmarks.compare import between
+    from mobilebert_lite.cli.output import progress
+
+    found = between(before, after)
+    progress("the two reports were measured apart: the intervals do not know what changed in between")
+    _table(("model", "device", "setting", "by", "before ms", "after ms", "ratio", ""),
+           [_comparison(one, max_regression) for one in found])
+    worse = [one for one in found if max_regression is not None and one.regressed(max_regression)]
+    if worse:
+        most = max(worse, key=lambda one: one.ratio.value)
+        click.echo(f"Error: {len(worse)} of {len(found)} runs regressed by more than {100 * (max_regression or 0):g} "
+                   f"%; the worst is {most.second.file.name}: {100 * (most.ratio.value - 1):.1f} % slower "
+                   f"({most.first_us / 1000:.2f} -> {most.second_us / 1000:.2f} ms)", err=True)
+    return 1 if worse else 0
+
+
+def _comparison(one: Comparison, max_regression: float | None) -> tuple[str, ...]:
+    from mobilebert_lite.benchmarks.export import marks, setting
+
+    verdict = "no difference beyond chance" if not one.significant else (
+        "slower" if one.ratio.value > 1 else "faster")
+    if max_regression is not None and one.regressed(max_regression):
+        verdict = "REGRESSED"
+    return (one.second.file.name, " ".join(filter(None, (one.second.device.title, marks(one.second)))),
+            setting(one.second), one.statistic, f"{one.first_us / 1000:.2f}", f"{one.second_us / 1000:.2f}",
+            f"{one.ratio.value:.3f} ({one.ratio.low:.3f}-{one.ratio.high:.3f})", verdict)
+
+
+class Progress:
+    """A line when a file begins, and every ten seconds."""
+
+    SECONDS = 10.0
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[int, float]] = {}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        from mobilebert_lite.cli.output import progress
+
+        last, when = self._shown.get(name, (done, 0.0))
+        if done < last or time.monotonic() - when >= self.SECONDS:
+            self._shown[name] = done, time.monotonic()
+            progress(f"{name}: {done} of {total} samples or more")

@@ -1,0 +1,98 @@
+"""``mbl devices``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mobilebert_lite.cli.parameters import adb_servers, phone_options
+
+if TYPE_CHECKING:
+    from mobilebert_lite.benchmarks.phones import Found
+    from mobilebert_lite.benchmarks.result import Snapshot
+
+
+@click.command("devices")
+@phone_options
+@click.option("--profiles", "list_profiles", is_flag=True, help="List the phones known by name instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None, list_profiles: bool,
+            as_json: bool) -> None:
+    """List attached phones: what they are, how they are, and what to do where one cannot be used.
+
+    The profile is the name that `mbl bench --device` takes.
+    """
+    from mobilebert_lite.benchmarks import phones
+    from mobilebert_lite.cli.output import progress
+
+    if list_profiles:
+        _print(_profiles(), as_json, ("profile", "phone", "processor", "big cores"))
+        return
+    found = phones.find(phones.parse_servers(adb_servers(servers, port)), connect)
+    rows = [_row(one, phones.state(one)) for one in found]
+    if not rows:
+        progress("no phone is attached; plug one in with USB debugging allowed (Settings > Developer options), or "
+                 "--connect HOST:PORT")
+    columns = ("profile", "phone", "serial", "server", "Android", "battery", "temperature", "thermal", "state")
+    _print(rows, as_json, columns if any(row["server"] for row in rows) else
+           tuple(column for column in columns if column != "server"))
+
+
+def _row(one: Found, state: Snapshot | None) -> dict[str, Any]:
+    from mobilebert_lite.benchmarks.phone_state import THERMAL, objections
+
+    row: dict[str, Any] = {"serial": one.attached.serial, "server": str(one.server) if one.server.arguments else None,
+                           "state": one.attached.state, "usable": one.device is not None}
+    if one.device is None or state is None:
+        return {**row, "problem": one.problem}
+    status = state.thermal_status
+    return {**row, "profile": one.device.profile, "phone": one.device.title, "Android": one.device.system,
+            "fingerprint": one.device.fingerprint, "abi": one.device.abi, "emulated": one.device.emulated,
+            "battery": state.battery_percent, "charging": state.charging, "temperature": state.temperature_c,
+            "thermal": None if status is None else THERMAL[min(status, len(THERMAL) - 1)],
+            "objections": objections(state, one.device.cores)}
+
+
+def _profiles() -> list[dict[str, Any]]:
+    from mobilebert_lite.benchmarks.profiles import profiles
+
+    return [{"profile": one.name, "phone": one.title, "processor": one.soc,
+             "big cores": ",".join(map(str, one.big_cpus))} for one in profiles().values()]
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif rows:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        from mobilebert_lite.errors import printable
+
+        table = Table(*columns)
+        for row in rows:
+            table.add_row(*(Text(printable(_shown(row, column))) for column in columns))
+        console = Console(highlight=False, width=None if _is_terminal() else 160)
+        console.print(table)
+
+
+def _is_terminal() -> bool:
+    import sys
+
+    return sys.stdout.isatty()
+
+
+def _shown(row: dict[str, Any], column: str) -> str:
+    value = row.get(column)
+    if column == "state":
+        return str(row.get("problem") or "; ".join(row.get("objections", ())) or "ready")
+    if value is None:
+        return ""
+    if column == "phone":
+        return f"{value} EMULATED" if row.get("emulated") else str(value)
+    if column == "battery":
+        return f"{value:.0f} %" + (", charging" if row.get("charging") else "")
+    return f"{value:.1f} °C" if column == "temperature" else str(value)
