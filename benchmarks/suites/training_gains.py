@@ -1,6 +1,6 @@
 """What distillation and quantisation-aware training gain over training and converting alone.
 
-    MBL_TEST_DATA=<folder with data/sst2, data/snips, checkpoints/trained> python benchmarks/suites/training_gains.py --check
+    MBL_TEST_DATA=<folder with data, checkpoints/trained> python benchmarks/suites/training_gains.py --check
 
 - students: four layers from scratch on half of SST-2, with the labels alone and with the logits of the trained
   24-layer checkpoint too; the same data, steps and seeds.
