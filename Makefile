@@ -35,7 +35,7 @@ test: install ## Run the fast tests.
 test-slow: install ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -m slow
 
-test-fuzz: install ## Give every command 2,000 damaged files.
+test-fuzz: install ## Give every command 2,000 damaged files (MBL_FUZZ_FILES: how many).
 	$(BIN)/python -m pytest -m fuzz tests/fuzz
 
 test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.

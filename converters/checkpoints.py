@@ -11,6 +11,8 @@ from mobilebert_lite.converters import formats, huggingface
 from mobilebert_lite.converters.formats import Found
 from mobilebert_lite.errors import CheckpointError, DataError
 from mobilebert_lite.files import read_lines
+from mobilebert_lite.quantization import trained
+from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.weights import Weights
@@ -27,6 +29,8 @@ class Checkpoint:
     tokenizer: Tokenizer
     # Names of the classes in the order of the outputs; empty when there are none.
     labels: tuple[str, ...] = ()
+    # What quantisation-aware training left.
+    trained: TrainedRanges | None = None
 
 
 def load_checkpoint(location: str | None, task: str | None = None, revision: str | None = None,
@@ -41,7 +45,7 @@ def load_checkpoint(location: str | None, task: str | None = None, revision: str
     progress(f"reading the checkpoint ({found})")
     weights = found.load(config)
     tokenizer = read_tokenizer(found, vocabulary, weights.config.vocab_size)
-    return Checkpoint(weights, tokenizer, read_labels(labels, weights))
+    return Checkpoint(weights, tokenizer, read_labels(labels, weights), trained.read(found.folder))
 
 
 def demonstration(task: str | None) -> Path:

@@ -130,14 +130,17 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     if request.auto_lengths:
         used = tokens_used(checkpoint.tokenizer, task, examples, lengths[0])
         lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
+    trained = checkpoint.trained if checkpoint.trained and checkpoint.trained.recipe == recipe.name else None
+    if checkpoint.trained:
+        progress(f"taking the ranges that were trained for {recipe.name}" if trained else "leaving out the ranges that "
+                 f"were trained for {checkpoint.trained.recipe}: this is {recipe.name}")
     calibration, held_aside = split_examples(examples)
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
     built = build(weights, task, lengths, recipe, texts_to_calibrate, asked or recipe.masking(masking),
-                  request.without, request.threads,
-                  progress)
+                  request.without, request.threads, progress, trained)
 
     progress("verifying")
     texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)

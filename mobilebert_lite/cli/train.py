@@ -52,6 +52,14 @@ class Layers(click.ParamType):
 @click.option("--shift", default=0.0, show_default=True, help="Share of batches that begin at a random position.")
 @click.option("--stack", type=Layers(), default=(), help="From scratch: train with so many layers first.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of everything random.")
+@click.option("--teacher", metavar="PATH|HUB_ID", help="Learn from this checkpoint too (distillation).")
+@click.option("--imitate", multiple=True, default=("logits",), show_default=True,
+              type=click.Choice(["logits", "features", "attention"]), help="What of the teacher; several times.")
+@click.option("--teacher-share", default=0.7, show_default=True,
+              help="Weight of the teacher's logits; labels have the rest.")
+@click.option("--temperature", default=2.0, show_default=True, help="What both networks' logits are divided by.")
+@click.option("--quantize", metavar="MODE", help="Quantisation-aware: round as `mbl convert --quantize MODE` will.")
+@click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="With --quantize: leave out a fusion rule.")
 @click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "float32", "bfloat16"]),
               help="auto: bfloat16 on GPUs that have it.")
 @click.option("--jit/--no-jit", default=None, help="Compile with XLA. [default: for long trainings]")

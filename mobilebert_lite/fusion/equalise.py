@@ -26,12 +26,15 @@ PADDING = False
 MOST_BITS = 1.0
 
 
-def apply(fused: Fused, ranges: Ranges) -> Fused:
-    """Applies to no_norm networks; ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself."""
+def apply(fused: Fused, ranges: Ranges, most_bits: float = MOST_BITS) -> Fused:
+    """Applies to no_norm networks; ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself.
+
+    With ``most_bits`` of infinity one vector serves the whole stream, and no multiplication is left on it.
+    """
     if fused.normalises:
         return fused.refused(NAME, "streams pass through normalisations")
     # What reads the query is the key, and the other way round.
-    choice = Choice(balance, balance, lambda places: bits_lost(places) <= MOST_BITS, geometric_mean, last=False)
+    choice = Choice(balance, balance, lambda places: bits_lost(places) <= most_bits, geometric_mean, last=False)
     scaled, kept = scale(fused, ranges, choice)
     return scaled.changed(NAME, f"{len(fused.layers)} blocks equalised, {kept} multiplications on the stream between "
                           "them")

@@ -79,8 +79,7 @@ class Network(tf.Module):
 
     def channel_ranges(self, inputs: Sequence[Mapping[str, np.ndarray]], padding: bool = False
                        ) -> dict[str, np.ndarray]:
-        """Least and greatest value of each channel of every tapped activation, by name (attention probabilities have no
-        channels); without ``padding``, zero is
+        """Least and greatest value of each channel of every tapped activation, by name; without ``padding``, zero is
         always within.
 
         *Shape:* the inputs of one length → float32 [2, channels] each
@@ -91,7 +90,7 @@ class Network(tf.Module):
 
             def tap(name: str, x: tf.Tensor) -> tf.Tensor:
                 if name.endswith(".probabilities"):
-                    return x  # has no channels
+                    return x  # these have no channels
                 rows = x if padding or x.shape[1] == 1 else x * read
                 found[name] = tf.stack([tf.reduce_min(rows, axis=[0, 1]), tf.reduce_max(rows, axis=[0, 1])])
                 return x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,6 +15,8 @@ BUCKETS = 5
 _POOL = 50
 # Of a token without a label of its own.
 UNLABELLED = -1
+# Before the name of an output that a teacher gave.
+TEACHER = "teacher."
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,12 @@ class Row:
     labels: np.ndarray
     # Whether ``labels`` are those of the tokens.
     per_token: bool = False
+    # Logits that a teacher gave, by output, float32: [tokens, …] or [classes].
+    teacher: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def reaches_tokens(self, output: str) -> bool:
+        """Whether ``output`` has a value for every token."""
+        return self.per_token or output != "logits"
 
 
 # int32, float32; see objective.Batch.
@@ -89,7 +97,15 @@ def pad(rows: Sequence[Row], length: int, size: int, pad_id: int) -> dict[str, n
             arrays["weight"][i, :used] = row.labels != UNLABELLED
         else:
             arrays["labels"][i], arrays["weight"][i] = row.labels, 1
-    return arrays
+    return arrays | {TEACHER + name: _padded([row.teacher[name] for row in rows], length, size,
+                                             rows[0].reaches_tokens(name)) for name in rows[0].teacher}
+
+
+def _padded(values: Sequence[np.ndarray], length: int, size: int, per_token: bool) -> np.ndarray:
+    array = np.zeros((size, length, *values[0].shape[1:]) if per_token else (size, *values[0].shape), np.float32)
+    for i, value in enumerate(values):
+        array[(i, slice(len(value))) if per_token else i] = value
+    return array
 
 
 @dataclass(frozen=True)

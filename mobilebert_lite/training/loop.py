@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import MblError
+from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.training import states
 from mobilebert_lite.training.batches import Batcher, Epochs
 from mobilebert_lite.training.initial import stacked
@@ -92,6 +93,8 @@ class Trained:
     metrics: Mapping[str, float]
     progress: states.Progress
     steps: int
+    # With quantisation-aware training: ranges of activations.
+    ranges: TrainedRanges | None = None
 
 
 class Loop:

@@ -33,11 +33,17 @@ _NEVER = -1e4
 def forward(tensors: Tensors, config: MobileBertConfig, task: str, batch: Batch, masking: Masking | None = None,
             tap: Tap = untapped) -> Outputs:
     """The outputs of ``task``, logits for classes. *Shape:* see ``tasks``."""
+    hidden = hidden_states(tensors, config, batch, masking, tap)
+    return draw_head(task, tensors, config, hidden, Form(logits=True))
+
+
+def hidden_states(tensors: Tensors, config: MobileBertConfig, batch: Batch, masking: Masking | None = None,
+                  tap: Tap = untapped) -> tf.Tensor:
+    """What the encoder makes of a batch, at the positions that it is shifted to. *Shape:* (batch, seq, hidden)"""
     if "shift" in batch:
         position = tf.roll(tensors["embeddings.position"], -batch["shift"], axis=0)
         tensors = {**tensors, "embeddings.position": position}
-    hidden = encode(tensors, config, batch["ids"], batch["mask"], batch["segment_ids"], masking, tap=tap)
-    return draw_head(task, tensors, config, hidden, Form(logits=True))
+    return encode(tensors, config, batch["ids"], batch["mask"], batch["segment_ids"], masking, tap=tap)
 
 
 @dataclass(frozen=True)
@@ -50,13 +56,26 @@ class TaskObjective:
     masking: Masking | None = None
     # Numbers format of the network; the weights themselves and the loss are float32.
     dtype: str = "float32"
+    # Added for each row: the distance of what the layers computed (by tap) from a teacher's.
+    transfer: Callable[[Tensors, int, Batch], tf.Tensor] | None = None
 
     def __call__(self, tensors: Tensors, batch: Batch) -> tf.Tensor:
         """See ``Objective``."""
+        seen: dict[str, tf.Tensor] = {}
+        drop = dropout(self.config, batch["seed"])
+
+        def tap(name: str, x: tf.Tensor) -> tf.Tensor:
+            seen[name] = x
+            return drop(name, x)
+
         narrow = {name: tf.cast(tensor, self.dtype) for name, tensor in tensors.items()}
-        outputs = forward(narrow, self.config, self.task, batch, self.masking, dropout(self.config, batch["seed"]))
+        outputs = forward(narrow, self.config, self.task, batch, self.masking, tap)
         outputs = {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
-        return tf.reduce_sum(self.loss(outputs, batch) * batch["weight"])
+        total = tf.reduce_sum(self.loss(outputs, batch) * batch["weight"])
+        if self.transfer is not None:
+            rows = tf.reduce_sum(tf.reshape(batch["weight"], [batch["weight"].shape[0], -1]), axis=1)
+            total += tf.reduce_sum(self.transfer(seen, self.config.num_hidden_layers, batch) * rows)
+        return total
 
 
 def find_loss(task: str, problem: str = SINGLE_LABEL, smoothing: float = 0.0) -> Loss:
@@ -90,9 +109,14 @@ def squares(outputs: Outputs, batch: Batch) -> tf.Tensor:
 
 def spans(outputs: Outputs, batch: Batch) -> tf.Tensor:
     """Mean cross-entropy of the first and the last token. *Shape:* labels int32 (batch, 2) → (batch)"""
-    padding = (1.0 - tf.cast(batch["mask"], tf.float32)) * _NEVER
+    padding = never_padding(batch)
     return 0.5 * (classes(outputs["start_logits"] + padding, batch["labels"][:, 0])
                   + classes(outputs["end_logits"] + padding, batch["labels"][:, 1]))
+
+
+def never_padding(batch: Batch) -> tf.Tensor:
+    """What to add to logits of tokens. *Shape:* (batch, seq)"""
+    return (1.0 - tf.cast(batch["mask"], tf.float32)) * _NEVER
 
 
 def dropout(config: MobileBertConfig, seed: tf.Tensor) -> Tap:

@@ -71,6 +71,16 @@ class Options:
     metric: str | None = None
     # Findings about the data end the training before it starts.
     strict: bool = False
+    # A checkpoint to learn from, and what of it: distillation.KINDS.
+    teacher: str | None = None
+    imitate: tuple[str, ...] = ("logits",)
+    # Weight of the teacher's logits, the labels having the rest; and what both networks' logits are divided by.
+    teacher_share: float = 0.7
+    temperature: float = 2.0
+    # Quantisation-aware: the mode that the network will be converted with.
+    quantize: str | None = None
+    # Fusion rules left out there.
+    without: tuple[str, ...] = ()
     # auto, none, mirrored or workers.
     devices: str = "auto"
 
@@ -78,6 +88,7 @@ class Options:
         for name, least, most in (("epochs", 0, None), ("batch_size", 1, None), ("learning_rate", 0, None),
                                   ("warmup", 0, 1), ("weight_decay", 0, None), ("clip", 0, None), ("dropout", 0, 0.99),
                                   ("unknown", 0, 0.99), ("smoothing", 0, 0.99), ("shift", 0, 1),
+                                  ("teacher_share", 0, 1), ("temperature", 0.1, 100),
                                   ("vocab_size", 100, None), ("seq_len", 8, None), ("patience", 1, None)):
             value = getattr(self, name)
             if value is not None and (value < least or (most is not None and value > most)):
@@ -103,7 +114,8 @@ class Options:
         known = {field.name: raw[field.name] for field in fields(cls) if field.name in raw}
         for name in ("data", "output", "eval", "config", "vocabulary", "labels"):
             known[name] = None if known.get(name) is None else Path(known[name])
-        return cls(**{**known, "stack": tuple(known.get("stack", ()))})
+        return cls(**{**known, "stack": tuple(known.get("stack", ())), "without": tuple(known.get("without", ())),
+                      "imitate": tuple(known.get("imitate", ("logits",)))})
 
 
 _SCRATCH: dict[str, dict[str, Any]] = {

@@ -137,7 +137,8 @@ def _outputs(task: str, labels: Sequence[str], problem: str, train: Sequence[Any
     return len(train[0].label.split(",")) if problem == REGRESSION and train[0].label else len(labels) or 1
 
 
-def _head(task: str) -> str:
+def head_of(task: str) -> str:
+    """The head that ``task`` trains, as in ``weights.HEADS``."""
     return "qa" if task == "qa" else "classifier"
 
 
@@ -152,7 +153,7 @@ def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[
     same = not checkpoint.labels or checkpoint.labels == labels
     outputs = len(labels) or (2 if task == "qa" else weights.tensors["classifier.kernel"].shape[1]
                               if "classifier" in weights.heads else 1)
-    weights = with_head(weights, _head(task), outputs, options.seed, fresh=not same, pooler=task == "classification")
+    weights = with_head(weights, head_of(task), outputs, options.seed, fresh=not same, pooler=task == "classification")
     config = _labelled(weights.config, options, task, labels)
     if options.dropout is not None:
         config = replace(config, hidden_dropout_prob=options.dropout)
@@ -178,7 +179,7 @@ def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tup
         raise DataError(f"stack is {list(options.stack)}; it must rise, and stay below the "
                         f"{config.num_hidden_layers} layers of the network")
     outputs = _outputs(task, labels, options.problem, train)
-    return initial(config, {_head(task): outputs}, options.seed, pooler), tokenizer
+    return initial(config, {head_of(task): outputs}, options.seed, pooler), tokenizer
 
 
 def read_config(options: Options) -> MobileBertConfig:

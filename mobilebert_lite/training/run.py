@@ -13,16 +13,21 @@ from typing import Any
 from mobilebert_lite import __version__
 from mobilebert_lite.config import read_json
 from mobilebert_lite.converters import huggingface
-from mobilebert_lite.errors import CheckpointError, ConversionError
+from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
 from mobilebert_lite.files import json_bytes, write_atomically
+from mobilebert_lite.quantization.recipe import load_recipe
+from mobilebert_lite.quantization.trained import FILE as RANGES
 from mobilebert_lite.training import devices, states
 from mobilebert_lite.training.batches import Batcher, choose_buckets
+from mobilebert_lite.training.distillation import LOGITS, Transfer, annotated, imitating, load_teacher
 from mobilebert_lite.training.loop import Loop, Schedule, Settings, Trained
 from mobilebert_lite.training.objective import TaskObjective, find_loss
 from mobilebert_lite.training.optimizer import AdamW
 from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.preparation import Prepared, prepare
+from mobilebert_lite.training.quantised import QuantisedEvaluator, QuantisedLoop, QuantisedObjective, quantised
 from mobilebert_lite.training.scoring import Evaluator
+from mobilebert_lite.weights import Weights
 
 METRICS = "metrics.json"
 # Compiling takes some ten seconds for each length; it makes a step a quarter to a half faster.
@@ -58,7 +63,14 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
     if chief and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": _hashes(options)}))
-    loop = make_loop(prepared, strategy, folder, say)
+    teacher = None
+    if options.teacher is not None:
+        teacher = load_teacher(options.teacher, prepared, options.imitate)
+        if LOGITS in options.imitate:
+            with counting("asking the teacher") as count:
+                prepared = replace(prepared, rows=annotated(prepared.rows, teacher, prepared.task.name,
+                                                            prepared.masking, _buckets(prepared), count))
+    loop = make_loop(prepared, strategy, folder, say, teacher)
     if resume and (folder / states.STATE).is_file():
         loop.resume()
         say(f"going on after step {loop.progress.step}")
@@ -70,13 +82,14 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
     return Result(options.output, report)
 
 
-def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[str], None]) -> Loop:
-    """The loop for ``prepared``."""
+def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[str], None],
+              teacher: Weights | None = None) -> Loop:
+    """The loop for ``prepared``, whose rows have the logits of ``teacher`` where these are to be learnt."""
     options, config = prepared.options, prepared.weights.config
     assert options.seq_len is not None
     assert options.epochs is not None
     assert options.learning_rate is not None
-    buckets = choose_buckets(prepared.rows, options.seq_len)
+    buckets = _buckets(prepared)
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
                       prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)
     steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
@@ -87,12 +100,31 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
     jit = steps >= _LONG if options.jit is None else options.jit
     say(f"{len(prepared.rows):,} rows, {steps:,} steps of {options.batch_size}, {prepared.weights.parameters:,} "
         f"parameters, lengths {', '.join(map(str, buckets))}, {dtype}{', XLA' if jit else ''}")
-    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype),
+    transfer = None
+    if teacher is not None:
+        if LOGITS in options.imitate:
+            loss = imitating(loss, prepared.task.name, options.problem, options.teacher_share, options.temperature)
+        transfer = Transfer.of(teacher, prepared.masking, options.imitate)
+    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype,
+                                                     transfer),
                         batcher, schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit,
                         devices.is_chief())
-    evaluator = Evaluator(prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
-                          prepared.masking, options.metric)
+    scored = (prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
+              prepared.masking, options.metric)
+    if options.quantize is not None:
+        if transfer is not None:
+            raise DataError("with --quantize only logits can be learnt from a teacher; leave out --imitate")
+        say(f"quantising ({options.quantize}) for training")
+        network = quantised(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
+        settings = replace(settings, objective=lambda config: QuantisedObjective(network.simulations, loss))
+        return QuantisedLoop(network, settings, QuantisedEvaluator(network.simulations, *scored), folder, say)
+    evaluator = Evaluator(*scored)
     return Loop(prepared.weights, settings, evaluator, folder, say)
+
+
+def _buckets(prepared: Prepared) -> tuple[int, ...]:
+    assert prepared.options.seq_len is not None
+    return choose_buckets(prepared.rows, prepared.options.seq_len)
 
 
 def saved_options(output: Path) -> Options:
@@ -139,6 +171,8 @@ def _write(prepared: Prepared, trained: Trained, report: Mapping[str, Any]) -> N
     """The checkpoint; then what only a resumption needs is removed, and the logs stay."""
     output = prepared.options.output
     huggingface.save(trained.weights, output, prepared.tokenizer.vocabulary, prepared.tokenizer.lower_case)
+    if trained.ranges is not None:
+        write_atomically(output / RANGES, trained.ranges.to_json())
     write_atomically(output / METRICS, json_bytes(report))
     folder = output / states.FOLDER
     if (folder / states.LOGS).is_dir():

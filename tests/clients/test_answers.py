@@ -120,9 +120,14 @@ def test_documented_table(outcome: Find) -> None:
          "differences": [vars(one) for one in found.differences],
          "from_reference": [vars(one) for one in found.from_reference]}
         for (client, name, mode), found in outcomes.items()], indent=1, ensure_ascii=False), encoding="utf-8")
-    written = DOCUMENT.read_text(encoding="utf-8").splitlines()
-    missing = [line for line in lines if line not in written]
+    written = [comparable(line) for line in DOCUMENT.read_text(encoding="utf-8").splitlines()]
+    missing = [line for line in lines if comparable(line) not in written]
     assert not missing, f"docs/clients.md does not say (the whole is in out/clients.md):\n{chr(10).join(missing)}"
+
+
+def comparable(line: str) -> str:
+    """A line of the table without the counts that depend on the processor: which int8 answers are tied."""
+    return "|".join(line.split("|")[:4]) if "int8" in line and "refused" not in line else line
 
 
 def test_every_file_is_asked_everywhere() -> None:

@@ -22,7 +22,7 @@ from mobilebert_lite.pipeline import Request, convert
 
 MBL = Path(sys.executable).with_name("mbl")
 SECONDS = 10
-COUNT, CHUNK = 2000, 100
+COUNT, CHUNK = int(os.environ.get("MBL_FUZZ_FILES", "2000")), 100
 QUESTION, TEXT = "what is the rate", "the battery of my phone should last all day"
 CASES = ("qa", "classification", "fill-mask")
 

@@ -1,0 +1,133 @@
+"""What distillation and quantisation-aware training gain over training and converting alone.
+
+    MBL_TEST_DATA=<folder with data, checkpoints/trained> python benchmarks/suites/training_gains.py --check
+
+- students: four layers from scratch on half of SST-2, with the labels alone and with the logits of the trained
+  24-layer checkpoint too; the same data, steps and seeds.
+- slots: the trained slot tagger with the channels of published checkpoints (``rewrites``), converted to int8-full
+  without the balancing that would mend them: as it is, and after half an epoch of quantisation-aware training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rewrites import with_outliers
+from rich.console import Console
+from rich.table import Table
+from training import SHARED, TRAINED, mbl, prepare
+
+from mobilebert_lite.config import PRESETS, to_huggingface
+from mobilebert_lite.converters import huggingface
+from mobilebert_lite.converters.checkpoints import load_checkpoint
+
+LAYERS, LENGTH = 4, 64
+MODE = "int8-full"
+HARD = ("--quantize", MODE, "--no-fuse", "equalise")
+
+
+def students(data: Path, folder: Path, seeds: range) -> list[dict[str, Any]]:
+    """Accuracy on dev, seed by seed."""
+    lines = (data / "sst2_train.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (data / "sst2_half.tsv").write_text("".join(lines[:1] + lines[1::2]), encoding="utf-8")
+    config = data / "config.json"
+    config.write_text(json.dumps(to_huggingface(replace(PRESETS["small"], num_hidden_layers=LAYERS))), encoding="utf-8")
+    teacher = TRAINED / "sst2"
+    ways = {"labels alone": (), "labels and teacher": ("--teacher", str(teacher))}
+    found = []
+    for name, options in ways.items():
+        scores = []
+        for seed in seeds:
+            place = folder / f"{name.replace(' ', '-')}-{seed}"
+            mbl("train", "--task", "classification", "--config", str(config), "--vocab", str(teacher / "vocab.txt"),
+                "--data", str(data / "sst2_half.tsv"), "--eval", str(data / "sst2_dev.tsv"), "--seq-len", str(LENGTH),
+                "--epochs", "2", "--batch-size", "64", "--dropout", "0.1", "--seed", str(seed), *options,
+                "--output", str(place))
+            scores.append(json.loads((place / "metrics.json").read_text(encoding="utf-8"))["score"])
+        found.append({"case": f"{LAYERS} layers on half of SST-2, {name}", "scores": scores})
+    return found
+
+
+def slots(data: Path, folder: Path) -> list[dict[str, Any]]:
+    """F1 of entities on the test data."""
+    checkpoint = load_checkpoint(str(TRAINED / "snips_slots"))
+    hard = folder / "outliers"
+    huggingface.save(with_outliers(checkpoint.weights, 0), hard, checkpoint.tokenizer.vocabulary,
+                     checkpoint.tokenizer.lower_case)
+    aware = folder / "aware"
+    mbl("train", "--task", "token-classification", "--weights", str(hard), "--data", str(data / "slots_train.bio"),
+        "--eval", str(data / "slots_dev.bio"), *HARD, "--seq-len", "48", "--epochs", "0.5", "--batch-size", "64",
+        "--learning-rate", "1e-4", "--output", str(aware))
+    return [{"case": f"slots with outliers, {name}", "scores": _converted(source, options, data, folder / file)}
+            for name, source, options, file in (
+                ("float", hard, (), "float.tflite"),
+                (f"{MODE} without balancing, after training", hard, HARD, "after.tflite"),
+                (f"{MODE} without balancing, quantisation-aware", aware, HARD, "aware.tflite"))]
+
+
+def _converted(checkpoint: Path, options: tuple[str, ...], data: Path, file: Path) -> list[float]:
+    """The score; none where the converter refuses a file that is not true to its checkpoint."""
+    try:
+        mbl("convert", "--weights", str(checkpoint), "--task", "token-classification", "--seq-len", str(LENGTH),
+            *options, "--calibration", str(data / "slots_train.bio"), "--output", str(file))
+    except subprocess.CalledProcessError:
+        return []
+    found, _, _ = mbl("eval", str(file), "--data", str(data / "slots_test.bio"), "--json")
+    return [float(json.loads(found)["score"]["value"])]
+
+
+def failures(rows: list[dict[str, Any]]) -> list[str]:
+    """Cases whose better way is not better than the plain one; a refused file is worse than any."""
+    means = {row["case"]: float(np.mean(row["scores"])) if row["scores"] else 0.0 for row in rows}
+    pairs = [("labels alone", "labels and teacher"), ("after training", "quantisation-aware")]
+    wrong = []
+    for plain, better in pairs:
+        values = [[value for name, value in means.items() if name.endswith(end)] for end in (plain, better)]
+        if all(values) and values[1][0] <= values[0][0]:
+            wrong.append(f"{better}: {values[1][0]:.2f}, {plain}: {values[0][0]:.2f}")
+    return wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", choices=["students", "slots"], default=["students", "slots"])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--check", action="store_true", help="fail unless both gain")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    if not SHARED.is_dir():
+        parser.error(f"no data in {SHARED}; set MBL_TEST_DATA")
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, data = Path(temporary), Path(temporary) / "data"
+        data.mkdir()
+        prepare(data)
+        try:
+            if "slots" in options.only:
+                rows += slots(data, folder)
+            if "students" in options.only:
+                rows += students(data, folder, range(options.seeds))
+        except subprocess.CalledProcessError as error:
+            sys.exit(f"{' '.join(map(str, error.cmd))} failed")
+    table = Table("case", "score", "by seed")
+    for row in rows:
+        mean = f"{np.mean(row['scores']):.2f}" if row["scores"] else "refused"
+        table.add_row(row["case"], mean, ", ".join(f"{one:.2f}" for one in row["scores"]))
+    Console().print(table)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(rows, indent=2))
+    if options.check and (wrong := failures(rows)):
+        sys.exit("; ".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

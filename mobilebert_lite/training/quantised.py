@@ -1,0 +1,152 @@
+"""Training in the number formats of a recipe, so that the weights make up for the rounding.
+
+The checkpoint is fused, balanced and quantised as the converter would, on texts of the training data. The file that
+this gives is trained (``simulation``): its kernels, biases and ranges. What comes out is a checkpoint of the same shape
+in this balanced form (``fusion.unfuse``), and the ranges, which the converter then takes instead of measuring some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_lite.building import draw, finish_quantised
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.form import Form
+from mobilebert_lite.fusion.plan import Fused
+from mobilebert_lite.fusion.unfuse import unfuse
+from mobilebert_lite.graph import heads
+from mobilebert_lite.graph.names import signature_name
+from mobilebert_lite.quantization.recipe import Recipe
+from mobilebert_lite.quantization.trained import TrainedRanges, places
+from mobilebert_lite.samples import MOST_CALIBRATION_TOKENS, samples
+from mobilebert_lite.training.loop import Loop, Settings, Trained
+from mobilebert_lite.training.objective import Batch, Loss
+from mobilebert_lite.training.preparation import Prepared
+from mobilebert_lite.training.scoring import Evaluator
+from mobilebert_lite.training.simulation import Ranges, Simulation, find_parts
+from mobilebert_lite.training.trainer import Trainer
+from mobilebert_lite.weights import Weights
+
+# Texts of the training data that give the first ranges.
+_TEXTS = 256
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A network in the number formats of a recipe."""
+
+    recipe: Recipe
+    weights: Weights
+    fused: Fused
+    ranges: Ranges
+    # By length.
+    simulations: Mapping[int, Simulation]
+    # See quantization.trained.
+    places: Mapping[str, str]
+    # What is trained: kernels and biases by canonical name, factors of ranges.
+    tensors: Mapping[str, np.ndarray]
+
+    def restored(self, tensors: Mapping[str, np.ndarray]) -> Weights:
+        """``tensors``, trained, as a checkpoint."""
+        fused = self.fused.with_tensors({**self.fused.tensors, **{
+            name: value for name, value in tensors.items() if name in self.fused.tensors}})
+        return unfuse(fused, self.weights)
+
+    def trained(self, tensors: Mapping[str, np.ndarray]) -> TrainedRanges:
+        """The ranges that go with them."""
+        return TrainedRanges(self.recipe.name, {self.places[name]: ends for name, ends
+                                                in self.ranges.trained(tensors).items() if name in self.places})
+
+
+def quantised(prepared: Prepared, recipe: Recipe, lengths: Collection[int], threads: int = 2) -> Quantised:
+    """The network of ``prepared`` as ``recipe`` makes it. Raises DataError for a recipe that rounds nothing, or is for
+    computing in float16."""
+    if not recipe.needs_calibration:
+        raise DataError(f"recipe {recipe.name} has no ranges of activations to train; take int8, int8-full or int16x8")
+    task = prepared.task.with_form(Form(prepared.options.problem, logits=True))
+    lengths = sorted(lengths, reverse=True)
+    # Evenly over the data, as conversion does; the file's own order may be by class.
+    examples = prepared.train[::max(1, len(prepared.train) // _TEXTS)]
+    texts = samples(prepared.tokenizer, task, examples, lengths, MOST_CALIBRATION_TOKENS)
+    drawn = draw(prepared.weights, task, lengths, recipe, texts, recipe.masking(prepared.masking),
+                 prepared.options.without, threads, stretches=False)
+    model = read_model(finish_quantised(drawn.content, recipe, texts, threads))
+    float_model = read_model(drawn.content)
+    parts, ranges = find_parts(float_model, drawn.fused.tensors), Ranges(model)
+    by_name = {one.signatureKey.decode(): model.subgraphs[one.subgraphIndex] for one in model.signatureDefs}
+    simulations = {length: Simulation(model, by_name[signature_name(task.name, length)], parts, ranges)
+                   for length in lengths}
+    learnt = {f"{part.name}.{kind}" for part in parts.values() for kind in ("kernel", "bias")}
+    tensors = {name: value for name, value in drawn.fused.tensors.items() if name in learnt}
+    return Quantised(recipe, prepared.weights, drawn.fused, ranges, simulations, places(float_model),
+                     {**tensors, **ranges.factors()})
+
+
+@dataclass(frozen=True)
+class QuantisedObjective:
+    """The loss of a task on what the quantised file computes."""
+
+    simulations: Mapping[int, Simulation]
+    loss: Loss
+
+    def __call__(self, tensors: Mapping[str, tf.Tensor], batch: Batch) -> tf.Tensor:
+        """See ``objective.Objective``."""
+        outputs = self.simulations[batch["ids"].shape[1]](tensors, batch)
+        return tf.reduce_sum(self.loss(outputs, batch) * batch["weight"])
+
+
+class QuantisedEvaluator(Evaluator):
+    """Scores what the quantised file computes."""
+
+    def __init__(self, simulations: Mapping[int, Simulation], *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.simulations = simulations
+
+    def _function(self, constants: Mapping[str, tf.Tensor], config: MobileBertConfig, length: int) -> Any:
+        which = 0, length
+        if which not in self._functions:
+            activation = heads.ACTIVATIONS.get(self.model.task.form.activation)
+
+            def run(tensors: Mapping[str, tf.Tensor], *inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+                names = ("ids", "mask", "segment_ids")
+                outputs = self.simulations[length](tensors, dict(zip(names, inputs, strict=True)))
+                if activation and self.model.task.name == "classification":
+                    return {"probability": activation(outputs["logits"])}
+                return outputs
+
+            inputs = tf.TensorSpec([None, length], tf.int32)
+            weights = {name: tf.TensorSpec(tensor.shape) for name, tensor in constants.items()}
+            self._functions[which] = tf.function(run, [weights, inputs, inputs, inputs], autograph=False)
+        return self._functions[which]
+
+
+class QuantisedLoop(Loop):
+    """Trains a ``Quantised`` network: the loop is the same, what stands in its weights is not a whole checkpoint."""
+
+    def __init__(self, network: Quantised, settings: Settings, evaluator: QuantisedEvaluator, folder: Path,
+                 say: Callable[[str], None]) -> None:
+        self.quantised = network
+        super().__init__(replace(network.weights, tensors=dict(network.tensors)), settings, evaluator, folder, say)
+
+    def _trainer(self, tensors: Mapping[str, np.ndarray]) -> Trainer:
+        settings = self.settings
+        return Trainer(tensors, settings.objective(self.config), settings.optimizer, settings.weight_decay, {},
+                       settings.strategy, settings.jit)
+
+    def _finish(self) -> Trained:
+        if self.best is None:
+            self._evaluate()
+        assert self.best is not None
+        self._save()
+        tensors = self.trainer.layout.arrays(self.best)
+        _, metrics = self.evaluator.score(tensors, self.config)
+        return Trained(self.quantised.restored(tensors), metrics, self.progress, self.settings.schedule.steps,
+                       self.quantised.trained(tensors))

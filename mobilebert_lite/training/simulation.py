@@ -1,0 +1,292 @@
+"""A quantised ``.tflite`` as a function that gradients pass through.
+
+The file that the converter would write says of every tensor in which number format it is. Its operators are followed
+one by one in float32, and after each that gives integers the result is rounded to the values those can have, with the
+gradient of the identity within their range (Jacob et al. 2018, arXiv:1712.05877, section 3). So rounding in training
+stands exactly where the converter puts it, whatever the recipe.
+
+- Weights are rounded with a scale per output channel, that of their present values, as the quantiser chooses it.
+- Activations have the range of their scale and zero point times a trainable factor for either end. Tensors that share
+  scale and zero point in the file share their range here.
+- Dense layers that quantise their input at run time round each token with its own range, as XNNPACK does.
+- Tables, and sums of constants that TensorFlow made, stay as the file has them; biases (int32, far finer) are not
+  rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mobilebert_lite.converters.flatbuffer import schema
+from mobilebert_lite.converters.op_versions import operator_name, type_name
+from mobilebert_lite.errors import ConversionError
+
+# Prefix of the trainable factors: float32 [2], logarithms, for the low and the high end of a range.
+RANGE = "range"
+_TYPES = {"FLOAT32": np.float32, "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64}
+_BITS = {"INT8": 8, "INT16": 16}
+# Their scale is part of the kernel.
+_FIXED = ("SOFTMAX", "LOGISTIC", "TANH")
+# They hand on what they read, on the same grid.
+_MOVES = ("RESHAPE", "TRANSPOSE", "SLICE", "CONCATENATION", "GATHER")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A weight of the file and the tensor it came from: all of it, or one column."""
+
+    name: str
+    column: int | None = None
+
+    def of(self, tensors: Mapping[str, Any], kind: str) -> Any:
+        """``kind`` is kernel or bias. *Shape:* [in, out], [out]"""
+        value = tensors[f"{self.name}.{kind}"]
+        return value if self.column is None else value[..., self.column:self.column + 1]
+
+
+def find_parts(model: Any, tensors: Mapping[str, np.ndarray]) -> dict[str, Part]:
+    """Name of each dense weight in the float file ``model`` → where it came from, told by its values."""
+    known: dict[bytes, Part] = {}
+    for name, tensor in tensors.items():
+        if name.endswith(".kernel"):
+            scope = name.removesuffix(".kernel")
+            known[_bytes(tensor.T)] = Part(scope)
+            known |= {_bytes(tensor[:, i:i + 1].T): Part(scope, i) for i in range(tensor.shape[1]) if scope == "qa"}
+    found = {}
+    for subgraph in model.subgraphs:
+        for operator in subgraph.operators:
+            if _kind(model, operator) == "FULLY_CONNECTED":
+                weight = subgraph.tensors[operator.inputs[1]]
+                content = model.buffers[weight.buffer].data
+                if content is not None and (part := known.get(np.asarray(content).tobytes())):
+                    found[weight.name.decode()] = part
+    return found
+
+
+def _bytes(tensor: np.ndarray) -> bytes:
+    return np.ascontiguousarray(tensor, np.float32).tobytes()
+
+
+class Ranges:
+    """The distinct ranges of a file: groups of tensors with one scale and zero point."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        # (type, scale, zero point) → number of the group, and its range as the file has it.
+        self.numbers: dict[tuple[str, float, int], int] = {}
+        self.fixed: set[tuple[str, float, int]] = set()
+        for subgraph in model.subgraphs:
+            for operator in subgraph.operators:
+                for index in operator.outputs:
+                    if group := group_of(subgraph.tensors[index]):
+                        self.numbers.setdefault(group, len(self.numbers))
+                        # A table's rows come with its scale.
+                        if _kind(model, operator) in (*_FIXED, "GATHER"):
+                            self.fixed.add(group)
+
+    def factors(self) -> dict[str, np.ndarray]:
+        """What is trained, by name: zeros."""
+        return {f"{RANGE}.{number}": np.zeros(2, np.float32) for group, number in self.numbers.items()
+                if group not in self.fixed}
+
+    def ends(self, group: tuple[str, float, int], tensors: Mapping[str, Any], exp: Callable[[Any], Any]) -> Any:
+        """(low, high) of ``group`` now."""
+        kind, scale, zero = group
+        steps = 2 ** _BITS[kind]
+        low, high = scale * (-steps // 2 - zero), scale * (steps // 2 - 1 - zero)
+        factor = tensors.get(f"{RANGE}.{self.numbers[group]}")
+        if factor is None:
+            return low, high
+        return low * exp(factor[0]), high * exp(factor[1])
+
+    def trained(self, tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
+        """Name of each tensor of the first signature in the float file → its range."""
+        subgraph = self.model.subgraphs[self.model.signatureDefs[0].subgraphIndex]
+        found = {}
+        for operator in subgraph.operators:
+            for index in operator.outputs:
+                tensor = subgraph.tensors[index]
+                group = group_of(tensor)
+                if group and group not in self.fixed:
+                    low, high = self.ends(group, tensors, np.exp)
+                    name = tensor.name.decode().removesuffix("_quantized").removesuffix("_quantised")
+                    # An operator's own output counts for more than what it becomes for a reader.
+                    if name == tensor.name.decode() or name not in found:
+                        found[name] = (float(low), float(high))
+        return found
+
+
+def group_of(tensor: Any) -> tuple[str, float, int] | None:
+    """What tells the range of an activation; None for floats and for indices."""
+    quantization, kind = tensor.quantization, type_name(tensor)
+    if kind not in _BITS or quantization is None or quantization.scale is None or len(quantization.scale) != 1:
+        return None
+    return kind, float(quantization.scale[0]), int(quantization.zeroPoint[0])
+
+
+class Simulation:
+    """One signature of a quantised file, for batches of any size."""
+
+    def __init__(self, model: Any, subgraph: Any, parts: Mapping[str, Part], ranges: Ranges) -> None:
+        """Raises ConversionError for an operator that cannot be followed."""
+        self.model, self.subgraph, self.parts, self.ranges = model, subgraph, parts, ranges
+        unknown = {_kind(model, operator) for operator in subgraph.operators} - set(_COMPUTE) - {"FULLY_CONNECTED"}
+        if unknown:
+            raise ConversionError(f"quantisation-aware training cannot follow {', '.join(sorted(unknown))}; "
+                                  "it is for networks of NoNorm with relu")
+        self._constants = {index: _constant(model, tensor) for index, tensor in enumerate(subgraph.tensors)}
+
+    def __call__(self, tensors: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Outputs by name. ``tensors``: kernels and biases by canonical name, and ``Ranges.factors``.
+
+        *Shape:* int32 [B, S] → float32 [B, …] as in the file
+        """
+        [definition] = [one for one in self.model.signatureDefs
+                        if self.model.subgraphs[one.subgraphIndex] is self.subgraph]
+        values: dict[int, tf.Tensor] = {one.tensorIndex: inputs[one.name.decode()] for one in definition.inputs}
+        for operator in self.subgraph.operators:
+            values[int(operator.outputs[0])] = self.execute(operator, values, tensors)
+        return {one.name.decode(): values[one.tensorIndex] for one in definition.outputs}
+
+    def execute(self, operator: Any, values: Mapping[int, tf.Tensor], tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The output of one operator; ``values`` by tensor, constants not among them."""
+        kind, places = _kind(self.model, operator), [int(index) for index in operator.inputs]
+        read = [values[index] if index in values else self._constants.get(index) for index in places]  # -1: left out
+        sources, output = [self.subgraph.tensors[index] for index in places], self.subgraph.tensors[operator.outputs[0]]
+        value = (self._dense(operator, read[0], tensors) if kind == "FULLY_CONNECTED"
+                 else _COMPUTE[kind](operator, read, sources))
+        group = group_of(output)
+        if group and not (kind in _MOVES and group_of(sources[0]) == group):
+            low, high = self.ranges.ends(group, tensors, tf.exp)
+            value = tf.quantization.fake_quant_with_min_max_vars(value, low, high, num_bits=_BITS[group[0]])
+        return value
+
+    def _dense(self, operator: Any, x: tf.Tensor, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        source, weight = (self.subgraph.tensors[index] for index in operator.inputs[:2])
+        part = self.parts.get(weight.name.decode())
+        integer = type_name(weight) == "INT8"
+        if part is None:
+            kernel = tf.transpose(self._constants[int(operator.inputs[1])])
+        else:
+            kernel = part.of(tensors, "kernel")
+            kernel = _round_weights(kernel) if integer else kernel
+        if integer and type_name(source) == "FLOAT32":
+            x = _round_rows(x)
+        y = tf.matmul(x, kernel)
+        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+            known = part is not None and f"{part.name}.bias" in tensors
+            y += part.of(tensors, "bias") if part and known else self._constants[int(operator.inputs[2])]
+        return _activate(y, operator)
+
+
+def _round_weights(kernel: tf.Tensor) -> tf.Tensor:
+    """To int8 with a scale per output. *Shape:* [in, out]"""
+    step = tf.maximum(tf.reduce_max(tf.abs(kernel), axis=0, keepdims=True), 1e-12) / 127.0
+    return kernel + tf.stop_gradient(tf.round(kernel / step) * step - kernel)
+
+
+def _round_rows(x: tf.Tensor) -> tf.Tensor:
+    """To int8 with the range of each row, on a grid with 0 on it, as XNNPACK rounds what dynamic layers read."""
+    low = tf.minimum(tf.reduce_min(x, axis=-1, keepdims=True), 0.0)
+    high = tf.maximum(tf.reduce_max(x, axis=-1, keepdims=True), 0.0)
+    step = tf.maximum(high - low, 1e-12) / 255.0
+    return x + tf.stop_gradient(tf.round(x / step) * step - x)
+
+
+def _constant(model: Any, tensor: Any) -> Any:
+    """The real values of a constant, or None. *Shape:* as in the file"""
+    content = model.buffers[tensor.buffer].data
+    dtype = _TYPES.get(type_name(tensor))
+    if content is None or not len(content) or dtype is None:
+        return None
+    array = np.frombuffer(np.asarray(content).tobytes(), dtype).reshape(tensor.shape if tensor.shape is not None
+                                                                        else ())
+    quantization = tensor.quantization
+    if quantization is None or quantization.scale is None or not len(quantization.scale):
+        return array
+    shape = [1] * array.ndim
+    if len(quantization.scale) > 1:
+        shape[quantization.quantizedDimension] = -1
+    scale, zero = (np.asarray(one, np.float64).reshape(shape) for one in (quantization.scale, quantization.zeroPoint))
+    return ((array - zero) * scale).astype(np.float32)
+
+
+def _kind(model: Any, operator: Any) -> str:
+    return operator_name(model.operatorCodes[operator.opcodeIndex])
+
+
+def _activate(x: tf.Tensor, operator: Any) -> tf.Tensor:
+    kinds = schema().ActivationFunctionType
+    kind = getattr(operator.builtinOptions, "fusedActivationFunction", kinds.NONE)
+    if kind == kinds.NONE:
+        return x
+    if kind == kinds.RELU:
+        return tf.nn.relu(x)
+    raise ConversionError(f"quantisation-aware training cannot follow a fused activation of kind {kind}")
+
+
+def _is_batch(tensor: Any) -> bool:
+    return tensor.shape is not None and len(tensor.shape) > 1 and tensor.shape[0] == 1
+
+
+def _reshape(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
+    # The file is for a batch of one: the first axis is the batch, or, where there is but one, rows of all texts.
+    shape = [int(size) for size in values[1]]
+    return tf.reshape(values[0], [-1, *shape[1:]])
+
+
+def _slice(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
+    begin, size = (one.tolist() for one in values[1:3])
+    return tf.slice(values[0], begin, [-1, *size[1:]] if _is_batch(tensors[0]) else size)
+
+
+def _concatenation(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
+    rows = next(tf.shape(value)[0] for value, tensor in zip(values, tensors, strict=True) if not _is_const(value))
+    values = [tf.tile(value, [rows, *[1] * (len(value.shape) - 1)]) if _is_const(value) and _is_batch(tensor)
+              else value for value, tensor in zip(values, tensors, strict=True)]
+    return tf.concat(values, axis=operator.builtinOptions.axis)
+
+
+def _is_const(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _binary(compute: Callable[[Any, Any], Any]) -> Callable[..., tf.Tensor]:
+    def apply(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
+        # Rows [B·S, C] of a gather meet [B, S, C]: at a batch of one the file needs no reshape.
+        wide = next((tensor for tensor in tensors if tensor.shape is not None and len(tensor.shape) == 3), None)
+        values = [tf.reshape(value, [-1, *wide.shape[1:2], value.shape[1]])
+                  if wide is not None and not _is_const(value) and len(value.shape) == 2 else value for value in values]
+        return _activate(compute(*values), operator)
+
+    return apply
+
+
+def _batch_matmul(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
+    options = operator.builtinOptions
+    return tf.matmul(*values, transpose_a=bool(options.adjX), transpose_b=bool(options.adjY))
+
+
+_COMPUTE: dict[str, Callable[..., tf.Tensor]] = {
+    "RESHAPE": _reshape,
+    "SLICE": _slice,
+    "CONCATENATION": _concatenation,
+    "BATCH_MATMUL": _batch_matmul,
+    "ADD": _binary(tf.add),
+    "SUB": _binary(tf.subtract),
+    "MUL": _binary(tf.multiply),
+    "TRANSPOSE": lambda operator, values, tensors: tf.transpose(values[0], values[1]),
+    "GATHER": lambda operator, values, tensors: tf.gather(values[0], values[1]),
+    "QUANTIZE": lambda operator, values, tensors: values[0],
+    "DEQUANTIZE": lambda operator, values, tensors: values[0],
+    "CAST": lambda operator, values, tensors: tf.cast(values[0], tf.float32),
+    "SOFTMAX": lambda operator, values, tensors: tf.nn.softmax(values[0] * operator.builtinOptions.beta),
+    "LOGISTIC": lambda operator, values, tensors: tf.sigmoid(values[0]),
+    "TANH": lambda operator, values, tensors: tf.tanh(values[0]),
+    "RELU": lambda operator, values, tensors: tf.nn.relu(values[0]),
+}
