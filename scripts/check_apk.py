@@ -77,6 +77,8 @@ def contents(apk: Path, models: list[Path]) -> list[dict[str, Any]]:
         for name in (b"Lorg/mobilebertlite/demo/screen/MainActivity;", b"Lorg/mobilebertlite/core/Tokenizer;",
                      b"Lorg/tensorflow/lite/Interpreter;", b"Lkotlin/jvm/internal/Intrinsics;"):
             expect(name in dex, f"classes.dex lacks {name.decode()}")
+        for name in (b"LambdaMetafactory", b"StringConcatFactory"):
+            expect(name not in dex, f"classes.dex uses {name.decode()}, which Android lacks")
         return [{"name": info.filename, "bytes": info.file_size, "packed": info.compress_size}
                 for info in archive.infolist()]
 

@@ -18,7 +18,16 @@ for jar in $jars; do
 done
 cp -r "$demo/core/target/classes/." "$demo/maven/tensorflow-lite/target/classes/." "$demo/app/target/classes/." "$work/classes/"
 find "$work/classes" -path '*/META-INF/*' -delete
-java -Xmx1500m -cp "$built/dx.jar" com.android.dx.command.Main --dex --min-sdk-version=26 --output="$work/package" "$work/classes"
+find "$work/classes" -name module-info.class -delete
+jdk=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
+android=$(tr ':' '\n' < "$demo/app/target/compile-classpath" | grep '/android-all-')
+# Lambdas that are made at run time, as in Kotlin's libraries, need a class that Android lacks, and dx leaves them alone.
+java -Xmx2g -cp "$(cat "$demo/maven/backport/target/classpath")" proguard.ProGuard \
+  -injars "$work/classes" -outjars "$work/classes.jar" -libraryjars "$jdk/jmods/java.base.jmod(!**.jar;!module-info.class)" \
+  -libraryjars "$android(!**.jar;!module-info.class)" \
+  -target 1.7 -dontshrink -dontoptimize -dontobfuscate -dontwarn -dontnote -ignorewarnings
+java -Xmx1500m -cp "$built/dx.jar" com.android.dx.command.Main --dex --min-sdk-version=26 --output="$work/package" \
+  "$work/classes.jar"
 
 # Beside the classes: resources that core reads, the models and their examples, the interpreter.
 (cd "$work/classes" && find . -type f -name '*.txt' -exec cp --parents -t "$work/package" {} +)
