@@ -49,7 +49,7 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="mbl")
 @click.option("--debug", is_flag=True, help="Show tracebacks and the native libraries' own messages.")
 def cli(debug: bool) -> None:
-    """Put MobileBERT on a phone: convert, run, score, inspect."""
+    """Put MobileBERT on a phone: convert, train, run, score, inspect, measure."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -57,7 +57,8 @@ def test_we_read_what_their_writer_wrote(converted: Converted, tmp_path: Path) -
     theirs, ours = read_metadata(written.read_bytes()), read_metadata(content)
     assert theirs is not None
     assert ours is not None
-    assert as_json(theirs) == show(written)["metadata"]
+    # Their writer leaves empty statistics in the file.
+    assert pruned(as_json(theirs)) == pruned(show(written)["metadata"])
     assert read_files(written.read_bytes()) == read_files(content)
     # The names that clients go by are the same ones.
     for part in ("inputs", "outputs"):
@@ -73,6 +74,13 @@ def as_json(value: ModelMetadata) -> dict[str, Any]:
         "subgraph_metadata": [_subgraph(one) for one in value.subgraphs], "author": value.author,
         "license": value.license, "associated_files": [_file(one) for one in value.files],
         "min_parser_version": value.min_parser_version})
+
+
+def pruned(value: Any) -> Any:
+    """Without empty tables at any depth."""
+    if isinstance(value, dict):
+        return _present({name: pruned(one) for name, one in value.items()})
+    return [pruned(one) for one in value] if isinstance(value, list) else value
 
 
 def _subgraph(value: SubgraphMetadata) -> dict[str, Any]:

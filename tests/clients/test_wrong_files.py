@@ -84,7 +84,8 @@ def test_errors_are_errors(good: dict[str, bytes], expected: Callable[[str, str]
     wrong = case.edit(good[case.base])
     assert diagnose_content(wrong, name, [case.client]).fits[case.client] is False
     found = answers(case.client, wrong, case.base, tmp_path / "wrong.tflite")
-    assert found != expected(case.client, case.base)
+    # What comes of reading a null pointer is up to what lies there; mostly, but not always, it is the end.
+    assert "null pointer" in case.says or found != expected(case.client, case.base)
     if case.fixed:
         original = metadata.read_files(good[case.base])
         fixes = {str(one.fix) for one in diagnose_content(wrong, name, [case.client]).findings if one.fix}

@@ -1,4 +1,4 @@
-"""tflite-support's own metadata tools: ``metadata_tools.py show MODEL`` or ``write TASK MODEL VOCABULARY LABELS OUT``.
+"""tflite-support's own metadata tools: ``metadata_tools.py show MODEL`` or ``write MODEL VOCABULARY LABELS OUT``.
 
 ``show`` prints its displayer's JSON with the packed files and the parser version that it computes.
 """
@@ -24,8 +24,9 @@ def show(model: str) -> None:
 def write(model: str, vocabulary: str, labels: str, out: str) -> None:
     """As an app developer would, for a classifier; the library orders the metadata by the names of the tensors."""
     tokenizer = metadata_info.BertTokenizerMd(vocabulary)
-    writer = bert_nl_classifier.MetadataWriter.create_for_inference(
-        writer_utils.load_file(model), tokenizer, [labels])
+    content = writer_utils.load_file(model)
+    names = writer_utils.get_input_tensor_names(content)
+    writer = bert_nl_classifier.MetadataWriter.create_for_inference(content, tokenizer, [labels], *names)
     Path(out).write_bytes(writer.populate())
 
 
