@@ -87,6 +87,35 @@ bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's reco
 bench-text-input: install ## Text input inside the file: differences from the reference by rule.
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
+# What needs no phone: Kotlin on the JVM, real interpreters, and answers that Python gives to the same texts.
+test-android: install ## Test the Kotlin demo; installs Maven, Java and zipalign where they are missing.
+	scripts/install_maven.sh
+	scripts/install_android_tools.sh
+	$(BIN)/python scripts/shared_cases.py --output out/cases
+	$(BIN)/python scripts/end_to_end_cases.py --output out/cases
+	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -ntp test
+	MBL_APP_LINES=$(CURDIR)/android_demo/app/target/app-lines $(BIN)/python -m pytest -q tests/bench/test_app_lines.py
+
+# The interpreter in it is the last one on Maven Central; apps built with Gradle have its successor.
+android-apk: install ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
+	scripts/install_maven.sh
+	scripts/install_android_tools.sh
+	mkdir -p out/android
+	$(BIN)/mbl convert --task qa --quantize int8 --runtime 2.16.1 --seq-len 384,64 --output out/android/qa.tflite
+	$(BIN)/mbl convert --task classification --quantize int8 --runtime 2.16.1 --seq-len 128,32 \
+	  --output out/android/classification.tflite
+	$(BIN)/mbl android assets out/android/qa.tflite out/android/classification.tflite --runtime 2.16.1
+	cd android_demo && mvn -B -q -ntp process-classes
+	android_demo/maven/apk.sh out/demo.apk
+	$(BIN)/python scripts/check_apk.py out/demo.apk --json out/apk.json \
+	  --model out/android/qa.tflite --model out/android/classification.tflite
+
+bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).
+	scripts/install_maven.sh
+	cd android_demo && mvn -B -q -ntp -pl core test-compile dependency:build-classpath -Dmdep.outputFile=target/classpath
+	$(BIN)/python benchmarks/suites/kotlin_text.py --json out/kotlin.json \
+	  --classpath "android_demo/core/target/classes:android_demo/core/target/test-classes:$$(cat android_demo/core/target/classpath)"
+
 # For instance TRAINING="--only sst2".
 TRAINING ?=
 bench-train: install ## Train small networks from scratch, fine-tune trained ones, convert them (about an hour; needs the data).
@@ -130,4 +159,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness bench-train bench-training-speed tokenizer-cases train-demo lint typecheck wheel clean test-fuzz
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-speed

@@ -160,8 +160,13 @@ def _reference(index: dict[str, int], lower_case: bool) -> _Backend:
 
 def _phone(index: dict[str, int]) -> _Backend:
     backend = _wordpiece(index)
-    backend.pre_tokenizer = _Both([Split(Regex(_PHONE_SPACES), "removed"), Split(Regex(_PHONE_WORDS), "isolated")])
+    backend.pre_tokenizer = phone_words()
     return backend
+
+
+def phone_words() -> _Both:
+    """How the phone clients cut a text into words."""
+    return _Both([Split(Regex(_PHONE_SPACES), "removed"), Split(Regex(_PHONE_WORDS), "isolated")])
 
 
 def _check_unicode(text: str) -> None:

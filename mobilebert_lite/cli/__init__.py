@@ -25,6 +25,7 @@ COMMANDS = {
     "inspect": "Show what is inside a .tflite.",
     "devices": "List attached phones.",
     "bench": "Measure latency and memory of .tflite files.",
+    "android": "Bring models to the Kotlin demo app.",
 }
 
 

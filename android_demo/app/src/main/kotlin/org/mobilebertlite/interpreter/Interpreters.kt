@@ -1,0 +1,61 @@
+package org.mobilebertlite.interpreter
+
+import java.nio.ByteBuffer
+import org.tensorflow.lite.Delegate
+import org.tensorflow.lite.Interpreter
+import org.tensorflow.lite.nnapi.NnApiDelegate
+
+/** Where a model runs. What a delegate does not take runs on the CPU. */
+enum class Accelerator {
+    /** XNNPACK. */
+    CPU,
+
+    /** OpenCL or OpenGL, in float16. */
+    GPU,
+
+    /** The vendor's driver behind Android's Neural Networks API: NPUs, DSPs and Edge TPUs. */
+    NNAPI;
+
+    val id: String get() = name.lowercase()
+}
+
+/** How a model is run. */
+data class Settings(val accelerator: Accelerator = Accelerator.CPU, val threads: Int = defaultThreads()) {
+    companion object {
+        /** The big cores of most phones. */
+        fun defaultThreads(): Int = Runtime.getRuntime().availableProcessors().coerceIn(1, 4)
+    }
+}
+
+/**
+ * An interpreter for [content], a whole `.tflite` in a direct or mapped buffer.
+ *
+ * Throws IllegalArgumentException or IllegalStateException when the runtime refuses the model or the accelerator.
+ */
+fun openInterpreter(content: ByteBuffer, settings: Settings): TfLiteRunner {
+    val delegate = delegate(settings.accelerator)
+    try {
+        // With XNNPACK, which is the default.
+        val options = Interpreter.Options().setNumThreads(settings.threads)
+        if (delegate != null) options.addDelegate(delegate)
+        return TfLiteRunner(Interpreter(content, options), delegate as? AutoCloseable)
+    } catch (exception: RuntimeException) {
+        (delegate as? AutoCloseable)?.close()
+        throw exception
+    }
+}
+
+private fun delegate(accelerator: Accelerator): Delegate? = when (accelerator) {
+    Accelerator.CPU -> null
+    Accelerator.GPU -> gpu()
+    Accelerator.NNAPI -> NnApiDelegate(NnApiDelegate.Options().setUseNnapiCpu(false))
+}
+
+/** By name, for its library is one of its own, which a build may leave out. */
+private fun gpu(): Delegate = try {
+    Class.forName("org.tensorflow.lite.gpu.GpuDelegate").getConstructor().newInstance() as Delegate
+} catch (exception: ReflectiveOperationException) {
+    throw IllegalArgumentException("this phone or this build of the app has no GPU delegate", exception)
+} catch (error: LinkageError) {
+    throw IllegalArgumentException("this phone or this build of the app has no GPU delegate", error)
+}

@@ -1,0 +1,10 @@
+plugins {
+    alias(libs.plugins.android.application) apply false
+    alias(libs.plugins.kotlin.android) apply false
+    alias(libs.plugins.kotlin.jvm) apply false
+}
+
+// `gradle wrapper` writes gradlew for this version.
+tasks.wrapper {
+    gradleVersion = "8.13"
+}

@@ -1,0 +1,69 @@
+package org.mobilebertlite.core
+
+/**
+ * The words of a vocabulary, letter by letter (UTF-16 units).
+ *
+ * Words that begin with `##` are under [CONTINUATION], without it; the others under [BEGINNING]. An edge is one entry
+ * of an open hash table: parent (22 bits), letter (16 bits) and child (22 bits) in a Long.
+ */
+internal class WordTrie(words: List<String>) {
+    private var edges = LongArray(tableSize(words.sumOf { it.length }))
+    private val mask = edges.size - 1
+    private var ids = IntArray(1024) { -1 }
+    private var nodes = 2
+
+    init {
+        for (id in words.indices) add(words[id], id)
+    }
+
+    /** The node that [letter] leads to from [node], or -1. */
+    fun child(node: Int, letter: Char): Int {
+        val key = key(node, letter)
+        var place = place(key)
+        while (true) {
+            val edge = edges[place]
+            if (edge == 0L) return -1
+            if (edge ushr NODE_BITS == key) return (edge and NODE_MASK).toInt()
+            place = (place + 1) and mask
+        }
+    }
+
+    /** The id of the word that ends at [node], or -1. */
+    fun id(node: Int): Int = ids[node]
+
+    private fun add(word: String, id: Int) {
+        val continues = word.startsWith("##")
+        var node = if (continues) CONTINUATION else BEGINNING
+        for (i in (if (continues) 2 else 0) until word.length) node = childOrNew(node, word[i])
+        ids[node] = id
+    }
+
+    private fun childOrNew(node: Int, letter: Char): Int {
+        val found = child(node, letter)
+        if (found >= 0) return found
+        if (nodes > NODE_MASK) fail(Problem.BadVocabulary("it has more than $NODE_MASK different beginnings of words"))
+        if (nodes == ids.size) ids = ids.copyOf(2 * nodes).also { it.fill(-1, nodes) }
+        val key = key(node, letter)
+        var place = place(key)
+        while (edges[place] != 0L) place = (place + 1) and mask
+        edges[place] = (key shl NODE_BITS) or nodes.toLong()
+        return nodes++
+    }
+
+    private fun key(node: Int, letter: Char): Long = (node.toLong() shl 16) or letter.code.toLong()
+
+    private fun place(key: Long): Int = ((key * SPREAD) ushr 32).toInt() and mask
+
+    companion object {
+        const val BEGINNING = 0
+        const val CONTINUATION = 1
+        private const val NODE_BITS = 22
+        private const val NODE_MASK = (1L shl NODE_BITS) - 1
+
+        // The odd number nearest to 2^64 / golden ratio: spreads keys that differ little (multiplicative hashing).
+        private const val SPREAD = -0x61c8864680b583ebL
+
+        /** A power of two of which at most half is used: there are no more edges than letters. */
+        private fun tableSize(letters: Int): Int = Integer.highestOneBit(maxOf(letters, 512)) shl 2
+    }
+}

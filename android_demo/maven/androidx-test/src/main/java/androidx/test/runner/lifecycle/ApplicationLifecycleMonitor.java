@@ -1,0 +1,4 @@
+package androidx.test.runner.lifecycle;
+
+/** Told where in its life the application is. */
+public interface ApplicationLifecycleMonitor {}

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Put the package together from what Maven built, and verify it: apk.sh OUT.apk
+#
+# Sign with the key of KEYSTORE (password KEYSTORE_PASSWORD, alias demo), or with one made for the occasion.
+set -euo pipefail
+out=$1
+demo=$(cd "$(dirname "$0")/.." && pwd)
+built=$demo/app/target/android
+natives=$demo/maven/tensorflow-lite/target/tensorflow-lite/jni
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Kotlin's and serialisation's own classes go along whole; nothing shrinks them here.
+jars=$(tr ':' '\n' < "$demo/app/target/runtime-classpath" | grep -E '/(kotlin-stdlib|kotlinx-serialization)[^/]*\.jar$')
+mkdir -p "$work/classes" "$work/package"
+for jar in $jars; do
+  unzip -qo "$jar" '*.class' -x 'META-INF/*' -d "$work/classes"
+done
+cp -r "$demo/core/target/classes/." "$demo/maven/tensorflow-lite/target/classes/." "$demo/app/target/classes/." "$work/classes/"
+find "$work/classes" -path '*/META-INF/*' -delete
+find "$work/classes" -name module-info.class -delete
+jdk=$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")
+android=$(tr ':' '\n' < "$demo/app/target/compile-classpath" | grep '/android-all-')
+# Lambdas that are made at run time, as in Kotlin's libraries, need a class that Android lacks, and dx leaves them alone.
+java -Xmx2g -cp "$(cat "$demo/maven/backport/target/classpath")" proguard.ProGuard \
+  -injars "$work/classes" -outjars "$work/classes.jar" -libraryjars "$jdk/jmods/java.base.jmod(!**.jar;!module-info.class)" \
+  -libraryjars "$android(!**.jar;!module-info.class)" \
+  -target 1.7 -dontshrink -dontoptimize -dontobfuscate -dontwarn -dontnote -ignorewarnings
+java -Xmx1500m -cp "$built/dx.jar" com.android.dx.command.Main --dex --min-sdk-version=26 --output="$work/package" \
+  "$work/classes.jar"
+
+# Beside the classes: resources that core reads, the models and their examples, the interpreter.
+(cd "$work/classes" && find . -type f -name '*.txt' -exec cp --parents -t "$work/package" {} +)
+mkdir -p "$work/package/assets"
+cp "$demo/app/src/main/assets/"* "$work/package/assets/"
+for abi in arm64-v8a x86_64; do
+  mkdir -p "$work/package/lib/$abi"
+  cp "$natives/$abi/libtensorflowlite_jni.so" "$work/package/lib/$abi/"
+done
+
+# Stored, not compressed: what is mapped from the package itself.
+cp "$built/resources.apk" "$work/unaligned.apk"
+(cd "$work/package" && zip -qr -X "$work/unaligned.apk" . -i '*.dex' '*.txt' '*.json'
+ zip -qr -X -0 "$work/unaligned.apk" . -i '*.so' '*.tflite')
+# A page of newer phones is 16 KB; libraries are mapped from where they stand.
+zipalign -f 16384 "$work/unaligned.apk" "$work/aligned.apk"
+
+if [ -z "${KEYSTORE:-}" ]; then
+  KEYSTORE=$work/key.jks KEYSTORE_PASSWORD=android
+  keytool -genkeypair -keystore "$KEYSTORE" -storepass android -alias demo -keyalg RSA -keysize 3072 -validity 10000 \
+    -dname CN=demo 2>/dev/null
+fi
+mkdir -p "$(dirname "$out")"
+export KEYSTORE_PASSWORD
+apksigner sign --ks "$KEYSTORE" --ks-key-alias demo --ks-pass env:KEYSTORE_PASSWORD --min-sdk-version 26 \
+  --v1-signing-enabled false --v4-signing-enabled false --out "$out" "$work/aligned.apk"

@@ -1,0 +1,98 @@
+"""Models, and what `mbl run` answers with them, for the Kotlin demo to answer alike.
+
+    python scripts/end_to_end_cases.py --output out/cases
+
+converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
+``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+from tokenizer_cases import AWKWARD
+
+from mobilebert_lite.cli import cli
+from mobilebert_lite.datasets import QuestionExample, builtin_examples
+from mobilebert_lite.files import write_atomically
+
+COUNT = 100
+# Name -> options of `mbl convert`. Several lengths, so that the shortest that holds a text is taken.
+MODELS = {
+    # The desktop build of TFLite 2.18 computes dynamic layers wrongly, which LiteRT 1.0.1, 1.4.0 and 2.3.0 do not.
+    "qa": ("--task", "qa", "--quantize", "int8", "--runtime", "2.16.1", "--seq-len", "384,64"),
+    "classification": ("--task", "classification", "--quantize", "int8", "--runtime", "2.16.1", "--seq-len", "128,32"),
+    # TFLite 2.6 runs one signature alone, and computes dense int8 layers with a scale per channel wrongly.
+    "qa-old": ("--task", "qa", "--quantize", "none", "--runtime", "2.6", "--seq-len", "64"),
+    "classification-old": ("--task", "classification", "--quantize", "none", "--runtime", "2.6", "--seq-len", "64"),
+}
+
+
+def asked(task: str, count: int) -> list[dict[str, Any]]:
+    """Questions or texts: the package's own, mixed with awkward pieces, long ones, and pairs."""
+    rng = random.Random(7)
+    plain = list(builtin_examples(task))
+    return [_question(rng, plain, i) if task == "qa" else _text(rng, plain, i) for i in range(count)]
+
+
+def _question(rng: random.Random, plain: Sequence[Any], i: int) -> dict[str, Any]:
+    example: QuestionExample = plain[i % len(plain)]
+    contexts = [example.context]
+    if i >= len(plain):  # several windows, the answer somewhere among them
+        contexts += [other.context for other in rng.choices(plain, k=rng.choice((3, 12, 40)))]
+        rng.shuffle(contexts)
+    return {"question": example.question, "context": _mixed(rng, " ".join(contexts), i)}
+
+
+def _text(rng: random.Random, plain: Sequence[Any], i: int) -> dict[str, Any]:
+    text = _mixed(rng, plain[i % len(plain)].text, i)
+    return {"text": text, "pair": rng.choice(plain).text * rng.choice((1, 9))} if i % 5 == 4 else {"text": text}
+
+
+def _mixed(rng: random.Random, text: str, i: int) -> str:
+    if i % 3:
+        return text
+    words = text.split(" ")
+    words.insert(rng.randrange(len(words) + 1), rng.choice([piece for piece in AWKWARD if "\0" not in piece]))
+    return " ".join(words)
+
+
+def invoke(*arguments: str) -> str:
+    """What a command prints to stdout."""
+    result = CliRunner().invoke(cli, list(arguments))
+    if result.exit_code:
+        raise RuntimeError(f"mbl {' '.join(arguments)}: {result.output} {result.exception}")
+    return str(result.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True)
+    options = parser.parse_args()
+    shutil.rmtree(options.output / "models", ignore_errors=True)
+    (options.output / "models").mkdir(parents=True)
+    models = []
+    for name, how in MODELS.items():
+        path = options.output / "models" / f"{name}.tflite"
+        invoke("convert", *how, "--output", str(path))
+        task = how[1]
+        texts = asked(task, COUNT)
+        top = ("--top", "3") if task == "qa" else ()
+        results = [json.loads(invoke("run", str(path), "--json", *top,
+                                     *(word for key, value in text.items() for word in (f"--{key}", value))))
+                   for text in texts]
+        models.append({"name": name, "task": task, "inspected": json.loads(invoke("inspect", str(path), "--json")),
+                       "cases": [{**text, "result": result} for text, result in zip(texts, results, strict=True)]})
+        print(f"{name}: {len(texts)} texts, {path.stat().st_size / 1e6:.2f} MB")
+    write_atomically(options.output / "models.json", json.dumps({"models": models}, ensure_ascii=False).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""Cases that the Kotlin core and the Python package must treat alike, as JSON.
+
+    python scripts/shared_cases.py --output out/cases               # what `make test-android` runs on
+    python scripts/shared_cases.py --small --output DIRECTORY       # a few of each, as kept beside the Kotlin tests
+
+``tokenizer-*.json`` have the form of ``tokenizer_cases.py``; ``features.json``, ``answers.json``, ``labels.json`` and
+``entities.json`` hold what goes in and what comes out. Vocabularies are named by their SHA-256 and lie in
+``vocabularies/``, except for that of the bundled checkpoint. Places are code points. With MBL_TEST_DATA the texts
+are SQuAD's, otherwise the package's own. The same arguments and data give the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizer_cases import AWKWARD, cases, texts
+
+from mobilebert_lite.converters.checkpoints import demonstration
+from mobilebert_lite.datasets import QuestionExample, builtin_examples, evenly, read_examples
+from mobilebert_lite.files import write_atomically
+from mobilebert_lite.form import ACTIVATIONS, Form
+from mobilebert_lite.tasks import classification, question_answering, token_classification
+from mobilebert_lite.tasks.classification import Classification
+from mobilebert_lite.tasks.examples import TextExample
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tasks.question_answering import longest_question
+from mobilebert_lite.tasks.token_classification import TokenClassification
+from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer
+
+DEMO = demonstration("qa") / "vocab.txt"
+LABELS = ("O", "B-city", "I-city", "B-date", "I-date", "loose")
+_KINDS = (("lower", True), ("cased", False))
+# Marks that Unicode puts into an order, among them ones that stay when accents go.
+_ORDERED = "\u0301\u0316\u0334\u034f\u302e\u1b44\u08d4\u09bc\U0001d165\U0001d16d"
+
+
+class Writer:
+    """Where the cases go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "vocabularies").mkdir(parents=True, exist_ok=True)
+
+    def vocabulary(self, path: Path) -> str:
+        """The name of a vocabulary, which is kept beside the cases unless it is the bundled one."""
+        name = hashlib.sha256(path.read_bytes()).hexdigest()
+        if path != DEMO:
+            write_atomically(self.folder / "vocabularies" / f"{name}.txt", path.read_bytes())
+        return name
+
+    def write(self, name: str, vocabulary: str, found: Any) -> None:
+        """One file of cases."""
+        value = {"vocabulary": vocabulary, "cases": found}
+        write_atomically(self.folder / name, f"{_json(value)}\n".encode())
+        count = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
+        print(f"{name}: {count} cases")
+
+
+def _json(value: Any) -> str:
+    """One case a line."""
+    if isinstance(value, dict):
+        return "{" + ",\n".join(f"{json.dumps(key)}: {_json(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(json.dumps(item, ensure_ascii=False, separators=(",", ":")) for item in value) + "]"
+    return json.dumps(value)
+
+
+def write_tokens(writer: Writer, name: str, vocabulary: Path, chosen: Sequence[str],
+                 kinds: Sequence[tuple[str, bool]] = _KINDS, behaviours: Sequence[str] = BEHAVIOURS) -> None:
+    """What tokenizers make of texts."""
+    writer.write(f"tokenizer-{name}.json", writer.vocabulary(vocabulary), {
+        f"{behaviour}-{kind}": cases(Tokenizer.from_file(vocabulary, lower, behaviour), list(chosen))
+        for behaviour in behaviours for kind, lower in kinds})
+
+
+def every_character(folder: Path) -> tuple[Path, list[str]]:
+    """A vocabulary in which every character that can come out has words of its own, and texts with all that there are.
+
+    Each character stands between letters, so that what splits words shows.
+    """
+    codes = [code for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+    # Planes 3 to 13 are unassigned, and 15 and 16 private: their ends stand for the rest.
+    codes = [code for code in codes if code < 0x31000 or (code >= 0xE0000 and code < 0xE1000) or code % 0x800 < 2]
+    kept = [chr(code) for code in codes if code > 0x20]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *kept, *(f"##{one}" for one in kept)]
+    path = folder / "vocabularies" / "characters.txt"
+    path.write_text("\n".join(words) + "\n", encoding="utf-8", newline="")
+    return path, ["a" + "a".join(map(chr, codes[i:i + 40])) for i in range(0, len(codes), 40)]
+
+
+def ordered(count: int) -> list[str]:
+    """Letters under several marks whose order is for Unicode to decide."""
+    rng = random.Random(1)
+    return ["".join(rng.choices("ae 가", k=1) + rng.choices(_ORDERED, k=rng.randint(1, 6)) + rng.choices("b ", k=1)
+                    + rng.choices(_ORDERED, k=rng.randint(0, 4))) for _ in range(count)]
+
+
+def questions(data: Path | None, count: int) -> list[QuestionExample]:
+    """Questions with contexts; every third context with awkward characters in it."""
+    examples = read_examples(data / "squad/dev-v2.0.json", "qa") if data else builtin_examples("qa")
+    repeated = [examples[i % len(examples)] for i in range(count)] if len(examples) < count else examples
+    rng = random.Random(2)
+    found = []
+    for i, example in enumerate(evenly(repeated, count)):
+        if i % 3 == 0:
+            words = example.context.split(" ")
+            for piece in rng.choices(AWKWARD, k=3):
+                words.insert(rng.randrange(len(words) + 1), piece)
+            example = dataclasses.replace(example, context=" ".join(words))
+        found.append(example)
+    return found
+
+
+def write_features(writer: Writer, vocabulary: Path, examples: Sequence[QuestionExample]) -> None:
+    """Questions in windows; the same texts as pairs, alone, and in windows without a question."""
+    rng = random.Random(3)
+    tokenizer = Tokenizer.from_file(vocabulary)
+    found: list[dict[str, Any]] = []
+    for i, example in enumerate(examples):
+        length, stride = rng.choice((32, 64, 128, 384)), rng.choice((8, 16, 64, 128))
+        query = rng.choice((1, 8, longest_question(length)))
+        windows = question_answering.windows(tokenizer, example.question, example.context, length, stride, query)
+        found.append({"kind": "question", "text": example.question, "pair": example.context, "length": length,
+                      "stride": stride, "max_query": query, "windows": [_window(window) for window in windows]})
+        if i % 3 == 0:
+            for pair in (example.context, None):
+                text = TextExample(example.question if pair else example.context, pair)
+                [packed] = Classification().features(tokenizer, text, length)
+                found.append({"kind": "pack", **_asked(text), "length": length, "windows": [_window(packed)]})
+            tagged = TokenClassification().features(tokenizer, TextExample(example.context), length)
+            found.append({"kind": "text", "text": example.context, "length": length,
+                          "windows": [_window(window) for window in tagged]})
+    writer.write("features.json", writer.vocabulary(vocabulary), found)
+
+
+def _asked(example: TextExample) -> dict[str, Any]:
+    return {"text": example.text} if example.pair is None else {"text": example.text, "pair": example.pair}
+
+
+def _window(window: Features) -> dict[str, Any]:
+    used = window.length_used
+    return {"ids": window.ids[:used].tolist(), "segment_ids": window.segment_ids[:used].tolist(),
+            "offsets": window.offsets[:used].reshape(-1).tolist(),
+            "max_context": "".join("1" if own else "0" for own in window.max_context[:used])}
+
+
+def _numbers(rng: np.random.Generator, shape: int | tuple[int, ...], step: float) -> np.ndarray:
+    """Float32 in multiples of ``step`` (a power of two: exact in JSON): where it is large, many are equal."""
+    return (np.round(rng.normal(size=shape) * 4 / step) * step).astype(np.float32)
+
+
+def write_answers(writer: Writer, vocabulary: Path, examples: Sequence[QuestionExample], length: int) -> None:
+    """Logits of windows, and the answers they give."""
+    rng = np.random.default_rng(4)
+    tokenizer = Tokenizer.from_file(vocabulary)
+    found = []
+    for i, example in enumerate(examples):
+        windows = question_answering.windows(tokenizer, example.question, example.context, length,
+                                             max_query=longest_question(length))
+        logits = [_numbers(rng, (2, length), (1.0, 2.0 ** -7)[i % 2]) for _ in windows]
+        options = {"n_best": int(rng.choice((1, 3, 20))), "max_answer_tokens": int(rng.choice((1, 5, 30))),
+                   "null_threshold": float(rng.choice((-4.0, 0.0, 2.5))), "allow_null": bool(i % 4)}
+        # Sometimes the first token, which stands for no answer, is better than most.
+        for pair in logits:
+            pair[:, 0] += 4 * (i % 3)
+        answers = question_answering.decode(
+            windows, [{"start_logits": pair[:1], "end_logits": pair[1:]} for pair in logits], example.context,
+            **options)
+        found.append({"question": example.question, "context": example.context, "length": length,
+                      "max_query": longest_question(length), "options": options,
+                      "logits": [pair.tolist() for pair in logits],
+                      "answers": [dataclasses.asdict(answer) for answer in answers]})
+    writer.write("answers.json", writer.vocabulary(vocabulary), found)
+
+
+def write_labels(writer: Writer, count: int) -> None:
+    """Outputs of classifiers of every kind, and the labels or numbers they give."""
+    rng = np.random.default_rng(5)
+    found = []
+    for i in range(count):
+        form = Form(problem_type=tuple(ACTIVATIONS)[i % 3], logits=bool(i // 3 % 2))
+        classes = int(rng.integers(1, 8))
+        values = _numbers(rng, classes, 0.125)
+        if form.activation:
+            values = np.abs(values) / 16
+        labels = [f"class {k}" for k in range(classes)] if i % 2 else []
+        decode = classification.decode_numbers if form.problem_type == "regression" else classification.decode
+        name = "probability" if form.activation else "logits"
+        result = decode({name: values[None]}, labels, form)
+        found.append({"problem_type": form.problem_type, "logits": form.logits, "output": values.tolist(),
+                      "labels": labels, "result": [dataclasses.asdict(one) for one in result]})
+    writer.write("labels.json", "", found)
+
+
+def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], length: int) -> None:
+    """Logits of tokens, the words they label and the entities these spell."""
+    rng = np.random.default_rng(6)
+    tokenizer = Tokenizer.from_file(vocabulary)
+    found = []
+    for text in chosen:
+        windows = TokenClassification().features(tokenizer, TextExample(text), length)
+        logits = [_numbers(rng, (length, len(LABELS)), 0.25) for _ in windows]
+        words = token_classification.tag(windows, [{"logits": one[None]} for one in logits], tokenizer, LABELS)
+        found.append({"text": text, "length": length, "labels": LABELS, "logits": [one.tolist() for one in logits],
+                      "words": [dataclasses.asdict(word) for word in words],
+                      "entities": [dataclasses.asdict(one) for one in token_classification.entities(text, words)]})
+    writer.write("entities.json", writer.vocabulary(vocabulary), found)
+
+
+def write_small(writer: Writer) -> None:
+    """A few of each, with the bundled vocabulary."""
+    write_tokens(writer, "demo", DEMO, [*texts(0)[:20], *AWKWARD, *ordered(40)])
+    write_all(writer, DEMO, questions(None, 6), length=24, labels=24)
+
+
+def write_large(writer: Writer, data: Path | None) -> None:
+    """All there are."""
+    write_tokens(writer, "demo", DEMO, [*texts(1200), *ordered(800)])
+    path, every = every_character(writer.folder)
+    write_tokens(writer, "characters", path, every)
+    path.unlink()
+    if not data:
+        write_all(writer, DEMO, questions(None, 300), length=128, labels=120)
+        return
+    examples = evenly(read_examples(data / "squad/dev-v2.0.json", "qa"), 2000)
+    chosen = [(example.context, example.question)[i % 2] for i, example in enumerate(examples)]
+    awkward = json.loads((data / "tokenization/wordpiece_cases.json").read_text("utf-8"))["cases"]
+    for name, lower in (("uncased", "lower"), ("multilingual_cased", "cased")):
+        vocabulary = data / f"vocab/{name}.txt"
+        # Written by Hugging Face's own classes, and so independent of the package.
+        writer.write(f"tokenizer-{name}.json", writer.vocabulary(vocabulary), {f"reference-{lower}": awkward[name]})
+        kinds = [(kind, flag) for kind, flag in _KINDS if kind == lower]
+        write_tokens(writer, f"squad-{name}", vocabulary, chosen, kinds)
+    write_all(writer, data / "vocab/uncased.txt", questions(data, 300), length=128, labels=120)
+
+
+def write_all(writer: Writer, vocabulary: Path, examples: Sequence[QuestionExample], length: int, labels: int) -> None:
+    """Features and decoding."""
+    write_features(writer, vocabulary, examples)
+    write_answers(writer, vocabulary, examples, length)
+    write_labels(writer, labels)
+    write_entities(writer, vocabulary, [example.context for example in examples[::3]], length)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--small", action="store_true")
+    options = parser.parse_args()
+    data = Path(os.environ.get("MBL_TEST_DATA", "../shared")) / "data"
+    writer = Writer(options.output)
+    if options.small:
+        write_small(writer)
+    else:
+        write_large(writer, data if (data / "squad").is_dir() else None)
+
+
+if __name__ == "__main__":
+    main()
