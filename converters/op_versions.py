@@ -187,9 +187,26 @@ def needed_version(model: Any, subgraph: Any, operator: Any) -> int:
 
 
 def oldest_runtime(model: Any) -> str:
-    """The first TFLite runtime that has every operator version in ``model``, such as ``2.3.0``."""
+    """The first TFLite runtime that has every operator version in ``model`` and computes it rightly, as ``2.3.0``."""
     versions = [first_runtime(operator_name(code), code.version) for code in model.operatorCodes]
+    versions += [right_since(model, subgraph, operator) for subgraph in model.subgraphs
+                 for operator in subgraph.operators]
     return max((version for version in versions if version), key=as_tuple, default="1.5.0")
+
+
+def right_since(model: Any, subgraph: Any, operator: Any) -> str | None:
+    """The first runtime that computes an operator rightly, where older ones load its version and do not.
+
+    Found by running files in tflite-runtime 2.7 to 2.14. A later version would keep the others out, but delegates for
+    NPUs take no FULLY_CONNECTED beyond version 5 (tensorflow/lite/delegates/nnapi/nnapi_delegate.cc).
+    """
+    if operator_name(model.operatorCodes[operator.opcodeIndex]) != "FULLY_CONNECTED":
+        return None
+    data, weights = (subgraph.tensors[index] for index in operator.inputs[:2])
+    kinds = type_name(data), type_name(weights)
+    if kinds == ("INT8", "INT8") and len(_scales(weights)) > 1:
+        return "2.10.0"  # up to 2.9.1 the first channel's scale is taken for all
+    return "2.8.0" if kinds == ("INT16", "INT8") else None
 
 
 def first_runtime(name: str, version: int) -> str | None:

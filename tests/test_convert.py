@@ -339,7 +339,7 @@ def test_variants_for_an_old_runtime(mode: str, tiny_qa: Path, tiny_questions: P
 
 
 def test_no_variant_for_a_runtime_before_any(tiny_qa: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match=r"needs TFLite 2\.8\.0 or later, not 1\.14"):
+    with pytest.raises(ConversionError, match=r"needs TFLite 2\.10\.0 or later, not 1\.14"):
         convert(Request(tmp_path / "m.tflite", str(tiny_qa), lengths=LENGTHS, quantize="int8", runtime="1.14"))
     assert list(tmp_path.iterdir()) == []
 

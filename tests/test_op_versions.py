@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters.first_runtimes import OTHERS
 from mobilebert_lite.converters.flatbuffer import read_model, schema
 from mobilebert_lite.converters.op_versions import (
     FIRST_RUNTIME,
@@ -67,6 +68,13 @@ def test_rules_agree_with_tensorflow(tiny_config: MobileBertConfig, mode: str, c
 
 FLOAT, HYBRID, INT8, INT16 = (("FLOAT32",) * 3, ("FLOAT32", "INT8", "FLOAT32"), ("INT8",) * 3,
                               ("INT16", "INT8", "INT16"))
+
+
+@pytest.mark.parametrize(("mode", "oldest"), [("int8-full", "2.10.0"), ("none", "2.3.0")])
+def test_runtimes_that_compute_wrongly_do_not_count(converted: Callable[[str, str], Path], mode: str, oldest: str
+                                                    ) -> None:
+    """tflite-runtime 2.9.1 loads int8-full files and gives every text the same answer; 2.10 is right."""
+    assert oldest_runtime(read_model(converted("classification", mode).read_bytes())) == oldest
 
 
 @pytest.mark.parametrize(("kinds", "per_channel", "options", "version"), [
@@ -145,9 +153,16 @@ def one_operator(code: int, version: int) -> Any:
 
 
 def test_an_unknown_operator_keeps_its_version() -> None:
+    model = one_operator(schema().BuiltinOperator.UNIQUE, 5)
+    assert "UNIQUE" not in (*RULES, *OTHERS)
+    assert stamp_versions(model) == "1.5.0"  # the oldest there is: nothing is known about it
+    assert [(operator_name(code), code.version) for code in model.operatorCodes] == [("UNIQUE", 5)]
+
+
+def test_an_operator_of_other_converters_keeps_its_version() -> None:
     model = one_operator(schema().BuiltinOperator.ABS, 5)
     assert "ABS" not in RULES
-    assert stamp_versions(model) == "1.5.0"  # the oldest there is: nothing is known about it
+    assert stamp_versions(model) == "2.12.0"
     assert [(operator_name(code), code.version) for code in model.operatorCodes] == [("ABS", 5)]
 
 

@@ -170,6 +170,8 @@ WRONG = {
                               r"TRANSPOSE v7 \(v1 is enough\): runtimes from 2\.3\.0 to 2\.14\.4", WARNING, fixed=True),
     "stamped too low": Wrong("quantised", AS_IT_IS, "litert", "under-stamped",
                        r"stamped v5, but the operands need v12 .*NaN", fixed=True),
+    "kernels of 2.9": Wrong("stock int8", AS_IT_IS, "litert", "wrong-before", r"runtimes before 2\.10\.0 that load",
+                            runtime="2.9.1"),
     "stated runtime": Wrong("quantised", AS_IT_IS, "litert", "stated-runtime", r"the operators need 2\.17\.0", WARNING,
                             fixed=True),
     "buffers outside": Wrong("outside", AS_IT_IS, "litert", "outside-buffers", "behind the flatbuffer", NOTE,

@@ -109,7 +109,8 @@ class Facts:
     @cached_property
     def needed_runtime(self) -> str:
         """The oldest runtime that computes the file rightly."""
-        return _latest(first_runtime(operator.name, operator.needed) for _, operator in self.operators)
+        return _latest(since for _, operator in self.operators
+                       for since in (first_runtime(operator.name, operator.needed), operator.right_since))
 
     # What the first subgraph is for.
 

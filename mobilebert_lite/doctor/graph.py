@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.op_versions import needed_version, operator_name, type_name
+from mobilebert_lite.converters.op_versions import needed_version, operator_name, right_since, type_name
 from mobilebert_lite.errors import ModelFileError
 
 # Operators that hand values on as they are, or in another number format.
@@ -64,6 +64,8 @@ class Operator:
     # The version stamped, and the one that its operands need.
     version: int
     needed: int
+    # The first runtime that computes it rightly, where older ones load it and do not.
+    right_since: str | None
     # None for an operand that is left out.
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
@@ -152,7 +154,7 @@ class Subgraph:
         code = self._model.operatorCodes[raw.opcodeIndex]
         return Operator(
             index, operator_name(code), bool(code.customCode), int(code.version),
-            needed_version(self._model, self._raw, raw),
+            needed_version(self._model, self._raw, raw), right_since(self._model, self._raw, raw),
             tuple(self.tensors[one] if one >= 0 else None for one in _list(raw.inputs)),
             tuple(self.tensors[one] for one in _list(raw.outputs)), raw.builtinOptions)
 

@@ -56,6 +56,7 @@ def _input_types(facts: Facts) -> Iterator[Problem]:
 CHECKS = (
     Check("runtime", "every operator version is in the runtime asked for (--runtime)", runtimes.loads),
     Check("under-stamped", "no operator version too low for its operands", runtimes.under_stamped),
+    Check("wrong-before", "no runtime that loads the file computes an operator wrongly", runtimes.wrong_before),
     Check("over-stamped", "no operator version so high that runtimes refuse the file without need",
           runtimes.over_stamped),
     Check("stated-runtime", "min_runtime_version says what the operators need", runtimes.stated_runtime),

@@ -52,6 +52,17 @@ def under_stamped(facts: Facts) -> Iterator[Problem]:
                       f"stamp v{needed}", VERSIONS)
 
 
+def wrong_before(facts: Facts) -> Iterator[Problem]:
+    """No runtime that loads the file and computes one of its operators wrongly."""
+    oldest = facts.runtime or facts.accepting_runtime
+    found = {(operator.name, operator.right_since) for _, operator in facts.operators if operator.right_since}
+    for name, since in sorted(found):
+        if as_tuple(since) > as_tuple(oldest):
+            yield Problem(ERROR if facts.runtime else NOTE, name, f"runtimes before {since} that load the file compute "
+                          "it wrongly, without an error",
+                          f"run it in {since} or later, or convert with --runtime {oldest}")
+
+
 def over_stamped(facts: Facts) -> Iterator[Problem]:
     """No version so high that runtimes refuse the file without need."""
     if as_tuple(facts.accepting_runtime) > as_tuple(facts.needed_runtime):

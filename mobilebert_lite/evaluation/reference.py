@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from mobilebert_lite import __version__
 from mobilebert_lite.converters.checkpoints import Checkpoint
@@ -24,6 +25,7 @@ def float_file(checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
     network = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
     content = convert_network(network, lengths)
     provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task.name,
-                  "form": vars(task.form), "lengths": list(lengths),
+                  "source": {"name": Path(weights.source.path).name, "sha256": weights.source.sha256},
+                  "recipe": {"name": "none"}, "form": vars(task.form), "lengths": list(lengths),
                   "lower_case": checkpoint.tokenizer.lower_case}
     return finish(content, provenance, carried_files(checkpoint, task))

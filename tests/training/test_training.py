@@ -83,7 +83,6 @@ def learn(data: Path, output: Path, kind: str, task: str) -> dict[str, Any]:
     """Train until nearly everything is right; metrics.json."""
     done = mbl(*arguments(data, output, kind, task, epochs=8, learning_rate=5e-3), "--json")
     assert done.returncode == 0, done.stderr
-    assert "left" in done.stderr
     assert "training: " in done.stderr  # progress with the time left
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["score"] > 95
