@@ -66,7 +66,9 @@ class Room:
                ["--client", "task-library", "--json"], ["--client", "all", "--fix", str(self.mended)],
                ["--fix", str(self.mended), "--json"])
         # There are 7 of these and 16 mutations, so that all of them meet.
-        return [["inspect", str(self.model), *how[seed % len(how)]],
+        # It looks at the machine before and after, which takes its time.
+        bench = [["bench", str(self.model), "--runs", "1", "--warmup", "0"]] if seed % 5 == 0 else []
+        return [*bench, ["inspect", str(self.model), *how[seed % len(how)]],
                 ["run", str(self.model), *asked, *(["--json"] if seed % 3 == 0 else [])],
                 ["eval", str(self.model), "--data", str(self.inside / f"{case}.jsonl")]]
 
