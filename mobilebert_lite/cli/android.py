@@ -15,7 +15,7 @@ def command() -> None:
     """Bring models to the Kotlin demo app."""
 
 
-@command.command("assets")
+@command.command("assets", short_help="Put models into the app's sources.")
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
 @click.option("--demo", default=Path("android_demo"), show_default=True, type=PATH, help="The demo's folder.")
 @click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
@@ -38,7 +38,7 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | N
     click.echo(json.dumps(written, ensure_ascii=False) if as_json else printable("\n".join(written)))
 
 
-@command.command("install")
+@command.command("install", short_help="Put models on a phone, and the app.")
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
 @click.option("--app", type=PATH, help="Install this APK before. [default: the one built last, if the app is missing]")
 @click.option("--serial", help="The attached phone with this serial number.")
