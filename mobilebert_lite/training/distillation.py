@@ -47,7 +47,10 @@ def load_teacher(path: str, prepared: Prepared, kinds: Sequence[str]) -> Weights
         if outputs[0] != outputs[1]:
             raise DataError(f"the teacher's {head} has {outputs[0]} outputs and the student's {outputs[1]}; only a "
                             "teacher of the same task and classes has logits to learn from")
-        if checkpoint.labels and prepared.labels and checkpoint.labels != prepared.labels:
+        # Numbers stand for the classes of whoever has names.
+        numbers = {str(i) for i in range(outputs[1])}
+        named = [labels for labels in (checkpoint.labels, prepared.labels) if labels and set(labels) != numbers]
+        if len(named) == 2 and named[0] != named[1]:
             raise DataError(f"the teacher's classes are {', '.join(checkpoint.labels)}, the student's "
                             f"{', '.join(prepared.labels)}; give --labels in the teacher's order")
     for kind, name in ((FEATURES, "hidden_size"), (ATTENTION, "num_attention_heads")):

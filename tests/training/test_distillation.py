@@ -175,6 +175,16 @@ def test_teachers_of_other_shapes(tiny_classifier: Path, tiny_config: MobileBert
         train(options)
 
 
+def test_a_teacher_of_other_classes(tiny_classifier: Path, texts: Path, tmp_path: Path) -> None:
+    """In another order they would be learnt crosswise; numbers are in the teacher's own."""
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"{name}\n" for name in ("3", "x", "y", "z")), encoding="utf-8")
+    options = Options("classification", texts, tmp_path / "out", texts, seq_len=16, epochs=1, labels=labels,
+                      vocabulary=tiny_classifier / "vocab.txt", teacher=str(tiny_classifier))
+    with pytest.raises(DataError, match=r"the teacher's classes are .*, the student's 3, x, y, z"):
+        train(options)
+
+
 def test_a_teacher_of_other_words(tiny_classifier: Path, texts: Path, tmp_path: Path) -> None:
     options = Options("classification", texts, tmp_path / "out", texts, seq_len=16, epochs=1, vocab_size=300,
                       teacher=str(tiny_classifier))
