@@ -121,6 +121,9 @@ TRAINING ?=
 bench-train: install ## Train small networks from scratch, fine-tune trained ones, convert them (about an hour; needs the data).
 	$(BIN)/python benchmarks/suites/training.py --check --json out/training.json --plot out/training.svg $(TRAINING)
 
+bench-training-gains: install ## What a teacher and quantisation-aware training gain (half an hour; needs the data).
+	$(BIN)/python benchmarks/suites/training_gains.py --json out/training-gains.json
+
 TORCH := .venv-torch
 
 bench-training-speed: install $(TORCH)/.installed ## Steps a second beside PyTorch, in an environment of its own.
@@ -159,4 +162,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-speed
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed
