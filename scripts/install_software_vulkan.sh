@@ -4,25 +4,18 @@
 set -euo pipefail
 enough=23
 package=mesa-vulkan-drivers
+wanted="$package $enough or later (a package with lvp_icd*.json)"
+. "$(dirname "$0")/debian_packages.sh"
 
 present() {
   compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" >/dev/null &&
     dpkg --compare-versions "$(dpkg-query -W -f '${Version}' $package 2>/dev/null || echo 0)" ge $enough
 }
 
-give_up() {
-  echo "Error: $1. Install $package $enough or later yourself (a package with lvp_icd*.json), then try again." >&2
-  exit 1
-}
-
 command -v dpkg >/dev/null || { compgen -G "/usr/share/vulkan/icd.d/lvp_icd*.json" >/dev/null && exit 0
                                 give_up "no lavapipe here, and this is not Debian or Ubuntu"; }
 present && exit 0
-root=()
-if [ "$(id -u)" != 0 ]; then
-  sudo -n true 2>/dev/null || give_up "installing $package needs root, and sudo asks for a password"
-  root=(sudo)
-fi
+find_root
 echo "Installing $package from the distribution's repositories"
 
 . /etc/os-release
