@@ -22,7 +22,6 @@ from mobilebert_lite.benchmarks.result import SCHEMA, Report, parse, read
 from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.files import write_atomically
 
-FARMS = ("firebase", "ai-edge-portal")
 # On the phone; Firebase allows letters, digits and _-./+ in it.
 FOLDER = "/sdcard/mbl"
 _GROUP = "mbl"

@@ -11,7 +11,8 @@ import numpy as np
 
 from mobilebert_lite.benchmarks.runner import Input
 from mobilebert_lite.datasets import Example, builtin_examples, evenly, read_examples
-from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.samples import sequences
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
@@ -57,26 +58,13 @@ def inputs_of(task: Task, tokenizer: Tokenizer, examples: Sequence[Example], ent
         raise ModelFileError(f"no signature of {length} tokens; the file has "
                              f"{', '.join(map(str, sorted(by_length)))}, or give --length mixed")
     longest = max(by_length) if length == MIXED else length
-    sequences = _sequences(task, tokenizer, examples, longest)
+    taken = evenly(sequences(tokenizer, task, examples, longest, "text"), MOST)
     found = []
-    for i in np.random.default_rng(_SEED).permutation(len(sequences)):
-        features = sequences[i]
+    for i in np.random.default_rng(_SEED).permutation(len(taken)):
+        features = taken[i]
         chosen = length or min(one for one in by_length if one >= features.length_used)
         found.append(_input(by_length[chosen], features.trimmed(chosen), word_rows))
     return found
-
-
-def _sequences(task: Task, tokenizer: Tokenizer, examples: Sequence[Example], length: int) -> Sequence[Features]:
-    found: list[Features] = []
-    reason: DataError | None = None
-    for example in examples:
-        try:
-            found += task.features(tokenizer, example, length)
-        except DataError as error:  # a question can be too long for a short signature
-            reason = error
-    if not found:
-        raise DataError(f"no text can be used at length {length}: {reason}")
-    return evenly(found, MOST)
 
 
 def _input(entry: Entry, features: Features, word_rows: int | None) -> Input:

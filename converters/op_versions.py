@@ -8,7 +8,7 @@ TensorFlow 2.23 development. Only operators that occur in a MobileBERT are liste
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -191,6 +191,11 @@ def oldest_runtime(model: Any) -> str:
     versions = [first_runtime(operator_name(code), code.version) for code in model.operatorCodes]
     versions += [right_since(model, subgraph, operator) for subgraph in model.subgraphs
                  for operator in subgraph.operators]
+    return latest(versions)
+
+
+def latest(versions: Iterable[str | None]) -> str:
+    """The latest of those that are known; the oldest runtime there is where none is."""
     return max((version for version in versions if version), key=as_tuple, default="1.5.0")
 
 

@@ -24,7 +24,6 @@ LARGEST_SUBGRAPHS = 1024
 # enum TensorType -> bits of an element; 0 for what has no fixed size (STRING, RESOURCE, VARIANT).
 _BITS = (32, 16, 32, 8, 64, 0, 8, 16, 64, 8, 64, 128, 64, 0, 0, 32, 16, 4, 16, 2, 4, 8, 8)
 _STRING = 5
-_CUSTOM = 32
 
 # enum BuiltinOperator -> fields of its options that must be positive.
 _POSITIVE = {

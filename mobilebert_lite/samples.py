@@ -40,19 +40,25 @@ def samples(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengt
     result: dict[str, list[Features]] = {}
     for length in lengths:
         most = max(8, tokens // length)
-        fitting: list[Features] = []
-        reason: DataError | None = None
-        for example in evenly(examples, most):
-            try:
-                fitting += task.features(tokenizer, example, length)
-            except DataError as error:  # a question can be too long for a short signature
-                reason = error
-        if not fitting:
-            raise DataError(f"no calibration text can be used at length {length}: {reason}")
+        fitting = sequences(tokenizer, task, evenly(examples, most), length, "calibration text")
         # Long contexts make many windows; every part of them should be seen.
         step = max(1, -(-len(fitting) // most))
         result[signature_name(task.name, length)] = fitting[::step]
     return result
+
+
+def sequences(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], length: int, what: str) -> list[Features]:
+    """Those of ``examples`` that fit ``length``. Raises DataError, which calls them ``what``, when none does."""
+    found: list[Features] = []
+    reason: DataError | None = None
+    for example in examples:
+        try:
+            found += task.features(tokenizer, example, length)
+        except DataError as error:  # a question can be too long for a short signature
+            reason = error
+    if not found:
+        raise DataError(f"no {what} can be used at length {length}: {reason}")
+    return found
 
 
 def tokens_used(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], length: int) -> list[int]:

@@ -102,18 +102,18 @@ def run(name: str, case: Case, data: Path, folder: Path, extra: Sequence[str] = 
     facts = json.loads((place / "metrics.json").read_text(encoding="utf-8"))
     least = case.least
     if case.start:
-        least = score_of(TRAINED / case.start, case, data, place.with_suffix(".before.tflite"), "none")
+        least = score_of(TRAINED / case.start, case, data, place.with_suffix(".before.tflite"), "--quantize", "none")
     layers = json.loads((place / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"]
     return {"case": name, "layers": layers, "history": facts["history"],
             "parameters": facts["parameters"], "steps": facts["steps"], "seconds": wall, "cpu_minutes": cpu / 60,
-            "float": score_of(place, case, data, place.with_suffix(".float.tflite"), "none"),
-            "int8": score_of(place, case, data, place.with_suffix(".int8.tflite"), "int8"),
+            "float": score_of(place, case, data, place.with_suffix(".float.tflite"), "--quantize", "none"),
+            "int8": score_of(place, case, data, place.with_suffix(".int8.tflite"), "--quantize", "int8"),
             "least": least, "most_lost": case.most_lost, "most_minutes": case.most_minutes}
 
 
-def score_of(checkpoint: Path, case: Case, data: Path, file: Path, mode: str) -> float:
-    """The task's score on the test data of the checkpoint as a file."""
-    mbl("convert", "--weights", str(checkpoint), "--task", case.task, "--quantize", mode, "--seq-len", str(case.length),
+def score_of(checkpoint: Path, case: Case, data: Path, file: Path, *options: str) -> float:
+    """The task's score on the test data of the checkpoint as a file, converted with ``options``."""
+    mbl("convert", "--weights", str(checkpoint), "--task", case.task, "--seq-len", str(case.length), *options,
         "--calibration", str(data / case.train.replace("_some", "_train")), "--output", str(file))
     found, _, _ = mbl("eval", str(file), "--data", str(data / case.test), "--json")
     return float(json.loads(found)["score"]["value"])

@@ -23,7 +23,6 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
     from mobilebert_lite.doctor.fix import fix
     from mobilebert_lite.errors import ModelFileError
 
-    clients = clients or ("all",)
     found = diagnose(model, clients, runtime)
     mended = None if output is None else fix(model, output, found, clients, vocabulary, labels)
     last = mended.after if mended else found

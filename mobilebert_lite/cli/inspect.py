@@ -43,7 +43,7 @@ def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: P
     if clients or runtime or fixed:
         from mobilebert_lite.cli.diagnosis import examine
 
-        examine(model, clients or (() if fixed else ("litert",)), runtime, fixed, vocabulary, labels, as_json, page)
+        examine(model, clients or ("all" if fixed else "litert",), runtime, fixed, vocabulary, labels, as_json, page)
         return
     from mobilebert_lite.isolation import helper
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mobilebert_lite.converters import metadata
 from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import as_tuple, first_runtime
+from mobilebert_lite.converters.op_versions import first_runtime, latest
 from mobilebert_lite.converters.tflite_metadata import (
     BERT_TOKENIZER,
     ModelMetadata,
@@ -104,12 +104,12 @@ class Facts:
     @cached_property
     def accepting_runtime(self) -> str:
         """The oldest runtime that has every stamped operator version: it would load the file."""
-        return _latest(first_runtime(operator.name, operator.version) for _, operator in self.operators)
+        return latest(first_runtime(operator.name, operator.version) for _, operator in self.operators)
 
     @cached_property
     def needed_runtime(self) -> str:
         """The oldest runtime that computes the file rightly."""
-        return _latest(since for _, operator in self.operators
+        return latest(since for _, operator in self.operators
                        for since in (first_runtime(operator.name, operator.needed), operator.right_since))
 
     # What the first subgraph is for.
@@ -183,10 +183,6 @@ class Facts:
                 return {int(entry.tensorIndex): (entry.name or b"").decode("utf-8", "replace")
                         for entry in getattr(definition, side) or []}
         return {}
-
-
-def _latest(versions: Any) -> str:
-    return max((version for version in versions if version), key=as_tuple, default="1.5.0")
 
 
 # What a name must contain, between other letters or alone, to mean one of the names above; the first that fits.

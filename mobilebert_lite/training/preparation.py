@@ -67,10 +67,10 @@ def prepare(options: Options, progress: Callable[[str], None] = lambda message: 
     if asked is not None and asked > positions:
         raise DataError(f"seq_len is {asked}, but the network has positions for {positions} tokens")
     assert options.seq_len is not None
-    options = replace(options, seq_len=min(options.seq_len, positions))
-    assert options.seq_len is not None
-    rows = RowMaker(task, tokenizer, options.seq_len, labels).rows(train)
-    findings = check({"data": train, "eval": dev}, rows, options.seq_len, name)
+    length = min(options.seq_len, positions)
+    options = replace(options, seq_len=length)
+    rows = RowMaker(task, tokenizer, length, labels).rows(train)
+    findings = check({"data": train, "eval": dev}, rows, length, name)
     for finding in findings:
         progress(f"data: {finding.message}")
     if findings and options.strict:

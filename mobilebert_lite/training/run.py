@@ -63,19 +63,17 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
     if chief and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": _hashes(options)}))
-    teacher = None
-    if options.teacher is not None:
-        teacher = load_teacher(options.teacher, prepared, options.imitate)
-        if LOGITS in options.imitate:
-            with counting("asking the teacher") as count:
-                prepared = replace(prepared, rows=annotated(prepared.rows, teacher, prepared.task.name,
-                                                            prepared.masking, _buckets(prepared), count))
+    teacher = load_teacher(options.teacher, prepared, options.imitate) if options.teacher else None
     loop = make_loop(prepared, strategy, folder, say, teacher)
     if resume and (folder / states.STATE).is_file():
         loop.resume()
         say(f"going on after step {loop.progress.step}")
+    rows = prepared.rows
+    if teacher is not None and LOGITS in options.imitate:
+        with counting("asking the teacher") as count:
+            rows = annotated(rows, teacher, prepared.task.name, prepared.masking, loop.settings.batcher.buckets, count)
     with counting("training") as count:
-        trained = loop.run(lambda epoch: prepared.rows, count)
+        trained = loop.run(lambda epoch: rows, count)
     report = _report(prepared, trained, loop)
     if chief:
         _write(prepared, trained, report)
@@ -84,12 +82,12 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
 
 def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[str], None],
               teacher: Weights | None = None) -> Loop:
-    """The loop for ``prepared``, whose rows have the logits of ``teacher`` where these are to be learnt."""
+    """The loop for ``prepared``, to be run on rows with the logits of ``teacher`` where these are to be learnt."""
     options, config = prepared.options, prepared.weights.config
     assert options.seq_len is not None
     assert options.epochs is not None
     assert options.learning_rate is not None
-    buckets = _buckets(prepared)
+    buckets = choose_buckets(prepared.rows, options.seq_len)
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
                       prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)
     steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
@@ -118,13 +116,7 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
         network = quantised(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
         settings = replace(settings, objective=lambda config: QuantisedObjective(network.simulations, loss))
         return QuantisedLoop(network, settings, QuantisedEvaluator(network.simulations, *scored), folder, say)
-    evaluator = Evaluator(*scored)
-    return Loop(prepared.weights, settings, evaluator, folder, say)
-
-
-def _buckets(prepared: Prepared) -> tuple[int, ...]:
-    assert prepared.options.seq_len is not None
-    return choose_buckets(prepared.rows, prepared.options.seq_len)
+    return Loop(prepared.weights, settings, Evaluator(*scored), folder, say)
 
 
 def saved_options(output: Path) -> Options:

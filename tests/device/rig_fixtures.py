@@ -35,16 +35,15 @@ def host(network: tuple[rig.Host, list[rig.Phone]]) -> rig.Host:
 @pytest.fixture
 def pixel4(network: tuple[rig.Host, list[rig.Phone]]) -> Iterator[rig.Phone]:
     """Attached, cool and empty, whatever the test before has done to it; and after the test nothing is left on it."""
-    phone = network[1][0]
-    phone.repair()
-    yield phone
-    phone.repair()
-    rig.until(lambda: not phone.left(), f"nothing is left on the phone: {phone.left()}")
+    yield from attached(network[1][0])
 
 
 @pytest.fixture
 def pixel7(network: tuple[rig.Host, list[rig.Phone]]) -> Iterator[rig.Phone]:
-    phone = network[1][1]
+    yield from attached(network[1][1])
+
+
+def attached(phone: rig.Phone) -> Iterator[rig.Phone]:
     phone.repair()
     yield phone
     phone.repair()
