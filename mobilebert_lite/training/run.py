@@ -59,11 +59,11 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
     if not resume:
         _check_empty(options.output, chief)
     prepared = prepare(options, say)
+    teacher = load_teacher(options.teacher, prepared, options.imitate) if options.teacher else None
     strategy = devices.prepare(options)
     if chief and not resume:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": _hashes(options)}))
-    teacher = load_teacher(options.teacher, prepared, options.imitate) if options.teacher else None
     loop = make_loop(prepared, strategy, folder, say, teacher)
     if resume and (folder / states.STATE).is_file():
         loop.resume()

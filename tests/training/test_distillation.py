@@ -190,3 +190,4 @@ def test_a_teacher_of_other_words(tiny_classifier: Path, texts: Path, tmp_path: 
                       teacher=str(tiny_classifier))
     with pytest.raises(DataError, match=r"another vocabulary than the student; .*--vocab"):
         train(options)
+    assert not (tmp_path / "out").exists()  # or the next try would be told that a training was begun there
