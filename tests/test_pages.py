@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from documents import Document, assert_harmless
 from hostile import IMAGE, SCRIPT, write_hostile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mobilebert_lite.cli.inspect import command as inspect_command
@@ -91,6 +91,8 @@ NUMBERS = st.floats() | st.integers() | st.sampled_from([0.0, -1.0, 1e308, 5e-32
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example([[1e308, 1e308, 1.7e308]], 1.0, 1.0)
+@example([[5e-324, 5e-324, 5e-324]], 1e308, 5e-324)
 @given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), max_size=3), NUMBERS, NUMBERS)
 def test_page_of_any_numbers(small_found: dict[str, Any], rows: list[list[float]], one: float, other: float) -> None:
     record = {"rule": "equalise", "texts": 1, "length": 8, "padding": False,

@@ -45,7 +45,7 @@ def summarise(channels: Mapping[str, tuple[np.ndarray, np.ndarray]], layers: int
 
 def read(record: Any) -> dict[str, Any]:
     """``channel_ranges`` of a provenance, which anybody may have written: its texts, and ``parts`` in the order of
-    PARTS as arrays of finite numbers. Empty where it is not as `summarise` writes it.
+    PARTS as arrays of numbers that float32 can hold. Empty where it is not as `summarise` writes it.
 
     *Shape:* each of ``before`` and ``after`` [layers, percentiles]
     """
@@ -53,7 +53,9 @@ def read(record: Any) -> dict[str, Any]:
         parts = {part: {moment: np.array(record["parts"][part][moment], np.float64) for moment in ("before", "after")}
                  for part in PARTS if part in record["parts"]}
         shapes = {array.shape for one in parts.values() for array in one.values()}
-        if len(shapes) != 1 or not all(np.isfinite(one[moment]).all() for one in parts.values() for moment in one):
+        # Activations are float32: what that cannot hold is no range, and would overflow whoever reckons with it.
+        if len(shapes) != 1 or not all((np.abs(array) <= np.finfo(np.float32).max).all()
+                                       for one in parts.values() for array in one.values()):
             return {}
         layers, percentiles = shapes.pop()
         if percentiles != len(PERCENTILES) or not 0 < layers <= MOST_LAYERS:
@@ -66,10 +68,10 @@ def read(record: Any) -> dict[str, Any]:
 
 def imbalance(record: Any) -> dict[str, tuple[float, float]]:
     """Part → how many times the loudest channel's range is the median's, before and after: geometric means over the
-    blocks, without those whose median is zero."""
+    blocks, without those whose median is zero or too small for a normal float32."""
     found = {}
     for part, moments in read(record).get("parts", {}).items():
-        heard = np.all([one[:, 1:] > 0 for one in moments.values()], axis=(0, 2))
+        heard = np.all([one[:, 1:] >= np.finfo(np.float32).tiny for one in moments.values()], axis=(0, 2))
         if heard.any():
             before, after = (float(np.exp(np.diff(np.log(moments[moment][heard, 1:])).mean()))
                              for moment in ("before", "after"))
