@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable
@@ -10,11 +11,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.tokenization import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Property tests draw the same examples everywhere and have no deadlines: neither luck nor a busy machine fails one.
+# MBL_EXAMPLES=20 looks further: that many times the examples, other ones every time.
+MORE = int(os.environ.get("MBL_EXAMPLES", "1"))
+settings.register_profile("tests", max_examples=100 * MORE, derandomize=MORE == 1, deadline=None, database=None,
+                          suppress_health_check=list(HealthCheck))
+settings.load_profile("tests")
+
+
+def examples(count: int) -> settings:
+    """How many examples a property test draws, where it is not a hundred."""
+    return settings(max_examples=count * MORE)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: a million objects that no later collection of garbage goes through."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from commands import mbl
 
 from mobilebert_lite.datasets import builtin_examples
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
@@ -61,10 +62,6 @@ def without_timing(report: object) -> object:
     assert isinstance(report, dict)
     return {name: without_timing(value) if name == "against" else value
             for name, value in report.items() if name != "timing"}
-
-
-def mbl(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*MBL, *map(str, arguments)], capture_output=True, text=True, timeout=300)
 
 
 def test_accuracy(converted: Converted, texts: Path) -> None:

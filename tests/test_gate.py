@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import random
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import mbl
 
 from mobilebert_lite import search
 from mobilebert_lite.model import Model
 from mobilebert_lite.search import Candidate
 
-MBL = str(Path(sys.executable).with_name("mbl"))
 LENGTHS = "48,32"
 
 
@@ -36,10 +34,6 @@ def labelled(converted: Callable[[str, str], Path], tmp_path_factory: pytest.Tem
     path.write_text("".join(json.dumps({"text": text, "label": label}) + "\n"
                             for pair in zip(same, different, strict=False) for text, label in pair))
     return path
-
-
-def mbl(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([MBL, *map(str, arguments)], capture_output=True, text=True, timeout=300)
 
 
 def test_a_good_file_passes(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:

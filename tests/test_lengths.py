@@ -6,7 +6,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilebert_lite.lengths import STEP, choose, cost
@@ -16,7 +17,7 @@ def total(used: list[int], lengths: tuple[int, ...]) -> float:
     return sum(cost(min(length for length in lengths if length >= one)) for one in used)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.integers(1, 96), min_size=1, max_size=20), st.integers(1, 4))
 def test_no_other_choice_costs_less(used: list[int], count: int) -> None:
     chosen = choose(used, count, 96)

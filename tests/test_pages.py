@@ -13,9 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import examples
 from documents import Document, assert_harmless
 from hostile import IMAGE, SCRIPT, write_hostile
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mobilebert_lite.cli.inspect import command as inspect_command
@@ -80,7 +81,7 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | 
 KEYS = ("task", "recipe", "min_runtime_version", "float16", "verification", "fusion", "channel_ranges")
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(40)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_page_of_any_provenance(small_found: dict[str, Any], provenance: dict[str, Any]) -> None:
     """A part that is not as we write it is left out."""
@@ -90,7 +91,7 @@ def test_page_of_any_provenance(small_found: dict[str, Any], provenance: dict[st
 NUMBERS = st.floats() | st.integers() | st.sampled_from([0.0, -1.0, 1e308, 5e-324])
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@examples(40)
 @example([[1e308, 1e308, 1.7e308]], 1.0, 1.0)
 @example([[5e-324, 5e-324, 5e-324]], 1e308, 5e-324)
 @given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), max_size=3), NUMBERS, NUMBERS)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import mbl
 from heads import HEADS, save
 
 from mobilebert_lite.cli.run import SHOWN
@@ -20,7 +19,6 @@ from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.tasks import TASKS
 from mobilebert_lite.weights import random_weights
 
-MBL = Path(sys.executable).with_name("mbl")
 TEXT = ("--text", "the battery [MASK] last")
 # Checkpoint of HEADS -> what is asked, and the fields of one result.
 ASKED: dict[str, tuple[tuple[str, ...], set[str]]] = {
@@ -32,10 +30,6 @@ ASKED: dict[str, tuple[tuple[str, ...], set[str]]] = {
     "regression": (TEXT, {"name", "value"}),
     "raw logits": (TEXT, {"name", "probability"}),
 }
-
-
-def mbl(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([MBL, *map(str, arguments)], capture_output=True, text=True, timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from hypothesis import given, settings
+from conftest import ROOT, examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilebert_lite.converters import metadata
@@ -48,7 +48,7 @@ def look_up(units: np.ndarray, key: bytes) -> int | None:
 KEYS = st.binary(min_size=1, max_size=5).filter(lambda key: 0 not in key)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(table=st.dictionaries(KEYS, st.integers(0, 2**31 - 1), min_size=1, max_size=60),
        others=st.lists(KEYS, max_size=20))
 def test_a_trie_holds_its_table_and_no_more(table: dict[bytes, int], others: list[bytes]) -> None:

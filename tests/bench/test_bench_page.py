@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from bench_reports import make_report
 from click.testing import CliRunner
+from conftest import examples
 from documents import assert_harmless
 from hostile import IMAGE, SCRIPT
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilebert_lite.benchmarks import result
@@ -120,7 +121,7 @@ def test_page_of_a_hostile_report() -> None:
 TIMES = st.floats(0.01, 1e12)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(TIMES, TIMES), min_size=1, max_size=8), st.integers(0, 512), st.integers(1, 64))
 def test_page_of_any_samples(rows: list[tuple[float, float]], length: int, threads: int) -> None:
     offsets, durations = zip(*rows, strict=True)

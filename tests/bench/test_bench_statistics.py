@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from test_result import RUN
 
@@ -69,7 +70,7 @@ def test_nothing_measured_has_no_summary() -> None:
 
 
 @given(st.integers(0, 5), st.integers(1, 25))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_stretches_are_all_samples_in_order(seed: int, count: int) -> None:
     durations = np.random.default_rng(seed).uniform(1, 2, count)
     parts = stretches(run_of(durations))

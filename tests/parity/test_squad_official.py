@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from conftest import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilebert_lite.datasets import QuestionExample, read_examples
@@ -73,7 +74,7 @@ PIECES = st.sampled_from([
 TEXTS = st.lists(PIECES, max_size=5).flatmap(lambda pieces: st.sampled_from([" ".join(pieces), "".join(pieces)]))
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(prediction=TEXTS, answers=st.lists(TEXTS, min_size=1, max_size=4), version=st.sampled_from(["1.1", "2.0"]))
 def test_awkward_texts(prediction: str, answers: list[str], version: str) -> None:
     assert (squad.exact_match(prediction, answers, version), squad.f1(prediction, answers, version)) == pytest.approx(

@@ -9,7 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import HealthCheck, assume, given, settings
+from conftest import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mobilebert_lite.config import MobileBertConfig
@@ -105,14 +106,14 @@ def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> Non
         assert error <= TOLERANCE * max(largest, 1e-3), f"{name}: {error} of {largest}"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(200)
 @given(networks(), st.integers(0, 2**31))
 def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     assert_same(weights, task, fuse_last(fuse(weights, task, dtype=np.float64)), seed)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40)
 @given(networks(), st.integers(0, 2**31))
 def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> None:
     """Padding keeps a weight there, and the key's bias matters."""
@@ -122,7 +123,7 @@ def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> Non
 
 
 @pytest.mark.parametrize("rule", [*RULES, *LAST_RULES])
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(15)
 @given(networks(), st.integers(0, 2**31))
 def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
@@ -130,7 +131,7 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
     assert_same(weights, task, fuse_last(fuse(weights, task, others, np.float64), others), seed)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40)
 @given(networks(hidden_act="relu", normalization_type="no_norm"), st.integers(0, 2**31))
 def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
@@ -138,7 +139,7 @@ def test_equalising_changes_nothing(network: Network, seed: int) -> None:
     assert_same(weights, task, fuse_last(equalise.apply(fused, ranges(fused, seed))), seed)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40)
 @given(networks(normalization_type="no_norm"), st.integers(0, 2**31))
 def test_centring_changes_no_bit(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
@@ -148,7 +149,7 @@ def test_centring_changes_no_bit(network: Network, seed: int) -> None:
         assert np.array_equal(actual[name], value), name
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40)
 @given(networks(), st.integers(0, 2**31))
 def test_centring_keys_changes_nothing(network: Network, seed: int) -> None:
     """Queries a million times as large take every score that is not zero beyond float16."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pytest
+from commands import mbl
 
 from mobilebert_lite import cli
 from mobilebert_lite.config import MobileBertConfig, to_huggingface
@@ -68,11 +68,6 @@ def arguments(data: Path, output: Path, kind: str = "csv", task: str = "classifi
     extra = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     return ["train", "--task", task, "--config", str(data / "tiny.json"), "--data", str(data / f"train.{kind}"),
             "--eval", str(data / f"dev.{kind}"), "--output", str(output), *FAST, *extra]
-
-
-def mbl(*command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([MBL, *command], capture_output=True, text=True, timeout=500,
-                          env={**os.environ, **(environment or {})}, check=False)
 
 
 def weights_of(output: Path) -> bytes:
@@ -258,40 +253,7 @@ def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
 
 def test_two_devices_train_as_one(data: Path) -> None:
     """Two replicas in one process: the gradient of uneven shares of the labels is that of the whole batch."""
-    subprocess.run([sys.executable, __file__, str(data)], check=True, timeout=400)
-
-
-def replicas(folder: Path) -> None:
-    """What the process of ``test_two_devices_train_as_one`` does: devices are split before TensorFlow starts."""
-    import tensorflow as tf
-
-    from mobilebert_lite.config import from_huggingface, read_json
-    from mobilebert_lite.training.initial import initial
-    from mobilebert_lite.training.objective import TaskObjective, find_loss
-    from mobilebert_lite.training.optimizer import AdamW
-    from mobilebert_lite.training.trainer import Trainer
-
-    [cpu] = tf.config.list_physical_devices("CPU")
-    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    config = replace(from_huggingface(read_json(folder / "tiny.json")), num_hidden_layers=1)
-    weights = initial(config, {"classifier": 3}, seed=0)
-    rng = np.random.default_rng(0)
-    ids = rng.integers(5, 200, (6, 8)).astype(np.int32)
-    labels = rng.integers(-1, 3, (6, 8)).astype(np.int32)
-    labels[3:, 2:] = -1  # the second device has few labels
-    batch = {"ids": ids, "mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids), "labels": labels,
-             "weight": (labels >= 0).astype(np.float32), "seed": np.int32([0, 0]), "shift": np.int32(0)}
-    found = []
-    for strategy in (None, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
-        trainer = Trainer(weights.tensors, TaskObjective(config, "token-classification",
-                                                         find_loss("token-classification")), AdamW(), strategy=strategy)
-        steps = [trainer.step(batch, number, 1e-2) for number in (1, 2, 3)]
-        found.append(([step["loss"] for step in steps], trainer.tensors()["classifier.kernel"]))
-    (one, kernel), (two, other) = found
-    assert np.allclose(one, two, rtol=1e-5), (one, two)
-    assert one[2] < one[0]
-    assert np.abs(kernel - other).max() < 1e-3
-    assert np.abs(kernel - weights.tensors["classifier.kernel"]).max() > 1e-2
+    subprocess.run([sys.executable, Path(__file__).with_name("replicas.py"), data], check=True, timeout=400)
 
 
 def test_findings_are_reported(data: Path, tmp_path: Path) -> None:
@@ -386,7 +348,3 @@ def test_an_output_in_use_is_left_alone(data: Path, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "is there already, and not empty" in refused.stderr
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
-
-
-if __name__ == "__main__":
-    replicas(Path(sys.argv[1]))

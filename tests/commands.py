@@ -1,0 +1,94 @@
+"""``mbl`` as a user calls it, each time in a fork of one process: importing TensorFlow takes seconds, and is done once.
+
+What depends on how a process starts (hash seeds, what gets imported, signals) is tested on the installed command.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+Done = subprocess.CompletedProcess[str]
+
+# After so long a command is taken to hang.
+SECONDS = 500
+
+
+def mbl(*arguments: object, environment: Mapping[str, str] | None = None, cwd: Path | None = None,
+        input: str = "") -> Done:
+    """Run the command with ``input`` on its standard input, and wait for it."""
+    given = [str(argument) for argument in arguments]
+    with tempfile.TemporaryDirectory(prefix="command-") as name:
+        files = [Path(name, stream) for stream in ("in", "out", "err")]
+        for file in files:
+            file.write_text(input if file.name == "in" else "", encoding="utf-8")
+        server = _server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        json.dump({"arguments": given, "environment": {**os.environ, **(environment or {})},
+                   "cwd": str(cwd or Path.cwd()), "files": list(map(str, files))}, server.stdin)
+        server.stdin.write("\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return Done(["mbl", *given], code, *(file.read_text(encoding="utf-8") for file in files[1:]))
+
+
+@cache
+def _server() -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.DEVNULL)
+    atexit.register(process.communicate)
+    return process
+
+
+def serve() -> None:
+    """Answer each line of standard input, a command, with a line, its exit code."""
+    import gc
+
+    import mobilebert_lite.gate
+    import mobilebert_lite.training.run  # noqa: F401
+
+    gc.freeze()  # what is there already is not looked through again
+    for line in sys.stdin:
+        if not (child := os.fork()):
+            _be(json.loads(line))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def _be(command: dict[str, Any]) -> None:
+    """Be the process of one command; does not come back."""
+    from mobilebert_lite import cli
+
+    signal.alarm(SECONDS)
+    os.environ.clear()
+    os.environ.update(command["environment"])
+    tempfile.tempdir = None  # it may have been asked for before
+    os.chdir(command["cwd"])
+    for descriptor, file in enumerate(command["files"]):
+        os.dup2(os.open(file, os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_APPEND), descriptor)
+    sys.stdin = os.fdopen(0, encoding="utf-8")
+    code: Any = 1
+    try:
+        cli.main(command["arguments"])
+    except SystemExit as done:
+        code = done.code
+    except BaseException:
+        traceback.print_exc()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # without the seconds that TensorFlow takes to go
+
+
+if __name__ == "__main__":
+    serve()
