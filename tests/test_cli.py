@@ -30,7 +30,7 @@ QUESTION = ("--question", "how many cycles", "--context", "the battery should la
 
 def installed(*arguments: object, environment: Mapping[str, str] | None = None) -> Done:
     """The command in a process of its own, where it matters how that starts."""
-    return subprocess.run([MBL, *map(str, arguments)], capture_output=True, text=True, timeout=120,
+    return subprocess.run([MBL, *map(str, arguments)], capture_output=True, text=True, timeout=300,
                           env={**os.environ, **(environment or {})})
 
 
@@ -86,7 +86,7 @@ def test_commands_that_do_without_tensorflow(converted: Converted, arguments: tu
     code = ("import sys\nfrom mobilebert_lite.cli import main\n"
             "try: main(sys.argv[1:])\n"
             "finally: print('tensorflow' in sys.modules, file=sys.stderr)")
-    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, "False\n")
 
 
@@ -318,7 +318,7 @@ def test_closed_pipe(converted: Converted) -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == ""
-    assert process.wait(30) == 1
+    assert process.wait(300) == 1
 
 
 @pytest.mark.parametrize(("stage", "number", "code", "message"), [
@@ -337,7 +337,7 @@ def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str, number: int, code:
     assert any(line.startswith(f"· {stage}") for line in process.stderr)
     process.send_signal(number)
     rest = process.stderr.read()
-    assert process.wait(60) == code
+    assert process.wait(300) == code
     assert rest.splitlines()[-1] == message
     assert "Traceback" not in rest
     assert list(temporary.iterdir()) == []

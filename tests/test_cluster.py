@@ -89,7 +89,7 @@ def test_what_the_cluster_finished_is_kept(converted: Converted, texts: Path, tw
 def test_the_command(converted: Converted, texts: Path, two_workers: Any) -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("mbl"), "eval", converted("classification", "none"), "--data", texts,
-         "--cluster", two_workers.scheduler_address, "--json"], capture_output=True, text=True, timeout=120)
+         "--cluster", two_workers.scheduler_address, "--json"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["metrics"]["total"] == 80

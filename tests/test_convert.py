@@ -250,7 +250,7 @@ def run_apart(path: Path, runtime: str, inputs: Inputs, folder: Path) -> list[di
             "pickle.dump(done, open(outputs, 'wb'))")
     (folder / "inputs").write_bytes(pickle.dumps(inputs))
     subprocess.run([sys.executable, "-c", code, path, runtime, path.name.split("-")[0], folder / "inputs",
-                    folder / "outputs"], check=True, timeout=60, stderr=subprocess.DEVNULL)
+                    folder / "outputs"], check=True, timeout=300, stderr=subprocess.DEVNULL)
     result: list[dict[str, np.ndarray]] = pickle.loads((folder / "outputs").read_bytes())
     return result
 
@@ -309,7 +309,7 @@ def test_old_runtimes_refuse_what_they_would_compute_wrongly(converted: Converte
             "from mobilebert_lite.runtime import Session\n"
             "try: Session(open(sys.argv[1], 'rb').read(), runtime='tflite-runtime')\n"
             "except ModelFileError as error: print(error)")
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True)
     needed = metadata.read_provenance(path.read_bytes())["min_runtime_version"]
     if as_tuple(needed) <= (2, 14, 0):
         assert done.stdout == ""

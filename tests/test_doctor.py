@@ -181,7 +181,7 @@ def test_runtime_verdicts_are_those_of_the_runtime(files: dict[str, bytes], tmp_
             "    except ValueError as error: found[path] = 'builtin opcode' not in str(error)\n"
             "print(json.dumps(found))")
     done = subprocess.run([sys.executable, "-c", code, *verdicts], capture_output=True, text=True, check=True,
-                          cwd=tmp_path, timeout=120)
+                          cwd=tmp_path, timeout=300)
     assert json.loads(done.stdout) == verdicts
     assert set(verdicts.values()) == {True, False}
 

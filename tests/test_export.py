@@ -204,7 +204,7 @@ def test_from_the_command_line_without_tensorflow(tiny_qa: Path, tmp_path: Path)
     """From and to Hugging Face nothing needs TensorFlow."""
     code = ("import sys; sys.modules['tensorflow'] = None\nfrom mobilebert_lite.cli import main\n"
             f"main(['export', {str(tiny_qa)!r}, '--to', 'huggingface', '-o', {str(tmp_path / 'out')!r}, '--json'])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60,
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300,
                           env={**os.environ, "PYTHONUNBUFFERED": "1"})
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -216,7 +216,7 @@ def test_from_the_command_line_without_tensorflow(tiny_qa: Path, tmp_path: Path)
 def test_without_tensorflow_the_others_say_what_they_need(tiny_qa: Path, tmp_path: Path) -> None:
     code = ("import sys; sys.modules['tensorflow'] = None\nfrom mobilebert_lite.cli import main\n"
             f"main(['export', {str(tiny_qa)!r}, '--to', 'tf1', '-o', {str(tmp_path / 'out')!r}])")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 1
     assert "Error: reading and writing TensorFlow checkpoints needs TensorFlow" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -91,7 +91,7 @@ def test_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     started = time.monotonic()
     with pytest.raises(ModelFileError, match=r"did not come to an end .* MBL_TIME_LIMIT"):
         session.run("loop", {"x": np.ones(1, np.float32)})
-    assert 1.4 < time.monotonic() - started < 30
+    assert 1.4 < time.monotonic() - started < 60
 
 
 def test_time_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     process = session._helper._process  # type: ignore[union-attr]
     before = signal.signal(signal.SIGUSR1, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     try:
-        subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -USR1 {os.getpid()}"])
+        subprocess.Popen(["sh", "-c", f"sleep 1; kill -USR1 {os.getpid()}"])
         with pytest.raises(KeyboardInterrupt):
             session.run("loop", {"x": np.ones(1, np.float32)})
     finally:

@@ -205,7 +205,7 @@ def test_a_hang_is_an_error(child: Child, converted: Converted) -> None:
     started = time.monotonic()
     with pytest.raises(RunnerError, match="the runtime hangs: no answer to 'run' for 5 s"):
         list(child.stream("run", count=1, seconds=0.0, first=0))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_a_child_ends_with_its_parent() -> None:
@@ -213,7 +213,7 @@ def test_a_child_ends_with_its_parent() -> None:
     child = Child()
     child.ask("memory")
     child._in.close()
-    assert child._process.wait(timeout=10) == 0
+    assert child._process.wait(timeout=60) == 0
     child.close()
 
 
