@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
+import heads
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -150,6 +151,27 @@ def converted(tiny_qa: Path, tiny_classifier: Path, tiny_questions: Path,
         path = output / f"{task}-{mode}.tflite"
         convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode,
                         calibration=tiny_questions if task == "qa" else None))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def file_of(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str],
+            tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """``file_of("regression", "int8")``: that checkpoint of heads.HEADS as a file, verified by the conversion."""
+    from mobilebert_lite.pipeline import Request, convert
+
+    folder = tmp_path_factory.mktemp("heads")
+
+    @cache
+    def make(name: str, mode: str) -> Path:
+        tiny, path = heads.HEADS[name], folder / f"{name}-{mode}.tflite"
+        checkpoint = heads.save(name, tiny_config, tiny_vocabulary, folder)
+        report = convert(Request(path, str(checkpoint), lengths=(heads.LENGTH,), quantize=mode, logits=tiny.logits,
+                                 positions=tiny.positions))
+        assert report.task == tiny.task  # without being told
+        assert report.verification[0].texts >= 8
         return path
 
     return make

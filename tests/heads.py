@@ -10,6 +10,8 @@ from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.weights import random_weights
 
+# Of the one signature of their files.
+LENGTH = 48
 TAGS = ("O", "B-person", "I-person", "B-city", "I-city")
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from heads import HEADS, TAGS, save
+from heads import HEADS, LENGTH, TAGS
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface, metadata
@@ -21,35 +20,14 @@ from mobilebert_lite.form import Form
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import inspect
 from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.tasks.choose import choose_form, choose_task
 from mobilebert_lite.tasks.examples import ChoiceExample, TextExample
 from mobilebert_lite.weights import random_weights
 
-LENGTH = 48
 TEXT = "the battery should last four hundred [MASK] in a day, and [MASK] more"
 CHOICES = ("it is cold", "a salt room", "twenty people")
 
-Made = Callable[[str, str], Path]
-
-
-@pytest.fixture(scope="module")
-def made(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str],
-         tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """``made("regression", "int8")``: the checkpoint of HEADS as a file of LENGTH, verified by the conversion."""
-    folder = tmp_path_factory.mktemp("heads")
-
-    @cache
-    def make(name: str, mode: str) -> Path:
-        tiny, path = HEADS[name], folder / f"{name}-{mode}.tflite"
-        checkpoint = save(name, tiny_config, tiny_vocabulary, folder)
-        report = convert(Request(path, str(checkpoint), lengths=(LENGTH,), quantize=mode, logits=tiny.logits,
-                                 positions=tiny.positions))
-        assert report.task == tiny.task  # without being told
-        assert report.verification[0].texts >= 8
-        return path
-
-    return make
+FileOf = Callable[[str, str], Path]
 
 
 def shapes(name: str) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
@@ -90,9 +68,9 @@ def ask(model: Model, name: str) -> Any:
 
 @pytest.mark.parametrize("mode", ["none", "dynamic", "int8"])
 @pytest.mark.parametrize("name", HEADS)
-def test_contract(made: Made, name: str, mode: str) -> None:
+def test_contract(file_of: FileOf, name: str, mode: str) -> None:
     """Names, order, shapes, formats; XNNPACK takes all but look-ups and casts of the inputs; it answers."""
-    found = inspect(made(name, mode))
+    found = inspect(file_of(name, mode))
     inputs, outputs = shapes(name)
     signature = found.signatures[0]
     assert signature.name == f"{HEADS[name].task}_{LENGTH}"
@@ -104,29 +82,30 @@ def test_contract(made: Made, name: str, mode: str) -> None:
     assert signature.delegation.partitions == 1
     assert {operator for _, operator in signature.delegation.outside} <= {
         "RESHAPE", "GATHER", "CAST", "DEQUANTIZE", "ONE_HOT"}
-    assert ask(Model(made(name, mode)), name)
+    assert ask(Model(file_of(name, mode)), name)
 
 
 @pytest.mark.parametrize("mode", ["none", "dynamic", "int8"])
-def test_the_word_table_is_stored_once(made: Made, mode: str) -> None:
+def test_the_word_table_is_stored_once(file_of: FileOf, mode: str) -> None:
     """Embedding and masked LM head read the same bytes."""
-    model = read_model(made("fill-mask", mode).read_bytes())
+    model = read_model(file_of("fill-mask", mode).read_bytes())
     tables = [tensor for tensor in model.subgraphs[0].tensors if tensor.shape is not None
               and list(tensor.shape) == [270, 16] and model.buffers[tensor.buffer].data is not None]
     assert len(tables) == (1 if mode == "none" else 2)
     assert len({tensor.buffer for tensor in tables}) == 1
 
 
-def test_positions_give_what_all_tokens_give(made: Made) -> None:
-    everywhere, there = (Model(made(name, "none")).fill_mask(TEXT) for name in ("fill-mask", "fill-mask at positions"))
+def test_positions_give_what_all_tokens_give(file_of: FileOf) -> None:
+    everywhere, there = (Model(file_of(name, "none")).fill_mask(TEXT)
+                         for name in ("fill-mask", "fill-mask at positions"))
     assert [[word.token for word in words] for words in there] == [[word.token for word in words]
                                                                    for words in everywhere]
     assert [[word.probability for word in words] for words in there] == [
         [pytest.approx(word.probability, rel=1e-4) for word in words] for words in everywhere]
 
 
-def test_words_for_gaps_are_those_of_the_graph(made: Made, tiny_config: MobileBertConfig) -> None:
-    model = Model(made("fill-mask", "none"))
+def test_words_for_gaps_are_those_of_the_graph(file_of: FileOf, tiny_config: MobileBertConfig) -> None:
+    model = Model(file_of("fill-mask", "none"))
     weights = random_weights(tiny_config, {"mlm": 0}, seed=HEADS["fill-mask"].seed)
     tokens = [model.tokenizer.cls_id, *model.tokenizer.encode(TEXT).ids, model.tokenizer.sep_id]
     ids = np.array([tokens + [model.tokenizer.pad_id] * (LENGTH - len(tokens))], np.int32)
@@ -145,9 +124,9 @@ def test_words_for_gaps_are_those_of_the_graph(made: Made, tiny_config: MobileBe
     assert all(word.text.count("[MASK]") == 1 for words in gaps for word in words)
 
 
-def test_fewer_choices_than_the_file_takes(made: Made, tiny_config: MobileBertConfig) -> None:
+def test_fewer_choices_than_the_file_takes(file_of: FileOf, tiny_config: MobileBertConfig) -> None:
     """A softmax over those given alone, each read with the prompt."""
-    model = Model(made("multiple-choice", "none"))
+    model = Model(file_of("multiple-choice", "none"))
     weights = random_weights(tiny_config, {"classifier": 1}, pooler=True, seed=HEADS["multiple-choice"].seed)
     [features] = model.task.with_form(Form(choices=3)).features(
         model.tokenizer, ChoiceExample("how was the day", CHOICES), LENGTH)
@@ -160,9 +139,9 @@ def test_fewer_choices_than_the_file_takes(made: Made, tiny_config: MobileBertCo
         model.choose("x", ["a"] * 5)
 
 
-def test_raw_logits_answer_as_probabilities_do(made: Made, tiny_config: MobileBertConfig) -> None:
+def test_raw_logits_answer_as_probabilities_do(file_of: FileOf, tiny_config: MobileBertConfig) -> None:
     """--logits changes what is in the file, not what a user is told."""
-    path = made("raw logits", "none")
+    path = file_of("raw logits", "none")
     labels = Model(path).classify(TEXT)
     weights = random_weights(tiny_config, {"classifier": 4}, seed=HEADS["raw logits"].seed)
     model = Model(path)
@@ -173,23 +152,23 @@ def test_raw_logits_answer_as_probabilities_do(made: Made, tiny_config: MobileBe
         dict(zip(names, expected["probability"][0].tolist(), strict=True)), rel=1e-4)
 
 
-def test_several_labels_do_not_add_up_to_one(made: Made) -> None:
-    probabilities = [label.probability for label in Model(made("multi-label", "none")).classify(TEXT)]
+def test_several_labels_do_not_add_up_to_one(file_of: FileOf) -> None:
+    probabilities = [label.probability for label in Model(file_of("multi-label", "none")).classify(TEXT)]
     assert probabilities == sorted(probabilities, reverse=True)
     assert abs(sum(probabilities) - 1) > 0.05
 
 
-def test_numbers_only_from_a_regression(made: Made) -> None:
-    [number] = Model(made("regression", "none")).predict(TEXT)
+def test_numbers_only_from_a_regression(file_of: FileOf) -> None:
+    [number] = Model(file_of("regression", "none")).predict(TEXT)
     assert number.name == "similarity"
     with pytest.raises(ModelFileError, match="multi_label_classification; ask it for labels"):
-        Model(made("multi-label", "none")).predict(TEXT)
+        Model(file_of("multi-label", "none")).predict(TEXT)
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_files_say_what_they_are(made: Made, name: str) -> None:
+def test_files_say_what_they_are(file_of: FileOf, name: str) -> None:
     """Class names where there are classes, and the form in which the outputs come."""
-    content = made(name, "none").read_bytes()
+    content = file_of(name, "none").read_bytes()
     expected = {"token-classification": TAGS, "next-sentence": ("is next", "not next")}.get(
         name, HEADS[name].labels)
     assert metadata.read_files(content).get(metadata.LABELS, b"").decode().splitlines() == list(expected)
@@ -204,16 +183,16 @@ def test_files_say_what_they_are(made: Made, name: str) -> None:
     ("token-classification", "follows", ("x", "y")),
     ("multiple-choice", "entities", ("x",)), ("fill-mask", "embed", ("x",)), ("fill-mask", "answer", ("x", "y")),
 ])
-def test_a_model_for_something_else(made: Made, name: str, method: str, arguments: tuple[Any, ...]) -> None:
+def test_a_model_for_something_else(file_of: FileOf, name: str, method: str, arguments: tuple[Any, ...]) -> None:
     with pytest.raises(ModelFileError, match=f"this model is for {HEADS[name].task}, not for "):
-        getattr(Model(made(name, "none")), method)(*arguments)
+        getattr(Model(file_of(name, "none")), method)(*arguments)
 
 
-def test_texts_without_or_with_too_many_gaps(made: Made) -> None:
+def test_texts_without_or_with_too_many_gaps(file_of: FileOf) -> None:
     with pytest.raises(DataError, match=r"the text has no \[MASK\]"):
-        Model(made("fill-mask", "none")).fill_mask("no gap")
+        Model(file_of("fill-mask", "none")).fill_mask("no gap")
     with pytest.raises(DataError, match=r"4 × \[MASK\]: this file gives words for 3 at a time"):
-        Model(made("fill-mask at positions", "none")).fill_mask("[MASK] " * 4)
+        Model(file_of("fill-mask at positions", "none")).fill_mask("[MASK] " * 4)
 
 
 # What is asked of a conversion

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from commands import mbl
-from heads import HEADS, save
+from heads import save
 
 from mobilebert_lite.cli.run import SHOWN
 from mobilebert_lite.config import MobileBertConfig
@@ -18,6 +18,8 @@ from mobilebert_lite.model import Model
 from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.tasks import TASKS
 from mobilebert_lite.weights import random_weights
+
+FileOf = Callable[[str, str], Path]
 
 TEXT = ("--text", "the battery [MASK] last")
 # Checkpoint of HEADS -> what is asked, and the fields of one result.
@@ -32,27 +34,11 @@ ASKED: dict[str, tuple[tuple[str, ...], set[str]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def file_of(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str],
-            tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The float file of a checkpoint of HEADS."""
-    folder = tmp_path_factory.mktemp("files")
-
-    def make(name: str) -> Path:
-        path = folder / f"{name}.tflite"
-        if not path.exists():
-            convert(Request(path, str(save(name, tiny_config, tiny_vocabulary, folder)), lengths=(32,),
-                            quantize="none", logits=HEADS[name].logits, positions=HEADS[name].positions))
-        return path
-
-    return make
-
-
 @pytest.mark.parametrize("name", ASKED)
-def test_answers(file_of: Callable[[str], Path], name: str) -> None:
+def test_answers(file_of: FileOf, name: str) -> None:
     """As JSON and as lines; the numbers in both are those of the library."""
     arguments, expected = ASKED[name]
-    done, printed = mbl("run", file_of(name), *arguments, "--json"), mbl("run", file_of(name), *arguments)
+    done, printed = (mbl("run", file_of(name, "none"), *arguments, *more) for more in (("--json",), ()))
     assert (done.returncode, done.stderr, printed.returncode) == (0, "", 0), done.stderr + printed.stderr
     found: Any = json.loads(done.stdout)
     assert found
@@ -70,19 +56,20 @@ def test_answers(file_of: Callable[[str], Path], name: str) -> None:
         assert len(lines) == len(rows)
 
 
-def test_top(file_of: Callable[[str], Path]) -> None:
+def test_top(file_of: FileOf) -> None:
     for name, arguments in (("fill-mask", TEXT), ("raw logits", TEXT)):
-        everything = mbl("run", file_of(name), *arguments).stdout.splitlines()
-        assert mbl("run", file_of(name), *arguments, "--top", 2).stdout.splitlines() == everything[:2]
-    assert len(mbl("run", file_of("fill-mask"), *TEXT, "--top", 7).stdout.splitlines()) == 7
+        everything = mbl("run", file_of(name, "none"), *arguments).stdout.splitlines()
+        assert mbl("run", file_of(name, "none"), *arguments, "--top", 2).stdout.splitlines() == everything[:2]
+    assert len(mbl("run", file_of("fill-mask", "none"), *TEXT, "--top", 7).stdout.splitlines()) == 7
 
 
-def test_vectors(file_of: Callable[[str], Path]) -> None:
-    found = json.loads(mbl("run", file_of("features"), "--text", "the battery", "--json").stdout)
-    expected = Model(file_of("features")).embed("the battery")
+def test_vectors(file_of: FileOf) -> None:
+    path = file_of("features", "none")
+    found = json.loads(mbl("run", path, "--text", "the battery", "--json").stdout)
+    expected = Model(path).embed("the battery")
     assert len(found["sequence_output"]) == len(expected["sequence_output"]) == 4  # [CLS] the battery [SEP]
     assert found["pooled_output"] == pytest.approx(expected["pooled_output"].tolist())
-    assert "sequence_output [4, 64], of length" in mbl("run", file_of("features"), "--text", "the battery").stdout
+    assert "sequence_output [4, 64], of length" in mbl("run", path, "--text", "the battery").stdout
 
 
 @pytest.mark.parametrize(("name", "arguments", "code", "message"), [
@@ -92,9 +79,9 @@ def test_vectors(file_of: Callable[[str], Path]) -> None:
     ("multiple-choice", (*TEXT, *("--choice", "x") * 5), 1, "5 choices: this file takes 2 to 4"),
     ("next-sentence", TEXT, 2, "whether --pair follows --text; give both"),
 ])
-def test_what_is_asked_wrongly(file_of: Callable[[str], Path], name: str, arguments: tuple[str, ...], code: int,
+def test_what_is_asked_wrongly(file_of: FileOf, name: str, arguments: tuple[str, ...], code: int,
                                message: str) -> None:
-    done = mbl("run", file_of(name), *arguments)
+    done = mbl("run", file_of(name, "none"), *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
     assert done.stderr.splitlines()[-1].startswith("Error: ")
