@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,11 @@ settings.load_profile("tests")
 def examples(count: int) -> settings:
     """How many examples a property test draws, where it is not a hundred."""
     return settings(max_examples=count * MORE)
+
+
+def pytest_configure() -> None:
+    """Ctrl-C as from a terminal: shells make what they start in the background, and its children, deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

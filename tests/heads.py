@@ -49,7 +49,7 @@ HEADS = {
 def save(name: str, config: MobileBertConfig, vocabulary: Sequence[str], folder: Path) -> Path:
     """The checkpoint ``name`` of HEADS in ``folder``."""
     tiny = HEADS[name]
-    config = replace(config, labels=tiny.labels, problem_type=tiny.problem_type,
+    config = replace(config, num_hidden_layers=1, labels=tiny.labels, problem_type=tiny.problem_type,
                      task="" if tiny.task == "features" else tiny.task)
     weights = random_weights(config, tiny.heads, pooler=tiny.pooler, seed=tiny.seed)
     huggingface.save(weights, folder / name, vocabulary)

@@ -338,9 +338,10 @@ def test_variants_for_an_old_runtime(mode: str, tiny_qa: Path, tiny_questions: P
     assert np.mean(errors) <= 0.03
 
 
-def test_no_variant_for_a_runtime_before_any(tiny_qa: Path, tmp_path: Path) -> None:
+def test_no_variant_for_a_runtime_before_any(tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"needs TFLite 2\.10\.0 or later, not 1\.14"):
-        convert(Request(tmp_path / "m.tflite", str(tiny_qa), lengths=LENGTHS, quantize="int8", runtime="1.14"))
+        convert(Request(tmp_path / "m.tflite", str(tiny_qa), lengths=LENGTHS, quantize="int8", runtime="1.14",
+                        calibration=tiny_questions))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -462,14 +463,15 @@ def with_tensor(folder: Path, source: Path, vocabulary: Sequence[str], name: str
     return folder
 
 
-def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
+def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_questions: Path,
+                                           tmp_path: Path) -> None:
     """A million is beyond float16: the file would hold an infinity, and the logits with it."""
     folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "qa.kernel", 1e6)
     output = tmp_path / "model.tflite"
     output.write_bytes(b"before")
     before = output.stat()
     with pytest.raises(VerificationError, match=r"qa_32 on \d+ texts: agreement 0\.000.*error inf.*no file was"):
-        convert(Request(output, str(folder), lengths=(32,), quantize="fp16"))
+        convert(Request(output, str(folder), lengths=(32,), quantize="fp16", calibration=tiny_questions))
     assert output.read_bytes() == b"before"
     assert (output.stat().st_mtime_ns, output.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "model.tflite"]
@@ -492,11 +494,13 @@ def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
         require([replace(results[0], agreement=0.5)], Threshold(agreement=0.6, error=1.0))
 
 
-def test_damaged_ranges_are_named(tiny_qa: Path, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:
+def test_damaged_ranges_are_named(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_questions: Path,
+                                  tmp_path: Path) -> None:
     """A checkpoint that overflows float32 cannot be calibrated; the error says which activation it is."""
     folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.projection.bias", 3e38)
     with pytest.raises(ConversionError, match=r"calibration: activation \S+ is not finite"):
-        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="int8"))
+        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="int8",
+                        calibration=tiny_questions))
     assert not (tmp_path / "model.tflite").exists()
 
 

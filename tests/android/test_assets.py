@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,9 @@ from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.model import Model
 
 
-@pytest.fixture(scope="module")
-def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "texts.tflite"
-    result = CliRunner().invoke(cli, ["convert", "--task", "classification", "--quantize", "dynamic", "--seq-len", "32",
-                                      "--output", str(path)])
-    assert result.exit_code == 0, result.output
-    return path
+@pytest.fixture
+def classifier(converted: Callable[[str, str], Path], tmp_path: Path) -> Path:
+    return Path(shutil.copy(converted("classification", "dynamic"), tmp_path / "texts.tflite"))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.pipeline import Request, convert
 
 MBL = Path(sys.executable).with_name("mbl")
-SECONDS = 10
+SECONDS = 30
 COUNT, CHUNK = int(os.environ.get("MBL_FUZZ_FILES", "2000")), 100
 QUESTION, TEXT = "what is the rate", "the battery of my phone should last all day"
 CASES = ("qa", "classification", "fill-mask")
@@ -29,7 +29,7 @@ CASES = ("qa", "classification", "fill-mask")
 
 @pytest.fixture(scope="session")
 def files(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_qa: Path, tiny_classifier: Path,
-          tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+          tiny_questions: Path, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """One of every kind of answer; two lengths and int8 in one of them."""
     folder = tmp_path_factory.mktemp("whole")
     words = save("fill-mask", tiny_config, tiny_vocabulary, folder)
@@ -38,7 +38,8 @@ def files(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_qa
             ("qa", tiny_qa, (32, 16), "int8"), ("classification", tiny_classifier, (16,), "none"),
             ("fill-mask", words, (16,), "dynamic")):
         path = folder / f"{name}.tflite"
-        convert(Request(path, str(source), lengths=lengths, quantize=mode))
+        convert(Request(path, str(source), lengths=lengths, quantize=mode,
+                        calibration=tiny_questions if name == "qa" else None))
         made.append(path.read_bytes())
     return made
 
