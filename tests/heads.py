@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.weights import Weights, random_weights
 
 # Of the one signature of their files.
 LENGTH = 48
@@ -46,11 +46,15 @@ HEADS = {
 }
 
 
-def save(name: str, config: MobileBertConfig, vocabulary: Sequence[str], folder: Path) -> Path:
-    """The checkpoint ``name`` of HEADS in ``folder``."""
+def weights_of(name: str, config: MobileBertConfig) -> Weights:
+    """Those of the checkpoint ``name`` of HEADS: one block of ``config`` before the head."""
     tiny = HEADS[name]
     config = replace(config, num_hidden_layers=1, labels=tiny.labels, problem_type=tiny.problem_type,
                      task="" if tiny.task == "features" else tiny.task)
-    weights = random_weights(config, tiny.heads, pooler=tiny.pooler, seed=tiny.seed)
-    huggingface.save(weights, folder / name, vocabulary)
+    return random_weights(config, tiny.heads, pooler=tiny.pooler, seed=tiny.seed)
+
+
+def save(name: str, config: MobileBertConfig, vocabulary: Sequence[str], folder: Path) -> Path:
+    """The checkpoint ``name`` of HEADS in ``folder``."""
+    huggingface.save(weights_of(name, config), folder / name, vocabulary)
     return folder / name

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from heads import HEADS, LENGTH, TAGS
+from heads import HEADS, LENGTH, TAGS, weights_of
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface, metadata
@@ -106,7 +106,7 @@ def test_positions_give_what_all_tokens_give(file_of: FileOf) -> None:
 
 def test_words_for_gaps_are_those_of_the_graph(file_of: FileOf, tiny_config: MobileBertConfig) -> None:
     model = Model(file_of("fill-mask", "none"))
-    weights = random_weights(tiny_config, {"mlm": 0}, seed=HEADS["fill-mask"].seed)
+    weights = weights_of("fill-mask", tiny_config)
     tokens = [model.tokenizer.cls_id, *model.tokenizer.encode(TEXT).ids, model.tokenizer.sep_id]
     ids = np.array([tokens + [model.tokenizer.pad_id] * (LENGTH - len(tokens))], np.int32)
     row = {"ids": ids, "mask": (np.arange(LENGTH) < len(tokens)).astype(np.int32)[None],
@@ -127,7 +127,7 @@ def test_words_for_gaps_are_those_of_the_graph(file_of: FileOf, tiny_config: Mob
 def test_fewer_choices_than_the_file_takes(file_of: FileOf, tiny_config: MobileBertConfig) -> None:
     """A softmax over those given alone, each read with the prompt."""
     model = Model(file_of("multiple-choice", "none"))
-    weights = random_weights(tiny_config, {"classifier": 1}, pooler=True, seed=HEADS["multiple-choice"].seed)
+    weights = weights_of("multiple-choice", tiny_config)
     [features] = model.task.with_form(Form(choices=3)).features(
         model.tokenizer, ChoiceExample("how was the day", CHOICES), LENGTH)
     [expected] = Network(weights.config, weights.tensors, "multiple-choice", form=Form(choices=3)).run(
@@ -143,7 +143,7 @@ def test_raw_logits_answer_as_probabilities_do(file_of: FileOf, tiny_config: Mob
     """--logits changes what is in the file, not what a user is told."""
     path = file_of("raw logits", "none")
     labels = Model(path).classify(TEXT)
-    weights = random_weights(tiny_config, {"classifier": 4}, seed=HEADS["raw logits"].seed)
+    weights = weights_of("raw logits", tiny_config)
     model = Model(path)
     features = model.task.features(model.tokenizer, TextExample(TEXT), LENGTH)[0]
     [expected] = Network(weights.config, weights.tensors, "classification").run([features.inputs()])
