@@ -16,9 +16,6 @@ from mobilebert_lite.files import making_folder
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.weights import Source, Weights
 
-# What can be written.
-TARGETS = ("huggingface", tensorflow1.FORMAT)
-
 Progress = Callable[[str], None]
 
 
@@ -28,7 +25,7 @@ class ExportRequest:
 
     # Folder, prefix or hub id.
     checkpoint: str
-    # One of TARGETS.
+    # "huggingface" or "tf1".
     target: str
     # A folder that is not there yet.
     output: Path

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ _TEXT_COLUMNS = (("text", "text_pair"), ("text", "pair"), ("sentence1", "sentenc
                  ("premise", "hypothesis"), ("question", "sentence"), ("#1 String", "#2 String"),
                  ("sentence", None), ("text", None))
 _LABEL_COLUMNS = ("label", "gold_label", "is_duplicate", "Quality", "score")
+# JSON's escape for a character beyond U+FFFF, or for half of one.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _QUESTIONS, _TEXTS = "calibration_qa.jsonl", "calibration_text.jsonl"
 
 
@@ -92,6 +95,8 @@ def _parse(text: str, where: str, kind: type) -> list[Example]:
         examples = list(_table(text, where, kind)) if text.strip() else []
     if not examples:
         raise DataError(f"{where} holds no examples")
+    if _HALF.search(text):
+        _check_unicode(examples, where)
     if kind is QuestionExample:
         _check_unique([example.id for example in examples], where)
     return examples
@@ -107,6 +112,16 @@ def _read(path: Path) -> str:
         raise DataError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8 text") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _check_unicode(examples: Sequence[Example], where: str) -> None:
+    """Half a surrogate pair can be neither tokenised nor written into a report."""
+    for example in examples:
+        try:
+            json.dumps(asdict(example), ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{where}, example {example.id!a}: half a surrogate pair ({error.object[error.start]!a}); "
+                            "it was cut or decoded wrongly") from None
 
 
 def _check_unique(ids: list[str], where: str) -> None:

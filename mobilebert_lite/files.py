@@ -80,6 +80,13 @@ def read_lines(path: Path) -> tuple[str, ...]:
         raise DataError(f"cannot read {path}: {error}") from None
 
 
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """A report, in the order of ``value``. Raises as ``write_atomically``."""
+    # Names of files may hold bytes that are no UTF-8; JSON has an escape for what Python makes of them.
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, text.encode("utf-8", "backslashreplace"))
+
+
 def json_bytes(value: Mapping[str, Any]) -> bytes:
     """``value`` as a JSON file, keys sorted."""
     return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,7 +18,7 @@ from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import Result
 from mobilebert_lite.evaluation.reference import float_file
 from mobilebert_lite.evaluation.scorers import Options
-from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.files import replacing, write_json
 from mobilebert_lite.form import Form
 from mobilebert_lite.masking import Masking
 from mobilebert_lite.tasks import find_task
@@ -71,7 +70,7 @@ def convert(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, 
             raise VerificationError(refusal(gate, reference, candidate))
     report = replace(report, output=str(request.output), evaluation=summary(gate, reference, candidate))
     if request.report is not None:
-        write_atomically(request.report, (json.dumps(report.to_json(), indent=2) + "\n").encode())
+        write_json(request.report, report.to_json())
     return report
 
 

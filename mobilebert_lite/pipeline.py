@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.datasets import Example
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.files import replacing, write_json
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
@@ -170,7 +169,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     report = Report(str(request.output), len(content), time.monotonic() - started, task.name, tuple(results),
                     provenance)
     if request.report is not None:
-        write_atomically(request.report, (json.dumps(report.to_json(), indent=2) + "\n").encode())
+        write_json(request.report, report.to_json())
     return report
 
 

@@ -17,7 +17,7 @@ from mobilebert_lite import pipeline
 from mobilebert_lite.datasets import evenly, read_examples
 from mobilebert_lite.errors import ConversionError, VerificationError
 from mobilebert_lite.evaluation.evaluate import Result
-from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.files import replacing, write_json
 from mobilebert_lite.gate import Counted, Gate, check_data, float_model
 from mobilebert_lite.model import Model
 
@@ -85,7 +85,7 @@ def search(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, c
     rows += [Candidate(name, reason) for name, reason in failed.items()]
     result = Search(results[FLOAT].scorer.metric, tuple(rows), kept, report)
     if request.report is not None:
-        write_atomically(request.report, (json.dumps(result.to_json(), indent=2) + "\n").encode())
+        write_json(request.report, result.to_json())
     return result
 
 

@@ -40,7 +40,7 @@ def mbl(*arguments: object, environment: Mapping[str, str] | None = None, cwd: P
         server.stdin.write("\n")
         server.stdin.flush()
         code = int(server.stdout.readline())
-        return Done(["mbl", *given], code, *(file.read_text(encoding="utf-8") for file in files[1:]))
+        return Done(["mbl", *given], code, *(file.read_text("utf-8", "replace") for file in files[1:]))
 
 
 @cache

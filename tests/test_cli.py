@@ -310,6 +310,24 @@ def test_full_output(converted: Converted) -> None:
     assert (done.returncode, done.stderr) == (1, "Error: standard output: No space left on device\n")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_what_an_encoding_lacks(converted: Converted, tmp_path: Path, encoding: str) -> None:
+    """Names of files are bytes, and need not be UTF-8; what terminals show need not be either."""
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/m\xff\xe9 \xc3\xa9.tflite"))
+    shutil.copy(converted("classification", "dynamic"), path)
+    told, shown = (installed("inspect", path, *arguments, environment={"PYTHONIOENCODING": f"{encoding}:strict"})
+                   for arguments in (("--json",), ()))
+    assert (told.returncode, told.stderr, shown.returncode, shown.stderr) == (0, "", 0, "")
+    assert json.loads(told.stdout)["bytes"] == path.stat().st_size
+    assert r"m\udcff\udce9" in shown.stdout
+    if encoding == "utf-8":  # click takes ASCII for a mistake
+        assert json.loads(told.stdout)["path"] == str(path)
+    data, report = tmp_path / "texts.jsonl", tmp_path / "report.json"
+    data.write_text('{"text": "play it", "label": "music"}\n')
+    assert mbl("eval", path, "--data", data, "--report", report).returncode == 0
+    assert json.loads(report.read_text())["model"]["name"] == path.name
+
+
 def test_closed_pipe(converted: Converted) -> None:
     """``mbl inspect … | head -1`` is no error to speak of."""
     process = subprocess.Popen([MBL, "inspect", converted("qa", "int8"), "--json"], stdout=subprocess.PIPE,

@@ -157,6 +157,20 @@ def test_broken_tables(write: Callable[[str], Path], task: str, text: str, messa
         read_examples(write(text), task)
 
 
+@pytest.mark.parametrize(("task", "text"), [
+    ("qa", r'{"question": "who", "context": "a cat", "id": "\uD83D"}'),
+    ("qa", squad(id="\udc00")),
+    ("classification", r'[{"text": "a", "label": "b"}, {"text": "a", "label": "x\ud83dy"}]'),
+    ("token-classification", r'{"words": ["a", "\ud83d"], "labels": ["O", "O"]}'),
+])
+def test_half_a_surrogate_pair(write: Callable[[str], Path], task: str, text: str) -> None:
+    """In whatever field: it could not be written into a report. A whole one is a character."""
+    with pytest.raises(DataError, match=r"data, example '.*': half a surrogate pair \('.ud"):
+        read_examples(write(text), task)
+    whole = text.replace(r"\uD83D", r"\uD83D\uDE00").replace(r"\ud83d", r"\ud83d\ude00").replace(r"\udc00", "0")
+    assert read_examples(write(whole), task)
+
+
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no data file at .*gone"):
         read_examples(tmp_path / "gone", "qa")

@@ -78,10 +78,12 @@ def test_page_of_a_hostile_file(converted: Converted, tmp_path: Path) -> None:
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
                       lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner,
                                                                                   max_size=3), max_leaves=6)
-KEYS = ("task", "recipe", "min_runtime_version", "float16", "verification", "fusion", "channel_ranges")
+KEYS = ("task", "recipe", "min_runtime_version", "float16", "verification", "verified_against", "fusion",
+        "channel_ranges")
 
 
 @examples(40)
+@example({"verification": {"qa_8": {"agreement": 1.0, "texts": 3, "error": 0.1}}})
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_page_of_any_provenance(small_found: dict[str, Any], provenance: dict[str, Any]) -> None:
     """A part that is not as we write it is left out."""

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from mobilebert_lite import __version__
-from mobilebert_lite.cli.output import hide_native_logs
+from mobilebert_lite.cli.output import escape_unprintable, hide_native_logs
 from mobilebert_lite.errors import MblError, printable
 
 # Command -> one-line help, so that `mbl --help` imports none of them.
@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
     else:
         hide_native_logs()
+    escape_unprintable()
     # A polite end, so that temporary files are removed as on Ctrl-C.
     signal.signal(signal.SIGTERM, _end)
     try:

@@ -48,7 +48,7 @@ class Lengths(click.ParamType):
 @click.option("--quantize", default="int8", show_default=True, metavar="MODE",
               help="none, fp16, dynamic, int8, int8-full, int16x8 or int4.")
 @click.option("--recipe", type=PATH, help="A recipe of your own (JSON) in place of a mode.")
-@click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON or TSV.")
+@click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON, or a table.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
 @click.option("--mask", metavar="FORM[:CONSTANT]",

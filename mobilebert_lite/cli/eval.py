@@ -47,7 +47,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     from mobilebert_lite.cli.output import progress
     from mobilebert_lite.evaluation.evaluate import Request
     from mobilebert_lite.evaluation.scorers import Options
-    from mobilebert_lite.files import write_atomically
+    from mobilebert_lite.files import write_atomically, write_json
 
     judged = Options(**{name: options.pop(name) for name in ("metric", "stride", "max_answer_tokens",
                                                             "null_threshold")})
@@ -67,7 +67,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     if predictions is not None:
         write_atomically(predictions, result.scorer.official(result.examples, result.predictions).encode())
     if report is not None:
-        write_atomically(report, (json.dumps(full, indent=2, ensure_ascii=False) + "\n").encode())
+        write_json(report, full)
         for each in results:
             each.journal.remove()
     click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else _text(full))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import json
 import os
 import sys
 import time
@@ -35,6 +38,20 @@ def hide_native_logs() -> None:
     os.dup2(sink, 2)
     os.close(sink)
     sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
+
+
+def escape_unprintable() -> None:
+    """Print what the encoding of standard output lacks as JSON would, in place of failing: names of files may hold
+    bytes that are no UTF-8, and terminals may know ASCII alone."""
+    codecs.register_error("mbl-escape", _escape)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="mbl-escape")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start:error.end])[1:-1], error.end
 
 
 def head_room(provenance: Mapping[str, Any]) -> str | None:
