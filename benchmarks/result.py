@@ -297,7 +297,7 @@ def read(path: Path) -> Report:
 
 def parse(raw: Any, where: str) -> Report:
     """The report that ``raw`` holds. Raises DataError, as ``read``."""
-    from mobilebert_lite.benchmarks.records import record
+    from mobilebert_lite.records import record
 
     fields: Mapping[str, Any] = read_object(raw, where)
     if fields.get("schema") != SCHEMA:

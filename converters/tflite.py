@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mobilebert_lite.converters.flatbuffer import read_model, write_model
+from mobilebert_lite.converters.flatbuffer import add_buffer, read_model, write_model
 from mobilebert_lite.errors import ConversionError, DependencyError
 from mobilebert_lite.tasks import find_task
 
@@ -82,6 +82,24 @@ def _arrange(model: Any, names: Sequence[str], inputs: Sequence[str], outputs: S
         subgraphs.append(subgraph)
     model.subgraphs = subgraphs
     model.signatureDefs = [by_name[name] for name in names]
+    _part_kernels(model)
+
+
+def _part_kernels(model: Any) -> None:
+    """Kernels of different shapes in buffers of their own. Where their bytes are equal, all zero above all, TensorFlow
+    stores them once, and the quantiser would give both the scales of one."""
+    first: dict[int, tuple[int, ...]] = {}
+    copies: dict[tuple[int, tuple[int, ...]], int] = {}
+    for tensor in (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors):
+        data = model.buffers[tensor.buffer].data
+        if data is None or tensor.shape is None or len(tensor.shape) != 2:
+            continue
+        shape = tuple(map(int, tensor.shape))
+        if first.setdefault(tensor.buffer, shape) != shape:
+            key = int(tensor.buffer), shape
+            if key not in copies:
+                copies[key] = add_buffer(model, data)
+            tensor.buffer = copies[key]
 
 
 def _ordered(entries: Sequence[Any], names: Sequence[str]) -> list[Any]:

@@ -106,7 +106,7 @@ class MobileBertConfig:
 
     @property
     def query_input_size(self) -> int:
-        """Width of what query and key read (FACTS: shared projection, block input, or the raw stream)."""
+        """Width of what query and key read (a projection that they share, the block's input, or the stream)."""
         shared = self.use_bottleneck_attention or self.key_query_shared_bottleneck
         return self.block_size if shared or not self.use_bottleneck else self.hidden_size
 

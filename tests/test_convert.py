@@ -504,6 +504,18 @@ def test_damaged_ranges_are_named(tiny_qa: Path, tiny_vocabulary: Sequence[str],
     assert not (tmp_path / "model.tflite").exists()
 
 
+def test_layers_of_zeros(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_questions: Path, tmp_path: Path) -> None:
+    """Equal bytes in two shapes, as where a network grew by layers that do nothing yet."""
+    weights = huggingface.load(tiny_qa)
+    kernels = {name: weights.tensors[name] for name in ("layers.1.ffn.0.intermediate.kernel",
+                                                        "layers.1.ffn.0.output.kernel")}
+    assert [kernel.shape for kernel in kernels.values()] == [(16, 64), (64, 16)]
+    zeros = {name: np.zeros_like(kernel) for name, kernel in kernels.items()}
+    huggingface.save(weights.with_tensors({**weights.tensors, **zeros}), tmp_path / "zeros", tiny_vocabulary)
+    convert(Request(tmp_path / "model.tflite", str(tmp_path / "zeros"), lengths=(32,), quantize="dynamic",
+                    calibration=tiny_questions))
+
+
 def test_task_and_head(tiny_config: MobileBertConfig) -> None:
     encoder, qa = random_weights(tiny_config), random_weights(tiny_config, {"qa": 2})
     classifier = random_weights(tiny_config, {"classifier": 3})

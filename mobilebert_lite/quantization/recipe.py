@@ -11,7 +11,7 @@ import io
 import json
 import logging
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.converters.op_versions import as_tuple
-from mobilebert_lite.errors import ConversionError, DependencyError
+from mobilebert_lite.errors import ConversionError, DataError, DependencyError
 from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization.calibrate import Ranges
+from mobilebert_lite.records import record
 
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
@@ -106,6 +107,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _check("word_table", self.word_table, WORD_TABLES)
+        as_tuple(self.runtime)
 
     @property
     def activation_bits(self) -> int:
@@ -154,28 +156,17 @@ def _bundled(name: str) -> Recipe:
 
 
 def parse_recipe(name: str, text: str) -> Recipe:
-    """A recipe from its JSON text; an unknown key is an error."""
+    """A recipe from its JSON text; an unknown key and a value of another type are errors (ConversionError)."""
     try:
         raw = json.loads(text)
     except ValueError as error:
         raise ConversionError(f"recipe {name} is not JSON: {error}") from None
-    if not isinstance(raw, dict) or not isinstance(raw.get("rules", []), list):
-        raise ConversionError(f"recipe {name} must be an object with a list of rules")
-    rules = tuple(_build(Rule, rule, f"recipe {name}, rule {i}") for i, rule in enumerate(raw.pop("rules", [])))
-    without = tuple(raw.pop("without", ()))
-    return _build(Recipe, {**raw, "name": name, "rules": rules, "without": without}, f"recipe {name}")
-
-
-def _build(kind: Any, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise ConversionError(f"{where} is not an object")
-    known = {field.name for field in fields(kind)}
-    if unknown := sorted(set(values) - known):
-        raise ConversionError(f"{where}: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    if not isinstance(raw, dict):
+        raise ConversionError(f"recipe {name} must be an object, such as {{\"description\": …, \"rules\": […]}}")
     try:
-        return kind(**values)
-    except TypeError as error:
-        raise ConversionError(f"{where}: {error}") from None
+        return record(Recipe, {**raw, "name": name}, f"recipe {name}")
+    except DataError as error:
+        raise ConversionError(str(error)) from None
 
 
 def apply_recipe(content: bytes, recipe: Recipe, ranges: Ranges) -> bytes:
