@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from conftest import ROOT
 
 import mobilebert_lite
+from mobilebert_lite.quantization.recipe import ACTIVATIONS, WEIGHTS, WORD_TABLES, Recipe, Rule, parse_recipe
 
 PAGE = ROOT / "docs" / "python.md"
 
@@ -24,6 +26,17 @@ def test_examples_of_the_python_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
     assert (tmp_path / "intents.tflite").exists()
+
+
+def test_recipes_page() -> None:
+    """Its recipe is one, and its tables name every field and every value."""
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    [recipe] = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert len(parse_recipe("page", recipe).rules) == 2
+    for kind in (Recipe, Rule):
+        assert {f"`{field.name}`" for field in fields(kind)} - {"`name`"} <= set(re.findall(r"`\w+`", text))
+    assert {f"`{value}`" for values in (WEIGHTS, ACTIVATIONS, WORD_TABLES) for value in values} <= set(
+        re.findall(r"`[\w-]+`", text))
 
 
 def test_public_names() -> None:

@@ -63,6 +63,7 @@ def test_built_in_recipes(mode: str) -> None:
     ({"rules": [3]}, r"mine\.rules\[0\]: a JSON int, not an object"),
     ({"rules": [{"operation": "ADD"}]}, r"rules\[0\]: no weights, activations"),
     ({"rules": [{**DENSE, "operation": 3}]}, r"rules\[0\]\.operation is 3; it must be a text"),
+    ({"mask_constant": 0}, "mask_constant is 0; it must be a number below 0"),
     ({"equalise": "no"}, "equalise is 'no'; it must be true or false"),
     ({"without": "equalise"}, "without: str, not a list"),
     ({"runtime": 2.14}, "runtime is 2.14; it must be a text"),

@@ -108,6 +108,8 @@ class Recipe:
     def __post_init__(self) -> None:
         _check("word_table", self.word_table, WORD_TABLES)
         as_tuple(self.runtime)
+        if self.mask_constant is not None and self.mask_constant >= 0:
+            raise ConversionError(f"recipe: mask_constant is {self.mask_constant:g}; it must be a number below 0")
 
     @property
     def activation_bits(self) -> int:
