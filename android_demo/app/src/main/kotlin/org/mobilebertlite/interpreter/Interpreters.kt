@@ -3,6 +3,7 @@ package org.mobilebertlite.interpreter
 import java.nio.ByteBuffer
 import org.tensorflow.lite.Delegate
 import org.tensorflow.lite.Interpreter
+import org.tensorflow.lite.TensorFlowLite
 import org.tensorflow.lite.nnapi.NnApiDelegate
 
 /** Where a model runs. What a delegate does not take runs on the CPU. */
@@ -43,6 +44,21 @@ fun openInterpreter(content: ByteBuffer, settings: Settings): TfLiteRunner {
         (delegate as? AutoCloseable)?.close()
         throw exception
     }
+}
+
+/** The version of the TFLite in this app, or "" where its library cannot be loaded. */
+fun runtimeVersion(): String = try {
+    TensorFlowLite.runtimeVersion()
+} catch (_: LinkageError) {
+    ""
+}
+
+/** Whether TFLite [present] is known to be older than [needed]. LiteRT counts from 1.0 again, which tells nothing. */
+fun isOlder(present: String, needed: String): Boolean {
+    val (have, want) = listOf(present, needed).map { it.split('.').map { part -> part.toIntOrNull() ?: return false } }
+    if (have.first() < 2) return false
+    val difference = have.zip(want).firstOrNull { (one, other) -> one != other } ?: return false
+    return difference.first < difference.second
 }
 
 private fun delegate(accelerator: Accelerator): Delegate? = when (accelerator) {

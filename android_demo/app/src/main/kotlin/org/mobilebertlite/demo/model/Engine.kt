@@ -13,7 +13,9 @@ import org.mobilebertlite.core.Progress
 import org.mobilebertlite.core.orThrow
 import org.mobilebertlite.interpreter.Settings
 import org.mobilebertlite.interpreter.TfLiteRunner
+import org.mobilebertlite.interpreter.isOlder
 import org.mobilebertlite.interpreter.openInterpreter
+import org.mobilebertlite.interpreter.runtimeVersion
 
 /** What is known of a model that is ready. */
 data class Loaded(val file: ModelFile, val loadNanos: Long)
@@ -91,16 +93,18 @@ class Engine(private val main: Executor) : Closeable {
         val runner = try {
             openInterpreter(content, settings)
         } catch (exception: RuntimeException) {
-            throw ProblemException(Problem.RuntimeFailed(refusal(exception, file)))
+            throw ProblemException(refusal(exception, file))
         } catch (error: LinkageError) {
-            throw ProblemException(Problem.RuntimeFailed(refusal(error, file)))
+            throw ProblemException(refusal(error, file))
         }
         return Ready(file, Model(file, runner), runner, System.nanoTime() - begin)
     }
 
-    private fun refusal(exception: Throwable, file: ModelFile): String {
-        val said = exception.message?.lineSequence()?.first()?.trim()?.trimEnd('.') ?: exception.toString()
-        return if (file.minRuntimeVersion.isEmpty()) said else "$said; it needs TFLite ${file.minRuntimeVersion} or later"
+    /** Why the interpreter did not take [file], for which it [threw] something. */
+    private fun refusal(threw: Throwable, file: ModelFile): Problem {
+        val present = runtimeVersion()
+        if (isOlder(present, file.minRuntimeVersion)) return Problem.RuntimeTooOld(file.minRuntimeVersion, present)
+        return Problem.RuntimeFailed(threw.message?.lineSequence()?.first()?.trim()?.trimEnd('.') ?: threw.toString())
     }
 
     private fun free() {

@@ -1,5 +1,7 @@
 package org.mobilebertlite.demo.screen
 
+import android.graphics.Rect
+import android.graphics.Typeface
 import android.text.Editable
 import android.text.Spanned
 import android.text.TextWatcher
@@ -8,6 +10,7 @@ import android.text.style.ForegroundColorSpan
 import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
+import android.view.inputmethod.InputMethodManager
 import android.widget.Button
 import android.widget.EditText
 import android.widget.ProgressBar
@@ -43,8 +46,18 @@ class TaskPanel<R>(
 
     init {
         root.findViewById<TextView>(R.id.results_title).setText(words.title)
-        run.setOnClickListener { if (controller.state.reading == null) controller.run() else controller.cancel() }
-        for (one in listOf(first, second)) one.addTextChangedListener(Edits())
+        run.setOnClickListener { press() }
+        for (one in listOf(first, second)) {
+            one.addTextChangedListener(Edits())
+            one.scrollInsidePage()
+        }
+    }
+
+    private fun press() {
+        if (controller.state.reading != null) return controller.cancel()
+        // The answer comes where the keyboard is.
+        root.context.getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(root.windowToken, 0)
+        controller.run()
     }
 
     private fun field(id: Int, label: Int, hint: Int, labelId: Int): EditText {
@@ -65,19 +78,22 @@ class TaskPanel<R>(
         show(first, state.first)
         show(second, state.second)
         isRendering = false
-        val reading = state.reading
-        run.setText(if (reading == null) words.run else R.string.cancel)
-        progress.showIf(reading != null)
-        progress.isIndeterminate = reading == null || reading.total < 2
-        progress.max = reading?.total ?: 0
-        progress.progress = reading?.done ?: 0
-        val isLong = reading != null && reading.total > 1
-        status.text =
-            if (isLong) root.context.getString(R.string.reading, reading!!.done + 1, reading.total) else ""
-        status.showIf(isLong)
+        run.setText(if (state.reading == null) words.run else R.string.cancel)
+        renderReading(state.reading)
         problem.text = state.problem
         problem.showIf(state.problem != null)
         renderResult(state)
+    }
+
+    /** One window is too quick for a bar that fills. */
+    private fun renderReading(reading: Reading?) {
+        val long = reading?.takeIf { it.total > 1 }
+        progress.showIf(reading != null)
+        progress.isIndeterminate = long == null
+        progress.max = long?.total ?: 0
+        progress.progress = long?.done ?: 0
+        status.text = long?.let { root.context.getString(R.string.reading, it.done + 1, it.total) }
+        status.showIf(long != null)
     }
 
     /** Leaves the cursor alone where the text is the same. */
@@ -91,9 +107,21 @@ class TaskPanel<R>(
         shown = state.result
         list.removeAllViews()
         val lines = state.result?.let(rows).orEmpty()
-        for (line in lines) list.addView(row(line))
+        for (line in lines) list.addView(row(line, isBest = line === lines.first()))
         highlight(lines.firstOrNull())
-        val cost = state.cost ?: return
+        if (lines.isNotEmpty()) showFirst()
+        state.cost?.let(::renderCost)
+    }
+
+    /** Scrolls until the best line can be read, below whatever else is in sight. */
+    private fun showFirst() {
+        results.post {
+            val best = list.getChildAt(0) ?: return@post
+            results.requestRectangleOnScreen(Rect(0, 0, results.width, list.top + best.bottom))
+        }
+    }
+
+    private fun renderCost(cost: Cost) {
         val context = root.context
         root.findViewById<TextView>(R.id.cost).text = context.resources.getQuantityString(
             R.plurals.cost, cost.inferences, cost.inferences, millis(cost.inferenceNanos), cost.length, millis(cost.totalNanos),
@@ -103,18 +131,29 @@ class TaskPanel<R>(
         memory.text = context.getString(R.string.memory, megabytes(cost.memory.now), megabytes(cost.memory.peak))
     }
 
-    private fun row(line: Row): View {
+    /** Pressed, it shows where in the text it stands. */
+    private fun row(line: Row, isBest: Boolean): View {
         val view = LayoutInflater.from(root.context).inflate(R.layout.row, list, false)
         val name = line.name.ifEmpty { root.context.getString(R.string.no_answer) }
-        val percent = NumberFormat.getPercentInstance().apply { maximumFractionDigits = 1 }.format(line.probability)
-        view.findViewById<TextView>(R.id.name).text = name
+        val percent = percent(line.probability)
+        view.findViewById<TextView>(R.id.name).apply {
+            text = name
+            if (isBest) typeface = Typeface.DEFAULT_BOLD
+        }
         view.findViewById<TextView>(R.id.probability).text = percent
         view.findViewById<ProgressBar>(R.id.bar).progress = Math.round(line.probability * 1000).toInt()
         view.contentDescription = root.context.getString(R.string.described, name, percent)
+        if (line.from >= 0) view.setOnClickListener { highlight(line) }
         return view
     }
 
-    /** The best answer where it stands in the text, and the text scrolled to it. */
+    private fun percent(probability: Double): String {
+        val format = NumberFormat.getPercentInstance().apply { maximumFractionDigits = 1 }
+        val isTiny = probability > 0 && probability < SMALLEST
+        return if (isTiny) root.context.getString(R.string.less_than, format.format(SMALLEST)) else format.format(probability)
+    }
+
+    /** Marks an answer where it stands in the text, and scrolls the text to it. */
     private fun highlight(line: Row?) {
         val text = second.text
         for (old in text.getSpans(0, text.length, Highlight::class.java)) text.removeSpan(old)
@@ -132,10 +171,22 @@ class TaskPanel<R>(
     class Highlight(color: Int) : BackgroundColorSpan(color)
 
     class HighlightText(color: Int) : ForegroundColorSpan(color)
+
+    private companion object {
+        /** The least probability that is told as a number. */
+        const val SMALLEST = 0.001
+    }
 }
 
 internal fun View.showIf(isShown: Boolean) {
     visibility = if (isShown) View.VISIBLE else View.GONE
+}
+
+/** A finger on a long text moves the text and not the page around it. */
+private fun EditText.scrollInsidePage() = setOnTouchListener { view, _ ->
+    val scrolls = view.canScrollVertically(1) || view.canScrollVertically(-1)
+    if (scrolls) view.parent.requestDisallowInterceptTouchEvent(true)
+    false
 }
 
 /** Three significant digits or so. */
