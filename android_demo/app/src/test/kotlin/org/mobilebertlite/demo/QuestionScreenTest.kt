@@ -1,6 +1,9 @@
 package org.mobilebertlite.demo
 
+import android.view.ViewGroup
 import android.widget.EditText
+import android.widget.Spinner
+import java.io.File
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertTrue
 import org.junit.Before
@@ -21,24 +24,39 @@ class QuestionScreenTest {
 
     @Test
     fun `a question is answered as mbl run answers it and the answer is marked`() = Screen().use { screen ->
-        answer(screen)
-        val best = case.best()
-        assertTrue(screen.rows(screen.question).toString(), screen.rows(screen.question).first().startsWith(best.text("text") + ", "))
-        val text = screen.question.find<EditText>(R.id.second).text
-        val mark = text.getSpans(0, text.length, TaskPanel.Highlight::class.java).single()
-        assertEquals(best.text("text"), text.substring(text.getSpanStart(mark), text.getSpanEnd(mark)))
+        screen.chooseModel("qa.tflite")
+        val rows = screen.askKnown()
+        val best = case.best().text("text")
+        assertTrue("$rows", rows.first().startsWith("$best, "))
+        assertEquals(listOf(best), marked(screen))
         assertTrue(screen.said(screen.question, R.id.cost).contains(" ms for 1 run of 64 tokens"))
         assertTrue(screen.said(screen.question, R.id.memory).contains("MB in memory"))
-        screen.draw("question-light")
+        // Pressed, an alternative is marked in its place.
+        val list = screen.question.find<ViewGroup>(R.id.rows)
+        list.getChildAt(1).performClick()
+        assertEquals(listOf(rows[1].substringBeforeLast(", ")), marked(screen))
         screen.write(screen.question, R.id.first, "Which list?")
         assertEquals("an old answer stands beside a new question", 0, screen.rows(screen.question).size)
-        assertTrue(text.getSpans(0, text.length, TaskPanel.Highlight::class.java).isEmpty())
+        assertEquals(emptyList<String>(), marked(screen))
+    }
+
+    /** What is marked in the text. */
+    private fun marked(screen: Screen): List<String> = screen.question.find<EditText>(R.id.second).text.run {
+        getSpans(0, length, TaskPanel.Highlight::class.java).map { substring(getSpanStart(it), getSpanEnd(it)) }
+    }
+
+    @Test
+    fun `the screen`() = Screen().use { screen ->
+        answerExample(screen)
+        assertEquals(listOf("Nora Hallström"), marked(screen))
+        screen.draw("question-light")
+        Unit
     }
 
     @Test
     @Config(qualifiers = "+night")
     fun `the screen in the dark`() = Screen().use { screen ->
-        answer(screen)
+        answerExample(screen)
         screen.draw("question-dark")
         Unit
     }
@@ -46,23 +64,47 @@ class QuestionScreenTest {
     @Test
     @Config(qualifiers = "+ar-ldrtl-w320dp-h640dp")
     fun `from right to left on a narrow phone`() = Screen().use { screen ->
-        answer(screen)
+        answerExample(screen)
         screen.draw("question-right-to-left")
         assertEquals(android.view.View.LAYOUT_DIRECTION_RTL, screen.question.layoutDirection)
     }
 
     @Test
-    fun `an example fills in both texts`() = Screen().use { screen ->
-        screen.chooseModel("qa.tflite")
-        screen.choose(screen.question.find(R.id.examples), 1)
-        assertTrue(screen.question.find<EditText>(R.id.first).text.endsWith("?"))
-        assertTrue(screen.question.find<EditText>(R.id.second).text.length > 200)
+    @Config(qualifiers = "+land")
+    fun `the screen on its side`() = Screen().use { screen ->
+        answerExample(screen)
+        screen.draw("question-landscape")
+        Unit
     }
 
-    private fun answer(screen: Screen) {
+    @Test
+    fun `every article of the app can be asked about`() = Screen().use { screen ->
         screen.chooseModel("qa.tflite")
-        screen.write(screen.question, R.id.first, case.text("question"))
-        screen.write(screen.question, R.id.second, case.text("context"))
+        val examples = screen.question.find<Spinner>(R.id.examples)
+        for (place in 1 until examples.count) {
+            screen.choose(examples, place)
+            assertEquals(examples.getItemAtPosition(place), screen.question.find<EditText>(R.id.first).text.toString())
+            assertTrue(screen.question.find<EditText>(R.id.second).text.length > 200)
+        }
+        assertTrue("${examples.count}", examples.count > 5)
+    }
+
+    @Test
+    fun `examples that came with a model stand first`() {
+        push(Screen.folder, Desktop.model("qa-old"), "mine.tflite")
+        File(Screen.folder, "mine.examples.json")
+            .writeText("""{"task": "qa", "examples": [{"question": "Mine?", "context": "Mine it is."}]}""")
+        Screen().use { screen ->
+            screen.chooseModel("mine.tflite")
+            screen.choose(screen.question.find(R.id.examples), 1)
+            assertEquals("Mine it is.", screen.question.find<EditText>(R.id.second).text.toString())
+        }
+    }
+
+    /** The first of the app's own examples, which the bundled checkpoint can answer. */
+    private fun answerExample(screen: Screen) {
+        screen.chooseModel("qa.tflite")
+        screen.choose(screen.question.find(R.id.examples), 1)
         screen.press(screen.question)
         screen.awaitResult(screen.question)
     }
