@@ -46,19 +46,23 @@ fun openInterpreter(content: ByteBuffer, settings: Settings): TfLiteRunner {
     }
 }
 
-/** The version of the TFLite in this app, or "" where its library cannot be loaded. */
+/** The version of the TFLite in this app; "" where its library cannot be loaded. */
 fun runtimeVersion(): String = try {
     TensorFlowLite.runtimeVersion()
 } catch (_: LinkageError) {
     ""
 }
 
-/** Whether TFLite [present] is known to be older than [needed]. LiteRT counts from 1.0 again, which tells nothing. */
+/**
+ * Whether TFLite [present] ("2.16.1") is known to be older than [needed]. LiteRT 1.4.0 and 2.3.0 call themselves
+ * 2.20.0-dev0 and 2.22.0-dev0.
+ */
 fun isOlder(present: String, needed: String): Boolean {
-    val (have, want) = listOf(present, needed).map { it.split('.').map { part -> part.toIntOrNull() ?: return false } }
-    if (have.first() < 2) return false
-    val difference = have.zip(want).firstOrNull { (one, other) -> one != other } ?: return false
-    return difference.first < difference.second
+    val (have, want) = listOf(present, needed).map { version ->
+        version.split('.').take(3).map { it.takeWhile(Char::isDigit).toIntOrNull() ?: return false }
+    }
+    val (one, other) = have.zip(want).firstOrNull { (one, other) -> one != other } ?: return false
+    return one < other
 }
 
 private fun delegate(accelerator: Accelerator): Delegate? = when (accelerator) {

@@ -36,7 +36,8 @@ class AccessibilityTest {
         check(used.size >= atLeast) { "only ${used.size} views can be used" }
         val size = 48 * screen.activity.resources.displayMetrics.density
         for (view in used) {
-            val name = "${view.javaClass.simpleName} ${view.resources.getResourceEntryName(view.id)}"
+            val id = if (view.id == View.NO_ID) "without an id" else view.resources.getResourceEntryName(view.id)
+            val name = "${view.javaClass.simpleName} $id"
             val isNamed = !view.contentDescription.isNullOrBlank() || view.id in labelled ||
                 view is TextView && !view.text.isNullOrBlank()
             assertEquals("$name has no name", true, isNamed)

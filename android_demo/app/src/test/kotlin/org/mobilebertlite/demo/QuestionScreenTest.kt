@@ -1,5 +1,8 @@
 package org.mobilebertlite.demo
 
+import android.graphics.Bitmap
+import android.graphics.Canvas
+import android.view.View
 import android.view.ViewGroup
 import android.widget.EditText
 import android.widget.Spinner
@@ -66,7 +69,13 @@ class QuestionScreenTest {
     fun `from right to left on a narrow phone`() = Screen().use { screen ->
         answerExample(screen)
         screen.draw("question-right-to-left")
-        assertEquals(android.view.View.LAYOUT_DIRECTION_RTL, screen.question.layoutDirection)
+        assertEquals(View.LAYOUT_DIRECTION_RTL, screen.question.layoutDirection)
+        // The bars grow from the right too.
+        val bar = screen.question.find<ViewGroup>(R.id.rows).getChildAt(0).find<View>(R.id.bar)
+        val picture = Bitmap.createBitmap(bar.width, bar.height, Bitmap.Config.ARGB_8888).also { bar.draw(Canvas(it)) }
+        fun colour(x: Int) = picture.getPixel(x, bar.height / 2)
+        assertEquals(screen.activity.getColor(R.color.accent), colour(bar.width - 10))
+        assertEquals(screen.activity.getColor(R.color.track), colour(10))
     }
 
     @Test

@@ -90,22 +90,23 @@ class Engine(private val main: Executor) : Closeable {
         val begin = System.nanoTime()
         val content = checkNotNull(open) { "no model was loaded" }()
         val file = ModelFile.read(content).orThrow()
+        val present = runtimeVersion()
+        // What older ones compute wrongly they do not always refuse.
+        if (isOlder(present, file.minRuntimeVersion)) {
+            throw ProblemException(Problem.RuntimeTooOld(file.minRuntimeVersion, present))
+        }
         val runner = try {
             openInterpreter(content, settings)
         } catch (exception: RuntimeException) {
-            throw ProblemException(refusal(exception, file))
+            throw ProblemException(refusal(exception))
         } catch (error: LinkageError) {
-            throw ProblemException(refusal(error, file))
+            throw ProblemException(refusal(error))
         }
         return Ready(file, Model(file, runner), runner, System.nanoTime() - begin)
     }
 
-    /** Why the interpreter did not take [file], for which it [threw] something. */
-    private fun refusal(threw: Throwable, file: ModelFile): Problem {
-        val present = runtimeVersion()
-        if (isOlder(present, file.minRuntimeVersion)) return Problem.RuntimeTooOld(file.minRuntimeVersion, present)
-        return Problem.RuntimeFailed(threw.message?.lineSequence()?.first()?.trim()?.trimEnd('.') ?: threw.toString())
-    }
+    private fun refusal(thrown: Throwable) =
+        Problem.RuntimeFailed(thrown.message?.lineSequence()?.first()?.trim()?.trimEnd('.') ?: thrown.toString())
 
     private fun free() {
         ready?.runner?.close()
