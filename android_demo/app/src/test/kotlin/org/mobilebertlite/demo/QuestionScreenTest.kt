@@ -2,18 +2,24 @@ package org.mobilebertlite.demo
 
 import android.graphics.Bitmap
 import android.graphics.Canvas
+import android.graphics.Rect
+import android.os.SystemClock
+import android.view.MotionEvent
 import android.view.View
 import android.view.ViewGroup
+import android.view.inputmethod.InputMethodManager
 import android.widget.EditText
 import android.widget.Spinner
 import java.io.File
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
 import org.junit.runner.RunWith
 import org.mobilebertlite.demo.screen.TaskPanel
 import org.robolectric.RobolectricTestRunner
+import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 
 @RunWith(RobolectricTestRunner::class)
@@ -76,6 +82,43 @@ class QuestionScreenTest {
         fun colour(x: Int) = picture.getPixel(x, bar.height / 2)
         assertEquals(screen.activity.getColor(R.color.accent), colour(bar.width - 10))
         assertEquals(screen.activity.getColor(R.color.track), colour(10))
+    }
+
+    @Test
+    fun `the keyboard goes when the answer is asked for`() = Screen().use { screen ->
+        screen.chooseModel("qa.tflite")
+        val keyboard = screen.activity.getSystemService(InputMethodManager::class.java)
+        keyboard.showSoftInput(screen.question.find(R.id.first), 0)
+        assertTrue(shadowOf(keyboard).isSoftInputVisible)
+        screen.askKnown()
+        assertFalse(shadowOf(keyboard).isSoftInputVisible)
+    }
+
+    @Test
+    fun `a finger moves a long text and not the page around it`() = Screen().use { screen ->
+        screen.chooseModel("qa.tflite")
+        screen.write(screen.question, R.id.second, Screen.LONG)
+        screen.layOut(500)
+        val page = screen.activity.findViewById<View>(R.id.scroll)
+        val text = screen.question.find<EditText>(R.id.second)
+        val place = Rect(0, 0, text.width, text.height).also { (page as ViewGroup).offsetDescendantRectToMyCoords(text, it) }
+        page.scrollTo(0, place.top)
+        val shown = page.scrollY
+        drag(page, from = place.top - shown + 200f, to = place.top - shown + 50f)
+        assertTrue("${text.scrollY}", text.scrollY > 0)
+        assertEquals(shown, page.scrollY)
+        // Elsewhere the page moves.
+        drag(page, from = 20f, to = 150f, x = 2f)
+        assertTrue("${page.scrollY}", page.scrollY < shown)
+    }
+
+    private fun drag(page: View, from: Float, to: Float, x: Float = page.width / 2f) {
+        val begin = SystemClock.uptimeMillis()
+        fun touch(action: Int, y: Float, step: Int) =
+            MotionEvent.obtain(begin, begin + 16 * step, action, x, y, 0).run { page.dispatchTouchEvent(this) }
+        touch(MotionEvent.ACTION_DOWN, from, 0)
+        for (step in 1..10) touch(MotionEvent.ACTION_MOVE, from + (to - from) * step / 10, step)
+        touch(MotionEvent.ACTION_UP, to, 11)
     }
 
     @Test

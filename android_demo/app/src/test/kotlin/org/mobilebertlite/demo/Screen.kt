@@ -105,7 +105,7 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
     fun choose(spinner: Spinner, place: Int) {
         spinner.setSelection(place)
         // Spinners tell of a choice when they are laid out.
-        layout(HEIGHT)
+        layOut()
         idle()
     }
 
@@ -121,8 +121,8 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
     fun draw(name: String): File {
         val page = activity.findViewById<ViewGroup>(R.id.scroll)
         val content = page.getChildAt(0) as ViewGroup
-        layout(HEIGHT)
-        layout((0 until content.childCount).maxOf { content.getChildAt(it).run { if (isShown) bottom else 0 } } + content.paddingBottom)
+        layOut()
+        layOut((0 until content.childCount).maxOf { content.getChildAt(it).run { if (isShown) bottom else 0 } } + content.paddingBottom)
         val bitmap = Bitmap.createBitmap(page.width, page.height, Bitmap.Config.ARGB_8888)
         val canvas = Canvas(bitmap)
         canvas.drawColor(activity.getColor(R.color.background))
@@ -133,9 +133,8 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
         return file
     }
 
-    fun layOut() = layout(HEIGHT)
-
-    private fun layout(height: Int) {
+    /** As on a phone that is [height] pixels high; by default everything fits. */
+    fun layOut(height: Int = HEIGHT) {
         val page = activity.findViewById<View>(R.id.scroll)
         val width = activity.resources.displayMetrics.widthPixels
         page.measure(
