@@ -59,11 +59,11 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
         return rows(question)
     }
 
-    /** Asks for something in a text of 100 kB, and returns when a part of it is read. */
-    fun askLong() {
+    /** Asks for something in [text], and returns when a part of it is read. */
+    fun askLong(text: String = LONG) {
         chooseModel("qa.tflite")
         write(question, R.id.first, "What pulls on the water?")
-        write(question, R.id.second, LONG)
+        write(question, R.id.second, text)
         press(question)
         await("some of the text") { reading.done > 0 }
     }

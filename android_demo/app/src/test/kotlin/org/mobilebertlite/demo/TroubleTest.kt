@@ -101,8 +101,9 @@ class TroubleTest {
     }
 
     @Test
-    fun `a rotation goes on with the question`() = Screen().use { screen ->
-        screen.askLong()
+    fun `a rotation goes on with the question, and its answer comes`() = Screen().use { screen ->
+        val text = Screen.LONG.take(50_000)
+        screen.askLong(text)
         val before = screen.activity
         val session = before.session
         val done = screen.reading.done
@@ -113,8 +114,9 @@ class TroubleTest {
         assertSame(session, screen.activity.session)
         screen.await("more of the text") { screen.reading.done > done }
         assertTrue(screen.said(screen.question, R.id.status).startsWith("Reading part "))
-        assertEquals(Screen.LONG, screen.question.find<EditText>(R.id.second).text.toString())
-        screen.press(screen.question)
+        assertEquals(text, screen.question.find<EditText>(R.id.second).text.toString())
+        screen.awaitResult(screen.question)
+        assertTrue(screen.rows(screen.question).isNotEmpty())
     }
 
     @Test
