@@ -1,25 +1,17 @@
 package org.mobilebertlite.demo.screen
 
-import android.graphics.Rect
-import android.graphics.Typeface
 import android.text.Editable
 import android.text.Spanned
 import android.text.TextWatcher
 import android.text.style.BackgroundColorSpan
 import android.text.style.ForegroundColorSpan
-import android.view.LayoutInflater
 import android.view.View
-import android.view.ViewGroup
 import android.view.inputmethod.InputMethodManager
 import android.widget.Button
 import android.widget.EditText
 import android.widget.ProgressBar
 import android.widget.TextView
-import java.text.NumberFormat
 import org.mobilebertlite.demo.R
-
-/** One line of a result. [from] until [to] is where it stands in the second text, -1 where it does not. */
-data class Row(val name: String, val probability: Double, val from: Int = -1, val to: Int = -1)
 
 /** The words of a screen, as ids of strings. */
 data class Words(
@@ -39,13 +31,11 @@ class TaskPanel<R>(
     private val progress: ProgressBar = root.findViewById(R.id.progress)
     private val status: TextView = root.findViewById(R.id.status)
     private val problem: TextView = root.findViewById(R.id.problem)
-    private val results: View = root.findViewById(R.id.results)
-    private val list: ViewGroup = root.findViewById(R.id.rows)
+    private val results = ResultPanel(root.findViewById(R.id.results), words.title, ::highlight)
     private var isRendering = false
     private var shown: R? = null
 
     init {
-        root.findViewById<TextView>(R.id.results_title).setText(words.title)
         run.setOnClickListener { press() }
         for (one in listOf(first, second)) {
             one.addTextChangedListener(Edits())
@@ -102,63 +92,25 @@ class TaskPanel<R>(
     }
 
     private fun renderResult(state: TaskState<R>) {
-        results.showIf(state.result != null)
         if (state.result === shown) return
         shown = state.result
-        list.removeAllViews()
         val lines = state.result?.let(rows).orEmpty()
-        for (line in lines) list.addView(row(line, isBest = line === lines.first()))
-        highlight(lines.firstOrNull())
-        if (lines.isNotEmpty()) showFirst()
-        state.cost?.let(::renderCost)
+        removeMarks()
+        lines.firstOrNull()?.let(::highlight)
+        results.render(lines, state.cost)
     }
 
-    /** Scrolls until the best line can be read, below whatever else is in sight. */
-    private fun showFirst() {
-        results.post {
-            val best = list.getChildAt(0) ?: return@post
-            results.requestRectangleOnScreen(Rect(0, 0, results.width, list.top + best.bottom))
-        }
-    }
-
-    private fun renderCost(cost: Cost) {
-        val context = root.context
-        root.findViewById<TextView>(R.id.cost).text = context.resources.getQuantityString(
-            R.plurals.cost, cost.inferences, cost.inferences, millis(cost.inferenceNanos), cost.length, millis(cost.totalNanos),
-        )
-        val memory = root.findViewById<TextView>(R.id.memory)
-        memory.showIf(cost.memory.now != null && cost.memory.peak != null)
-        memory.text = context.getString(R.string.memory, megabytes(cost.memory.now), megabytes(cost.memory.peak))
-    }
-
-    /** Pressed, it shows where in the text it stands. */
-    private fun row(line: Row, isBest: Boolean): View {
-        val view = LayoutInflater.from(root.context).inflate(R.layout.row, list, false)
-        val name = line.name.ifEmpty { root.context.getString(R.string.no_answer) }
-        val percent = percent(line.probability)
-        view.findViewById<TextView>(R.id.name).apply {
-            text = name
-            if (isBest) typeface = Typeface.DEFAULT_BOLD
-        }
-        view.findViewById<TextView>(R.id.probability).text = percent
-        view.findViewById<ProgressBar>(R.id.bar).progress = Math.round(line.probability * 1000).toInt()
-        view.contentDescription = root.context.getString(R.string.described, name, percent)
-        if (line.from >= 0) view.setOnClickListener { highlight(line) }
-        return view
-    }
-
-    private fun percent(probability: Double): String {
-        val format = NumberFormat.getPercentInstance().apply { maximumFractionDigits = 1 }
-        val isTiny = probability > 0 && probability < SMALLEST
-        return if (isTiny) root.context.getString(R.string.less_than, format.format(SMALLEST)) else format.format(probability)
-    }
-
-    /** Marks an answer where it stands in the text, and scrolls the text to it. */
-    private fun highlight(line: Row?) {
+    private fun removeMarks() {
         val text = second.text
         for (old in text.getSpans(0, text.length, Highlight::class.java)) text.removeSpan(old)
         for (old in text.getSpans(0, text.length, HighlightText::class.java)) text.removeSpan(old)
-        if (line == null || line.from < 0 || line.to > text.length) return
+    }
+
+    /** Marks an answer where it stands in the text, in place of another, and scrolls the text to it. */
+    private fun highlight(line: Row) {
+        removeMarks()
+        val text = second.text
+        if (line.from < 0 || line.to > text.length) return
         val context = root.context
         text.setSpan(Highlight(context.getColor(R.color.highlight)), line.from, line.to, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
         text.setSpan(
@@ -171,15 +123,6 @@ class TaskPanel<R>(
     class Highlight(color: Int) : BackgroundColorSpan(color)
 
     class HighlightText(color: Int) : ForegroundColorSpan(color)
-
-    private companion object {
-        /** The least probability that is told as a number. */
-        const val SMALLEST = 0.001
-    }
-}
-
-internal fun View.showIf(isShown: Boolean) {
-    visibility = if (isShown) View.VISIBLE else View.GONE
 }
 
 /** A finger on a long text moves the text and not the page around it. */
@@ -188,13 +131,3 @@ private fun EditText.scrollInsidePage() = setOnTouchListener { view, _ ->
     if (scrolls) view.parent.requestDisallowInterceptTouchEvent(true)
     false
 }
-
-/** Three significant digits or so. */
-internal fun millis(nanos: Long): String {
-    val millis = nanos / 1e6
-    return NumberFormat.getInstance().apply { maximumFractionDigits = if (millis < 10) 2 else if (millis < 100) 1 else 0 }
-        .format(millis)
-}
-
-private fun megabytes(bytes: Long?): String =
-    NumberFormat.getIntegerInstance().format((bytes ?: 0) / 1e6)
