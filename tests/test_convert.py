@@ -26,7 +26,7 @@ from mobilebert_lite.converters.op_versions import as_tuple, operator_name, type
 from mobilebert_lite.errors import ConversionError, DataError, VerificationError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import inspect
-from mobilebert_lite.pipeline import Request, check, choose_lengths, choose_task, convert
+from mobilebert_lite.pipeline import Request, answers, check, choose_lengths, choose_task, convert
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import split_examples
 from mobilebert_lite.tasks import find_task
@@ -482,11 +482,12 @@ def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
     """File and checkpoint differ by 0.1 in one bias, of logits around 1; the answers may all stay the same."""
     weights, tokenizer, task = huggingface.load(tiny_qa), Tokenizer(tiny_vocabulary), find_task("qa")
     content = converted("qa", "none").read_bytes()
-    texts = {"qa_32": [pack(tokenizer, "how many", "four hundred cycles", 32)]}
-    require(check(Network(weights.config, weights.tensors, "qa"), content, task, texts, 1), load_threshold("none"))
+    texts = [pack(tokenizer, "how many", "four hundred cycles", 32)]
+    expected = answers(Network(weights.config, weights.tensors, "qa"), texts)
+    require(check(content, task, {"qa_32": expected}, 1), load_threshold("none"))
 
     other = {**weights.tensors, "qa.bias": weights.tensors["qa.bias"] + np.array([0.1, 0], np.float32)}
-    results = check(Network(weights.config, other, "qa"), content, task, texts, threads=1)
+    results = check(content, task, {"qa_32": answers(Network(weights.config, other, "qa"), texts)}, threads=1)
     assert 0.01 < results[0].error < 0.2
     with pytest.raises(VerificationError, match="mean relative error"):
         require(results, Threshold(agreement=0.0, error=0.01))

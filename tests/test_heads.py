@@ -163,6 +163,8 @@ def test_numbers_only_from_a_regression(file_of: FileOf) -> None:
     assert number.name == "similarity"
     with pytest.raises(ModelFileError, match="multi_label_classification; ask it for labels"):
         Model(file_of("multi-label", "none")).predict(TEXT)
+    with pytest.raises(ModelFileError, match="for regression; ask it for numbers"):
+        Model(file_of("regression", "none")).classify(TEXT)
 
 
 @pytest.mark.parametrize("name", HEADS)

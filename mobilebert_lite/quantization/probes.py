@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.graph import heads
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.base import Outputs
 from mobilebert_lite.tasks.features import Features
@@ -39,6 +38,8 @@ class Probe:
         outputs = {name: (_pad(value, length, value.min()) if name in task.per_token else value)[None]
                    for name, value in self.logits.items()}
         if tuple(task.outputs) == ("probability",) and "logits" in outputs:
+            from mobilebert_lite.graph import heads  # needs TensorFlow, which reading a checkpoint does not
+
             outputs = {"probability": heads.ACTIVATIONS[task.form.activation](outputs["logits"]).numpy()}
         features = self.features
         return Features(ids=_pad(features.ids, length, pad_id), mask=_pad(features.mask, length, 0),
