@@ -25,7 +25,7 @@ from mobilebert_lite.benchmarks.result import (
     Samples,
     Snapshot,
 )
-from mobilebert_lite.benchmarks.runner import Findings, Input, Prepared, Runner, Sample
+from mobilebert_lite.benchmarks.runner import Findings, Input, Prepared, Runner, RunnerError, Sample
 from mobilebert_lite.benchmarks.subject import Subject
 from mobilebert_lite.errors import MblError
 
@@ -117,6 +117,8 @@ class Benchmark:
             for track in tracks:
                 assert track.prepared is not None
                 track.findings = track.prepared.finish()
+                if track.findings.wrong:
+                    raise RunnerError(track.findings.wrong)
                 track.complete = True
         except MblError as error:
             reason = str(error)

@@ -3,7 +3,8 @@
     python scripts/end_to_end_cases.py --output out/cases
 
 converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
-``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints.
+``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints. ``app/`` holds what `mbl bench
+--runner app` would send to a phone: texts with answers, and the command with its arguments.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ import json
 import random
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
 from tokenizer_cases import AWKWARD
 
+from mobilebert_lite.android import examples, usable_model
+from mobilebert_lite.benchmarks.app_request import AppRequest
+from mobilebert_lite.benchmarks.texts import read_texts
 from mobilebert_lite.cli import cli
 from mobilebert_lite.datasets import QuestionExample, builtin_examples
-from mobilebert_lite.files import write_atomically
+from mobilebert_lite.files import json_bytes, write_atomically
+from mobilebert_lite.model import Model
 
 COUNT = 100
 # Name -> options of `mbl convert`. Several lengths, so that the shortest that holds a text is taken.
@@ -72,6 +78,18 @@ def invoke(*arguments: str) -> str:
     return str(result.stdout)
 
 
+def app_request(model: Path, folder: Path) -> None:
+    """Beside its texts ``arguments.json``: the words of the command, and what the app should understand."""
+    folder.mkdir(parents=True, exist_ok=True)
+    expected = folder / "texts.examples.json"
+    task = usable_model(model).task
+    write_atomically(expected, json.dumps(examples(Model(model), read_texts(None, task)), ensure_ascii=False).encode())
+    request = AppRequest(str(model.resolve()), str(expected.resolve()), threads=2, warm_up=3, runs=70, seconds=0.25,
+                         signature=f"{task.name}_64", first=7)
+    content = {"command": request.command(), "request": asdict(request)}
+    write_atomically(folder / "arguments.json", json_bytes(content))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
@@ -91,6 +109,7 @@ def main() -> None:
         models.append({"name": name, "task": task, "inspected": json.loads(invoke("inspect", str(path), "--json")),
                        "cases": [{**text, "result": result} for text, result in zip(texts, results, strict=True)]})
         print(f"{name}: {len(texts)} texts, {path.stat().st_size / 1e6:.2f} MB")
+    app_request(options.output / "models" / "qa-old.tflite", options.output / "app")
     write_atomically(options.output / "models.json", json.dumps({"models": models}, ensure_ascii=False).encode())
 
 
