@@ -74,7 +74,7 @@ def install_app(phone: Phone, app: Path | None) -> Path:
 def app_on(phone: Phone) -> str:
     """Where the app's package is on the phone; empty where it is not installed. Raises AdbError."""
     try:
-        said = phone.shell(f"pm path {shlex.quote(PACKAGE)}").strip()
+        said = phone.shell(f"pm path {shlex.quote(PACKAGE)}").splitlines()
     except CommandError:  # pm says so with its status
         return ""
-    return said.splitlines()[0].removeprefix("package:") if said else ""
+    return next((line.removeprefix("package:").strip() for line in said if line.startswith("package:")), "")

@@ -27,7 +27,6 @@ from mobilebert_lite.benchmarks.texts import read_texts
 from mobilebert_lite.cli import cli
 from mobilebert_lite.datasets import QuestionExample, builtin_examples
 from mobilebert_lite.files import json_bytes, write_atomically
-from mobilebert_lite.model import Model
 
 COUNT = 100
 # Name -> options of `mbl convert`. Several lengths, so that the shortest that holds a text is taken.
@@ -78,14 +77,15 @@ def invoke(*arguments: str) -> str:
     return str(result.stdout)
 
 
-def app_request(model: Path, folder: Path) -> None:
+def app_request(path: Path, folder: Path) -> None:
     """Beside its texts ``arguments.json``: the words of the command, and what the app should understand."""
     folder.mkdir(parents=True, exist_ok=True)
     expected = folder / "texts.examples.json"
-    task = usable_model(model).task
-    write_atomically(expected, json.dumps(examples(Model(model), read_texts(None, task)), ensure_ascii=False).encode())
-    request = AppRequest(str(model.resolve()), str(expected.resolve()), threads=2, warm_up=3, runs=70, seconds=0.25,
-                         signature=f"{task.name}_64", first=7)
+    model = usable_model(path)
+    texts = read_texts(None, model.task)
+    write_atomically(expected, json.dumps(examples(model, texts), ensure_ascii=False).encode())
+    request = AppRequest(str(path.resolve()), str(expected.resolve()), threads=2, warm_up=3, runs=70, seconds=0.25,
+                         signature=f"{model.task.name}_64", first=7)
     content = {"command": request.command(), "request": asdict(request)}
     write_atomically(folder / "arguments.json", json_bytes(content))
 

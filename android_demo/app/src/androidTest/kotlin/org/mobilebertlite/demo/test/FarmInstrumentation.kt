@@ -9,7 +9,7 @@ import org.mobilebertlite.demo.benchmark.Request
  * The benchmark for device farms, which want a package of tests beside the app's own. To them it is one JUnit test, so
  * that they show whether it came to its end; the findings are the same lines.
  */
-class FarmInstrumentation : BenchmarkInstrumentation() {
+open class FarmInstrumentation : BenchmarkInstrumentation() {
     override fun onStart() {
         tell(STARTED)
         super.onStart()
@@ -18,10 +18,10 @@ class FarmInstrumentation : BenchmarkInstrumentation() {
     /** A farm adds arguments of its own. */
     override fun given(arguments: Bundle): Map<String, String> = super.given(arguments).filterKeys { it in Request.NAMES }
 
-    override fun finish(code: Int, results: Bundle) {
+    override fun end(code: Int, last: Bundle) {
         val passed = code == Activity.RESULT_OK
-        tell(if (passed) PASSED else FAILED, if (passed) null else results.getString(KEY))
-        super.finish(code, results)
+        tell(if (passed) PASSED else FAILED, if (passed) null else last.getString(KEY))
+        super.end(code, last)
     }
 
     private fun tell(status: Int, trace: String? = null) = sendStatus(status, Bundle().apply {

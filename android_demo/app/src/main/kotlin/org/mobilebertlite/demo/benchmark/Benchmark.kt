@@ -15,24 +15,11 @@ import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 import org.mobilebertlite.core.Model
 import org.mobilebertlite.core.ModelFile
-import org.mobilebertlite.core.Outcome
 import org.mobilebertlite.core.Runner
-import org.mobilebertlite.core.Timed
-import org.mobilebertlite.core.orNull
 import org.mobilebertlite.core.orThrow
-import org.mobilebertlite.demo.model.Example
 import org.mobilebertlite.demo.model.Examples
 import org.mobilebertlite.demo.model.Memory
 import org.mobilebertlite.interpreter.openInterpreter
-
-/** The first window of a text, for the [signature] that reads it. */
-private class Input(val signature: String, val arrays: Map<String, IntArray>) {
-    /** Without padding. */
-    val tokens: Int get() = arrays.getValue("mask").sum()
-}
-
-/** What the app says to a text: its best answer or label, and what it makes of the expected one (null: not among its own). */
-private class Said(val name: String, val probability: Double, val ofExpected: Double?)
 
 /**
  * Measures a model as [request] says and hands each finding to [emit] as soon as there is one.
@@ -56,7 +43,7 @@ class Benchmark(
         val beforeLoad = System.nanoTime()
         openInterpreter(content, request.settings).use { interpreter ->
             val loaded = System.nanoTime() - beforeLoad
-            val texts = inputs(file, examples?.examples.orEmpty())
+            val texts = firstWindows(file, examples?.examples.orEmpty(), request.signature)
             val first = texts.at(0)
             val firstNanos = time { interpreter.run(first.signature, first.arrays) }
             tellLoad(loaded, firstNanos)
@@ -64,25 +51,6 @@ class Benchmark(
             if (examples != null && request.check) check(Model(file, interpreter), examples)
         }
         event("end") { putMemory() }
-    }
-
-    /** The first window of each text; where there is no text, one of the vocabulary's first words. */
-    private fun inputs(file: ModelFile, examples: List<Example>): List<Input> {
-        val wanted = request.signature
-        require(wanted == null || wanted in file.signatures.values) { "no signature $wanted; there are ${file.signatures.values}" }
-        val recorded = ArrayList<Input>()
-        val recorder = Model(if (wanted == null) file else file.only(wanted), Runner { signature, arrays ->
-            recorded.add(Input(signature, arrays))
-            throw IllegalStateException("recorded")
-        })
-        for (example in examples) ask(recorder, file.task, example)
-        return recorded.ifEmpty { listOf(filled(file, wanted ?: file.signatures.getValue(file.longest))) }
-    }
-
-    private fun filled(file: ModelFile, signature: String): Input {
-        val length = file.signatures.entries.first { it.value == signature }.key
-        val ids = IntArray(length) { it % file.vocabulary.words.size }
-        return Input(signature, mapOf("ids" to ids, "mask" to IntArray(length) { 1 }, "segment_ids" to IntArray(length)))
     }
 
     private fun List<Input>.at(index: Int): Input = get(((request.first.toLong() + index) % size).toInt())
@@ -130,19 +98,6 @@ class Benchmark(
             }
         }
     }
-
-    /** Null where there is no answer to be had. */
-    private fun ask(model: Model, task: String, example: Example): Said? = when (task) {
-        "qa" -> model.answer(example.first, example.second).value()?.map { it.text to it.probability }
-        "classification" ->
-            model.classify(example.first, example.second.ifEmpty { null }).value()?.map { it.name to it.probability }
-        else -> throw IllegalArgumentException("no texts can be checked for $task; leave out expected")
-    }?.let { all ->
-        val (name, probability) = all.first()
-        Said(name, probability, all.find { it.first == example.expected?.name }?.second)
-    }
-
-    private fun <T> Outcome<Timed<T>>.value(): T? = orNull()?.value
 
     private fun tellModel(content: ByteBuffer, file: ModelFile) = event("model") {
         put("name", request.model.name)

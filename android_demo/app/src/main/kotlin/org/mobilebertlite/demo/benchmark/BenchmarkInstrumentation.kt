@@ -47,8 +47,11 @@ open class BenchmarkInstrumentation : Instrumentation() {
             put("event", if (problem == null) "done" else "error")
             if (problem != null) put("message", problem)
         }
-        finish(if (problem == null) Activity.RESULT_OK else Activity.RESULT_CANCELED, bundle(last))
+        end(if (problem == null) Activity.RESULT_OK else Activity.RESULT_CANCELED, bundle(last))
     }
+
+    /** The last word; the process ends with it. */
+    protected open fun end(code: Int, last: Bundle) = finish(code, last)
 
     private fun measure() {
         val folder = targetContext.getExternalFilesDir(null) ?: throw IOException("the phone's storage is not mounted")
