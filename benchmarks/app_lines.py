@@ -23,6 +23,9 @@ _FAILED = ("INSTRUMENTATION_FAILED: ", "INSTRUMENTATION_ABORTED: ", "INSTRUMENTA
 # other versions and processors round otherwise: of 100 texts, 9 were ties between two versions of TFLite.
 TIE = 0.2
 
+# Wrong answers that an error shows.
+_SHOWN = 3
+
 Event = dict[str, Any]
 
 
@@ -116,7 +119,7 @@ def parse(lines: Iterable[str]) -> AppRun:
     told = events(lines)
     by_name = {one["event"]: one for one in told}
     if "error" in by_name:
-        raise RunnerError(f"the app says: {by_name['error'].get('message')}")
+        raise RunnerError(f"the app{_with(by_name)} says: {by_name['error'].get('message')}")
     if missing := [name for name in ("begin", "request", "model", "load", "end", "done") if name not in by_name]:
         raise RunnerError(f"the app stopped before {missing[0]!r}: {_reason(lines)}")
     if by_name["begin"].get("format") != FORMAT:
@@ -125,6 +128,30 @@ def parse(lines: Iterable[str]) -> AppRun:
         return _run(told, by_name)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _changed(error) from None
+
+
+def wrong_answers(run: AppRun, name: str) -> str:
+    """Why the figures of a run of file ``name`` are worth nothing; empty where its answers are right, but for ties."""
+    if not run.wrong or run.answers is None:
+        return ""
+    shown = "; ".join(f"text {one.index}: {one.said!r} in place of {one.expected!r}" for one in run.wrong[:_SHOWN])
+    return (f"{name}: {len(run.wrong)} of {run.answers.compared} answers in the app are others than on this machine "
+            f"({shown}); its runtime ({run.runtime.version}) or accelerator computes this file wrongly: `mbl inspect "
+            "FILE --client litert --runtime VERSION` tells why, `mbl convert --runtime VERSION` makes another")
+
+
+def ties(run: AppRun) -> str:
+    """A sentence about answers that rounding decided otherwise; empty where there are none."""
+    count = len(run.different) - len(run.wrong)
+    if not count or run.answers is None:
+        return ""
+    return (f"{count} of {run.answers.compared} answers are others than on this machine, about equally probable ones: "
+            "kernels round differently")
+
+
+def _with(by_name: dict[str, Event]) -> str:
+    runtime = by_name.get("begin", {}).get("runtime")
+    return f" (TFLite {runtime})" if runtime else ""
 
 
 def _run(told: list[Event], by_name: dict[str, Event]) -> AppRun:

@@ -16,7 +16,7 @@ from mobilebert_lite.android import examples, usable_model
 from mobilebert_lite.android_install import app_on, install_app
 from mobilebert_lite.benchmarks import app_lines, phone_state
 from mobilebert_lite.benchmarks.adb import AdbError, CommandError, Phone
-from mobilebert_lite.benchmarks.app_lines import AppRun, Different
+from mobilebert_lite.benchmarks.app_lines import AppRun
 from mobilebert_lite.benchmarks.app_request import PACKAGE, AppRequest
 from mobilebert_lite.benchmarks.result import CPU, Aggregate, Configuration, Memory, Runtime, Snapshot
 from mobilebert_lite.benchmarks.runner import Findings, Input, RunnerError, Sample
@@ -28,9 +28,6 @@ from mobilebert_lite.files import sha256_of
 WARM_UP = 5
 # A process starts the app, which takes a second; so many inferences are worth that.
 BLOCK = 10
-# Wrong answers that an error shows.
-_SHOWN = 3
-
 
 class AppRunner:
     """One phone with the demo app on it."""
@@ -133,24 +130,13 @@ class AppPrepared:
         answers = told.answers
         if answers is None or not answers.compared:
             raise RunnerError(f"{self._path}: the app compared no answers; install the app anew")
-        warnings = []
-        if ties := len(told.different) - len(told.wrong):
-            warnings.append(f"{ties} of {answers.compared} answers are others than on this machine, about equally "
-                            "probable ones: kernels round differently")
-        if self._runner.profile:
-            warnings.append("the app has no profile of operators; leave out --runner app for it")
-        return Findings(Memory(self._peak), answers=answers, warnings=tuple(warnings),
-                        wrong=self._wrong(told.wrong, answers.compared) if told.wrong else "")
+        no_profile = "the app has no profile of operators; leave out --runner app for it"
+        warnings = (app_lines.ties(told), no_profile if self._runner.profile else "")
+        return Findings(Memory(self._peak), answers=answers, warnings=tuple(filter(None, warnings)),
+                        wrong=app_lines.wrong_answers(told, self._path.name))
 
     def close(self) -> None:
         """The files stay in the session's folder, for the next configuration."""
-
-    def _wrong(self, wrong: Sequence[Different], total: int) -> str:
-        shown = "; ".join(f"text {one.index}: {one.said!r} in place of {one.expected!r}" for one in wrong[:_SHOWN])
-        return (f"{self._path.name}: {len(wrong)} of {total} answers in the app are others than on this machine "
-                f"({shown}); its runtime ({self.runtime.version}) or accelerator computes this file wrongly: `mbl "
-                "inspect FILE --client litert --runtime VERSION` tells why, `mbl convert --runtime VERSION` makes "
-                "another")
 
     def _lines(self, request: AppRequest) -> Iterator[str]:
         """What `am instrument` prints, as it comes. Raises AdbError."""

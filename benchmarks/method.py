@@ -117,16 +117,16 @@ class Benchmark:
             for track in tracks:
                 assert track.prepared is not None
                 track.findings = track.prepared.finish()
-                if track.findings.wrong:
-                    raise RunnerError(track.findings.wrong)
-                track.complete = True
+                track.complete = not track.findings.wrong
+            if wrong := [track.findings.wrong for track in tracks if track.findings.wrong]:
+                raise RunnerError(wrong[0])
         except MblError as error:
             reason = str(error)
             raise
         finally:
             for track in tracks:
                 if track.prepared is not None:
-                    self.runs.append(self._finished(track, watch.snapshots, reason))
+                    self.runs.append(self._finished(track, watch.snapshots, track.findings.wrong or reason))
                     track.prepared.close()
 
     def _warm_up(self, track: _Track) -> None:

@@ -134,7 +134,7 @@ def _compare(paths: tuple[Path, Path], max_regression: float | None, output: Out
 
 def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, test: Path | None,
           options: dict[str, Any]) -> int:
-    from mobilebert_lite.benchmarks.farm import firebase, portal
+    from mobilebert_lite.benchmarks.farm import Measurement, firebase, portal
 
     devices = options["device"].split(",")
     if farm != "firebase":
@@ -142,7 +142,9 @@ def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, t
     elif app is None or test is None:
         raise click.UsageError("--farm firebase needs --app and --test-apk, the APKs of the demo app")
     else:
-        commands = firebase(models, devices, app, test, options["runs"], options["seconds"], options["threads"], folder)
+        wanted = Measurement(options["runs"], options["seconds"], options["threads"], options["accelerators"],
+                             options["lengths"], options["data"])
+        commands = firebase(models, devices, app, test, wanted, folder)
     click.echo("\n".join(commands))
     return 0
 

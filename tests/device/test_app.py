@@ -68,13 +68,14 @@ def test_the_whole(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> 
         offsets, durations = np.array(run["samples"]["offset_us"]), np.array(run["samples"]["duration_us"])
         assert np.all(np.diff(offsets) >= durations[:-1] - 0.2)
         assert max(run["samples"]["tokens"]) <= run["configuration"]["length"]
-        assert len(set(run["samples"]["tokens"])) > 2
         assert run["loading"]["load_us"] > 1
         assert run["loading"]["first_us"] > np.median(durations) / 2
         assert run["memory"]["peak_bytes"] > model.stat().st_size
         assert run["answers"]["compared"] > 10
         assert run["answers"]["same"] == run["answers"]["compared"]
         assert run["environment"][0]["temperature_c"] == 27.5
+    # At the longer one they are what the texts are, at the shorter the texts are cut.
+    assert len(set(runs[1]["samples"]["tokens"])) > 2
     asked = calls(with_app)
     assert {one["signature"] for one in asked} == {f"qa_{length}" for length in LENGTHS}
     assert {(one["threads"], one["accelerator"]) for one in asked} == {("1", "cpu")}
