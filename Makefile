@@ -107,7 +107,7 @@ android-apk: install ## Build the demo's package without an Android SDK, and ver
 	$(BIN)/mbl android assets out/android/qa.tflite out/android/classification.tflite --runtime 2.16.1
 	cd android_demo && mvn -B -q -ntp process-classes
 	android_demo/maven/apk.sh out/demo.apk
-	$(BIN)/python scripts/check_apk.py out/demo.apk --json out/apk.json \
+	$(BIN)/python scripts/check_apk.py out/demo.apk --test out/demo-test.apk --json out/apk.json \
 	  --model out/android/qa.tflite --model out/android/classification.tflite
 
 bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).

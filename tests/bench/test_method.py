@@ -107,7 +107,7 @@ def test_wrong_answers_fail_the_benchmark_and_are_kept() -> None:
     """The other file's run is whole."""
     runner = Scripted({"a": [100.0], "b": [200.0]}, wrong={"a": "a answers nonsense"})
     benchmark = Benchmark(runner, Options(40, 0.0, 0))
-    with pytest.raises(RunnerError, match="^a answers nonsense$"):
+    with pytest.raises(RunnerError, match=r"^a answers nonsense$"):
         benchmark.measure([subject(name) for name in "ab"], [Configuration(8, 1)], lambda one, length: [INPUT])
     assert [(run.complete, run.reason) for run in benchmark.runs] == [(False, "a answers nonsense"), (True, "")]
     assert [len(run.samples) for run in benchmark.runs] == [40, 40]
