@@ -129,6 +129,9 @@ def main() -> None:
           f"{about['target']}, no permissions, signed (v2), aligned to 16 KB")
     for one in sorted(files, key=lambda one: -one["packed"])[:12]:
         print(f"  {one['packed']:>10,}  {one['name']}")
+    if options.test is not None:
+        print(f"{options.test}: {options.test.stat().st_size / 1e3:.0f} kB, the instrumentation for device farms, "
+              "signed with the same key")
     if linked:
         print(f"for pages of 4 KB only, as their maker linked them: {', '.join(linked)}")
     if options.json:

@@ -60,9 +60,10 @@ from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_ser
               help="Write a job for these phones of a device farm (--device pixel6,pixel8), and print its commands.")
 @click.option("--farm-folder", type=PATH, default=Path("farm"), show_default=True, help="Where the job is written.")
 @click.option("--app", type=PATH, help="The demo app's APK: installed before with --runner app, run by firebase.")
-@click.option("--test-apk", type=PATH, help="firebase: the APK of its instrumentation.")
+@click.option("--test-apk", type=PATH, help="firebase: the package of tests beside the demo app's.")
 @click.option("--import", "imported", type=PATH, multiple=True,
-              help="Show reports from a farm (files, or folders of them) as one; measures nothing.")
+              help="Show reports, and instrumentation.results from a farm (files, or folders of them), as one; "
+                   "measures nothing.")
 def command(models: tuple[Path, ...], json_file: Path | None, page: Path | None, as_csv: bool, as_markdown: bool,
             compare: tuple[Path, Path] | None, baseline: Path | None, max_regression: float | None,
             runs: int | None, seconds: float | None, servers: tuple[str, ...], port: int | None, farm: str | None,

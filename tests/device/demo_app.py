@@ -2,6 +2,8 @@
 `am` that started it, prints what android_demo's instrumentation prints, and really runs the model, by LiteRT on this
 machine's processor. What it measures is no phone's latency; `mbl` must say so wherever it shows it.
 
+RIG_APP is a program that is the app in place of this one, and reads the words of the command in MBL_AM.
+
 A word in ``trouble`` beside the installed package makes it fail: crash, hang, wrong.
 """
 
@@ -39,8 +41,10 @@ def am(words: list[str]) -> int:
         return 1
     with (INSTALLED / "calls").open("a") as calls:
         calls.write(json.dumps(words) + "\n")
-    app = subprocess.Popen([sys.executable, __file__, "app", *words[3:-1]], stdout=subprocess.PIPE, text=True,
-                           start_new_session=True)
+    own = os.environ.get("RIG_APP")
+    command = [own] if own else [sys.executable, __file__, "app", *words[3:-1]]
+    app = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True,
+                           env={**os.environ, "MBL_AM": json.dumps(words[3:-1])})
     running.write_text(str(app.pid))
     assert app.stdout
     code = ""

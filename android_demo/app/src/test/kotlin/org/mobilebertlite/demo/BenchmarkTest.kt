@@ -1,12 +1,10 @@
 package org.mobilebertlite.demo
 
-import android.app.Instrumentation
 import android.content.ComponentName
 import android.os.Bundle
 import java.io.File
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonNull
-import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.double
 import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
@@ -27,47 +25,13 @@ import org.mobilebertlite.demo.model.ModelStore
 import org.mobilebertlite.demo.test.FarmInstrumentation
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
-import org.robolectric.util.ReflectionHelpers
 
 /** The instrumentation as `am` starts it; what it says is kept for the host's tests. */
 @RunWith(RobolectricTestRunner::class)
 class BenchmarkTest {
     private val folder: File get() = RuntimeEnvironment.getApplication().getExternalFilesDir(null)!!
 
-    /** Says what `am instrument -w -r` prints. */
-    private class Recorded : BenchmarkInstrumentation() {
-        val lines = ArrayList<String>()
-        var code: Int? = null
-
-        // Called on this thread, below.
-        override fun start() = Unit
-
-        override fun sendStatus(code: Int, results: Bundle) = say("STATUS", results, code)
-
-        override fun finish(code: Int, results: Bundle) {
-            this.code = code
-            say("RESULT", results, null)
-            lines.add("INSTRUMENTATION_CODE: $code")
-        }
-
-        private fun say(kind: String, results: Bundle, code: Int?) {
-            for (key in results.keySet()) lines.add("INSTRUMENTATION_$kind: $key=${results.getString(key)}")
-            if (code != null) lines.add("INSTRUMENTATION_STATUS_CODE: $code")
-        }
-
-        val events: List<JsonObject>
-            get() = lines.mapNotNull { it.substringAfter(": mbl=", "").takeIf(String::isNotEmpty) }
-                .map { Json.parseToJsonElement(it).jsonObject }
-    }
-
-    private fun run(vararg arguments: Pair<String, String>): Recorded = Recorded().also { start(it, arguments.toMap()) }
-
-    private fun start(instrumentation: Instrumentation, arguments: Map<String, String>) {
-        val application = RuntimeEnvironment.getApplication()
-        ReflectionHelpers.setField(Instrumentation::class.java, instrumentation, "mAppContext", application)
-        instrumentation.onCreate(Bundle().apply { for ((key, value) in arguments) putString(key, value) })
-        instrumentation.onStart()
-    }
+    private fun run(vararg arguments: Pair<String, String>): Recorded = Recorded().also { it.start(arguments.toMap()) }
 
     private fun keep(name: String, said: Recorded) =
         kept("$name.txt").writeText(said.lines.joinToString("\n", postfix = "\n"))
@@ -182,7 +146,7 @@ class BenchmarkTest {
 
         }
         push(folder, Desktop.model("qa-old"), "qa.tflite")
-        fun statuses(vararg arguments: Pair<String, String>) = Farm().also { start(it, arguments.toMap()) }.said
+        fun statuses(vararg arguments: Pair<String, String>) = Farm().also { it.start(arguments.toMap()) }.said
         val passed = statuses("model" to "qa.tflite", "runs" to "1", "notAnnotation" to "the farm's own")
         assertEquals(listOf(1, 0), passed.map { it.first })
         assertTrue(passed.all { it.second.getString("class") == "org.mobilebertlite.demo.test.FarmInstrumentation" })
