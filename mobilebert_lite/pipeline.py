@@ -18,10 +18,12 @@ from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.datasets import Example
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
 from mobilebert_lite.masking import default_masking, parse_masking
 from mobilebert_lite.packaging import carried_files, describe, finish, float_operators
+from mobilebert_lite.quantization.probes import fitting
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
@@ -33,6 +35,7 @@ from mobilebert_lite.samples import (
     tokens_used,
 )
 from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.base import Outputs
 from mobilebert_lite.tasks.choose import choose_form, choose_task
 from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.weights import Weights
@@ -143,12 +146,19 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
                   request.without, request.threads, progress, trained)
 
     progress("verifying")
-    texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
-    results = check(reference, built.content, task, texts, request.threads)
+    if trained:
+        pad_id = checkpoint.tokenizer.pad_id
+        expected = {signature_name(task.name, length): fitting(trained.probes, task, length, pad_id)
+                    for length in lengths}
+    else:
+        texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
+        expected = {name: answers(reference, features) for name, features in texts.items()}
+    results = check(built.content, task, expected, request.threads)
     verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
 
     content = built.content
     provenance = describe(request, checkpoint, task, lengths, recipe, built, results)
+    provenance["verified_against"] = "quantisation-aware training" if trained else "the float network"
     if recipe.integer:
         provenance["float_operators"] = float_operators(read_model(content))
     if request.text_input:
@@ -177,16 +187,20 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def check(reference: Network, content: bytes, task: Task, texts: Mapping[str, Sequence[Features]],
+def answers(reference: Network, features: Sequence[Features]) -> list[tuple[Features, Outputs]]:
+    """What the float graph computes for each of ``features``."""
+    return list(zip(features, reference.run([one.inputs() for one in features]), strict=True))
+
+
+def check(content: bytes, task: Task, expected: Mapping[str, Sequence[tuple[Features, Outputs]]],
           threads: int) -> list[verify.Verification]:
-    """The file against the float graph, signature by signature."""
+    """The file against what its signatures should give."""
     session = Session(content, threads)
     results = []
-    for name, features in texts.items():
-        inputs = [one.inputs() for one in features]
-        expected = reference.run(inputs)
-        actual = [session.run(name, one) for one in inputs]
-        results.append(verify.compare(task, name, features, expected, actual))
+    for name, pairs in expected.items():
+        features, outputs = zip(*pairs, strict=True)
+        actual = [session.run(name, one.inputs()) for one in features]
+        results.append(verify.compare(task, name, features, outputs, actual))
     return results
 
 

@@ -130,7 +130,7 @@ def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
         return maker.rows(demo.write(utterances, np.random.default_rng([SEED, epoch]), recipe.swap, recipe.joined))
 
     prepared = Prepared(options, task, initial(config, {demo.head: len(demo.labels) or 2}, SEED), tokenizer,
-                        demo.labels, default_masking("huggingface"), rows(0), utterances, demo.dev, ())
+                        demo.labels, default_masking("huggingface"), rows(0), utterances, demo.dev, (), scratch=True)
     loop = make_loop(prepared, devices.prepare(options), folder / "training", progress)
     longest = loop.settings.batcher.buckets[-1]
     with counted("training") as count:  # a later epoch may hold a text longer than all of the first
@@ -188,7 +188,7 @@ def main() -> None:
             train(demo, recipe, folder, Options(
                 name, SNIPS, folder, seq_len=LENGTH, epochs=recipe.epochs, batch_size=recipe.batch_size,
                 learning_rate=recipe.learning_rate, unknown=recipe.unknown, shift=recipe.shift, seed=SEED,
-                threads=arguments.threads, patience=99))
+                threads=arguments.threads))
 
 
 if __name__ == "__main__":

@@ -383,7 +383,7 @@ def test_same_input_same_bytes(converted: Converted, tiny_qa: Path, tiny_questio
     assert done.returncode == 0, done.stderr
     assert output.read_bytes() == converted("qa", "int8").read_bytes()
     assert done.stdout.startswith(f"{output}: ")
-    assert "qa_48: same answer on" in done.stdout
+    assert "qa_48: same answer as the float network on" in done.stdout
 
 
 def test_options_reach_the_file(tiny_classifier: Path, tmp_path: Path) -> None:

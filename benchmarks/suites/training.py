@@ -148,7 +148,8 @@ def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
     for row in rows:
         history = row["history"]
         score = "eval/accuracy" if "eval/accuracy" in history[-1] else "eval/f1"
-        left.plot([point["step"] for point in history], [point["loss"] for point in history], label=row["case"])
+        left.plot(*zip(*((point["step"], point["loss"]) for point in history if "loss" in point), strict=True),
+                  label=row["case"])
         scored = [(point["step"], point[score]) for point in history if score in point]
         right.plot(*zip(*scored, strict=True), marker="o", markersize=3,
                    label=f"{row['case']}, {score.removeprefix('eval/')}")

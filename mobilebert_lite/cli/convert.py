@@ -124,8 +124,8 @@ def _print(report: Report, as_json: bool) -> None:
         return
     click.echo(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
     for result in report.verification:
-        click.echo(f"  {result.signature}: same answer on {result.agreement:.1%} of {result.texts} texts, "
-                   f"mean relative error {result.error:.2g}")
+        click.echo(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
+                   f"{result.agreement:.1%} of {result.texts} texts, mean relative error {result.error:.2g}")
     if scored := report.evaluation:
         click.echo(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
                    f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")

@@ -66,8 +66,8 @@ class Layers(click.ParamType):
 @click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
 @click.option("--save-every", type=click.IntRange(1), metavar="STEPS", help="[default: 20 times a training]")
 @click.option("--eval-every", type=click.IntRange(1), metavar="STEPS", help="[default: 10 times a training]")
-@click.option("--patience", default=4, show_default=True, type=click.IntRange(1),
-              help="Stop after so many evaluations without a better score.")
+@click.option("--patience", type=click.IntRange(1),
+              help="Stop after so many evaluations without a better score. [default: go on to the end]")
 @click.option("--metric", help="The score to judge by, as for `mbl eval`.")
 @click.option("--strict", is_flag=True, help="Fail when something is wrong with the data.")
 @click.option("--devices", default="auto", show_default=True,

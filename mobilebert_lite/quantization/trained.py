@@ -1,4 +1,4 @@
-"""Ranges that quantisation-aware training leaves beside a checkpoint."""
+"""What quantisation-aware training leaves beside a checkpoint: ranges, and what the network computed with them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from mobilebert_lite.converters.op_versions import operator_name
 from mobilebert_lite.errors import CheckpointError, ConversionError
 from mobilebert_lite.files import json_bytes
+from mobilebert_lite.quantization import probes
 
 FILE = "quantization.json"
 
@@ -23,6 +24,7 @@ class TrainedRanges:
     recipe: str
     # Place of the tensor in the float file (``places``) → (least, greatest).
     ranges: Mapping[str, tuple[float, float]]
+    probes: tuple[probes.Probe, ...]
 
     def of(self, model: Any) -> dict[str, tuple[float, float]]:
         """Name in ``model``, a float file → range. Raises ConversionError when it is another network."""
@@ -35,7 +37,8 @@ class TrainedRanges:
 
     def to_json(self) -> bytes:
         """What ``read`` reads."""
-        return json_bytes({"recipe": self.recipe, "ranges": {name: list(ends) for name, ends in self.ranges.items()}})
+        return json_bytes({"recipe": self.recipe, "ranges": {name: list(ends) for name, ends in self.ranges.items()},
+                           "probes": [probe.to_json() for probe in self.probes]})
 
 
 def places(model: Any) -> dict[str, str]:
@@ -57,7 +60,9 @@ def read(folder: Path) -> TrainedRanges | None:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         ranges = {str(name): (float(low), float(high)) for name, (low, high) in raw["ranges"].items()}
-        recipe = str(raw["recipe"])
+        recipe, probed = str(raw["recipe"]), tuple(map(probes.read, raw["probes"]))
+        if not probed:
+            raise ValueError("no probes")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is no file of trained ranges ({error!r}); train again, or remove it to measure "
                               "the ranges") from None
@@ -65,4 +70,4 @@ def read(folder: Path) -> TrainedRanges | None:
              if not (math.isfinite(low) and math.isfinite(high) and low <= 0 <= high and low < high)]
     if wrong:
         raise CheckpointError(f"{path}: the range of {wrong[0]} is {ranges[wrong[0]]}; it must be finite and hold 0")
-    return TrainedRanges(recipe, ranges)
+    return TrainedRanges(recipe, ranges, probed)

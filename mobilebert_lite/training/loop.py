@@ -50,18 +50,22 @@ class Schedule:
     # Greatest learning rate, and the share of the steps in which it rises.
     peak: float
     warmup: float
-    # Evaluations without a better score before training stops.
-    patience: int
+    # Evaluations without a better score before training stops; None: it never does.
+    patience: int | None
     # (step from which on, number of layers), the first from 0.
     stages: tuple[tuple[int, int], ...]
+    # Score what the training begins with, which is then the first to beat.
+    score_start: bool
 
     @classmethod
     def of(cls, steps: int, layers: int, stack: tuple[int, ...] = (), eval_every: int | None = None,
-           save_every: int | None = None, peak: float = 1e-3, warmup: float = 0.06, patience: int = 4) -> Schedule:
+           save_every: int | None = None, peak: float = 1e-3, warmup: float = 0.06, patience: int | None = None,
+           score_start: bool = False) -> Schedule:
         """With defaults of ten evaluations and twenty saved states, and all stages of ``stack`` equally long."""
         sizes = (*stack, layers)
         return cls(steps, eval_every or max(1, math.ceil(steps / 10)), save_every or max(1, math.ceil(steps / 20)),
-                   peak, warmup, patience, tuple((i * steps // len(sizes), size) for i, size in enumerate(sizes)))
+                   peak, warmup, patience, tuple((i * steps // len(sizes), size) for i, size in enumerate(sizes)),
+                   score_start)
 
     def layers_at(self, step: int) -> int:
         """Number of layers in training at ``step``."""
@@ -124,7 +128,9 @@ class Loop:
         self._began = time.monotonic()
         batches = self.settings.batcher.stream(epochs, progress.step)
         with _signals() as caught, Logs(self.folder / states.LOGS, self.settings.chief) as logs:
-            while progress.step < schedule.steps and progress.waited < schedule.patience:
+            if schedule.score_start and progress.step == 0:
+                self._log(self._evaluate(), logs)
+            while progress.step < schedule.steps and not self._tired():
                 self._grow()
                 rate = rate_at(progress.step, schedule.steps, schedule.peak, schedule.warmup)
                 found = self.trainer.step(next(batches), progress.step + 1, rate)
@@ -136,7 +142,13 @@ class Loop:
                 count(progress.step, schedule.steps)
                 if caught:
                     self._stop(caught[0])
+        if schedule.score_start and progress.best_step == 0:
+            self.say("no step scored better than what the training began with, which is therefore what is written")
         return self._finish()
+
+    def _tired(self) -> bool:
+        patience = self.settings.schedule.patience
+        return patience is not None and self.progress.waited >= patience
 
     def _after_step(self, found: dict[str, float], logs: Logs) -> None:
         schedule, step = self.settings.schedule, self.progress.step
@@ -144,10 +156,14 @@ class Loop:
         if evaluate:
             found |= self._evaluate()
         if evaluate or step % LOG_EVERY == 0 or step == 1:
-            logs.write(step, found)
-            self.progress.history.append({"step": step, **{name: float(f"{x:.6g}") for name, x in found.items()}})
+            self._log(found, logs)
         if step % schedule.save_every == 0:
             self._save()
+
+    def _log(self, found: Mapping[str, float], logs: Logs) -> None:
+        step = self.progress.step
+        logs.write(step, found)
+        self.progress.history.append({"step": step, **{name: float(f"{x:.6g}") for name, x in found.items()}})
 
     def _evaluate(self) -> dict[str, float]:
         tensors = self.trainer.tensors()

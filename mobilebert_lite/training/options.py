@@ -65,8 +65,9 @@ class Options:
     # Steps between saved states, and between evaluations; None: twenty and ten a training.
     save_every: int | None = None
     eval_every: int | None = None
-    # Evaluations in a row without a better score after which training stops.
-    patience: int = 4
+    # Evaluations in a row without a better score after which training stops; None: it goes on to its end. The rate
+    # falls to 0 by then, so the last steps are often the best, however little the middle ones gain.
+    patience: int | None = None
     # The score to judge by; None: the task's own.
     metric: str | None = None
     # Findings about the data end the training before it starts.

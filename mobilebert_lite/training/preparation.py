@@ -45,6 +45,8 @@ class Prepared:
     train: Sequence[Any]
     dev: Sequence[Any]
     findings: Sequence[Finding]
+    # Whether the weights are new, not a checkpoint's.
+    scratch: bool
 
 
 def prepare(options: Options, progress: Callable[[str], None] = lambda message: None) -> Prepared:
@@ -77,7 +79,7 @@ def prepare(options: Options, progress: Callable[[str], None] = lambda message: 
         raise DataError(f"{len(findings)} findings about the data, and --strict: {findings[0].message}"
                         + (", …" if len(findings) > 1 else ""))
     return Prepared(options, task, weights, tokenizer, labels, default_masking("huggingface"), rows, train, dev,
-                    findings)
+                    findings, checkpoint is None)
 
 
 def hold_out(examples: Sequence[Any], seed: int) -> tuple[list[Any], list[Any]]:

@@ -7,7 +7,7 @@ in this balanced form (``fusion.unfuse``), and the ranges, which the converter t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,20 @@ import tensorflow as tf
 from mobilebert_lite.building import draw, finish_quantised
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.datasets import evenly
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.form import Form
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.unfuse import unfuse
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.names import signature_name
+from mobilebert_lite.quantization.probes import Probe
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.quantization.trained import TrainedRanges, places
 from mobilebert_lite.samples import MOST_CALIBRATION_TOKENS, samples
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.training.batches import bucket_for
 from mobilebert_lite.training.loop import Loop, Settings, Trained
 from mobilebert_lite.training.objective import Batch, Loss
 from mobilebert_lite.training.preparation import Prepared
@@ -37,6 +42,8 @@ from mobilebert_lite.weights import Weights
 
 # Texts of the training data that give the first ranges.
 _TEXTS = 256
+# Tokens of the texts that a conversion is verified with, and how many texts at most.
+_PROBED_TOKENS, _PROBES = 2048, 64
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,24 @@ class Quantised:
             name: value for name, value in tensors.items() if name in self.fused.tensors}})
         return unfuse(fused, self.weights)
 
-    def trained(self, tensors: Mapping[str, np.ndarray]) -> TrainedRanges:
-        """The ranges that go with them."""
+    def trained(self, tensors: Mapping[str, np.ndarray], task: Task, texts: Sequence[Features]) -> TrainedRanges:
+        """The ranges that go with them, and the answers to some of ``texts``."""
+        constants = {name: tf.constant(tensor) for name, tensor in tensors.items()}
+        # Texts that fill the longest signature have no [PAD] behind them, as they would have in a longer one.
+        texts = [text for text in texts if text.length_used < max(self.simulations)] or list(texts)
+        used = sum(text.length_used for text in texts) / len(texts)
+        chosen = evenly(texts, max(8, min(_PROBES, int(_PROBED_TOKENS / used))))
         return TrainedRanges(self.recipe.name, {self.places[name]: ends for name, ends
-                                                in self.ranges.trained(tensors).items() if name in self.places})
+                                                in self.ranges.trained(tensors).items() if name in self.places},
+                             tuple(self._probe(constants, task, text) for text in chosen))
+
+    def _probe(self, constants: Mapping[str, tf.Tensor], task: Task, text: Features) -> Probe:
+        used, longest = text.length_used, max(self.simulations)
+        length = bucket_for(min(used + 1, longest), sorted(self.simulations))
+        inputs = {name: tf.constant(value) for name, value in text.trimmed(length).inputs().items()}
+        outputs = {name: value.numpy()[0] for name, value in self.simulations[length](constants, inputs).items()}
+        return Probe(text.trimmed(used), {name: value[:used] if name in task.per_token else value
+                                          for name, value in outputs.items()})
 
 
 def quantised(prepared: Prepared, recipe: Recipe, lengths: Collection[int], threads: int = 2) -> Quantised:
@@ -149,4 +170,4 @@ class QuantisedLoop(Loop):
         tensors = self.trainer.layout.arrays(self.best)
         _, metrics = self.evaluator.score(tensors, self.config)
         return Trained(self.quantised.restored(tensors), metrics, self.progress, self.settings.schedule.steps,
-                       self.quantised.trained(tensors))
+                       self.quantised.trained(tensors, self.evaluator.model.task, self.evaluator.features))

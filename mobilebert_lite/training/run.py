@@ -92,7 +92,7 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
                       prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)
     steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
     schedule = Schedule.of(steps, config.num_hidden_layers, options.stack, options.eval_every, options.save_every,
-                           options.learning_rate, options.warmup, options.patience)
+                           options.learning_rate, options.warmup, options.patience, not prepared.scratch)
     dtype = devices.precision(options.precision)
     loss = find_loss(prepared.task.name, options.problem, options.smoothing)
     jit = steps >= _LONG if options.jit is None else options.jit

@@ -19,14 +19,15 @@ from mobilebert_lite.cli import cli
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
+from mobilebert_lite.errors import CheckpointError, ConversionError, DataError, VerificationError
+from mobilebert_lite.form import Form
 from mobilebert_lite.fusion.unfuse import unfuse
 from mobilebert_lite.masking import Masking
-from mobilebert_lite.quantization import trained
+from mobilebert_lite.quantization import probes, trained
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.samples import samples
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.examples import QuestionExample
+from mobilebert_lite.tasks.examples import QuestionExample, TextExample
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.training.simulation import RANGE, Ranges, Simulation, find_parts, group_of
 from mobilebert_lite.weights import Weights, random_weights
@@ -149,8 +150,8 @@ def test_ranges_that_were_trained_are_the_file_s(made: Made) -> None:
     halved = {name: np.full(2, np.log(0.5), np.float32) for name in made.ranges.factors()}
     known, ends_of = trained.places(read_model(made.drawn.content)), made.ranges.trained({**made.tensors, **halved})
     assert set(ends_of) <= set(known)
-    content = finish_quantised(made.drawn.content, made.recipe, made.texts, 1,
-                               trained.TrainedRanges(made.mode, {known[name]: ends for name, ends in ends_of.items()}))
+    ranges = trained.TrainedRanges(made.mode, {known[name]: ends for name, ends in ends_of.items()}, ())
+    content = finish_quantised(made.drawn.content, made.recipe, made.texts, 1, ranges)
     before, after = (scales(read_model(one)) for one in (made.content, content))
     assert before.keys() == after.keys()
     ratios = [after[name] / before[name] for name in before if group_of_name(made, name) not in made.ranges.fixed]
@@ -212,9 +213,11 @@ def test_from_training_to_the_file(tiny_qa: Path, questions: Path, tmp_path: Pat
                  "--calibration", questions, "-o", tmp_path / "full.tflite")
     assert "ranges that were trained for int8-full" in output
     assert "leaving out" not in output
+    assert "same answer as quantisation-aware training on" in output
     steps = [(high - low) / 255 for low, high in ranges.ranges.values()]
     assert len(steps) > 40
     assert np.mean([near(scales(read_model((tmp_path / "full.tflite").read_bytes())), step) for step in steps]) == 1
+    refuse_other_answers(tmp_path / "trained", tmp_path / "refused.tflite")
     (tmp_path / "trained" / trained.FILE).rename(tmp_path / trained.FILE)
     run("convert", "--weights", tmp_path / "trained", "--quantize", "int8-full", "--seq-len", 32,
         "--calibration", questions, "-o", tmp_path / "measured.tflite")
@@ -225,12 +228,63 @@ def test_from_training_to_the_file(tiny_qa: Path, questions: Path, tmp_path: Pat
                                            "--seq-len", 32, "-o", tmp_path / "dynamic.tflite")
 
 
+def refuse_other_answers(checkpoint: Path, output: Path) -> None:
+    """Files are held to what the training computed, whatever the float network says."""
+    path = checkpoint / trained.FILE
+    kept = path.read_text(encoding="utf-8")
+    raw = json.loads(kept)
+    for probe in raw["probes"]:
+        probe["logits"] = {name: [-x for x in values] for name, values in probe["logits"].items()}
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    command = ["convert", "--weights", str(checkpoint), "--quantize", "int8-full", "--seq-len", "32", "-o", str(output)]
+    assert isinstance(CliRunner().invoke(cli, command).exception, VerificationError)
+    assert not output.exists()
+    raw["probes"] = [probe for probe in raw["probes"] if len(probe["ids"]) > 8]
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    short = CliRunner().invoke(cli, [*command, "--seq-len", "8"])
+    assert isinstance(short.exception, ConversionError)
+    assert "too short to verify" in str(short.exception)
+    path.write_text(kept, encoding="utf-8")
+
+
+def test_a_probe_in_a_signature(tiny_qa: Path, tiny_vocabulary: tuple[str, ...]) -> None:
+    """Padded to any length it is the text as the task makes it, with the answers in their places."""
+    task, tokenizer = find_task("qa"), Tokenizer(tiny_vocabulary)
+    [text] = task.features(tokenizer, QuestionExample("1", "Who sat?", "The cat sat on the mat."), 48)
+    used = text.length_used
+    logits = {name: np.linspace(-3, 1, used, dtype=np.float32) ** 3 for name in task.outputs}
+    probe = probes.Probe(text.trimmed(used), logits)
+    again = probes.read(json.loads(json.dumps(probe.to_json())))
+    [(padded, outputs)] = probes.fitting([again], task, 48, tokenizer.pad_id)
+    for name in ("ids", "mask", "segment_ids", "offsets", "max_context"):
+        np.testing.assert_array_equal(getattr(padded, name), getattr(text, name))
+        assert getattr(padded, name).dtype == getattr(text, name).dtype
+    assert set(outputs) == set(logits)
+    for name, value in outputs.items():
+        assert value.shape == (1, 48)
+        np.testing.assert_allclose(value[0, :used], logits[name], rtol=1e-5)
+        assert (value[0, used:] == value[0, :used].min()).all()
+    with pytest.raises(ConversionError, match=f"has {used} tokens"):
+        probes.fitting([again], task, used, tokenizer.pad_id)
+
+
+def test_a_probe_of_classes(tiny_vocabulary: tuple[str, ...]) -> None:
+    """A file of probabilities is held to the softmax of the logits, one of logits to themselves."""
+    task, tokenizer = find_task("classification"), Tokenizer(tiny_vocabulary)
+    [text] = task.features(tokenizer, TextExample("The cat sat."), 16)
+    probe = probes.Probe(text.trimmed(text.length_used), {"logits": np.log(np.float32([1, 2, 5]))})
+    [(_, outputs)] = probes.fitting([probe], task, 16, tokenizer.pad_id)
+    np.testing.assert_allclose(outputs["probability"], [[0.125, 0.25, 0.625]], rtol=1e-6)
+    [(_, outputs)] = probes.fitting([probe], task.with_form(Form(logits=True)), 16, tokenizer.pad_id)
+    np.testing.assert_array_equal(outputs["logits"], probe.logits["logits"][None])
+
+
 def near(found: dict[str, float], step: float) -> bool:
     return bool(np.isclose(list(found.values()), step, rtol=1e-3).any())
 
 
 def test_ranges_of_another_network(made: Made) -> None:
-    other = trained.TrainedRanges(made.mode, {"7 CONV_2D": (-1.0, 1.0)})
+    other = trained.TrainedRanges(made.mode, {"7 CONV_2D": (-1.0, 1.0)}, ())
     with pytest.raises(ConversionError, match="7 CONV_2D is not in this one"):
         other.of(read_model(made.drawn.content))
 
@@ -243,10 +297,18 @@ def test_what_cannot_be_trained(tiny_qa: Path, questions: Path, tmp_path: Path) 
         train(Options("qa", questions, tmp_path / "out", questions, str(tiny_qa), seq_len=32, quantize="dynamic"))
 
 
+PROBE = {"ids": [2, 3], "segment_ids": [0, 0], "offsets": [[-1, -1], [-1, -1]], "max_context": [0, 0],
+         "logits": {"logits": [1.0, 2.0]}}
+PROBE_TEXT, SHORT = json.dumps(PROBE), json.dumps({**PROBE, "ids": [2]})
+
+
 @pytest.mark.parametrize(("content", "reason"), [
     ("{", "no file of trained ranges"), ('{"recipe": "int8"}', "no file of trained ranges"),
-    ('{"recipe": "int8", "ranges": {"x": [0.5, 1]}}', "must be finite and hold 0"),
-    ('{"recipe": "int8", "ranges": {"x": [-1, NaN]}}', "must be finite and hold 0")])
+    ('{"recipe": "int8", "ranges": {"x": [-1, 1]}, "probes": []}', "no probes"),
+    ('{"recipe": "int8", "ranges": {"x": [-1, 1]}, "probes": [{"ids": [-1]}]}', "no file of trained ranges"),
+    (f'{{"recipe": "int8", "ranges": {{}}, "probes": [{SHORT}]}}', "do not fit each other"),
+    (f'{{"recipe": "int8", "ranges": {{"x": [0.5, 1]}}, "probes": [{PROBE_TEXT}]}}', "must be finite and hold 0"),
+    (f'{{"recipe": "int8", "ranges": {{"x": [-1, NaN]}}, "probes": [{PROBE_TEXT}]}}', "must be finite and hold 0")])
 def test_damaged_ranges(tmp_path: Path, content: str, reason: str) -> None:
     (tmp_path / trained.FILE).write_text(content, encoding="utf-8")
     with pytest.raises(CheckpointError, match=reason):

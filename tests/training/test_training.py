@@ -150,19 +150,34 @@ def test_fine_tuning_begins_where_training_ended(data: Path, trained: tuple[Path
                 "--output", str(tmp_path / "again"))
     assert after.returncode == 0, after.stderr
     again = json.loads(after.stdout)
-    assert again["score"] >= report["score"] - 1
-    assert again["history"][0]["loss"] < 0.3
+    assert again["history"][0] == {"step": 0, **{f"eval/{name}": pytest.approx(value, rel=1e-5)
+                                                for name, value in report["metrics"].items()}}
+    assert again["score"] >= report["score"]
+    assert again["history"][1]["loss"] < 0.3
     assert (tmp_path / "again" / "vocab.txt").read_bytes() == (output / "vocab.txt").read_bytes()
     other = tmp_path / "other.csv"
     other.write_text((data / "dev.csv").read_text().replace(",music", ",one").replace(",weather", ",two"))
     new = mbl("train", *options, "--data", str(other), "--output", str(tmp_path / "new"))
     assert new.returncode == 0, new.stderr
-    assert json.loads(new.stdout)["history"][0]["loss"] > 0.6
+    assert json.loads(new.stdout)["history"][1]["loss"] > 0.6
     config = json.loads((tmp_path / "new" / "config.json").read_text())
     assert config["id2label"] == {"0": "one", "1": "two"}
     finished = mbl("train", "--resume", str(tmp_path / "new"))
     assert finished.returncode == 1
     assert finished.stderr.startswith("Error: the training in")
+
+
+def test_a_training_that_gains_nothing(data: Path, trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    """It stops after --patience evaluations, and what it began with stays."""
+    output, report = trained
+    done = mbl("train", "--weights", str(output), "--data", str(data / "train.csv"), "--eval", str(data / "dev.csv"),
+               "--epochs", "4", "--eval-every", "3", "--patience", "2", "--learning-rate", "0.3", "--no-jit",
+               "--output", str(tmp_path / "worse"), "--json")
+    assert done.returncode == 0, done.stderr
+    after = json.loads(done.stdout)
+    assert (after["steps"], after["step"], after["score"]) == (6, 0, report["score"])
+    assert "no step scored better than what the training began with" in done.stderr
+    assert weights_of(tmp_path / "worse") == weights_of(output)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +190,7 @@ def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 RANDOM = {"epochs": 4, "dropout": 0.1, "unknown": 0.1, "shift": 0.5, "save_every": 7, "eval_every": 11, "stack": 1,
-          "patience": 99, "batch_size": 16}
+          "batch_size": 16}
 
 
 @pytest.mark.parametrize("signals", [

@@ -1,0 +1,83 @@
+"""What a network in quantisation-aware training computed, rounding included: its conversion is held to that.
+
+The weights of such a network are bent for the rounding, so that its float form is no measure of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.graph import heads
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.base import Outputs
+from mobilebert_lite.tasks.features import Features
+
+# Their arrays, but for the mask, which is 1 throughout.
+_ARRAYS = {"ids": np.int32, "segment_ids": np.int32, "offsets": np.int32, "max_context": np.bool_}
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A text that was not trained on, without padding, and the logits for it.
+
+    *Shape:* float32 [S, ...] for outputs with a row for each of the S tokens, [...] for others
+    """
+
+    features: Features
+    logits: Mapping[str, np.ndarray]
+
+    def padded(self, task: Task, length: int, pad_id: int) -> tuple[Features, Outputs]:
+        """As a signature of ``length`` takes and gives them.
+
+        *Shape:* outputs [1, length, ...] or [1, ...]
+        """
+        outputs = {name: (_pad(value, length, value.min()) if name in task.per_token else value)[None]
+                   for name, value in self.logits.items()}
+        if tuple(task.outputs) == ("probability",) and "logits" in outputs:
+            outputs = {"probability": heads.ACTIVATIONS[task.form.activation](outputs["logits"]).numpy()}
+        features = self.features
+        return Features(ids=_pad(features.ids, length, pad_id), mask=_pad(features.mask, length, 0),
+                        segment_ids=_pad(features.segment_ids, length, 0), offsets=_pad(features.offsets, length, -1),
+                        max_context=_pad(features.max_context, length, False)), outputs
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``read`` reads; logits with six digits."""
+        return {**{name: getattr(self.features, name).astype(int).tolist() for name in _ARRAYS},
+                "logits": {name: _rounded(value) for name, value in self.logits.items()}}
+
+
+def fitting(probes: Sequence[Probe], task: Task, length: int, pad_id: int) -> list[tuple[Features, Outputs]]:
+    """Those of ``probes`` that fit a signature of ``length``, padded to it. Raises ConversionError when none does."""
+    # One more than they need: the trigram of the last word read a [PAD] in training, too.
+    found = [probe.padded(task, length, pad_id) for probe in probes if probe.features.length_used < length]
+    if not found:
+        shortest = min(probe.features.length_used for probe in probes)
+        raise ConversionError(f"--seq-len {length} is too short to verify the file: the shortest of the {len(probes)} "
+                              f"texts that its training left has {shortest} tokens")
+    return found
+
+
+def read(raw: Mapping[str, Any]) -> Probe:
+    """What ``Probe.to_json`` made. Raises ValueError, KeyError or TypeError for anything else."""
+    arrays: dict[str, np.ndarray] = {name: np.array(raw[name], dtype) for name, dtype in _ARRAYS.items()}
+    logits = {str(name): np.array(value, np.float32) for name, value in raw["logits"].items()}
+    tokens = len(arrays["ids"])
+    shapes = {name: (tokens, 2) if name == "offsets" else (tokens,) for name in arrays}
+    if tokens == 0 or {name: array.shape for name, array in arrays.items()} != shapes or (arrays["ids"] < 0).any():
+        raise ValueError("a text's arrays do not fit each other")
+    if not logits or not all(value.size and np.isfinite(value).all() for value in logits.values()):
+        raise ValueError("logits are missing, or not finite")
+    return Probe(Features(mask=np.ones(tokens, np.int32), **arrays), logits)
+
+
+def _pad(array: np.ndarray, length: int, fill: Any) -> np.ndarray:
+    return np.pad(array, [(0, length - len(array)), *[(0, 0)] * (array.ndim - 1)], constant_values=fill)
+
+
+def _rounded(value: np.ndarray) -> Any:
+    return np.vectorize(lambda x: float(f"{x:.6g}"), otypes=[float])(value).tolist()
