@@ -103,7 +103,7 @@ test-app: install ## Benchmark in the demo app's own code over the real adb (as 
 	scripts/install_android_tools.sh
 	[ -f out/cases/models.json ] || $(BIN)/python scripts/end_to_end_cases.py --output out/cases
 	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -q -ntp test-compile
-	$(BIN)/python -m pytest -m device tests/device/test_app_own_code.py
+	MBL_TEST_APP=1 $(BIN)/python -m pytest -m device tests/device/test_app_own_code.py
 
 # The interpreter in it is the last one on Maven Central; apps built with Gradle have its successor.
 android-apk: install ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
