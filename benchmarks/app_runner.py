@@ -29,6 +29,7 @@ WARM_UP = 5
 # A process starts the app, which takes a second; so many inferences are worth that.
 BLOCK = 10
 
+
 class AppRunner:
     """One phone with the demo app on it."""
 
@@ -166,4 +167,3 @@ def _request(model: str, texts: str, configuration: Configuration, inputs: Seque
         raise RunnerError("the app runs on CPUs with XNNPACK alone; leave out --no-xnnpack")
     return AppRequest(model, texts, configuration.accelerator, configuration.threads, WARM_UP,
                       signature=inputs[0].signature if configuration.length else None)
-

@@ -100,8 +100,8 @@ def test_two_files_in_turn(host: Host, with_app: Phone, model: Path, converted: 
 def test_two_phones_side_by_side(host: Host, with_app: Phone, other_with_app: Phone, model: Path,
                                  tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    done = host.mbl("bench", str(model), "--runner", "app", "--device", "any", "--runs", "12", "--warmup", "0", "--json",
-                    str(report))
+    done = host.mbl("bench", str(model), "--runner", "app", "--device", "any", "--runs", "12", "--warmup", "0",
+                    "--json", str(report))
     assert done.returncode == 0, done.stderr
     runs = runs_of(report)
     assert {run["device"]["serial"] for run in runs} == {with_app.serial, other_with_app.serial}

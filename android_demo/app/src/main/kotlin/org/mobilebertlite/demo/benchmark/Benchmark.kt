@@ -24,8 +24,9 @@ import org.mobilebertlite.interpreter.openInterpreter
 /**
  * Measures a model as [request] says and hands each finding to [emit] as soon as there is one.
  *
- * Moments count from [begin], of [System.nanoTime]. Times are of the interpreter alone, in microseconds; the first inference is told by itself. The events are described in
- * android_demo/README.md. Throws IllegalArgumentException and ProblemException, with a message for a person.
+ * Moments count from [begin], of [System.nanoTime]. Times are of the interpreter alone, in microseconds; the first
+ * inference is told by itself. The events are described in android_demo/README.md. Throws IllegalArgumentException and
+ * ProblemException, with a message for a person.
  */
 class Benchmark(
     private val request: Request,
