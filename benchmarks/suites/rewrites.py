@@ -17,8 +17,10 @@ Tensors = dict[str, np.ndarray]
 SPREAD, OUTLIERS, OUTLIER, KEY_BIAS = 1.0, 4, 20.0, 14.0
 
 
-def with_outliers(weights: Weights, seed: int) -> Weights:
+def with_outliers(weights: Weights, seed: int, strength: float = 1.0) -> Weights:
     """``weights`` with the stream between blocks, the stream in every block and every key rewritten.
+
+    With a ``strength`` of 1 the channels differ as those of published checkpoints do; with 0 nothing changes.
 
     The function is the same but for float rounding (arithmetic is float64, rounded once). For no_norm networks with
     bottlenecks. Raises ValueError for others.
@@ -31,10 +33,10 @@ def with_outliers(weights: Weights, seed: int) -> Weights:
     rng = np.random.default_rng(seed)
     tensors = {name: value.astype(np.float64) for name, value in weights.tensors.items()}
     layers = [f"layers.{i}" for i in range(config.num_hidden_layers)]
-    _scale_outer(tensors, layers, scales(rng, config.hidden_size))
+    _scale_outer(tensors, layers, scales(rng, config.hidden_size) ** strength)
     for layer in layers:
-        _scale_inner(tensors, layer, scales(rng, config.block_size), config.num_feedforward_networks)
-        tensors[f"{layer}.attention.key.bias"] = rng.uniform(-KEY_BIAS, KEY_BIAS, config.block_size)
+        _scale_inner(tensors, layer, scales(rng, config.block_size) ** strength, config.num_feedforward_networks)
+        tensors[f"{layer}.attention.key.bias"] = strength * rng.uniform(-KEY_BIAS, KEY_BIAS, config.block_size)
     return weights.with_tensors({name: value.astype(np.float32) for name, value in tensors.items()})
 
 

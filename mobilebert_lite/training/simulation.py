@@ -9,8 +9,9 @@ stands exactly where the converter puts it, whatever the recipe.
 - Activations have the range of their scale and zero point times a trainable factor for either end. Tensors that share
   scale and zero point in the file share their range here.
 - Dense layers that quantise their input at run time round each token with its own range, as XNNPACK does.
-- Tables, and sums of constants that TensorFlow made, stay as the file has them; biases (int32, far finer) are not
-  rounded.
+- Biases of integer layers are whole steps of input times weight. That is far finer than the output, unless one loud
+  channel has made the input's steps coarse.
+- Tables, and sums of constants that TensorFlow made, stay as the file has them.
 """
 
 from __future__ import annotations
@@ -174,28 +175,40 @@ class Simulation:
             kernel = tf.transpose(self._constants[int(operator.inputs[1])])
         else:
             kernel = part.of(tensors, "kernel")
-            kernel = _round_weights(kernel) if integer else kernel
+            kernel = _round_to(kernel, _weight_step(kernel)) if integer else kernel
         if integer and type_name(source) == "FLOAT32":
             x = _round_rows(x)
         y = tf.matmul(x, kernel)
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-            known = part is not None and f"{part.name}.bias" in tensors
-            y += part.of(tensors, "bias") if part and known else self._constants[int(operator.inputs[2])]
+            y += self._bias(operator, part, source, tensors)
         return _activate(y, operator)
 
+    def _bias(self, operator: Any, part: Part | None, source: Any, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        if part is None or f"{part.name}.bias" not in tensors:
+            return self._constants[int(operator.inputs[2])]
+        bias, group = part.of(tensors, "bias"), group_of(source)
+        if group is None:
+            return bias
+        low, high = self.ranges.ends(group, tensors, tf.exp)
+        step = (high - low) / (2 ** _BITS[group[0]] - 1) * _weight_step(part.of(tensors, "kernel"))[0]
+        return _round_to(bias, step)
 
-def _round_weights(kernel: tf.Tensor) -> tf.Tensor:
-    """To int8 with a scale per output. *Shape:* [in, out]"""
-    step = tf.maximum(tf.reduce_max(tf.abs(kernel), axis=0, keepdims=True), 1e-12) / 127.0
-    return kernel + tf.stop_gradient(tf.round(kernel / step) * step - kernel)
+
+def _weight_step(kernel: tf.Tensor) -> tf.Tensor:
+    """The scale of each output's int8 weights. *Shape:* [in, out] → [1, out]"""
+    return tf.maximum(tf.reduce_max(tf.abs(kernel), axis=0, keepdims=True), 1e-12) / 127.0
+
+
+def _round_to(x: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    """To whole steps."""
+    return x + tf.stop_gradient(tf.round(x / step) * step - x)
 
 
 def _round_rows(x: tf.Tensor) -> tf.Tensor:
     """To int8 with the range of each row, on a grid with 0 on it, as XNNPACK rounds what dynamic layers read."""
     low = tf.minimum(tf.reduce_min(x, axis=-1, keepdims=True), 0.0)
     high = tf.maximum(tf.reduce_max(x, axis=-1, keepdims=True), 0.0)
-    step = tf.maximum(high - low, 1e-12) / 255.0
-    return x + tf.stop_gradient(tf.round(x / step) * step - x)
+    return _round_to(x, tf.maximum(high - low, 1e-12) / 255.0)
 
 
 def _constant(model: Any, tensor: Any) -> Any:
