@@ -13,6 +13,7 @@ from mobilebert_lite.datasets import Example, builtin_examples, evenly
 from mobilebert_lite.doctor.diagnose import diagnose
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.files import replacing, write_atomically
+from mobilebert_lite.form import REGRESSION
 from mobilebert_lite.model import Model
 from mobilebert_lite.tasks.examples import QuestionExample, TextExample
 
@@ -42,8 +43,10 @@ def usable_model(path: Path, runtime: str | None = None) -> Model:
         one = found.errors[0]
         raise ModelFileError(f"{path}: {one.where}: {one.what}; {one.mend}")
     model = Model(path, isolated=True)
-    if model.task.name not in TASKS:
-        raise ModelFileError(f"{path} is for {model.task.name}; the app has screens for {' and '.join(TASKS)}")
+    is_numbers = model.task.form.problem_type == REGRESSION
+    if model.task.name not in TASKS or is_numbers:
+        raise ModelFileError(f"{path} is for {REGRESSION if is_numbers else model.task.name}; the app has screens for "
+                             f"{' and '.join(TASKS)}")
     return model
 
 

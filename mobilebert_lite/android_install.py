@@ -34,13 +34,13 @@ class Installed:
 
 
 def install(paths: Sequence[Path], app: Path | None, count: int, serials: Sequence[str] = (),
-            servers: Sequence[str] = (), connect: Sequence[str] = ()) -> Installed:
+            servers: Sequence[str] = (), connect: Sequence[str] = (), runtime: str | None = None) -> Installed:
     """Push models with ``count`` examples each, and the app before them where it is missing or ``app`` is given.
 
-    Everything is checked before the phone is touched. Raises ModelFileError for a model that the app cannot use,
-    AdbError where there is no phone or it refuses.
+    Everything is checked before the phone is touched; ``runtime`` is the app's, as for ``check_model``. Raises
+    ModelFileError for a model that the app cannot use, AdbError where there is no phone or it refuses.
     """
-    models = [(path, check_model(path)) for path in paths]
+    models = [(path, check_model(path, runtime)) for path in paths]
     [one] = choose(find(parse_servers(servers), connect), ANY, serials)[:1]
     phone = Phone(Adb(one.server), one.attached.serial)
     installed = None if app is None and app_on(phone) else install_app(phone, app)

@@ -112,16 +112,18 @@ class Model:
     def classify(self, text: str, pair: str | None = None) -> list[Label]:
         """Labels with their probabilities, the most probable first.
 
-        Raises ModelFileError when the model does not classify, DataError for an empty text.
+        Raises ModelFileError when the model does not classify or predicts numbers, DataError for an empty text.
         """
         self._expect(Classification)
+        if self.task.form.problem_type == REGRESSION:
+            raise ModelFileError("this model is for regression; ask it for numbers (predict)")
         return decode(self._outputs(TextExample(text, pair)), self.labels, self.task.form)
 
     def predict(self, text: str, pair: str | None = None) -> list[Number]:
         """The numbers of a regression model. Raises ModelFileError for another, DataError for an empty text."""
         self._expect(Classification)
         if self.task.form.problem_type != REGRESSION:
-            raise ModelFileError(f"this model is for {self.task.form.problem_type}; ask it for labels")
+            raise ModelFileError(f"this model is for {self.task.form.problem_type}; ask it for labels (classify)")
         return decode_numbers(self._outputs(TextExample(text, pair)), self.labels, self.task.form)
 
     def tag(self, text: str) -> list[Tagged]:

@@ -3,8 +3,9 @@
     python scripts/end_to_end_cases.py --output out/cases
 
 converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
-``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints. ``app/`` holds what `mbl bench
---runner app` would send to a phone: texts with answers, and the command with its arguments.
+``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints. ``features`` and ``regression``
+in ``models/`` are for what the demo has no screen for. ``app/`` holds what `mbl bench --runner app` would send to a
+phone: texts with answers, and the command with its arguments.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import json
 import random
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,18 +27,20 @@ from mobilebert_lite.android import examples, usable_model
 from mobilebert_lite.benchmarks.app_request import AppRequest
 from mobilebert_lite.benchmarks.texts import read_texts
 from mobilebert_lite.cli import cli
+from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets import QuestionExample, builtin_examples
 from mobilebert_lite.files import json_bytes, write_atomically
 
 COUNT = 100
+# What TFLite 2.6 runs: it runs one signature alone, and computes dense int8 layers with a scale per channel wrongly.
+OLD = ("--quantize", "none", "--runtime", "2.6", "--seq-len", "64")
 # Name -> options of `mbl convert`. Several lengths, so that the shortest that holds a text is taken.
 MODELS = {
     # The desktop build of TFLite 2.18 computes dynamic layers wrongly, which LiteRT 1.0.1, 1.4.0 and 2.3.0 do not.
     "qa": ("--task", "qa", "--quantize", "int8", "--runtime", "2.16.1", "--seq-len", "384,64"),
     "classification": ("--task", "classification", "--quantize", "int8", "--runtime", "2.16.1", "--seq-len", "128,32"),
-    # TFLite 2.6 runs one signature alone, and computes dense int8 layers with a scale per channel wrongly.
-    "qa-old": ("--task", "qa", "--quantize", "none", "--runtime", "2.6", "--seq-len", "64"),
-    "classification-old": ("--task", "classification", "--quantize", "none", "--runtime", "2.6", "--seq-len", "64"),
+    "qa-old": ("--task", "qa", *OLD),
+    "classification-old": ("--task", "classification", *OLD),
 }
 
 
@@ -90,12 +94,24 @@ def app_request(path: Path, folder: Path) -> None:
     write_atomically(folder / "arguments.json", json_bytes(content))
 
 
+def convert_others(folder: Path) -> None:
+    """Models that the demo has no screen for."""
+    invoke("convert", "--weights", str(demonstration("qa")), "--task", "features", *OLD,
+           "--output", str(folder / "features.tflite"))
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copytree(demonstration("classification"), copy, dirs_exist_ok=True)
+        config = Path(copy) / "config.json"
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"problem_type": "regression"}))
+        invoke("convert", "--weights", copy, *OLD, "--output", str(folder / "regression.tflite"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     options = parser.parse_args()
     shutil.rmtree(options.output / "models", ignore_errors=True)
     (options.output / "models").mkdir(parents=True)
+    convert_others(options.output / "models")
     models = []
     for name, how in MODELS.items():
         path = options.output / "models" / f"{name}.tflite"

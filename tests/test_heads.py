@@ -184,6 +184,8 @@ def test_numbers_only_from_a_regression(made: Made) -> None:
     assert number.name == "similarity"
     with pytest.raises(ModelFileError, match="multi_label_classification; ask it for labels"):
         Model(made("multi-label", "none")).predict(TEXT)
+    with pytest.raises(ModelFileError, match="for regression; ask it for numbers"):
+        Model(made("regression", "none")).classify(TEXT)
 
 
 @pytest.mark.parametrize("name", HEADS)

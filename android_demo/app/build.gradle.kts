@@ -30,10 +30,11 @@ android {
         sourceCompatibility = JavaVersion.VERSION_1_8
         targetCompatibility = JavaVersion.VERSION_1_8
     }
+}
 
-    testOptions {
-        unitTests.isIncludeAndroidResources = true
-    }
+// The tests need an interpreter for desktops in place of LiteRT, which pom.xml gives them.
+androidComponents {
+    beforeVariants { it.enableUnitTest = false }
 }
 
 kotlin {

@@ -59,7 +59,7 @@ CASES = {
                                                                   "--dropout", "0.1"), "intents_test.tsv", 97.0, 64),
     "snips-slots": Case("token-classification", "slots_train.bio", ("--batch-size", "64", "--unknown", "0.1",
                                                                     "--dropout", "0.1"), "slots_test.bio", 85.0, 64),
-    "fine-tuned slots": Case("token-classification", "slots_train.bio", ("--epochs", "1", "--unknown", "0.05"),
+    "fine-tuned slots": Case("token-classification", "slots_train.bio", ("--epochs", "2", "--learning-rate", "3e-5"),
                              "slots_test.bio", None, 64, start="snips_slots"),
     "fine-tuned sst2": Case("classification", "sst2_some.tsv", ("--epochs", "1", "--learning-rate", "2e-5"),
                             "sst2_dev.tsv", None, 64, start="sst2"),

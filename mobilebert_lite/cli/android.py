@@ -9,6 +9,9 @@ import click
 
 from mobilebert_lite.cli.parameters import PATH, adb_servers, phone_options
 
+RUNTIME = click.option("--runtime", metavar="VERSION",
+                       help="The TFLite that the app is built with, if older than the latest LiteRT.")
+
 
 @click.group("android")
 def command() -> None:
@@ -20,8 +23,7 @@ def command() -> None:
 @click.option("--demo", default=Path("android_demo"), show_default=True, type=PATH, help="The demo's folder.")
 @click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
               help="Texts to put beside each model, with what it answers here.")
-@click.option("--runtime", metavar="VERSION",
-              help="The TFLite that the app is built with, if older than the latest LiteRT.")
+@RUNTIME
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | None, as_json: bool) -> None:
     """Copy each MODEL with examples into the app's assets, from where its next build takes them.
@@ -45,9 +47,10 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | N
 @phone_options
 @click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
               help="Texts to put beside each model, with what it answers here.")
+@RUNTIME
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def install(models: tuple[Path, ...], app: Path | None, serial: str | None, connect: tuple[str, ...],
-            servers: tuple[str, ...], port: int | None, examples: int, as_json: bool) -> None:
+            servers: tuple[str, ...], port: int | None, examples: int, runtime: str | None, as_json: bool) -> None:
     """Push each MODEL with examples to where the app on a phone finds it; the app too, where it is missing."""
     import dataclasses
 
@@ -58,7 +61,7 @@ def install(models: tuple[Path, ...], app: Path | None, serial: str | None, conn
     from mobilebert_lite.errors import printable
 
     done = android_install.install(models, app, examples, (serial,) if serial else (), adb_servers(servers, port),
-                                   connect)
+                                   connect, runtime)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
     else:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from heads import save
 
 from mobilebert_lite.cli import cli
+from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.model import Model
+from mobilebert_lite.pipeline import Request, convert
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +38,7 @@ def demo(tmp_path: Path) -> Path:
     return tmp_path / "demo"
 
 
-def _assets(*arguments: object) -> object:
+def _assets(*arguments: object) -> Any:
     result = CliRunner().invoke(cli, ["android", "assets", *map(str, arguments), "--json"])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -69,7 +77,36 @@ def test_refused(classifier: Path, demo: Path, tmp_path: Path) -> None:
         ([classifier, tmp_path / "other" / "texts.tflite"], demo, "two models are called texts.tflite"),
         ([spaces], demo, "is no name for an asset"),
         ([classifier, broken], demo, "broken.tflite"),
+        ([classifier, tmp_path / "none.tflite"], demo, "cannot read .*none.tflite"),
+        ([classifier, "--runtime", "2.14"], demo, "FULLY_CONNECTED v12 needs runtime ≥ 2.17.0; 2.14 refuses the file"),
     ):
         with pytest.raises(ModelFileError, match=said):
             _assets(*paths, "--demo", where)
     assert not (demo / "app/src/main/assets").exists(), "something was copied before all were checked"
+
+
+def test_questions(converted: Callable[[str, str], Path], demo: Path) -> None:
+    written = _assets(converted("qa", "none"), "--demo", demo, "--examples", 3)
+    model = Model(Path(written[0]))
+    examples = json.loads(Path(written[1]).read_text())["examples"]
+    assert [one["expected"]["name"] for one in examples] == [
+        model.answer(one["question"], one["context"])[0].text for one in examples]
+
+
+@pytest.mark.parametrize("head", ["regression", "next-sentence"])
+def test_model_without_a_screen(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...], demo: Path,
+                                tmp_path: Path, head: str) -> None:
+    path = tmp_path / "model.tflite"
+    checkpoint = save(head, replace(tiny_config, num_hidden_layers=1), tiny_vocabulary, tmp_path)
+    convert(Request(path, str(checkpoint), lengths=(16,), quantize="none"))
+    with pytest.raises(ModelFileError, match=f"is for {head}; the app has screens for qa and classification"):
+        _assets(path, "--demo", demo)
+
+
+def test_refusal_is_one_line(demo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notes.tflite"
+    path.write_text("no model")
+    mbl = Path(sys.executable).with_name("mbl")
+    done = subprocess.run([mbl, "android", "assets", path, "--demo", demo], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {path} is not a .tflite file (it does not carry the identifier TFL3)\n"

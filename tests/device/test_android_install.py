@@ -41,10 +41,11 @@ def test_app_that_is_missing_or_refused(host: Host, pixel4: Phone, model: Path, 
     assert pixel4.sh("ls /sdcard 2>/dev/null") == "", "a model was pushed for an app that is not there"
 
 
-def test_model_is_checked_before_a_phone_is_looked_for(host: Host, tmp_path: Path) -> None:
+def test_model_is_checked_before_a_phone_is_looked_for(host: Host, model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"TFL3")
-    done = host.mbl("android", "install", str(broken))
-    assert done.returncode == 1
-    assert "broken.tflite" in done.stderr
-    assert "phone" not in done.stderr
+    for wrong in ((broken,), (model, "--runtime", "2.2")):
+        done = host.mbl("android", "install", *map(str, wrong))
+        assert done.returncode == 1
+        assert str(wrong[0]) in done.stderr
+        assert "phone" not in done.stderr

@@ -101,6 +101,24 @@ def test_every_operator_is_followed(made: Made) -> None:
     assert rounded > (10 if made.mode == "int8" else 20)
 
 
+def test_biases_are_the_file_s(made: Made) -> None:
+    """Whole steps of input times weight, however coarse these are."""
+    simulation, seen = made.simulation(f"qa_{LENGTHS[0]}"), 0
+    for operator in simulation.subgraph.operators:
+        if len(operator.inputs) != 3 or operator.inputs[2] < 0:
+            continue
+        source, weight, stored = (simulation.subgraph.tensors[int(index)] for index in operator.inputs)
+        part = made.parts.get(weight.name.decode())
+        if part and group_of(source):
+            scale = np.asarray(stored.quantization.scale)
+            steps = simulation._bias(operator, part, source, made.tensors).numpy() / scale
+            np.testing.assert_allclose(steps, np.round(steps), rtol=1e-6, atol=1e-3)
+            wanted = simulation._constants[int(operator.inputs[2])] / scale
+            np.testing.assert_allclose(steps, wanted, rtol=1e-5, atol=1.01)
+            seen += 1
+    assert seen or made.mode == "int8"
+
+
 @pytest.mark.parametrize("length", LENGTHS)
 def test_it_computes_what_the_file_computes(made: Made, length: int) -> None:
     """A batch at once, where the file takes one text after the other; nearer to the file than float is."""

@@ -3,6 +3,7 @@ package org.mobilebertlite.interpreter
 import java.nio.ByteBuffer
 import org.tensorflow.lite.Delegate
 import org.tensorflow.lite.Interpreter
+import org.tensorflow.lite.TensorFlowLite
 import org.tensorflow.lite.nnapi.NnApiDelegate
 
 /** Where a model runs. What a delegate does not take runs on the CPU. */
@@ -43,6 +44,25 @@ fun openInterpreter(content: ByteBuffer, settings: Settings): TfLiteRunner {
         (delegate as? AutoCloseable)?.close()
         throw exception
     }
+}
+
+/** The version of the TFLite in this app; "" where its library cannot be loaded. */
+fun runtimeVersion(): String = try {
+    TensorFlowLite.runtimeVersion()
+} catch (_: LinkageError) {
+    ""
+}
+
+/**
+ * Whether TFLite [present] ("2.16.1") is known to be older than [needed]. LiteRT 1.4.0 and 2.3.0 call themselves
+ * 2.20.0-dev0 and 2.22.0-dev0.
+ */
+fun isOlder(present: String, needed: String): Boolean {
+    val (have, want) = listOf(present, needed).map { version ->
+        version.split('.').take(3).map { it.takeWhile(Char::isDigit).toIntOrNull() ?: return false }
+    }
+    val (one, other) = have.zip(want).firstOrNull { (one, other) -> one != other } ?: return false
+    return one < other
 }
 
 private fun delegate(accelerator: Accelerator): Delegate? = when (accelerator) {

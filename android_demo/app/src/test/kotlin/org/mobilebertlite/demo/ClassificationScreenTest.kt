@@ -19,10 +19,16 @@ class ClassificationScreenTest {
 
     @Test
     fun `a text is classified as mbl run classifies it`() = Screen().use { screen ->
-        classify(screen)
+        screen.chooseModel("classification.tflite")
+        screen.ask(screen.text, case.text("text"))
         val rows = screen.rows(screen.text)
         assertTrue("$rows", rows.first().startsWith(case.best().text("name") + ", "))
         assertEquals(case.getValue("result").let { (it as kotlinx.serialization.json.JsonArray).size }, rows.size)
+    }
+
+    @Test
+    fun `the screen`() = Screen().use { screen ->
+        classifyExample(screen)
         screen.draw("classification-light")
         Unit
     }
@@ -30,15 +36,16 @@ class ClassificationScreenTest {
     @Test
     @Config(qualifiers = "+night")
     fun `the screen in the dark`() = Screen().use { screen ->
-        classify(screen)
+        classifyExample(screen)
         screen.draw("classification-dark")
         Unit
     }
 
-    private fun classify(screen: Screen) {
+    private fun classifyExample(screen: Screen) {
         screen.chooseModel("classification.tflite")
-        screen.write(screen.text, R.id.first, case.text("text"))
+        screen.choose(screen.text.find(R.id.examples), 2)
         screen.press(screen.text)
         screen.awaitResult(screen.text)
+        assertTrue(screen.rows(screen.text).first().startsWith("PlayMusic, "))
     }
 }

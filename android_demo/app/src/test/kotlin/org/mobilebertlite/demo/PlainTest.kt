@@ -1,6 +1,7 @@
 package org.mobilebertlite.demo
 
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNull
 import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
@@ -11,6 +12,7 @@ import org.mobilebertlite.demo.model.Examples
 import org.mobilebertlite.demo.model.Expected
 import org.mobilebertlite.demo.model.Memory
 import org.mobilebertlite.demo.model.ModelSource
+import org.mobilebertlite.interpreter.isOlder
 
 /** What needs no Android. */
 class PlainTest {
@@ -23,6 +25,16 @@ class PlainTest {
         )
         assertEquals(Delegation("TfLiteXNNPackDelegate", 789, 780, 3), Delegation.parse(log))
         assertNull(Delegation.parse(log.take(1)))
+    }
+
+    @Test
+    fun `versions of the interpreter are compared as numbers`() {
+        assertTrue(isOlder("2.6.2", "2.10.0"))
+        assertTrue(isOlder("2.16.1", "2.17.0"))
+        for (present in listOf("2.17.0", "2.17.1", "2.20.0-dev0+selfbuilt", "3.0.0", "", "unknown")) {
+            assertFalse(present, isOlder(present, "2.17.0"))
+        }
+        assertFalse(isOlder("2.6.2", ""))
     }
 
     @Test

@@ -1,6 +1,5 @@
 package org.mobilebertlite.demo
 
-import android.app.Activity
 import android.graphics.Bitmap
 import android.graphics.Canvas
 import android.os.Bundle
@@ -14,7 +13,9 @@ import java.io.File
 import java.util.concurrent.TimeUnit
 import org.junit.Assert.assertEquals
 import org.mobilebertlite.demo.screen.MainActivity
+import org.mobilebertlite.demo.screen.Reading
 import org.robolectric.Robolectric
+import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.android.controller.ActivityController
 
@@ -29,8 +30,8 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
     val text: View get() = activity.findViewById(R.id.text_panel)
 
     /** Waits for the engine's thread and what it tells the screen. */
-    fun await(what: String, isThere: () -> Boolean) {
-        val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60)
+    fun await(what: String, seconds: Long = 60, isThere: () -> Boolean) {
+        val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds)
         while (!isThere()) {
             check(System.nanoTime() < end) { "$what did not come; the screen says: ${words(activity.window.decorView)}" }
             Thread.sleep(5)
@@ -42,6 +43,39 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
     fun idle() = shadowOf(activity.mainLooper).idle()
 
     fun awaitModel() = await("the model") { question.visibility == View.VISIBLE || text.visibility == View.VISIBLE }
+
+    /** Writes both texts, presses the button and waits for the answer or a problem. */
+    fun ask(panel: View, first: String, second: String = "") {
+        write(panel, R.id.first, first)
+        write(panel, R.id.second, second)
+        press(panel)
+        awaitResult(panel)
+    }
+
+    /** Asks what `mbl run` was asked, and returns the rows of the answer. */
+    fun askKnown(): List<String> {
+        val case = Desktop.case("qa-old")
+        ask(question, case.text("question"), case.text("context"))
+        return rows(question)
+    }
+
+    /** Asks for something in [text], and returns when a part of it is read. */
+    fun askLong(text: String = LONG) {
+        chooseModel("qa.tflite")
+        write(question, R.id.first, "What pulls on the water?")
+        write(question, R.id.second, text)
+        press(question)
+        await("some of the text") { reading.done > 0 }
+    }
+
+    /** How far the question is; fails where none runs. */
+    val reading: Reading
+        get() = activity.session.questions.state.run {
+            reading ?: throw AssertionError("the question does not run: $problem $result")
+        }
+
+    /** What is said of the model where it cannot be used. */
+    val modelProblem: String get() = said(activity.findViewById(R.id.scroll), R.id.model_problem)
 
     fun awaitResult(panel: View) = await("the result") {
         panel.find<View>(R.id.results).visibility == View.VISIBLE || panel.find<View>(R.id.problem).visibility == View.VISIBLE
@@ -71,7 +105,7 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
     fun choose(spinner: Spinner, place: Int) {
         spinner.setSelection(place)
         // Spinners tell of a choice when they are laid out.
-        layout(HEIGHT)
+        layOut()
         idle()
     }
 
@@ -87,8 +121,8 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
     fun draw(name: String): File {
         val page = activity.findViewById<ViewGroup>(R.id.scroll)
         val content = page.getChildAt(0) as ViewGroup
-        layout(HEIGHT)
-        layout((0 until content.childCount).maxOf { content.getChildAt(it).run { if (isShown) bottom else 0 } } + content.paddingBottom)
+        layOut()
+        layOut((0 until content.childCount).maxOf { content.getChildAt(it).run { if (isShown) bottom else 0 } } + content.paddingBottom)
         val bitmap = Bitmap.createBitmap(page.width, page.height, Bitmap.Config.ARGB_8888)
         val canvas = Canvas(bitmap)
         canvas.drawColor(activity.getColor(R.color.background))
@@ -99,7 +133,8 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
         return file
     }
 
-    private fun layout(height: Int) {
+    /** As on a phone that is [height] pixels high; by default everything fits. */
+    fun layOut(height: Int = HEIGHT) {
         val page = activity.findViewById<View>(R.id.scroll)
         val width = activity.resources.displayMetrics.widthPixels
         page.measure(
@@ -114,8 +149,14 @@ class Screen(saved: Bundle? = null) : AutoCloseable {
         idle()
     }
 
-    private companion object {
-        const val HEIGHT = 4000
+    companion object {
+        private const val HEIGHT = 4000
+
+        /** 102,400 characters in as many bytes. */
+        val LONG = "The Moon pulls on the water of the oceans, and so does the Sun. ".repeat(1600)
+
+        /** Where adb puts models. */
+        val folder: File get() = RuntimeEnvironment.getApplication().getExternalFilesDir(null)!!
     }
 }
 
@@ -129,6 +170,4 @@ fun words(view: View): List<String> = when (view) {
 }
 
 /** Puts [file] where adb puts models. */
-fun push(activity: Activity, file: File, name: String) = push(activity.getExternalFilesDir(null)!!, file, name)
-
 fun push(folder: File, file: File, name: String): File = file.copyTo(File(folder, name), overwrite = true)

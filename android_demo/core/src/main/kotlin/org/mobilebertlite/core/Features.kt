@@ -65,7 +65,7 @@ public fun questionWindows(
     val asked = encodeNamed(tokenizer, "question", question)
     val query = asked.ids.copyOf(minOf(asked.size, maxQuery))
     val room = length - query.size - 3
-    val read = encodeNamed(tokenizer, "context", context)
+    val read = encodeNamed(tokenizer, "text", context)
     if (room < 1) fail(Problem.QuestionTooLong(query.size, length))
     return windows(tokenizer, query, read, room, stride, length)
 }

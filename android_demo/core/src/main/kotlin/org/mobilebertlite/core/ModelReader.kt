@@ -85,7 +85,7 @@ internal class ModelReader(private val content: ByteBuffer) {
         null, "single_label_classification" -> ProblemType.SINGLE_LABEL
         "multi_label_classification" -> ProblemType.MULTI_LABEL
         "regression" -> ProblemType.REGRESSION
-        else -> damaged("it is for $name")
+        else -> fail(Problem.Newer("its outputs are of the kind $name"))
     }
 
     private fun JsonObject.text(key: String): String? = (this[key] as? JsonPrimitive)?.contentOrNull

@@ -18,6 +18,10 @@ public sealed class Problem(public val message: String) {
         "This model does not say what it is for. Only files that `mbl convert` made carry their task, lengths and words."
     )
 
+    /** The file says something that only later versions of this code know. */
+    public data class Newer(val detail: String) :
+        Problem("This app is too old for the model: $detail. Update the app, or choose another model.")
+
     /** The file carries no vocabulary, or one without BERT's special words. */
     public data class BadVocabulary(val detail: String) :
         Problem("The model's vocabulary cannot be used: $detail. Convert the checkpoint again with its vocab.txt.")
@@ -51,6 +55,12 @@ public sealed class Problem(public val message: String) {
     /** The interpreter refused the model or failed while running it. */
     public data class RuntimeFailed(val detail: String) :
         Problem("The model could not be run: $detail. Try another accelerator or another model.")
+
+    /** The interpreter in this app lacks operators that the model has. */
+    public data class RuntimeTooOld(val needed: String, val present: String) : Problem(
+        "The model needs TFLite $needed or later, and this app has $present. " +
+            "Update the app, or convert the model again with --runtime $present."
+    )
 
     /** The file could not be opened or read. */
     public data class Unreadable(val name: String, val detail: String) :

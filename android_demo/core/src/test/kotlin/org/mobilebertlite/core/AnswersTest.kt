@@ -7,6 +7,7 @@ import kotlinx.serialization.json.jsonObject
 import org.junit.Assert.assertArrayEquals
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
 import org.junit.Test
 
 class AnswersTest {
@@ -66,8 +67,8 @@ class AnswersTest {
                 "Convert it again, without quantisation to see whether that is why.",
             problem(mapOf("start_logits" to good)),
         )
-        assert("holds 31 numbers in place of 32" in problem(mapOf("start_logits" to FloatArray(31), "end_logits" to good)))
+        assertTrue("holds 31 numbers in place of 32" in problem(mapOf("start_logits" to FloatArray(31), "end_logits" to good)))
         val bad = FloatArray(32) { if (it == 3) Float.NaN else 0f }
-        assert("holds 1 NaN or infinite" in problem(mapOf("start_logits" to good, "end_logits" to bad)))
+        assertTrue("holds 1 NaN or infinite" in problem(mapOf("start_logits" to good, "end_logits" to bad)))
     }
 }

@@ -52,7 +52,7 @@ class FeaturesTest {
     fun `texts without words are named`() {
         fun problem(body: () -> Unit) = assertThrows(ProblemException::class.java) { body() }.problem
         assertEquals(Problem.EmptyText("question"), problem { questionWindows(tokenizer, " ", "text", 32) })
-        assertEquals(Problem.EmptyText("context"), problem { questionWindows(tokenizer, "who?", "", 32) })
+        assertEquals(Problem.EmptyText("text"), problem { questionWindows(tokenizer, "who?", "", 32) })
         assertEquals(Problem.EmptyText("second text"), problem { packTexts(tokenizer, "a", "\n", 32) })
         assertEquals(Problem.EmptyText("text"), problem { textWindows(tokenizer, "", 32) })
     }

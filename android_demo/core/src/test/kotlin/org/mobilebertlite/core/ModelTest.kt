@@ -66,7 +66,7 @@ class ModelTest {
     @Test
     fun `empty texts are named before anything runs`() {
         assertEquals("The question is empty. Write some words.", problem(qa().answer(" ", "a")).message)
-        assertEquals("The context is empty. Write some words.", problem(qa().answer("a", "\n")).message)
+        assertEquals("The text is empty. Write some words.", problem(qa().answer("a", "\n")).message)
         assertEquals(emptyList<Any>(), asked)
     }
 

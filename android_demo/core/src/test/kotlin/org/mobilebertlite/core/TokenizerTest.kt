@@ -58,7 +58,7 @@ class TokenizerTest {
 
     @Test
     fun `a long word is unknown as a whole`() {
-        assertEquals(100, encode("a" + "b".repeat(99).replace("b", "b")).size + 1)
+        assertEquals(99, encode("a" + "b".repeat(99)).size)
         assertArrayEquals(intArrayOf(1), encode("a" + "b".repeat(100)).ids)
         val long = encode("x".repeat(100_000) + " ab")
         assertArrayEquals(intArrayOf(1, 7), long.ids)

@@ -13,7 +13,9 @@ import org.mobilebertlite.core.Progress
 import org.mobilebertlite.core.orThrow
 import org.mobilebertlite.interpreter.Settings
 import org.mobilebertlite.interpreter.TfLiteRunner
+import org.mobilebertlite.interpreter.isOlder
 import org.mobilebertlite.interpreter.openInterpreter
+import org.mobilebertlite.interpreter.runtimeVersion
 
 /** What is known of a model that is ready. */
 data class Loaded(val file: ModelFile, val loadNanos: Long)
@@ -88,20 +90,23 @@ class Engine(private val main: Executor) : Closeable {
         val begin = System.nanoTime()
         val content = checkNotNull(open) { "no model was loaded" }()
         val file = ModelFile.read(content).orThrow()
+        val present = runtimeVersion()
+        // What older ones compute wrongly they do not always refuse.
+        if (isOlder(present, file.minRuntimeVersion)) {
+            throw ProblemException(Problem.RuntimeTooOld(file.minRuntimeVersion, present))
+        }
         val runner = try {
             openInterpreter(content, settings)
         } catch (exception: RuntimeException) {
-            throw ProblemException(Problem.RuntimeFailed(refusal(exception, file)))
+            throw ProblemException(refusal(exception))
         } catch (error: LinkageError) {
-            throw ProblemException(Problem.RuntimeFailed(refusal(error, file)))
+            throw ProblemException(refusal(error))
         }
         return Ready(file, Model(file, runner), runner, System.nanoTime() - begin)
     }
 
-    private fun refusal(exception: Throwable, file: ModelFile): String {
-        val said = exception.message?.lineSequence()?.first()?.trim()?.trimEnd('.') ?: exception.toString()
-        return if (file.minRuntimeVersion.isEmpty()) said else "$said; it needs TFLite ${file.minRuntimeVersion} or later"
-    }
+    private fun refusal(thrown: Throwable) =
+        Problem.RuntimeFailed(thrown.message?.lineSequence()?.first()?.trim()?.trimEnd('.') ?: thrown.toString())
 
     private fun free() {
         ready?.runner?.close()

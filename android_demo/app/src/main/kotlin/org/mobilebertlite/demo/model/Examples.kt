@@ -35,7 +35,7 @@ data class Examples(val task: String, val examples: List<Example>) {
 
         private fun example(task: String, one: JsonObject): Example {
             val expected = one["expected"]?.jsonObject?.let { Expected(it.required("name"), it.number("probability")) }
-            return if (task == "qa") Example(one.required("question"), one.required("context"), expected)
+            return if (task == Task.QUESTION.id) Example(one.required("question"), one.required("context"), expected)
             else Example(one.required("text"), one.text("pair").orEmpty(), expected)
         }
 

@@ -3,11 +3,13 @@ package org.mobilebertlite.demo.model
 import android.content.Context
 import android.content.Intent
 import android.net.Uri
+import android.os.ParcelFileDescriptor
 import android.provider.OpenableColumns
 import java.io.File
 import java.io.FileInputStream
 import java.io.FileNotFoundException
 import java.io.IOException
+import java.io.InputStream
 import java.nio.ByteBuffer
 import java.nio.channels.FileChannel
 import org.mobilebertlite.core.Problem
@@ -36,7 +38,8 @@ class ModelStore(private val context: Context) {
             context.contentResolver.query(uri, arrayOf(OpenableColumns.DISPLAY_NAME), null, null, null)?.use {
                 if (it.moveToFirst()) it.getString(0) else null
             }
-        } catch (_: SecurityException) {
+        } catch (_: RuntimeException) {
+            // Providers are other people's apps, and what they throw is thrown here.
             null
         }
         return ModelSource.Document(uri.toString(), name ?: uri.lastPathSegment ?: uri.toString())
@@ -52,9 +55,13 @@ class ModelStore(private val context: Context) {
     } catch (_: FileNotFoundException) {
         unreadable(source, "it is no longer there")
     } catch (exception: IOException) {
+        // How a failed mapping is told.
+        if (exception.cause is OutOfMemoryError) throw ProblemException(Problem.OutOfMemory)
         unreadable(source, exception.message ?: "the phone's storage failed")
     } catch (_: SecurityException) {
         unreadable(source, "the app may no longer read it")
+    } catch (exception: RuntimeException) {
+        unreadable(source, exception.message ?: "the app that keeps it failed")
     }
 
     private fun bundled(name: String): ByteBuffer = context.assets.openFd(name).use { asset ->
@@ -63,21 +70,24 @@ class ModelStore(private val context: Context) {
 
     /** Documents in a cloud come through a pipe, which cannot be mapped. */
     private fun document(source: ModelSource.Document): ByteBuffer {
-        val uri = Uri.parse(source.uri)
-        val opened = context.contentResolver.openFileDescriptor(uri, "r") ?: unreadable(source, "nothing is there")
-        val isFile = opened.use { it.statSize >= 0 }
-        if (isFile) {
-            context.contentResolver.openFileDescriptor(uri, "r")?.use { file ->
-                return FileInputStream(file.fileDescriptor).use { map(it, 0, file.statSize) }
-            }
+        val opened = context.contentResolver.openFileDescriptor(Uri.parse(source.uri), "r")
+            ?: unreadable(source, "nothing is there")
+        return ParcelFileDescriptor.AutoCloseInputStream(opened).use { stream ->
+            val isFile = opened.statSize >= 0
+            if (isFile) map(stream) else copied(stream).use { map(it) }
         }
-        val copy = File(context.cacheDir, "document$SUFFIX")
-        context.contentResolver.openInputStream(uri)?.use { from -> copy.outputStream().use { from.copyTo(it) } }
-        return FileInputStream(copy).use { map(it) }
     }
 
-    private fun map(stream: FileInputStream, start: Long = 0, length: Long = stream.channel.size()): ByteBuffer =
-        stream.channel.map(FileChannel.MapMode.READ_ONLY, start, length)
+    private fun copied(stream: InputStream): FileInputStream {
+        val copy = File(context.cacheDir, "document$SUFFIX")
+        copy.outputStream().use { stream.copyTo(it) }
+        return FileInputStream(copy)
+    }
+
+    private fun map(stream: FileInputStream, start: Long = 0, length: Long = stream.channel.size()): ByteBuffer {
+        if (length > Int.MAX_VALUE) throw IOException("it is larger than 2 GB")
+        return stream.channel.map(FileChannel.MapMode.READ_ONLY, start, length)
+    }
 
     private fun unreadable(source: ModelSource, detail: String): Nothing =
         throw ProblemException(Problem.Unreadable(source.name, detail))

@@ -11,6 +11,7 @@ import org.mobilebertlite.core.Answer
 import org.mobilebertlite.core.Label
 import org.mobilebertlite.demo.R
 import org.mobilebertlite.demo.model.ModelSource
+import org.mobilebertlite.demo.model.Task
 
 /** The model decides the screen: question answering or classification. */
 class MainActivity : Activity() {
@@ -19,7 +20,7 @@ class MainActivity : Activity() {
     private lateinit var models: ModelPanel
     private lateinit var questions: TaskPanel<List<Answer>>
     private lateinit var texts: TaskPanel<List<Label>>
-    private var examplesOf: Pair<String, ModelSource?>? = null
+    private var examplesOf: Pair<Task, ModelSource?>? = null
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
@@ -44,20 +45,22 @@ class MainActivity : Activity() {
 
     private fun render(state: ModelState) {
         models.render(state)
-        val task = state.file?.task
+        val task = state.task
         val question = findViewById<View>(R.id.question_panel)
         val text = findViewById<View>(R.id.text_panel)
-        question.showIf(task == "qa")
-        text.showIf(task == "classification")
+        question.showIf(task == Task.QUESTION)
+        text.showIf(task == Task.CLASSIFICATION)
         val now = task?.let { it to state.chosen }
         if (now == null || now == examplesOf) return
         examplesOf = now
-        ExampleChoice(question.findViewById(R.id.examples), "qa", state.chosen) {
-            session.questions.edit(it.first, it.second)
+        when (task) {
+            Task.QUESTION -> offerExamples(question, task, state.chosen, session.questions)
+            Task.CLASSIFICATION -> offerExamples(text, task, state.chosen, session.texts)
         }
-        ExampleChoice(text.findViewById(R.id.examples), "classification", state.chosen) {
-            session.texts.edit(it.first, it.second)
-        }
+    }
+
+    private fun offerExamples(panel: View, task: Task, source: ModelSource?, controller: TaskController<*>) {
+        ExampleChoice(panel.findViewById(R.id.examples), task, source) { controller.edit(it.first, it.second) }
     }
 
     override fun onResume() {

@@ -5,6 +5,7 @@ import org.mobilebertlite.core.Outcome
 import org.mobilebertlite.demo.model.Engine
 import org.mobilebertlite.demo.model.ModelSource
 import org.mobilebertlite.demo.model.ModelStore
+import org.mobilebertlite.demo.model.Task
 import org.mobilebertlite.interpreter.Accelerator
 import org.mobilebertlite.interpreter.Settings
 
@@ -17,7 +18,10 @@ data class ModelState(
     val loadNanos: Long = 0,
     val isLoading: Boolean = false,
     val problem: String? = null,
-)
+) {
+    /** Null as long as there is no model, and for one that the app has no screen for. */
+    val task: Task? get() = file?.let(Task::of)
+}
 
 /** The choice of model, accelerator and threads. */
 class ModelController(

@@ -6,8 +6,11 @@ import android.widget.AdapterView
 import android.widget.ArrayAdapter
 import android.widget.Spinner
 import android.widget.TextView
+import org.mobilebertlite.core.ModelFile
+import org.mobilebertlite.core.ProblemType
 import org.mobilebertlite.demo.R
 import org.mobilebertlite.demo.model.ModelSource
+import org.mobilebertlite.demo.model.Task
 import org.mobilebertlite.interpreter.Accelerator
 
 /** Shows which model there is, and tells [controller] what the person chooses. */
@@ -21,7 +24,9 @@ class ModelPanel(private val root: View, private val controller: ModelController
     private var sources: List<ModelSource> = emptyList()
 
     init {
-        fill(threads, (1..Runtime.getRuntime().availableProcessors().coerceIn(1, 8)).map { it.toString() })
+        fill(threads, (1..Runtime.getRuntime().availableProcessors().coerceIn(1, MOST_THREADS)).map {
+            context.resources.getQuantityString(R.plurals.threads, it, it)
+        })
         model.onChoice { place -> sources.getOrNull(place)?.let(controller::choose) }
         accelerator.onChoice { controller.choose(Accelerator.entries[it]) }
         threads.onChoice { controller.choose(it + 1) }
@@ -38,8 +43,8 @@ class ModelPanel(private val root: View, private val controller: ModelController
         select(accelerator, state.settings.accelerator.ordinal)
         select(threads, minOf(state.settings.threads, threads.count) - 1)
         summary.text = summary(state)
-        val unknown = state.file?.task?.takeIf { it != "qa" && it != "classification" }
-        val said = state.problem ?: unknown?.let { context.getString(R.string.task_unknown, it) }
+        val unknown = state.file?.takeIf { Task.of(it) == null }
+        val said = state.problem ?: unknown?.let { context.getString(R.string.task_unknown, task(it)) }
         problem.text = said
         problem.showIf(said != null)
     }
@@ -51,7 +56,7 @@ class ModelPanel(private val root: View, private val controller: ModelController
             state.isLoading -> context.getString(R.string.loading)
             file == null -> ""
             else -> context.getString(
-                R.string.model_summary, task(file.task), recipe(file.recipe),
+                R.string.model_summary, task(file), recipe(file.recipe),
                 file.longest.toString(), millis(state.loadNanos),
             )
         }
@@ -60,10 +65,10 @@ class ModelPanel(private val root: View, private val controller: ModelController
     private fun recipe(name: String): String =
         if (name.isEmpty() || name == "none") context.getString(R.string.recipe_none) else name
 
-    private fun task(name: String): String = when (name) {
-        "qa" -> context.getString(R.string.task_qa)
-        "classification" -> context.getString(R.string.task_classification)
-        else -> name
+    private fun task(file: ModelFile): String = when (Task.of(file)) {
+        Task.QUESTION -> context.getString(R.string.task_qa)
+        Task.CLASSIFICATION -> context.getString(R.string.task_classification)
+        null -> if (file.problemType == ProblemType.REGRESSION) context.getString(R.string.task_regression) else file.task
     }
 
     private fun name(source: ModelSource): String = when (source) {
@@ -74,6 +79,11 @@ class ModelPanel(private val root: View, private val controller: ModelController
 
     private fun select(spinner: Spinner, place: Int) {
         if (place >= 0 && spinner.selectedItemPosition != place) spinner.setSelection(place)
+    }
+
+    private companion object {
+        /** Phones have no more cores; what more threads cost, nobody wants to see. */
+        const val MOST_THREADS = 8
     }
 }
 

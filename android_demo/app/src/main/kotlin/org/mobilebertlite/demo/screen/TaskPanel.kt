@@ -5,18 +5,13 @@ import android.text.Spanned
 import android.text.TextWatcher
 import android.text.style.BackgroundColorSpan
 import android.text.style.ForegroundColorSpan
-import android.view.LayoutInflater
 import android.view.View
-import android.view.ViewGroup
+import android.view.inputmethod.InputMethodManager
 import android.widget.Button
 import android.widget.EditText
 import android.widget.ProgressBar
 import android.widget.TextView
-import java.text.NumberFormat
 import org.mobilebertlite.demo.R
-
-/** One line of a result. [from] until [to] is where it stands in the second text, -1 where it does not. */
-data class Row(val name: String, val probability: Double, val from: Int = -1, val to: Int = -1)
 
 /** The words of a screen, as ids of strings. */
 data class Words(
@@ -36,15 +31,23 @@ class TaskPanel<R>(
     private val progress: ProgressBar = root.findViewById(R.id.progress)
     private val status: TextView = root.findViewById(R.id.status)
     private val problem: TextView = root.findViewById(R.id.problem)
-    private val results: View = root.findViewById(R.id.results)
-    private val list: ViewGroup = root.findViewById(R.id.rows)
+    private val results = ResultPanel(root.findViewById(R.id.results), words.title, ::highlight)
     private var isRendering = false
     private var shown: R? = null
 
     init {
-        root.findViewById<TextView>(R.id.results_title).setText(words.title)
-        run.setOnClickListener { if (controller.state.reading == null) controller.run() else controller.cancel() }
-        for (one in listOf(first, second)) one.addTextChangedListener(Edits())
+        run.setOnClickListener { press() }
+        for (one in listOf(first, second)) {
+            one.addTextChangedListener(Edits())
+            one.scrollInsidePage()
+        }
+    }
+
+    private fun press() {
+        if (controller.state.reading != null) return controller.cancel()
+        // The answer comes where the keyboard is.
+        root.context.getSystemService(InputMethodManager::class.java).hideSoftInputFromWindow(root.windowToken, 0)
+        controller.run()
     }
 
     private fun field(id: Int, label: Int, hint: Int, labelId: Int): EditText {
@@ -65,19 +68,22 @@ class TaskPanel<R>(
         show(first, state.first)
         show(second, state.second)
         isRendering = false
-        val reading = state.reading
-        run.setText(if (reading == null) words.run else R.string.cancel)
-        progress.showIf(reading != null)
-        progress.isIndeterminate = reading == null || reading.total < 2
-        progress.max = reading?.total ?: 0
-        progress.progress = reading?.done ?: 0
-        val isLong = reading != null && reading.total > 1
-        status.text =
-            if (isLong) root.context.getString(R.string.reading, reading!!.done + 1, reading.total) else ""
-        status.showIf(isLong)
+        run.setText(if (state.reading == null) words.run else R.string.cancel)
+        renderReading(state.reading)
         problem.text = state.problem
         problem.showIf(state.problem != null)
         renderResult(state)
+    }
+
+    /** One window is too quick for a bar that fills. */
+    private fun renderReading(reading: Reading?) {
+        val long = reading?.takeIf { it.total > 1 }
+        progress.showIf(reading != null)
+        progress.isIndeterminate = long == null
+        progress.max = long?.total ?: 0
+        progress.progress = long?.done ?: 0
+        status.text = long?.let { root.context.getString(R.string.reading, it.done + 1, it.total) }
+        status.showIf(long != null)
     }
 
     /** Leaves the cursor alone where the text is the same. */
@@ -86,40 +92,25 @@ class TaskPanel<R>(
     }
 
     private fun renderResult(state: TaskState<R>) {
-        results.showIf(state.result != null)
         if (state.result === shown) return
         shown = state.result
-        list.removeAllViews()
         val lines = state.result?.let(rows).orEmpty()
-        for (line in lines) list.addView(row(line))
-        highlight(lines.firstOrNull())
-        val cost = state.cost ?: return
-        val context = root.context
-        root.findViewById<TextView>(R.id.cost).text = context.resources.getQuantityString(
-            R.plurals.cost, cost.inferences, cost.inferences, millis(cost.inferenceNanos), cost.length, millis(cost.totalNanos),
-        )
-        val memory = root.findViewById<TextView>(R.id.memory)
-        memory.showIf(cost.memory.now != null && cost.memory.peak != null)
-        memory.text = context.getString(R.string.memory, megabytes(cost.memory.now), megabytes(cost.memory.peak))
+        removeMarks()
+        lines.firstOrNull()?.let(::highlight)
+        results.render(lines, state.cost)
     }
 
-    private fun row(line: Row): View {
-        val view = LayoutInflater.from(root.context).inflate(R.layout.row, list, false)
-        val name = line.name.ifEmpty { root.context.getString(R.string.no_answer) }
-        val percent = NumberFormat.getPercentInstance().apply { maximumFractionDigits = 1 }.format(line.probability)
-        view.findViewById<TextView>(R.id.name).text = name
-        view.findViewById<TextView>(R.id.probability).text = percent
-        view.findViewById<ProgressBar>(R.id.bar).progress = Math.round(line.probability * 1000).toInt()
-        view.contentDescription = root.context.getString(R.string.described, name, percent)
-        return view
-    }
-
-    /** The best answer where it stands in the text, and the text scrolled to it. */
-    private fun highlight(line: Row?) {
+    private fun removeMarks() {
         val text = second.text
         for (old in text.getSpans(0, text.length, Highlight::class.java)) text.removeSpan(old)
         for (old in text.getSpans(0, text.length, HighlightText::class.java)) text.removeSpan(old)
-        if (line == null || line.from < 0 || line.to > text.length) return
+    }
+
+    /** Marks an answer where it stands in the text, in place of another, and scrolls the text to it. */
+    private fun highlight(line: Row) {
+        removeMarks()
+        val text = second.text
+        if (line.from < 0 || line.to > text.length) return
         val context = root.context
         text.setSpan(Highlight(context.getColor(R.color.highlight)), line.from, line.to, Spanned.SPAN_EXCLUSIVE_EXCLUSIVE)
         text.setSpan(
@@ -134,16 +125,9 @@ class TaskPanel<R>(
     class HighlightText(color: Int) : ForegroundColorSpan(color)
 }
 
-internal fun View.showIf(isShown: Boolean) {
-    visibility = if (isShown) View.VISIBLE else View.GONE
+/** A finger on a long text moves the text and not the page around it. */
+private fun EditText.scrollInsidePage() = setOnTouchListener { view, _ ->
+    val scrolls = view.canScrollVertically(1) || view.canScrollVertically(-1)
+    if (scrolls) view.parent.requestDisallowInterceptTouchEvent(true)
+    false
 }
-
-/** Three significant digits or so. */
-internal fun millis(nanos: Long): String {
-    val millis = nanos / 1e6
-    return NumberFormat.getInstance().apply { maximumFractionDigits = if (millis < 10) 2 else if (millis < 100) 1 else 0 }
-        .format(millis)
-}
-
-private fun megabytes(bytes: Long?): String =
-    NumberFormat.getIntegerInstance().format((bytes ?: 0) / 1e6)
