@@ -96,6 +96,15 @@ test-android: install ## Test the Kotlin demo; installs Maven, Java and zipalign
 	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -ntp test
 	MBL_APP_LINES=$(CURDIR)/android_demo/app/target/app-lines $(BIN)/python -m pytest -q tests/bench/test_app_lines.py
 
+# The models are those of test-android, where that has run before.
+test-app: install ## Benchmark in the demo app's own code over the real adb (as root); installs what is missing.
+	scripts/prepare_adbd.sh build/adbd
+	scripts/install_maven.sh
+	scripts/install_android_tools.sh
+	[ -f out/cases/models.json ] || $(BIN)/python scripts/end_to_end_cases.py --output out/cases
+	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -q -ntp test-compile
+	MBL_TEST_APP=1 $(BIN)/python -m pytest -m device tests/device/test_app_own_code.py
+
 # The interpreter in it is the last one on Maven Central; apps built with Gradle have its successor.
 android-apk: install ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
 	scripts/install_maven.sh
@@ -107,7 +116,7 @@ android-apk: install ## Build the demo's package without an Android SDK, and ver
 	$(BIN)/mbl android assets out/android/qa.tflite out/android/classification.tflite --runtime 2.16.1
 	cd android_demo && mvn -B -q -ntp process-classes
 	android_demo/maven/apk.sh out/demo.apk
-	$(BIN)/python scripts/check_apk.py out/demo.apk --json out/apk.json \
+	$(BIN)/python scripts/check_apk.py out/demo.apk --test out/demo-test.apk --json out/apk.json \
 	  --model out/android/qa.tflite --model out/android/classification.tflite
 
 bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).
@@ -162,4 +171,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed
+.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android test-app android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mobilebert_lite.benchmarks.child import SILENCE_S
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, Progress, merge
@@ -21,8 +22,13 @@ from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.files import sha256_of
 from mobilebert_lite.tokenization import Tokenizer
 
+if TYPE_CHECKING:
+    from mobilebert_lite.benchmarks.adb import Phone
+
 HOST, ANY = "host", "any"
 BIG, ALL = "big", "all"
+# What runs models on phones.
+BENCHMARK_MODEL, APP = "benchmark-model", "app"
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,12 @@ class Request:
     # "host:port" of adb servers, and of phones to attach over the network.
     servers: tuple[str, ...] = ()
     connect: tuple[str, ...] = ()
+    # On phones: BENCHMARK_MODEL, or APP, the demo app's instrumentation.
+    runner: str = BENCHMARK_MODEL
     # benchmark_model for the phone; None: the official one.
     runner_binary: Path | None = None
+    # The demo app's APK, to be installed before; None: it is there.
+    app: Path | None = None
     # In tokens; MIXED: each text in the shortest signature that holds it; empty: the longest that all files have.
     lengths: tuple[int, ...] = ()
     threads: tuple[int, ...] = (1,)
@@ -128,10 +138,31 @@ def _find(request: Request) -> list[Runner]:
         from mobilebert_lite.benchmarks.host import HostRunner
 
         return [HostRunner(request.runtime, request.silence_s, request.profile)]
-    from mobilebert_lite.benchmarks.phones import phone_runners
+    from mobilebert_lite.benchmarks.phones import attached_phones
 
-    return list(phone_runners(request.device, request.serials, request.servers, request.connect,
-                              request.runner_binary, request.silence_s, request.profile))
+    phones = attached_phones(request.device, request.serials, request.servers, request.connect)
+    make, runners = _on_phones(request), list[Runner]()
+    try:
+        for phone in phones:
+            runners.append(make(phone))
+    except BaseException:
+        for runner in runners:
+            runner.close()
+        raise
+    return runners
+
+
+def _on_phones(request: Request) -> Callable[[Phone], Runner]:
+    if request.runner == APP:
+        from mobilebert_lite.benchmarks.app_runner import AppRunner
+
+        return partial(AppRunner, app=request.app, data=request.data, silence_s=request.silence_s,
+                       profile=request.profile)
+    from mobilebert_lite.benchmarks.phone_runner import PhoneRunner
+    from mobilebert_lite.benchmarks.runner_binary import find_binary
+
+    return partial(PhoneRunner, binary=find_binary(request.runner_binary), silence_s=request.silence_s,
+                   profile=request.profile)
 
 
 def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Benchmark]) -> None:

@@ -14,7 +14,7 @@ from mobilebert_lite.benchmarks.statistics import PERCENTILES, Summary, summaris
 
 # Of a table for people.
 COLUMNS = ("model", "device", "setting", "samples", "mean ± σ ms", *(f"p{q}" for q in PERCENTILES), "min", "load ms",
-           "first ms", "peak MB", "mJ", "× first")
+           "first ms", "peak MB", "answers", "mJ", "× first")
 
 OPERATOR_COLUMNS = ("operator", "nodes", "ms", "%")
 
@@ -58,6 +58,8 @@ def _record(run: Run, compared: Comparison | None) -> dict[str, Any]:
         "power_w": _rounded(energy.power_w(run)), "energy_mj": _rounded(energy.energy_mj(run)),
         "peak_mb": round(run.memory.peak_bytes / 1e6, 1) if run.memory else None,
         "nodes": run.loading.nodes, "delegated": run.loading.delegated, "partitions": run.loading.partitions,
+        "answers_compared": run.answers and run.answers.compared, "answers_same": run.answers and run.answers.same,
+        "answers_difference": run.answers and _rounded(run.answers.largest_difference),
         "ratio": compared and round(compared.ratio.value, 4), "ratio_low": compared and round(compared.ratio.low, 4),
         "ratio_high": compared and round(compared.ratio.high, 4), "warnings": " | ".join(run.warnings)}
 
@@ -82,9 +84,14 @@ def table(report: Report) -> list[tuple[str, ...]]:
     """Rows for people, in the order of COLUMNS."""
     return [(row["model"], " ".join(filter(None, (row["device"], marks(run)))), setting(run), str(row["samples"]),
              f"{_shown(row['mean_ms'])} ± {_shown(row['std_ms'])}", *(_shown(row[f"p{q}_ms"]) for q in PERCENTILES),
-             *(_shown(row[name]) for name in ("min_ms", "load_ms", "first_ms", "peak_mb", "energy_mj")),
-             over_first(row))
+             *(_shown(row[name]) for name in ("min_ms", "load_ms", "first_ms", "peak_mb")), _same(row),
+             _shown(row["energy_mj"]), over_first(row))
             for run, row in zip(report.runs, records(report), strict=True)]
+
+
+def _same(row: dict[str, Any]) -> str:
+    """``64/64``: answers that were those of this machine."""
+    return "" if row["answers_compared"] is None else f"{row['answers_same']}/{row['answers_compared']}"
 
 
 def over_first(row: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
 """Jobs for device farms: files and commands that are ready to run. Nothing is sent from here.
 
-Firebase Test Lab takes its arguments from a YAML file (`gcloud topic arg-files`), pushes files beside the app and
-pulls folders afterwards (`gcloud firebase test android run`: --other-files, --directories-to-pull). The test APK finds
-the models in FOLDER as model-0.tflite, model-1.tflite, …, its arguments in the instrumentation's bundle, and leaves a
-report (result.py's schema) in FOLDER/out.
+Firebase Test Lab takes its arguments from a YAML file (`gcloud topic arg-files`), pushes files beside the app (`gcloud
+firebase test android run`: --other-files) and hands environment variables to the instrumentation as `am instrument -e`
+does. A job is one run of the demo app's instrumentation, so there is one for each model and setting. What it printed
+comes back as instrumentation.results, a folder for each phone.
 
 Google AI Edge Portal takes models from Google Cloud Storage and a JSON body over HTTPS; both are as LiteRT's own
 command line (`litert benchmark --gcp`) sends them. What it answers is not documented.
@@ -12,53 +12,99 @@ command line (`litert benchmark --gcp`) sends them. What it answers is not docum
 from __future__ import annotations
 
 import json
+import logging
+import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.android import examples, usable_model
+from mobilebert_lite.benchmarks.app_report import report_of
+from mobilebert_lite.benchmarks.app_request import AppRequest
 from mobilebert_lite.benchmarks.profiles import Profile, find_profile
-from mobilebert_lite.benchmarks.result import SCHEMA, Report, parse, read
+from mobilebert_lite.benchmarks.result import CPU, SCHEMA, Report, parse, read
+from mobilebert_lite.benchmarks.runner import RunnerError
+from mobilebert_lite.benchmarks.texts import MIXED, read_texts
 from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.files import write_atomically
 
-# On the phone; Firebase allows letters, digits and _-./+ in it.
-FOLDER = "/sdcard/mbl"
-_GROUP = "mbl"
+# On the phone, where the app may read. Firebase allows letters, digits and _-./+ in it.
+FOLDER = "/data/local/tmp/mbl"
+# Of files that a farm brings home.
+RESULTS = "instrumentation.results"
+# Inferences before those that are timed: nobody watches there whether the latency is stable.
+_WARM_UP = 20
 # The runtime that the portal offers by that name (litert-cli 0.3.0), and its only region.
 _PORTAL_RUNTIME, _PORTAL_REGION = "litert-v2.0.3", "us-central1"
 _PORTAL = "https://aiedgeportal.googleapis.com/v1alpha"
 # Beyond it Firebase ends a test on a phone.
 _MOST_MINUTES = 45
+_NAME = re.compile(r"[A-Za-z0-9_.+-]+\.tflite")
 
 
-def firebase(models: Sequence[Path], devices: Sequence[str], app: Path, test: Path, runs: int, seconds: float,
-             threads: Sequence[int], folder: Path) -> list[str]:
-    """Write ``folder``/firebase.yaml; the commands that run it and fetch what it gives.
+@dataclass(frozen=True)
+class Measurement:
+    """What the jobs of a farm measure: every combination."""
 
-    Raises DataError for a device without a codename, and for a file that is not there.
+    runs: int
+    seconds: float
+    threads: Sequence[int] = (1,)
+    accelerators: Sequence[str] = (CPU,)
+    # In tokens; MIXED: each text in the shortest signature that holds it; empty: the longest of each file.
+    lengths: Sequence[int] = ()
+    # Texts, as read_texts takes them.
+    data: Path | None = None
+
+
+def firebase(models: Sequence[Path], devices: Sequence[str], app: Path, test: Path, wanted: Measurement,
+             folder: Path) -> list[str]:
+    """Write ``folder``/firebase.yaml and the texts with the answers of this machine; the commands that run the jobs and
+    fetch what they give.
+
+    Raises DataError for a device without a codename, and for a file that is not there; ModelFileError for a model that
+    the app cannot use.
     """
     _check([*models, app, test])
-    minutes = 5 + len(models) * len(threads) * (seconds / 60 + 1)
+    minutes = 5 + wanted.seconds / 60
     if minutes > _MOST_MINUTES:
-        raise MblError(f"the job would take {minutes:.0f} minutes; Firebase ends tests on phones after "
-                       f"{_MOST_MINUTES}: give fewer models, --threads or --seconds")
-    pushed = {f"{FOLDER}/model-{i}.tflite": path for i, path in enumerate(models)}
-    job: dict[str, Any] = {
-        "type": "instrumentation", "app": str(app), "test": str(test), "timeout": f"{minutes:.0f}m",
-        "record-video": False, "performance-metrics": False, "num-flaky-test-attempts": 0,
-        "device": [{"model": _codename(profile)} for profile in map(find_profile, devices)],
-        "other-files": {place: str(path) for place, path in pushed.items()},
-        "directories-to-pull": [f"{FOLDER}/out"],
-        "environment-variables": {"models": str(len(models)), "folder": FOLDER, "runs": str(runs),
-                                  "seconds": f"{seconds:g}", "threads": " ".join(map(str, threads))}}
+        raise MblError(f"a job would take {minutes:.0f} minutes; Firebase ends tests on phones after {_MOST_MINUTES}: "
+                       "give fewer --seconds")
+    phones = [{"model": _codename(profile)} for profile in map(find_profile, devices)]
+    jobs: dict[str, Any] = {}
+    for i, path in enumerate(models):
+        texts, requests = _asked(path, i, wanted, folder)
+        for request in requests:
+            jobs[f"mbl-{len(jobs)}"] = {
+                "type": "instrumentation", "app": str(app), "test": str(test), "timeout": f"{minutes:.0f}m",
+                "use-orchestrator": False, "record-video": False, "performance-metrics": False,
+                "num-flaky-test-attempts": 0, "device": phones,
+                "other-files": {request.model: str(path), request.expected: str(texts)},
+                "environment-variables": request.arguments()}
     file = folder / "firebase.yaml"
-    _write(file, _yaml({_GROUP: job}))
+    _write(file, _yaml(jobs))
     results = folder / "results"
-    return [shlex.join(["gcloud", "firebase", "test", "android", "run", f"{file}:{_GROUP}",
-                        "--results-bucket=YOUR_BUCKET", "--results-dir=mbl-bench"]),
+    return [*(shlex.join(["gcloud", "firebase", "test", "android", "run", f"{file}:{name}",
+                          "--results-bucket=YOUR_BUCKET", f"--results-dir=mbl-bench/{name}"]) for name in jobs),
             shlex.join(["gcloud", "storage", "cp", "--recursive", "gs://YOUR_BUCKET/mbl-bench", str(results)]),
             shlex.join(["mbl", "bench", "--import", str(results)])]
+
+
+def _asked(path: Path, number: int, wanted: Measurement, folder: Path) -> tuple[Path, list[AppRequest]]:
+    """The file of texts for a model, written into ``folder``, and its requests."""
+    model = usable_model(path)
+    longest = (model.longest,)
+    if missing := [one for one in wanted.lengths if one != MIXED and one not in model.lengths]:
+        raise DataError(f"{path} has no length {missing[0]}; it has {', '.join(map(str, model.lengths))}")
+    texts = folder / f"texts-{number}.examples.json"
+    _write(texts, json.dumps(examples(model, read_texts(wanted.data, model.task)), ensure_ascii=False))
+    name = path.name if _NAME.fullmatch(path.name) else f"model-{number}.tflite"
+    return texts, [
+        AppRequest(f"{FOLDER}/{name}", f"{FOLDER}/{texts.name}", accelerator, threads, _WARM_UP, wanted.runs,
+                   wanted.seconds, None if length == MIXED else model.lengths[length])
+        for length, accelerator, threads in product(wanted.lengths or longest, wanted.accelerators, wanted.threads)]
 
 
 def portal(models: Sequence[Path], devices: Sequence[str], accelerators: Sequence[str], folder: Path) -> list[str]:
@@ -90,22 +136,40 @@ def portal(models: Sequence[Path], devices: Sequence[str], accelerators: Sequenc
 
 
 def read_results(paths: Iterable[Path]) -> list[Report]:
-    """The reports in files, and in folders at any depth, where other JSON files are passed over.
+    """The reports in files, and in folders at any depth: those that `mbl bench --json` wrote, and what the app printed
+    (instrumentation.results). Other files of a folder are passed over, and with a warning runs that failed.
 
     Raises DataError for a file that is no report, and for a folder without one.
     """
     found: list[Report] = []
     for path in paths:
         if not path.is_dir():
-            found.append(read(path))
+            found.append(read(path) if path.name != RESULTS else _printed(path))
             continue
         raw = {file: _json(file) for file in sorted(path.rglob("*.json"))}
-        ours = {file: one for file, one in raw.items() if isinstance(one, dict) and one.get("schema") == SCHEMA}
-        found += [parse(one, str(file)) for file, one in ours.items()]
-        if not ours:
-            raise DataError(f"{path} holds no report; the demo app's benchmark leaves one for each phone, and "
+        ours = [parse(one, str(file)) for file, one in raw.items()
+                if isinstance(one, dict) and one.get("schema") == SCHEMA]
+        printed = list(_those_that_ended(sorted(path.rglob(RESULTS))))
+        found += ours + printed
+        if not (ours or printed):
+            raise DataError(f"{path} holds no report; the demo app's benchmark leaves {RESULTS} for each phone, and "
                             "`mbl bench --json` writes them")
     return found
+
+
+def _those_that_ended(files: Iterable[Path]) -> Iterator[Report]:
+    for file in files:
+        try:
+            yield _printed(file)
+        except DataError as error:
+            logging.getLogger(__name__).warning("· warning: %s; it is left out", error)
+
+
+def _printed(file: Path) -> Report:
+    try:
+        return report_of(file.read_text(encoding="utf-8", errors="replace").splitlines())
+    except (OSError, RunnerError) as error:
+        raise DataError(f"{file}: {error}") from None
 
 
 def _json(file: Path) -> Any:

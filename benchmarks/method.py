@@ -25,7 +25,7 @@ from mobilebert_lite.benchmarks.result import (
     Samples,
     Snapshot,
 )
-from mobilebert_lite.benchmarks.runner import Findings, Input, Prepared, Runner, Sample
+from mobilebert_lite.benchmarks.runner import Findings, Input, Prepared, Runner, RunnerError, Sample
 from mobilebert_lite.benchmarks.subject import Subject
 from mobilebert_lite.errors import MblError
 
@@ -117,14 +117,16 @@ class Benchmark:
             for track in tracks:
                 assert track.prepared is not None
                 track.findings = track.prepared.finish()
-                track.complete = True
+                track.complete = not track.findings.wrong
+            if wrong := [track.findings.wrong for track in tracks if track.findings.wrong]:
+                raise RunnerError(wrong[0])
         except MblError as error:
             reason = str(error)
             raise
         finally:
             for track in tracks:
                 if track.prepared is not None:
-                    self.runs.append(self._finished(track, watch.snapshots, reason))
+                    self.runs.append(self._finished(track, watch.snapshots, track.findings.wrong or reason))
                     track.prepared.close()
 
     def _warm_up(self, track: _Track) -> None:

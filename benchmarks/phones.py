@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mobilebert_lite.benchmarks import phone_state
 from mobilebert_lite.benchmarks.adb import Adb, AdbError, Attached, Phone, Server
-from mobilebert_lite.benchmarks.phone_runner import PhoneRunner
 from mobilebert_lite.benchmarks.profiles import find_profile
 from mobilebert_lite.benchmarks.result import Device, Snapshot
-from mobilebert_lite.benchmarks.runner_binary import find_binary
 from mobilebert_lite.errors import DataError
 
 HOST, ANY = "host", "any"
@@ -66,19 +63,11 @@ def choose(found: Sequence[Found], device: str, serials: Sequence[str] = ()) -> 
     return [_only(fitting, found, "phone" if profile is None else find_profile(device).title, profile)]
 
 
-def phone_runners(device: str, serials: Sequence[str], servers: Sequence[str], connect: Sequence[str],
-                  binary: Path | None, silence_s: float, profile: bool) -> list[PhoneRunner]:
-    """A runner for each phone asked for. Raises DataError, DependencyError, RunnerError."""
+def attached_phones(device: str, serials: Sequence[str], servers: Sequence[str], connect: Sequence[str]
+                    ) -> list[Phone]:
+    """The phones asked for. Raises DataError, AdbError, as ``choose``."""
     chosen = choose(find(parse_servers(servers), connect), ANY if device == HOST else device, serials)
-    program, runners = find_binary(binary), list[PhoneRunner]()
-    try:
-        for one in chosen:
-            runners.append(PhoneRunner(Phone(Adb(one.server), one.attached.serial), program, silence_s, profile))
-    except BaseException:
-        for runner in runners:
-            runner.close()
-        raise
-    return runners
+    return [Phone(Adb(one.server), one.attached.serial) for one in chosen]
 
 
 def parse_servers(servers: Sequence[str]) -> list[Server]:

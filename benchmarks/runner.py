@@ -60,6 +60,8 @@ class Findings:
     operators: tuple[Operator, ...] = ()
     answers: Answers | None = None
     warnings: tuple[str, ...] = ()
+    # Why the figures are worth nothing: answers that are wrong. The benchmark then fails with it.
+    wrong: str = ""
 
 
 class Prepared(Protocol):

@@ -31,6 +31,7 @@ trap '' HUP INT TERM PIPE
 echo ready
 set +e
 cat >/dev/null
+{farewell}
 for file in {folder}/*.pid; do [ -f "$file" ] && kill -9 $(cat "$file"); done
 rm -rf {folder} && echo removed"""
 
@@ -38,11 +39,15 @@ rm -rf {folder} && echo removed"""
 class Session:
     """The folder, and programs that run in it one at a time."""
 
-    def __init__(self, phone: Phone) -> None:
-        """Raises AdbError when the folder cannot be made."""
+    def __init__(self, phone: Phone, farewell: str = ":") -> None:
+        """``farewell`` is a command for the phone's sh, run before the folder is removed, however that comes about.
+
+        Raises AdbError when the folder cannot be made.
+        """
         self.phone = phone
         self.folder = f"{ROOT}/{_PREFIX}{secrets.token_hex(6)}"
-        script = _WATCH.format(root=ROOT, prefix=_PREFIX, stale=_STALE_MINUTES, folder=self.folder)
+        script = _WATCH.format(root=ROOT, prefix=_PREFIX, stale=_STALE_MINUTES, folder=self.folder,
+                               farewell=f"({farewell}) >/dev/null 2>&1")
         self._watch = phone.adb.start(["-s", phone.serial, "shell", f"({script}) 2>&1"], stdin=subprocess.PIPE)
         said = _read(self._watch, b"ready\n", ANSWER)
         if not said.endswith("ready\n"):

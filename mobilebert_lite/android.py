@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.datasets import builtin_examples, evenly
+from mobilebert_lite.datasets import Example, builtin_examples, evenly
 from mobilebert_lite.doctor.diagnose import diagnose
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.files import replacing, write_atomically
@@ -26,13 +26,18 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.tflite")
 
 
 def check_model(path: Path, runtime: str | None = None) -> Model:
+    """As ``usable_model``, under a name that it can have in the app. Raises ModelFileError."""
+    if not _NAME.fullmatch(path.name):
+        raise ModelFileError(f"{path.name} is no name for an asset; letters, digits, '.', '_' and '-' make one, and "
+                             ".tflite at its end")
+    return usable_model(path, runtime)
+
+
+def usable_model(path: Path, runtime: str | None = None) -> Model:
     """The model, if the app can show it and its ``runtime``, a TFLite version or the latest LiteRT, can load it.
 
     Raises ModelFileError with what keeps it from that.
     """
-    if not _NAME.fullmatch(path.name):
-        raise ModelFileError(f"{path.name} is no name for an asset; letters, digits, '.', '_' and '-' make one, and "
-                             ".tflite at its end")
     found = diagnose(path, ("litert",), runtime)
     if found.errors:
         one = found.errors[0]
@@ -45,10 +50,14 @@ def check_model(path: Path, runtime: str | None = None) -> Model:
     return model
 
 
-def examples(model: Model, count: int) -> dict[str, Any]:
-    """``count`` of the package's own texts with what ``model`` answers to them, as the app reads them."""
-    task = model.task.name
-    return {"task": task, "examples": [_answered(model, one) for one in evenly(builtin_examples(task), count)]}
+def own_examples(model: Model, count: int) -> dict[str, Any]:
+    """``examples`` of ``count`` of the package's own texts."""
+    return examples(model, evenly(builtin_examples(model.task.name), count))
+
+
+def examples(model: Model, texts: Sequence[Example]) -> dict[str, Any]:
+    """``texts`` with what ``model`` answers to them, as the app reads them."""
+    return {"task": model.task.name, "examples": [_answered(model, one) for one in texts]}
 
 
 def _answered(model: Model, one: Any) -> dict[str, Any]:
@@ -84,7 +93,7 @@ def put_assets(paths: Sequence[Path], demo: Path, count: int, runtime: str | Non
             with replacing(target) as temporary:
                 shutil.copyfile(path, temporary)
         beside = target.with_suffix(".examples.json")
-        content = json.dumps(examples(model, count), indent=1, ensure_ascii=False) + "\n"
+        content = json.dumps(own_examples(model, count), indent=1, ensure_ascii=False) + "\n"
         write_atomically(beside, content.encode())
         written += [target, beside]
     return written

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobilebert_lite.android import check_model, examples
+from mobilebert_lite.android import check_model, own_examples
 from mobilebert_lite.benchmarks.adb import Adb, AdbError, CommandError, Phone
+from mobilebert_lite.benchmarks.app_request import PACKAGE
 from mobilebert_lite.benchmarks.phones import ANY, choose, find, parse_servers
 
-PACKAGE = "org.mobilebertlite.demo"
 # Where the app looks for models that were pushed (Context.getExternalFilesDir).
 FOLDER = f"/sdcard/Android/data/{PACKAGE}/files"
 # Where builds leave the app: Gradle's, and `make android-apk`'s, seen from a checkout.
@@ -43,22 +43,21 @@ def install(paths: Sequence[Path], app: Path | None, count: int, serials: Sequen
     models = [(path, check_model(path, runtime)) for path in paths]
     [one] = choose(find(parse_servers(servers), connect), ANY, serials)[:1]
     phone = Phone(Adb(one.server), one.attached.serial)
-    installed = _install_app(phone, app)
+    installed = None if app is None and app_on(phone) else install_app(phone, app)
     phone.shell(f"mkdir -p {FOLDER}")
     files = []
     for path, model in models:
         with tempfile.TemporaryDirectory() as folder:
             beside = Path(folder) / path.with_suffix(".examples.json").name
-            beside.write_text(json.dumps(examples(model, count), ensure_ascii=False), encoding="utf-8")
+            beside.write_text(json.dumps(own_examples(model, count), ensure_ascii=False), encoding="utf-8")
             for local in (path, beside):
                 phone.push(local, f"{FOLDER}/{local.name}")
                 files.append(f"{FOLDER}/{local.name}")
     return Installed(phone.serial, str(installed) if installed else None, tuple(files))
 
 
-def _install_app(phone: Phone, app: Path | None) -> Path | None:
-    if app is None and _is_there(phone):
-        return None
+def install_app(phone: Phone, app: Path | None) -> Path:
+    """Install ``app``, by default the package built last, which is returned. Raises AdbError."""
     chosen = app or next((path for path in BUILT if path.is_file()), None)
     if chosen is None or not chosen.is_file():
         raise AdbError(f"{chosen or PACKAGE} is not there to be installed; give the app with --app, build it "
@@ -72,8 +71,10 @@ def _install_app(phone: Phone, app: Path | None) -> Path | None:
     return chosen
 
 
-def _is_there(phone: Phone) -> bool:
+def app_on(phone: Phone) -> str:
+    """Where the app's package is on the phone; empty where it is not installed. Raises AdbError."""
     try:
-        return bool(phone.shell(f"pm path {shlex.quote(PACKAGE)}").strip())
+        said = phone.shell(f"pm path {shlex.quote(PACKAGE)}").splitlines()
     except CommandError:  # pm says so with its status
-        return False
+        return ""
+    return next((line.removeprefix("package:").strip() for line in said if line.startswith("package:")), "")

@@ -83,14 +83,41 @@ def contents(apk: Path, models: list[Path]) -> list[dict[str, Any]]:
                 for info in archive.infolist()]
 
 
+def signer(apk: Path) -> str:
+    """SHA-256 of its certificate; its signature is verified."""
+    said = tool("apksigner", "verify", "--verbose", "--print-certs", "--min-sdk-version", MIN_SDK, apk)
+    expect("Verified using v2 scheme (APK Signature Scheme v2): true" in said, f"no signature of version 2: {said}")
+    found = re.search(r"certificate SHA-256 digest: (\w+)", said)
+    expect(found is not None, f"apksigner names no certificate: {said}")
+    assert found
+    return found[1]
+
+
+def test_package(app: Path, test: Path) -> None:
+    """What Android and device farms ask of the package with the instrumentation for farms: another name than the app's,
+    the same key, the app as its target, and the class that it names, which is not in the app."""
+    expect(signer(test) == signer(app), f"{test} is signed with another key than {app}")
+    expect(f"package: name='{NAME}.test'" in tool("aapt", "dump", "badging", test), f"{test} has another name")
+    manifest = tool("aapt", "dump", "xmltree", test, "AndroidManifest.xml")
+    for name, value in (("targetPackage", NAME), ("name", f"{NAME}.test.FarmInstrumentation")):
+        pattern = rf'E: instrumentation(?:(?!E: ).)*android:{name}\(\w+\)="{re.escape(value)}"'
+        expect(re.search(pattern, manifest, re.DOTALL) is not None, f"{test}: no instrumentation with {name} {value}")
+    with zipfile.ZipFile(test) as package, zipfile.ZipFile(app) as other:
+        defined = b"L" + f"{NAME}.test.FarmInstrumentation".replace(".", "/").encode() + b";"
+        expect(defined in package.read("classes.dex"), f"{test} lacks its class")
+        expect(defined not in other.read("classes.dex"), f"{app} holds the class of {test}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("apk", type=Path)
+    parser.add_argument("--test", type=Path, help="the package of tests for device farms")
     parser.add_argument("--model", type=Path, action="append", default=[])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    said = tool("apksigner", "verify", "--verbose", "--min-sdk-version", MIN_SDK, options.apk)
-    expect("Verified using v2 scheme (APK Signature Scheme v2): true" in said, f"no signature of version 2: {said}")
+    signer(options.apk)
+    if options.test is not None:
+        test_package(options.apk, options.test)
     tool("zipalign", "-c", PAGE, options.apk)
     about = badging(options.apk)
     files = contents(options.apk, options.model)
@@ -102,6 +129,9 @@ def main() -> None:
           f"{about['target']}, no permissions, signed (v2), aligned to 16 KB")
     for one in sorted(files, key=lambda one: -one["packed"])[:12]:
         print(f"  {one['packed']:>10,}  {one['name']}")
+    if options.test is not None:
+        print(f"{options.test}: {options.test.stat().st_size / 1e3:.0f} kB, the instrumentation for device farms, "
+              "signed with the same key")
     if linked:
         print(f"for pages of 4 KB only, as their maker linked them: {', '.join(linked)}")
     if options.json:

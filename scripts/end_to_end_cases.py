@@ -4,7 +4,8 @@
 
 converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
 ``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints. ``features`` and ``regression``
-in ``models/`` are for what the demo has no screen for.
+in ``models/`` are for what the demo has no screen for. ``app/`` holds what `mbl bench --runner app` would send to a
+phone: texts with answers, and the command with its arguments.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ import random
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
 from tokenizer_cases import AWKWARD
 
+from mobilebert_lite.android import examples, usable_model
+from mobilebert_lite.benchmarks.app_request import AppRequest
+from mobilebert_lite.benchmarks.texts import read_texts
 from mobilebert_lite.cli import cli
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets import QuestionExample, builtin_examples
-from mobilebert_lite.files import write_atomically
+from mobilebert_lite.files import json_bytes, write_atomically
 
 COUNT = 100
 # What TFLite 2.6 runs: it runs one signature alone, and computes dense int8 layers with a scale per channel wrongly.
@@ -76,6 +81,19 @@ def invoke(*arguments: str) -> str:
     return str(result.stdout)
 
 
+def app_request(path: Path, folder: Path) -> None:
+    """Beside its texts ``arguments.json``: the words of the command, and what the app should understand."""
+    folder.mkdir(parents=True, exist_ok=True)
+    expected = folder / "texts.examples.json"
+    model = usable_model(path)
+    texts = read_texts(None, model.task)
+    write_atomically(expected, json.dumps(examples(model, texts), ensure_ascii=False).encode())
+    request = AppRequest(str(path.resolve()), str(expected.resolve()), threads=2, warm_up=3, runs=70, seconds=0.25,
+                         signature=f"{model.task.name}_64", first=7)
+    content = {"command": request.command(), "request": asdict(request)}
+    write_atomically(folder / "arguments.json", json_bytes(content))
+
+
 def convert_others(folder: Path) -> None:
     """Models that the demo has no screen for."""
     invoke("convert", "--weights", str(demonstration("qa")), "--task", "features", *OLD,
@@ -107,6 +125,7 @@ def main() -> None:
         models.append({"name": name, "task": task, "inspected": json.loads(invoke("inspect", str(path), "--json")),
                        "cases": [{**text, "result": result} for text, result in zip(texts, results, strict=True)]})
         print(f"{name}: {len(texts)} texts, {path.stat().st_size / 1e6:.2f} MB")
+    app_request(options.output / "models" / "qa-old.tflite", options.output / "app")
     write_atomically(options.output / "models.json", json.dumps({"models": models}, ensure_ascii=False).encode())
 
 

@@ -15,6 +15,7 @@ android {
         targetSdk = 35
         versionCode = 1
         versionName = "0.1.0"
+        testInstrumentationRunner = "org.mobilebertlite.demo.test.FarmInstrumentation"
         ndk {
             abiFilters += listOf("arm64-v8a", "x86_64")
         }

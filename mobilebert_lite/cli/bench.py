@@ -17,6 +17,9 @@ from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_ser
               help="host: this machine; any: every attached phone; or a phone's name, such as pixel4.")
 @click.option("--serial", "serials", multiple=True, help="The attached phone with this serial number.")
 @phone_options
+@click.option("--runner", type=click.Choice(["benchmark-model", "app"]), default="benchmark-model", show_default=True,
+              help="On phones: LiteRT's tool, or the demo app, which measures what an app sees and checks its answers "
+                   "against this machine's.")
 @click.option("--runner-binary", type=PATH, help="benchmark_model for phones. [default: $MBL_BENCHMARK_MODEL, "
                                                  "or LiteRT's official one]")
 @click.option("--length", "lengths", type=Numbers(mixed=0), default=(), metavar="N[,N…]|mixed",
@@ -56,10 +59,11 @@ from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_ser
 @click.option("--farm", type=click.Choice(["firebase", "ai-edge-portal"]),
               help="Write a job for these phones of a device farm (--device pixel6,pixel8), and print its commands.")
 @click.option("--farm-folder", type=PATH, default=Path("farm"), show_default=True, help="Where the job is written.")
-@click.option("--app", type=PATH, help="firebase: the demo app's APK.")
-@click.option("--test-apk", type=PATH, help="firebase: the APK of its instrumentation.")
+@click.option("--app", type=PATH, help="The demo app's APK: installed before with --runner app, run by firebase.")
+@click.option("--test-apk", type=PATH, help="firebase: the package of tests beside the demo app's.")
 @click.option("--import", "imported", type=PATH, multiple=True,
-              help="Show reports from a farm (files, or folders of them) as one; measures nothing.")
+              help="Show reports, and instrumentation.results from a farm (files, or folders of them), as one; "
+                   "measures nothing.")
 def command(models: tuple[Path, ...], json_file: Path | None, page: Path | None, as_csv: bool, as_markdown: bool,
             compare: tuple[Path, Path] | None, baseline: Path | None, max_regression: float | None,
             runs: int | None, seconds: float | None, servers: tuple[str, ...], port: int | None, farm: str | None,
@@ -85,9 +89,21 @@ def command(models: tuple[Path, ...], json_file: Path | None, page: Path | None,
                                "checkpoint")
     options |= {"runs": runs or (1 if seconds else 100), "servers": adb_servers(servers, port),
                 "seconds": (0.0 if runs else 5.0) if seconds is None else seconds}
+    _check_runner(app, farm, options)
     if farm:
         return _farm(farm, models, farm_folder, app, test_apk, options)
-    return _measure(models, output, baseline, max_regression, options)
+    return _measure(models, output, baseline, max_regression, options | {"app": app})
+
+
+def _check_runner(app: Path | None, farm: str | None, options: dict[str, Any]) -> None:
+    """Raises UsageError for options that would be passed over."""
+    if options["runner"] == "app":
+        if options["device"] == "host" and not (options["serials"] or options["connect"]):
+            raise click.UsageError("--runner app runs on phones; give --device any, or the name of one")
+        if options["runner_binary"]:
+            raise click.UsageError("--runner-binary is benchmark_model; leave it out with --runner app")
+    elif app is not None and not farm:
+        raise click.UsageError("--app is for --runner app, and for --farm firebase")
 
 
 def _measure(models: tuple[Path, ...], output: Output, baseline: Path | None, max_regression: float | None,
@@ -119,7 +135,7 @@ def _compare(paths: tuple[Path, Path], max_regression: float | None, output: Out
 
 def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, test: Path | None,
           options: dict[str, Any]) -> int:
-    from mobilebert_lite.benchmarks.farm import firebase, portal
+    from mobilebert_lite.benchmarks.farm import Measurement, firebase, portal
 
     devices = options["device"].split(",")
     if farm != "firebase":
@@ -127,7 +143,9 @@ def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, t
     elif app is None or test is None:
         raise click.UsageError("--farm firebase needs --app and --test-apk, the APKs of the demo app")
     else:
-        commands = firebase(models, devices, app, test, options["runs"], options["seconds"], options["threads"], folder)
+        wanted = Measurement(options["runs"], options["seconds"], options["threads"], options["accelerators"],
+                             options["lengths"], options["data"])
+        commands = firebase(models, devices, app, test, wanted, folder)
     click.echo("\n".join(commands))
     return 0
 

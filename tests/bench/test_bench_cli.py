@@ -91,6 +91,9 @@ def test_json_on_standard_output(converted: Converted, capsys: pytest.CaptureFix
     (("a.tflite", "--max-regression", "5%"), "needs --baseline"),
     (("a.tflite", "--baseline", "a.json", "--max-regression", "much"), "no percentage"),
     (("a.tflite", "--compare", "a.json", "b.json"), "measures nothing"),
+    (("a.tflite", "--runner", "app"), "--runner app runs on phones; give --device any"),
+    (("a.tflite", "--runner", "app", "--device", "any", "--runner-binary", "b"), "leave it out with --runner app"),
+    (("a.tflite", "--device", "any", "--app", "a.apk"), "--app is for --runner app"),
 ])
 def test_wrong_usage(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*arguments) == 2
@@ -206,6 +209,8 @@ def test_csv_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert header.count("|") == line.count("|") == first.replace("\\|", "").count("|")
     assert "<script" not in text
     assert "**Emulated" in text
+    assert "| 3/3 |" in text
+    assert (rows[0]["answers_compared"], rows[0]["answers_same"], rows[0]["answers_difference"]) == ("3", "3", "0.1")
     assert to_markdown(replace(report, runs=())) .startswith("| model |")
 
 

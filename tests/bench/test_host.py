@@ -37,8 +37,14 @@ def inputs(path: Path, length: int = LENGTHS[1]) -> Sequence[Input]:
 
 def children() -> set[int]:
     """Those that measure; other tests may have processes that wait for more to do."""
-    found = psutil.Process().children(recursive=True)
-    return {child.pid for child in found if any("benchmarks" in word for word in child.cmdline())}
+    return {child.pid for child in psutil.Process().children(recursive=True) if measures(child)}
+
+
+def measures(child: psutil.Process) -> bool:
+    try:
+        return any("benchmarks" in word for word in child.cmdline())
+    except psutil.Error:  # it has ended since
+        return False
 
 
 @pytest.fixture(autouse=True)

@@ -51,6 +51,8 @@ class Scripted:
     temperatures: Iterator[float] = field(default_factory=lambda: itertools.repeat(30.0))
     said: list[str] = field(default_factory=list)
     diary: list[str] = field(default_factory=list)
+    # File -> what is wrong with its answers.
+    wrong: dict[str, str] = field(default_factory=dict)
     block: int = 1
     batches: bool = False
     device: Device = field(default_factory=lambda: Device("host", "a script"))
@@ -89,7 +91,7 @@ class Prepared:
             yield Aggregate(1e6 * now, 10, took, 1.0, took, took, 3) if self.runner.batches else Sample(now, took, 3)
 
     def finish(self) -> Findings:
-        return Findings(Memory(77))
+        return Findings(Memory(77), wrong=self.runner.wrong.get(self.name, ""))
 
     def close(self) -> None:
         self.runner.diary.append(f"{self.name} closed")
@@ -101,6 +103,18 @@ def measured(runner: Scripted, names: str = "a", options: Options | None = None,
     benchmark.measure([subject(name) for name in names], [Configuration(8, i + 1) for i in range(groups)],
                       lambda one, length: [INPUT], strict)
     return benchmark
+
+
+def test_wrong_answers_fail_the_benchmark_and_are_kept() -> None:
+    """The other file's run is whole."""
+    runner = Scripted({"a": [100.0], "b": [200.0]}, wrong={"a": "a answers nonsense"})
+    benchmark = Benchmark(runner, Options(40, 0.0, 0))
+    with pytest.raises(RunnerError, match=r"^a answers nonsense$"):
+        benchmark.measure([subject(name) for name in "ab"], [Configuration(8, 1)], lambda one, length: [INPUT])
+    assert [(run.complete, run.reason) for run in benchmark.runs] == [(False, "a answers nonsense"), (True, "")]
+    assert [len(run.samples) for run in benchmark.runs] == [40, 40]
+    assert all(run.memory == Memory(77) for run in benchmark.runs)
+    assert runner.diary[-2:] == ["a closed", "b closed"]
 
 
 def test_files_take_turns_in_alternating_order() -> None:

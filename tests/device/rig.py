@@ -191,7 +191,7 @@ class Phone(Namespace):
     def left(self) -> list[str]:
         """What is in /data/local/tmp, and programs that still run."""
         running = [line for line in self.sh("ps -eo args=").splitlines()
-                   if "benchmark_model" in line and "ps -eo" not in line]
+                   if ("benchmark_model" in line or "demo_app" in line) and "ps -eo" not in line]
         return self.sh("ls -A /data/local/tmp").split() + running
 
     def close(self) -> None:

@@ -51,6 +51,26 @@ def attached(phone: rig.Phone) -> Iterator[rig.Phone]:
 
 
 @pytest.fixture
+def with_app(pixel4: rig.Phone) -> Iterator[rig.Phone]:
+    """A phone whose `pm` knows the demo app, and whose `am` starts it (demo_app.py)."""
+    yield from app_on(pixel4)
+
+
+@pytest.fixture
+def other_with_app(pixel7: rig.Phone) -> Iterator[rig.Phone]:
+    yield from app_on(pixel7)
+
+
+def app_on(phone: rig.Phone) -> Iterator[rig.Phone]:
+    phone.sh(f"""mkdir -p /system/app; echo a package >/system/app/base.apk
+printf '#!/bin/sh\\n[ -f /system/app/base.apk ] && echo package:/system/app/base.apk\\n' >/system/bin/pm
+printf '#!/bin/sh\\nunset LD_LIBRARY_PATH\\nexec {sys.executable} {HERE}/demo_app.py "$@"\\n' >/system/bin/am
+chmod 755 /system/bin/pm /system/bin/am""")
+    yield phone
+    phone.sh("rm -rf /sdcard /system/app /system/bin/pm /system/bin/am")
+
+
+@pytest.fixture
 def wrapper(tmp_path: Path) -> Wrapper:
     """``wrapper(before)``: the program for the phone. It appends its arguments to ``calls`` beside itself, which the
     phone shares with this machine, runs the shell commands ``before``, and carries ``padding`` bytes."""

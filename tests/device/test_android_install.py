@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ pytest_plugins = ["rig_fixtures"]
 pytestmark = pytest.mark.device
 
 FOLDER = "/sdcard/Android/data/org.mobilebertlite.demo/files"
-
-
-@pytest.fixture
-def with_app(pixel4: Phone) -> Iterator[Phone]:
-    pixel4.sh("printf '#!/bin/sh\\necho package:/data/app/base.apk\\n' > /system/bin/pm; chmod 755 /system/bin/pm")
-    yield pixel4
-    pixel4.sh("rm -rf /sdcard /system/bin/pm")
 
 
 def test_model_and_examples_arrive(host: Host, with_app: Phone, model: Path) -> None:

@@ -25,6 +25,12 @@ public class ModelFile internal constructor(
     /** The longest sequence the file takes, in tokens. */
     public val longest: Int get() = signatures.keys.max()
 
+    /** The same file with [signature] alone: every text is then read at its length. */
+    public fun only(signature: String): ModelFile = ModelFile(
+        task, problemType, logits, lowerCase, signatures.filterValues { it == signature }, vocabulary, labels, provenance,
+        minRuntimeVersion, recipe,
+    )
+
     public companion object {
         /**
          * Reads what the file holds besides the network. [content] is the whole file; a mapped one is best, for little

@@ -47,23 +47,33 @@ open class BenchmarkInstrumentation : Instrumentation() {
             put("event", if (problem == null) "done" else "error")
             if (problem != null) put("message", problem)
         }
-        finish(if (problem == null) Activity.RESULT_OK else Activity.RESULT_CANCELED, bundle(last))
+        end(if (problem == null) Activity.RESULT_OK else Activity.RESULT_CANCELED, bundle(last))
     }
 
+    /** The last word; the process ends with it. */
+    protected open fun end(code: Int, last: Bundle) = finish(code, last)
+
     private fun measure() {
-        val given = arguments.keySet().associateWith { arguments.getString(it).orEmpty() }
         val folder = targetContext.getExternalFilesDir(null) ?: throw IOException("the phone's storage is not mounted")
+        val begin = System.nanoTime()
         emit(begin())
-        Benchmark(Request.parse(given, folder), ::ownLog, ::emit).run()
+        Benchmark(Request.parse(given(arguments), folder), begin, ::ownLog, ::emit).run()
     }
+
+    /** What was asked for, by name. */
+    protected open fun given(arguments: Bundle): Map<String, String> =
+        arguments.keySet().associateWith { arguments.getString(it).orEmpty() }
 
     private fun begin() = buildJsonObject {
         put("event", "begin")
         put("format", FORMAT)
         put("app", version())
         put("runtime", TensorFlowLite.runtimeVersion())
+        put("time_ms", System.currentTimeMillis())
         put("manufacturer", Build.MANUFACTURER)
         put("model", Build.MODEL)
+        put("device", Build.DEVICE)
+        put("fingerprint", Build.FINGERPRINT)
         put("android", Build.VERSION.RELEASE)
         put("sdk", Build.VERSION.SDK_INT)
         put("abi", Build.SUPPORTED_ABIS.firstOrNull())

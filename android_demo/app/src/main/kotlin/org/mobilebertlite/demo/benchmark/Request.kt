@@ -1,6 +1,9 @@
 package org.mobilebertlite.demo.benchmark
 
 import java.io.File
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
 import org.mobilebertlite.interpreter.Accelerator
 import org.mobilebertlite.interpreter.Settings
 
@@ -12,13 +15,34 @@ data class Request(
     val runs: Int,
     val warmUp: Int,
     val seconds: Double,
-    /** The signature to time, or null for each text the shortest that holds it. */
+    /** The signature to time on every text, or null for each text the shortest that holds it. */
     val signature: String?,
     /** Texts with what `mbl` answered to them, or null. */
     val expected: File?,
+    /** Whether the answers are compared with those; the texts are timed in any case. */
+    val check: Boolean,
+    /** The text to begin with, from 0; beyond the last it goes on with the first. */
+    val first: Int,
 ) {
+    /** What was understood, by the arguments' names. */
+    fun toJson(): JsonObject = buildJsonObject {
+        put("model", model.path)
+        put("accelerator", settings.accelerator.id)
+        put("threads", settings.threads)
+        put("warmup", warmUp)
+        put("runs", runs)
+        put("seconds", seconds)
+        put("signature", signature)
+        put("expected", expected?.path)
+        put("check", check)
+        put("first", first)
+    }
+
     companion object {
-        private val NAMES = setOf("model", "accelerator", "threads", "runs", "warmup", "seconds", "signature", "expected")
+        /** Of all arguments. */
+        val NAMES: Set<String> = setOf(
+            "model", "accelerator", "threads", "runs", "warmup", "seconds", "signature", "expected", "check", "first",
+        )
 
         // What am itself hands over.
         private val OTHERS = setOf("class", "debug", "coverage", "waitForDebugger")
@@ -39,6 +63,8 @@ data class Request(
                 arguments["seconds"]?.let { seconds(it) } ?: 0.0,
                 arguments["signature"],
                 arguments["expected"]?.let { file(folder, it) },
+                arguments["check"]?.let { truth("check", it) } ?: true,
+                whole(arguments, "first", 0, 0..Int.MAX_VALUE),
             )
         }
 
@@ -53,6 +79,9 @@ data class Request(
             return text.toIntOrNull()?.takeIf { it in range }
                 ?: throw IllegalArgumentException("$name $text; it must be from ${range.first} to ${range.last}")
         }
+
+        private fun truth(name: String, text: String): Boolean =
+            text.toBooleanStrictOrNull() ?: throw IllegalArgumentException("$name $text; it must be true or false")
 
         private fun seconds(text: String): Double = text.toDoubleOrNull()?.takeIf { it in 0.0..3600.0 }
             ?: throw IllegalArgumentException("seconds $text; it must be from 0 to 3600")
