@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_lite.converters.flatbuffer import schema
 from mobilebert_lite.converters.op_versions import operator_name, type_name
 from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.training.operators import COMPUTE, activate
 
 # Prefix of the trainable factors: float32 [2], logarithms, for the low and the high end of a range.
 RANGE = "range"
@@ -136,7 +136,7 @@ class Simulation:
     def __init__(self, model: Any, subgraph: Any, parts: Mapping[str, Part], ranges: Ranges) -> None:
         """Raises ConversionError for an operator that cannot be followed."""
         self.model, self.subgraph, self.parts, self.ranges = model, subgraph, parts, ranges
-        unknown = {_kind(model, operator) for operator in subgraph.operators} - set(_COMPUTE) - {"FULLY_CONNECTED"}
+        unknown = {_kind(model, operator) for operator in subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
         if unknown:
             raise ConversionError(f"quantisation-aware training cannot follow {', '.join(sorted(unknown))}; "
                                   "it is for networks of NoNorm with relu")
@@ -160,7 +160,7 @@ class Simulation:
         read = [values[index] if index in values else self._constants.get(index) for index in places]  # -1: left out
         sources, output = [self.subgraph.tensors[index] for index in places], self.subgraph.tensors[operator.outputs[0]]
         value = (self._dense(operator, read[0], tensors) if kind == "FULLY_CONNECTED"
-                 else _COMPUTE[kind](operator, read, sources))
+                 else COMPUTE[kind](operator, read, sources))
         group = group_of(output)
         if group and not (kind in _MOVES and group_of(sources[0]) == group):
             low, high = self.ranges.ends(group, tensors, tf.exp)
@@ -181,7 +181,7 @@ class Simulation:
         y = tf.matmul(x, kernel)
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
             y += self._bias(operator, part, source, tensors)
-        return _activate(y, operator)
+        return activate(y, operator)
 
     def _bias(self, operator: Any, part: Part | None, source: Any, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
         if part is None or f"{part.name}.bias" not in tensors:
@@ -231,75 +231,3 @@ def _constant(model: Any, tensor: Any) -> Any:
 
 def _kind(model: Any, operator: Any) -> str:
     return operator_name(model.operatorCodes[operator.opcodeIndex])
-
-
-def _activate(x: tf.Tensor, operator: Any) -> tf.Tensor:
-    kinds = schema().ActivationFunctionType
-    kind = getattr(operator.builtinOptions, "fusedActivationFunction", kinds.NONE)
-    if kind == kinds.NONE:
-        return x
-    if kind == kinds.RELU:
-        return tf.nn.relu(x)
-    raise ConversionError(f"quantisation-aware training cannot follow a fused activation of kind {kind}")
-
-
-def _is_batch(tensor: Any) -> bool:
-    return tensor.shape is not None and len(tensor.shape) > 1 and tensor.shape[0] == 1
-
-
-def _reshape(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
-    # The file is for a batch of one: the first axis is the batch, or, where there is but one, rows of all texts.
-    shape = [int(size) for size in values[1]]
-    return tf.reshape(values[0], [-1, *shape[1:]])
-
-
-def _slice(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
-    begin, size = (one.tolist() for one in values[1:3])
-    return tf.slice(values[0], begin, [-1, *size[1:]] if _is_batch(tensors[0]) else size)
-
-
-def _concatenation(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
-    rows = next(tf.shape(value)[0] for value, tensor in zip(values, tensors, strict=True) if not _is_const(value))
-    values = [tf.tile(value, [rows, *[1] * (len(value.shape) - 1)]) if _is_const(value) and _is_batch(tensor)
-              else value for value, tensor in zip(values, tensors, strict=True)]
-    return tf.concat(values, axis=operator.builtinOptions.axis)
-
-
-def _is_const(value: Any) -> bool:
-    return isinstance(value, np.ndarray)
-
-
-def _binary(compute: Callable[[Any, Any], Any]) -> Callable[..., tf.Tensor]:
-    def apply(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
-        # Rows [B·S, C] of a gather meet [B, S, C]: at a batch of one the file needs no reshape.
-        wide = next((tensor for tensor in tensors if tensor.shape is not None and len(tensor.shape) == 3), None)
-        values = [tf.reshape(value, [-1, *wide.shape[1:2], value.shape[1]])
-                  if wide is not None and not _is_const(value) and len(value.shape) == 2 else value for value in values]
-        return _activate(compute(*values), operator)
-
-    return apply
-
-
-def _batch_matmul(operator: Any, values: list[Any], tensors: list[Any]) -> tf.Tensor:
-    options = operator.builtinOptions
-    return tf.matmul(*values, transpose_a=bool(options.adjX), transpose_b=bool(options.adjY))
-
-
-_COMPUTE: dict[str, Callable[..., tf.Tensor]] = {
-    "RESHAPE": _reshape,
-    "SLICE": _slice,
-    "CONCATENATION": _concatenation,
-    "BATCH_MATMUL": _batch_matmul,
-    "ADD": _binary(tf.add),
-    "SUB": _binary(tf.subtract),
-    "MUL": _binary(tf.multiply),
-    "TRANSPOSE": lambda operator, values, tensors: tf.transpose(values[0], values[1]),
-    "GATHER": lambda operator, values, tensors: tf.gather(values[0], values[1]),
-    "QUANTIZE": lambda operator, values, tensors: values[0],
-    "DEQUANTIZE": lambda operator, values, tensors: values[0],
-    "CAST": lambda operator, values, tensors: tf.cast(values[0], tf.float32),
-    "SOFTMAX": lambda operator, values, tensors: tf.nn.softmax(values[0] * operator.builtinOptions.beta),
-    "LOGISTIC": lambda operator, values, tensors: tf.sigmoid(values[0]),
-    "TANH": lambda operator, values, tensors: tf.tanh(values[0]),
-    "RELU": lambda operator, values, tensors: tf.nn.relu(values[0]),
-}
