@@ -99,8 +99,9 @@ def _only(fitting: Sequence[Found], found: Sequence[Found], wanted: str, profile
 
 def _none(found: Sequence[Found], wanted: str) -> str:
     if not found:
-        return (f"no {wanted} is attached, and no other phone; plug one in with USB debugging allowed (Settings > "
-                "Developer options), or --connect HOST:PORT")
+        other = "" if wanted == "phone" else ", and no other phone"
+        return (f"no {wanted} is attached{other}; plug one in with USB debugging allowed (Settings > Developer "
+                "options), or --connect HOST:PORT")
     usable = [one.device.profile for one in found if one.device]
     use = f"use --device {usable[0]} or --device any" if usable else f"make that one usable ({found[0].problem})"
     return f"no {wanted} is attached; attached: {_list(found)}. Attach one, or {use}"

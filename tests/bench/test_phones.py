@@ -136,6 +136,7 @@ def test_choice() -> None:
 
 @pytest.mark.parametrize(("phones", "device", "serials", "parts"), [
     ([], "pixel4", [], ["no Pixel 4 is attached", "no other phone", "--connect"]),
+    ([], "any", [], ["no phone is attached; plug one in"]),
     ([SEVEN], "pixel4", [], ["no Pixel 4", "Pixel 7 (pixel7), serial B", "--device pixel7"]),
     ([OFFLINE], "any", [], ["offline, serial C", "do something"]),
     ([FOUR, found("D", "pixel4", "Pixel 4")], "pixel4", [],
