@@ -148,7 +148,7 @@ PRESETS: dict[str, MobileBertConfig] = {
     # Trains from scratch on a CPU.
     "small": MobileBertConfig(vocab_size=8000, hidden_size=192, num_hidden_layers=6, intermediate_size=128,
                               embedding_size=64, intra_bottleneck_size=64, max_position_embeddings=384,
-                              num_feedforward_networks=2, classifier_activation=False),
+                              num_feedforward_networks=2, classifier_activation=False, hidden_dropout_prob=0.1),
     "tiny": MobileBertConfig(num_feedforward_networks=2, use_bottleneck_attention=True,
                              classifier_activation=False),
 }

@@ -47,7 +47,7 @@ class Layers(click.ParamType):
 @click.option("--weight-decay", default=0.05, show_default=True, help="Of AdamW, for kernels.")
 @click.option("--clip", default=1.0, show_default=True, help="Largest norm of the gradient; 0: no limit.")
 @click.option("--dropout", type=float, help="Of hidden states. [default: the configuration's]")
-@click.option("--unknown", default=0.0, show_default=True, help="Share of words hidden behind [UNK].")
+@click.option("--unknown", type=float, help="Share of words hidden behind [UNK]. [default: 0.05 from scratch, else 0]")
 @click.option("--smoothing", default=0.0, show_default=True, help="Share of a label that goes to all classes alike.")
 @click.option("--shift", default=0.0, show_default=True, help="Share of batches that begin at a random position.")
 @click.option("--stack", type=Layers(), default=(), help="From scratch: train with so many layers first.")

@@ -50,7 +50,7 @@ class Options:
     # In place of the configuration's hidden_dropout_prob.
     dropout: float | None = None
     # Share of the words hidden behind [UNK].
-    unknown: float = 0.0
+    unknown: float | None = None
     # Share of each label that goes to all classes alike.
     smoothing: float = 0.0
     # Share of the batches that begin at a random position.
@@ -120,12 +120,12 @@ class Options:
 
 
 _SCRATCH: dict[str, dict[str, Any]] = {
-    "classification": {"epochs": 8.0, "learning_rate": 1e-3, "seq_len": 128},
-    "token-classification": {"epochs": 15.0, "learning_rate": 1.5e-3, "seq_len": 128},
-    "qa": {"epochs": 5.0, "learning_rate": 1.5e-3, "seq_len": 384},
+    "classification": {"epochs": 8.0, "learning_rate": 1e-3, "seq_len": 128, "unknown": 0.05},
+    "token-classification": {"epochs": 15.0, "learning_rate": 1.5e-3, "seq_len": 128, "unknown": 0.05},
+    "qa": {"epochs": 5.0, "learning_rate": 1.5e-3, "seq_len": 384, "unknown": 0.05},
 }
 _FINE_TUNED: dict[str, dict[str, Any]] = {
-    "classification": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 128},
-    "token-classification": {"epochs": 5.0, "learning_rate": 1e-4, "seq_len": 128},
-    "qa": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 384},
+    "classification": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 128, "unknown": 0.0},
+    "token-classification": {"epochs": 5.0, "learning_rate": 1e-4, "seq_len": 128, "unknown": 0.0},
+    "qa": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 384, "unknown": 0.0},
 }

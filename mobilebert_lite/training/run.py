@@ -87,6 +87,7 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
     assert options.seq_len is not None
     assert options.epochs is not None
     assert options.learning_rate is not None
+    assert options.unknown is not None
     buckets = choose_buckets(prepared.rows, options.seq_len)
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
                       prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)
