@@ -26,9 +26,8 @@ from mobilebert_lite.quantization.recipe import MODES
 
 # Points that a mode may lose against the recorded score.
 ALLOWED = {"none": 0.1, "fp16": 0.2, "dynamic": 0.2, "int8": 0.5, "int8-full": 1.0, "int16x8": 0.2, "int4": 3.0}
-# Mean largest error of a logit of the question answering model, whose logits span ±37. A change in the seventh digit of
-# the ranges, such as TensorFlow's when it fuses other operations, moves that of int8 by 0.01.
-ALLOWED_ERROR = {"none": 0.01, "fp16": 0.1, "dynamic": 0.5, "int8": 0.75, "int8-full": 1.2, "int16x8": 0.5, "int4": 3.5}
+# Mean largest error of a logit of the question answering model, whose logits span ±37.
+ALLOWED_ERROR = {"none": 0.01, "fp16": 0.1, "dynamic": 0.5, "int8": 0.7, "int8-full": 1.2, "int16x8": 0.5, "int4": 3.5}
 # 16-bit kernels take a second and more for a text, so these modes are scored on so many stored examples alone.
 SLOW = {"int16x8": 40}
 

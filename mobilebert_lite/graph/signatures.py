@@ -16,6 +16,9 @@ from mobilebert_lite.graph.ops import Tap, Tensors, untapped
 from mobilebert_lite.masking import Masking
 
 Outputs = dict[str, tf.Tensor]
+# Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.
+# Probabilities have no channels, and a branch is scaled with the stream that it joins.
+TRAINED_ALONE = (".probabilities", ".output.branch")
 
 
 def draw_head(task: str, tensors: Tensors, config: MobileBertConfig, x: tf.Tensor, form: Form,
@@ -79,8 +82,8 @@ class Network(tf.Module):
 
     def channel_ranges(self, inputs: Sequence[Mapping[str, np.ndarray]], padding: bool = False
                        ) -> dict[str, np.ndarray]:
-        """Least and greatest value of each channel of every tapped activation, by name; without ``padding``, zero is
-        always within.
+        """Least and greatest value of each channel of every tapped activation that can be scaled, by name; without
+        ``padding``, zero is always within.
 
         *Shape:* the inputs of one length → float32 [2, channels] each
         """
@@ -89,8 +92,8 @@ class Network(tf.Module):
             read = tf.cast(_flat(mask), tf.float32)[:, :, tf.newaxis]
 
             def tap(name: str, x: tf.Tensor) -> tf.Tensor:
-                if name.endswith(".probabilities"):
-                    return x  # these have no channels
+                if name.endswith(TRAINED_ALONE):
+                    return x
                 rows = x if padding or x.shape[1] == 1 else x * read
                 found[name] = tf.stack([tf.reduce_min(rows, axis=[0, 1]), tf.reduce_max(rows, axis=[0, 1])])
                 return x
