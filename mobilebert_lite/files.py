@@ -82,14 +82,14 @@ def read_lines(path: Path) -> tuple[str, ...]:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """A report, in the order of ``value``. Raises as ``write_atomically``."""
+    write_atomically(path, json_bytes(value, sort_keys=False))
+
+
+def json_bytes(value: Mapping[str, Any], sort_keys: bool = True) -> bytes:
+    """``value`` as a JSON file."""
     # Names of files may hold bytes that are no UTF-8; JSON has an escape for what Python makes of them.
-    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(path, text.encode("utf-8", "backslashreplace"))
-
-
-def json_bytes(value: Mapping[str, Any]) -> bytes:
-    """``value`` as a JSON file, keys sorted."""
-    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(value, indent=2, sort_keys=sort_keys, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def sha256_of(files: Iterable[Path]) -> str:

@@ -100,7 +100,7 @@ class Options:
 
     def resolved(self, task: str, scratch: bool) -> Options:
         """With the defaults of the task, for a network from scratch or a checkpoint."""
-        defaults = _SCRATCH[task] if scratch else _FINE_TUNED[task]
+        defaults = {"unknown": 0.05, **_SCRATCH[task]} if scratch else {"unknown": 0.0, **_FINE_TUNED[task]}
         taken = {name: value for name, value in defaults.items() if getattr(self, name) is None}
         return replace(self, task=task, **taken)
 
@@ -120,12 +120,12 @@ class Options:
 
 
 _SCRATCH: dict[str, dict[str, Any]] = {
-    "classification": {"epochs": 8.0, "learning_rate": 1e-3, "seq_len": 128, "unknown": 0.05},
-    "token-classification": {"epochs": 15.0, "learning_rate": 1.5e-3, "seq_len": 128, "unknown": 0.05},
-    "qa": {"epochs": 5.0, "learning_rate": 1.5e-3, "seq_len": 384, "unknown": 0.05},
+    "classification": {"epochs": 8.0, "learning_rate": 1e-3, "seq_len": 128},
+    "token-classification": {"epochs": 15.0, "learning_rate": 1.5e-3, "seq_len": 128},
+    "qa": {"epochs": 5.0, "learning_rate": 1.5e-3, "seq_len": 384},
 }
 _FINE_TUNED: dict[str, dict[str, Any]] = {
-    "classification": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 128, "unknown": 0.0},
-    "token-classification": {"epochs": 5.0, "learning_rate": 1e-4, "seq_len": 128, "unknown": 0.0},
-    "qa": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 384, "unknown": 0.0},
+    "classification": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 128},
+    "token-classification": {"epochs": 5.0, "learning_rate": 1e-4, "seq_len": 128},
+    "qa": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 384},
 }

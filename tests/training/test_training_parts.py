@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import DataError
+from mobilebert_lite.files import json_bytes
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.examples import QuestionExample, TextExample, TokenExample
 from mobilebert_lite.tokenization import Tokenizer
@@ -17,6 +21,7 @@ from mobilebert_lite.training.checks import check
 from mobilebert_lite.training.initial import initial, stacked, with_head
 from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.optimizer import AdamW, rate_at
+from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.rows import RowMaker, find_labels
 from mobilebert_lite.training.vocabulary import build_vocabulary
 from mobilebert_lite.weights import random_weights
@@ -268,3 +273,9 @@ def test_checks_of_questions() -> None:
                  "qa") == {"answer": 1}
     assert kinds({"data": [replace(good, answer_starts=(3,))]}, "qa") == {"answer": 1}
     assert kinds({"data": [good], "eval": [replace(good, id="9")]}, "qa") == {"leakage": 1}
+
+
+def test_options_are_read_back() -> None:
+    """Paths too whose bytes are no UTF-8, so that such a training can be resumed."""
+    options = Options("qa", Path(os.fsdecode(b"caf\xe9.json")), Path("out"), stack=(2, 4), imitate=("features",))
+    assert Options.from_json(json.loads(json_bytes(options.to_json()))) == options
