@@ -43,8 +43,11 @@ def am(words: list[str]) -> int:
         calls.write(json.dumps(words) + "\n")
     own = os.environ.get("RIG_APP")
     command = [own] if own else [sys.executable, __file__, "app", *words[3:-1]]
-    app = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True,
-                           env={**os.environ, "MBL_AM": json.dumps(words[3:-1])})
+    # What an app writes on its stderr goes to the phone's log: native code, which writes in pieces, must not come
+    # between the parts of a line.
+    with (INSTALLED / "log").open("ab") as log:
+        app = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+                               env={**os.environ, "MBL_AM": json.dumps(words[3:-1])})
     running.write_text(str(app.pid))
     assert app.stdout
     code = ""
