@@ -107,7 +107,7 @@ def inference(told: Event) -> Inference:
     try:
         return Inference(str(told["signature"]), int(told["tokens"]), float(told["at_us"]), float(told["us"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise _changed(error) from None
+        raise changed(error) from None
 
 
 def parse(lines: Iterable[str]) -> AppRun:
@@ -127,7 +127,12 @@ def parse(lines: Iterable[str]) -> AppRun:
     try:
         return _run(told, by_name)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _changed(error) from None
+        raise changed(error) from None
+
+
+def changed(error: Exception) -> RunnerError:
+    """What to raise for events that are not as expected: ``error`` tells what is missing."""
+    return RunnerError(f"the app left out {error!r} or gave something else; install the app anew")
 
 
 def wrong_answers(run: AppRun, name: str) -> str:
@@ -173,10 +178,6 @@ def _run(told: list[Event], by_name: dict[str, Event]) -> AppRun:
 
 def _without_name(one: Event) -> dict[str, Any]:
     return {name: value for name, value in one.items() if name != "event"}
-
-
-def _changed(error: Exception) -> RunnerError:
-    return RunnerError(f"the app left out {error} or gave something else; install the app anew")
 
 
 def _reason(lines: list[str]) -> str:

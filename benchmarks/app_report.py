@@ -13,7 +13,6 @@ from mobilebert_lite.benchmarks.app_lines import AppRun
 from mobilebert_lite.benchmarks.app_request import ACCELERATORS
 from mobilebert_lite.benchmarks.profiles import profile_of
 from mobilebert_lite.benchmarks.result import Configuration, Device, File, Options, Report, Run, Samples
-from mobilebert_lite.benchmarks.runner import RunnerError
 
 
 def report_of(lines: Iterable[str]) -> Report:
@@ -22,7 +21,7 @@ def report_of(lines: Iterable[str]) -> Report:
     try:
         return _report(told)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError, StopIteration) as error:
-        raise RunnerError(f"the app left out {error!r} or gave something else; install the app anew") from None
+        raise app_lines.changed(error) from None
 
 
 def _report(told: AppRun) -> Report:
