@@ -28,7 +28,7 @@ can be tried offline. It was trained from scratch; nothing in it comes from the 
 | the same, several utterances joined (32 words or more) | {joined[total]:,} | {joined[exact]:.2f} | {joined[f1]:.2f} |
 
 - **Training.** `python scripts/train_demo.py`: {steps:,} steps of AdamW, {seconds} s on {threads} CPU thread(s),
-  seed {seed}.
+  seed {recipe[seed]}.
 - **Limits.** It knows commands about music, playlists, restaurants, weather, books and films, in English. It is not
   a general question answering model: for other texts and questions its answers mean nothing. It was trained on
   sequences up to 256 tokens, at all 384 positions; longer ones were never seen.
@@ -50,8 +50,8 @@ for. It was trained from scratch; nothing in it comes from the published MobileB
 - **Score** of the stored float16 weights on the {test[total]} test utterances (26 of which also stand in SNIPS'
   training data): accuracy {test[accuracy]:.2f} %; with punctuation and apostrophes put in {varied[accuracy]:.2f} %.
 - **Training.** `python scripts/train_demo.py`: {steps:,} steps of AdamW, {seconds} s on {threads} CPU thread(s),
-  seed {seed}.
+  seed {recipe[seed]}.
 - **Limits.** English commands of these seven kinds only; there is no "none of these", so every other text gets one of
-  the seven labels, often with a high probability. Trained on texts of one to five utterances.
+  the seven labels, often with a high probability. Trained on single utterances.
 - **Licence.** Apache-2.0, as the rest of the project.
 """

@@ -1,26 +1,20 @@
-"""What the demo checkpoints learn from: SNIPS utterances, their slots as questions, and a vocabulary.
+"""What the demo checkpoints learn from: SNIPS utterances, and their slots as questions.
 
 SNIPS (snipsco/nlu-benchmark, CC0) in the form of three parallel files: words, BIO slots, intents.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-import string
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from mobilebert_lite.tasks.examples import QuestionExample, TextExample
 
-SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # SNIPS writes "what s" and "don t"; people write an apostrophe.
 CONTRACTIONS = {"s", "t", "d", "m", "ll", "re", "ve"}
 # Of texts: they get one question whose slot they lack. It makes about 15 % of all questions.
@@ -131,34 +125,12 @@ def slot_words(slot: str) -> str:
     return re.sub(r"([A-Z])", r" \1", slot).replace("_", " ").lower()
 
 
-def build_vocabulary(utterances: Sequence[Utterance], pieces: int) -> list[str]:
-    """A lower-case WordPiece vocabulary: repeated words, the most useful ``pieces`` of the rare ones, and ASCII.
-
-    Every printable ASCII character is there alone and as a continuation, so that plain English has no [UNK]. The
-    trainers of the package tokenizers break ties at random; this choice is the same every time.
-    """
+def texts_of(utterances: Sequence[Utterance]) -> list[str]:
+    """Every utterance, and every question about one of their slots once."""
     questions = [template.format(slot_words(slot)) for slot in sorted(slot_names(utterances))
                  for template in ("what is the {} ?", *GENERAL)]
     questions += [text for _, texts in (*PARTICULAR.items(), *SHARED) for text in texts]
-    counts = Counter(_words(" ".join(one.words) for one in utterances))
-    words = {word for word, count in counts.items() if count >= 3} | set(_words(questions))
-    worth: Counter[str] = Counter()
-    for word, count in counts.items():
-        if word not in words:
-            for first, length in itertools.product(range(len(word) - 1), range(2, 7)):
-                piece = word[first:first + length]
-                if len(piece) == length:
-                    worth[f"##{piece}" if first else piece] += count * (length - 1)
-    best = sorted(worth, key=lambda piece: (-worth[piece], piece))[:pieces]
-    letters = [letter for letter in string.printable.strip() if not letter.isupper()]
-    characters = [*letters, *(f"##{letter}" for letter in letters)]
-    return [*SPECIALS, *characters, *sorted(words.union(best).difference(characters))]
-
-
-def _words(texts: Iterable[str]) -> list[str]:
-    """What BERT's rules make of ``texts`` before words are cut into pieces."""
-    normalizer, splitter = BertNormalizer(lowercase=True), BertPreTokenizer()
-    return [word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))]
+    return [*(text for text, _ in intents(utterances)), *questions]
 
 
 def slot_names(utterances: Iterable[Utterance]) -> set[str]:
@@ -242,8 +214,9 @@ class Writer:
         return text.replace(" ?", "?") if ending < 0.5 else text
 
 
-def qa_epoch(writer: Writer, swap: float, joined: float) -> list[Question]:
-    """Questions about every utterance once, and about texts of several utterances (``joined`` per utterance)."""
+def qa_epoch(writer: Writer, swap: float = 0.35, joined: float = 0.15) -> list[Question]:
+    """Questions about every utterance once, and about texts of several utterances (``joined`` per utterance); a share
+    ``swap`` of the slots is filled from another utterance."""
     questions = []
     for one in writer.utterances:
         questions += writer.ask([writer.swap_values(one, swap)])
@@ -255,17 +228,14 @@ def qa_epoch(writer: Writer, swap: float, joined: float) -> list[Question]:
     return questions
 
 
-def intent_epoch(writer: Writer, swap: float, joined: float) -> list[tuple[str, str]]:
-    """(text, intent) of every utterance once, and of texts that ask the same thing several times."""
-    examples = []
-    same: dict[str, list[Utterance]] = {}
-    for one in writer.utterances:
-        same.setdefault(one.intent, []).append(one)
-    for one in writer.utterances:
-        count = writer.pick((2, 3, 5)) if writer.rng.random() < joined else 1
-        chosen = [one, *(writer.pick(same[one.intent]) for _ in range(count - 1))]
-        examples.append((writer.write([writer.swap_values(each, swap) for each in chosen])[0], one.intent))
-    return examples
+def intents(utterances: Sequence[Utterance]) -> list[tuple[str, str]]:
+    """(text, intent) of every utterance."""
+    return [(" ".join(one.words), one.intent) for one in utterances]
+
+
+def varied_intents(writer: Writer) -> list[tuple[str, str]]:
+    """The same with punctuation and apostrophes, at random."""
+    return [(writer.write([one])[0], one.intent) for one in writer.utterances]
 
 
 def question_examples(questions: Sequence[Question]) -> list[QuestionExample]:

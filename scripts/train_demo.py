@@ -1,8 +1,8 @@
-"""Train the two bundled demo checkpoints from scratch on SNIPS, on a CPU, in some twenty minutes.
+"""Train the two bundled demo checkpoints on SNIPS, on a CPU, in some twenty minutes.
 
     MBL_TEST_DATA=<folder with data/snips and checkpoints/trained/snips_qa> python scripts/train_demo.py
 
-`mbl train` with texts that are written anew for every epoch (demo_data.py).
+Intents are learnt as `mbl train` does by default; questions are written anew for every epoch (demo_data.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import demo_data as data
 import numpy as np
 
 from mobilebert_lite.cli.output import counted, progress
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.config import PRESETS, MobileBertConfig
 from mobilebert_lite.converters import huggingface
 from mobilebert_lite.datasets import read_examples
 from mobilebert_lite.files import json_bytes, write_atomically
@@ -38,55 +38,54 @@ from mobilebert_lite.training.preparation import Prepared
 from mobilebert_lite.training.rows import RowMaker
 from mobilebert_lite.training.run import make_loop
 from mobilebert_lite.training.scoring import Evaluator
+from mobilebert_lite.training.vocabulary import build_vocabulary, texts_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("MBL_TEST_DATA", ROOT.parent / "shared"))
 SNIPS = SHARED / "data" / "snips"
 OUTPUT = ROOT / "mobilebert_lite" / "data" / "demo"
 
-SEED = 7
-# Word pieces in the vocabulary, beside whole words and characters.
-PIECES = 1400
 # Longest sequence in training.
 LENGTH = 256
-CONFIG = MobileBertConfig(
-    hidden_size=192, num_hidden_layers=6, intermediate_size=128, embedding_size=64, intra_bottleneck_size=64,
-    max_position_embeddings=384, num_feedforward_networks=4, classifier_activation=False)
-# Split of SNIPS -> examples, written with the generator: (utterances, generator, swap, joined).
-Write = Callable[[Sequence[data.Utterance], np.random.Generator, float, float], Sequence[Any]]
+# Utterances -> examples, written with the generator.
+Write = Callable[[Sequence[data.Utterance], np.random.Generator], Sequence[Any]]
+# Least number of words in the texts of several utterances that are scored apart.
+JOINED_WORDS = 32
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How one of the two is trained."""
 
-    layers: int
+    seed: int
+    # Feed-forward networks in a layer.
+    networks: int
+    # In the vocabulary. Names that were never seen come in pieces: to find them, pieces must be common.
+    words: int
     epochs: float
     learning_rate: float
-    batch_size: int = 48
-    # Share of words that are hidden behind [UNK], and of slots filled from another utterance.
-    unknown: float = 0.03
-    swap: float = 0.35
-    # Texts of several utterances, per single utterance.
-    joined: float = 0.15
+    batch_size: int
+    # Share of words that are hidden behind [UNK].
+    unknown: float
+    dropout: float = 0.0
     # Share of batches at a random position: positions far from the start are learnt by sitting there.
-    shift: float = 0.5
+    shift: float = 0.0
 
 
-RECIPES = {"qa": Recipe(layers=6, epochs=5, learning_rate=2e-3),
-           "classification": Recipe(layers=4, epochs=6, learning_rate=1.5e-3)}
+RECIPES = {"qa": Recipe(seed=7, networks=4, words=4000, epochs=5, learning_rate=2e-3, batch_size=48, unknown=0.03,
+                        shift=0.5),
+           "classification": Recipe(seed=0, networks=2, words=8000, epochs=8, learning_rate=1e-3, batch_size=64,
+                                    dropout=0.1, unknown=0.05)}
 
 
-def write_questions(utterances: Sequence[data.Utterance], rng: np.random.Generator, swap: float, joined: float
-                    ) -> Sequence[Any]:
+def write_questions(utterances: Sequence[data.Utterance], rng: np.random.Generator) -> Sequence[Any]:
     """Questions about every utterance."""
-    return data.question_examples(data.qa_epoch(data.Writer(utterances, rng), swap, joined))
+    return data.question_examples(data.qa_epoch(data.Writer(utterances, rng)))
 
 
-def write_texts(utterances: Sequence[data.Utterance], rng: np.random.Generator, swap: float, joined: float
-                ) -> Sequence[Any]:
+def write_texts(utterances: Sequence[data.Utterance], rng: np.random.Generator | None = None) -> Sequence[Any]:
     """Every utterance with its intent."""
-    return data.text_examples(data.intent_epoch(data.Writer(utterances, rng), swap, joined))
+    return data.text_examples(data.intents(utterances))
 
 
 @dataclass(frozen=True)
@@ -95,41 +94,54 @@ class Demo:
 
     task: str
     head: str
+    # What an epoch consists of.
     write: Write
     card: str
+    # What the vocabulary is made from.
+    texts: Sequence[str]
     labels: tuple[str, ...]
-    # Examples as they stand, by split.
     dev: Sequence[Any]
-    test: Sequence[Any]
-    # Least number of words in the texts that are scored as "joined"; 0: none are.
-    joined_words: int = 0
+    # Name of a score -> what is scored.
+    tests: dict[str, Sequence[Any]]
 
 
 def demos() -> dict[str, Demo]:
-    """The two."""
+    """The two. They are scored on SNIPS as it stands, and on how training writes it."""
     utterances = {split: data.read_snips(SNIPS, split) for split in ("train", "dev", "test")}
     labels = tuple(sorted({one.intent for one in utterances["train"]}))
-    texts = {split: data.text_examples([(" ".join(one.words), one.intent) for one in utterances[split]])
-             for split in ("dev", "test")}
-    questions = {split: read_examples(SHARED / f"checkpoints/trained/snips_qa/snips_qa_{split}.json", "qa")
-                 for split in ("dev", "test")}
-    return {"qa": Demo("qa", "qa", write_questions, demo_cards.QA, (), questions["dev"], questions["test"], 32),
-            "classification": Demo("classification", "classifier", write_texts, demo_cards.CLASSIFICATION, labels,
-                                   texts["dev"], texts["test"])}
+
+    def questions(split: str) -> Sequence[Any]:
+        return read_examples(SHARED / f"checkpoints/trained/snips_qa/snips_qa_{split}.json", "qa")
+
+    def writer() -> data.Writer:
+        return data.Writer(utterances["test"], np.random.default_rng(RECIPES["qa"].seed))
+
+    def asked(joined: float) -> Sequence[Any]:
+        return data.question_examples(data.qa_epoch(writer(), swap=0, joined=joined))
+
+    joined = [one for one in asked(1) if len(one.context.split()) >= JOINED_WORDS]
+    return {"qa": Demo("qa", "qa", write_questions, demo_cards.QA, data.texts_of(utterances["train"]), (),
+                       questions("dev"), {"test": questions("test"), "varied": asked(0), "joined": joined}),
+            "classification": Demo("classification", "classifier", write_texts, demo_cards.CLASSIFICATION,
+                                   [*texts_of(write_texts(utterances["train"]))], labels,
+                                   write_texts(utterances["dev"]),
+                                   {"test": write_texts(utterances["test"]),
+                                    "varied": data.text_examples(data.varied_intents(writer()))})}
 
 
 def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
     """Train, store as float16, score what was stored, write the card."""
     utterances = data.read_snips(SNIPS, "train")
-    words = data.build_vocabulary(utterances, PIECES)
+    words = build_vocabulary(demo.texts, recipe.words)
     task, tokenizer = find_task(demo.task), Tokenizer(words)
     maker = RowMaker(task, tokenizer, LENGTH, demo.labels)
-    config = replace(CONFIG, vocab_size=len(words), num_hidden_layers=recipe.layers, labels=demo.labels, task=demo.task)
+    config = replace(PRESETS["small"], vocab_size=len(words), num_feedforward_networks=recipe.networks,
+                     hidden_dropout_prob=recipe.dropout, labels=demo.labels, task=demo.task)
 
     def rows(epoch: int) -> Sequence[Row]:
-        return maker.rows(demo.write(utterances, np.random.default_rng([SEED, epoch]), recipe.swap, recipe.joined))
+        return maker.rows(demo.write(utterances, np.random.default_rng([recipe.seed, epoch])))
 
-    prepared = Prepared(options, task, initial(config, {demo.head: len(demo.labels) or 2}, SEED), tokenizer,
+    prepared = Prepared(options, task, initial(config, {demo.head: len(demo.labels) or 2}, recipe.seed), tokenizer,
                         demo.labels, default_masking("huggingface"), rows(0), utterances, demo.dev, (), scratch=True)
     loop = make_loop(prepared, devices.prepare(options), folder / "training", progress)
     longest = loop.settings.batcher.buckets[-1]
@@ -143,23 +155,12 @@ def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
                               prepared.masking)
         return {name: round(value, 2) for name, value in evaluator.score(stored.tensors, stored.config)[1].items()}
 
-    tests = {"test": demo.test, **written(demo)}
     finish(folder, demo, config, {
-        "data": f"SNIPS (CC0), {len(utterances):,} training utterances", "seed": SEED, "steps": trained.progress.step,
+        "data": f"SNIPS (CC0), {len(utterances):,} training utterances", "steps": trained.progress.step,
         "threads": options.threads, "seconds": round(trained.progress.seconds),
         "parameters": trained.weights.parameters, "recipe": asdict(recipe), "weights": "scored as stored (float16)",
-        **{name: score(examples) for name, examples in tests.items()}})
+        **{name: score(examples) for name, examples in demo.tests.items()}})
     shutil.rmtree(loop.folder)
-
-
-def written(demo: Demo) -> dict[str, Sequence[Any]]:
-    """Test utterances in the wordings of the training, one by one and joined."""
-    utterances, rng = data.read_snips(SNIPS, "test"), np.random.default_rng(SEED)
-    found = {"varied": demo.write(utterances, rng, 0, 0)}
-    if demo.joined_words:
-        found["joined"] = [one for one in demo.write(utterances, rng, 0, 1)
-                           if len(one.context.split()) >= demo.joined_words]
-    return found
 
 
 def finish(folder: Path, demo: Demo, config: MobileBertConfig, metrics: dict[str, Any]) -> None:
@@ -187,8 +188,8 @@ def main() -> None:
             folder = arguments.output / name
             train(demo, recipe, folder, Options(
                 name, SNIPS, folder, seq_len=LENGTH, epochs=recipe.epochs, batch_size=recipe.batch_size,
-                learning_rate=recipe.learning_rate, unknown=recipe.unknown, shift=recipe.shift, seed=SEED,
-                threads=arguments.threads))
+                learning_rate=recipe.learning_rate, unknown=recipe.unknown, shift=recipe.shift,
+                seed=recipe.seed, threads=arguments.threads))
 
 
 if __name__ == "__main__":
