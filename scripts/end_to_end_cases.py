@@ -55,7 +55,9 @@ def _question(rng: random.Random, plain: Sequence[Any], i: int) -> dict[str, Any
     example: QuestionExample = plain[i % len(plain)]
     contexts = [example.context]
     if i >= len(plain):  # several windows, the answer somewhere among them
-        contexts += [other.context for other in rng.choices(plain, k=rng.choice((3, 12, 40)))]
+        # Each once: the same words twice are the same answer at two places.
+        others = sorted({other.context for other in plain} - {example.context})
+        contexts += rng.sample(others, k=min(rng.choice((3, 12, 40)), len(others)))
         rng.shuffle(contexts)
     return {"question": example.question, "context": _mixed(rng, " ".join(contexts), i)}
 

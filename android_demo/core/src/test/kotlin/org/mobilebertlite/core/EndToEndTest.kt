@@ -61,7 +61,10 @@ class EndToEndTest {
         val at = answers.indexOfFirst {
             it.text == expected.string("text") && place[it.start] == expected.int("start") && place[it.end] == expected.int("end")
         }
-        if (at < 0 || answers.first().probability - answers[at].probability > same) return null
+        if (at < 0 || answers.first().probability - answers[at].probability > same) {
+            println("not $expected but ${answers.take(SHOWN)}")
+            return null
+        }
         if (at > 0) ties++
         return abs(answers[at].probability - expected.double("probability"))
     }
@@ -70,12 +73,17 @@ class EndToEndTest {
         val labels = model.classify(case.string("text"), case["pair"]?.let { case.string("pair") }).orThrow().value
         val expected = case.objects("result").associate { it.string("name") to it.double("probability") }
         val best = labels.indexOfFirst { it.name == case.objects("result").first().string("name") }
-        if (labels.size != expected.size || labels.first().probability - labels[best].probability > same) return null
+        if (labels.size != expected.size || labels.first().probability - labels[best].probability > same) {
+            println("not $expected but ${labels.take(SHOWN)}")
+            return null
+        }
         if (best > 0) ties++
         return labels.maxOf { abs(it.probability - expected.getValue(it.name)) }
     }
 
     private companion object {
+        const val SHOWN = 3
+
         // Kernels of other versions add in another order.
         const val FLOAT = 1e-3
 
