@@ -105,21 +105,23 @@ def stacked(model: RememberingModel, examples: Sequence[Example]) -> dict[str, n
     return {name: np.stack([one[name] for one in each]) for name in each[0]}
 
 
-def real_texts(shared: Callable[..., Path], task: str, count: int, fits: Callable[[Example], bool]) -> list[Example]:
+def real_texts(shared: Callable[..., Path], kind: str, count: int, fits: Callable[[Example], bool]) -> list[Example]:
     """``count`` examples, all of which ``fits``.
 
-    Four fifths are of the kind that the checkpoints were trained on, one fifth of SQuAD with characters beyond ASCII,
-    which tokenizers take differently.
+    Four fifths are of the ``kind`` that the checkpoint was trained on (qa, sst2, intents), one fifth of SQuAD with
+    characters beyond ASCII, which tokenizers take differently.
     """
     squad = [(one.question, one.context) for one in read_examples(shared("data", "squad", "dev-v2.0.json"), "qa")]
-    if task == "qa":
+    if kind == "qa":
         path = shared("checkpoints", "trained", "snips_qa", "snips_qa_test.json")
         plain: list[Example] = [(one.question, one.context) for one in read_examples(path, "qa")]
         # Sentences: the checkpoint knows no more than 47 positions.
         odd: list[Example] = [(question, f"{sentence}.") for question, context in squad
                               for sentence in context.split(". ") if not sentence.isascii()]
     else:
-        plain = [(one.text,) for one in read_examples(shared("data", "sst2", "dev.tsv"), "classification")]
+        plain = ([(one.text,) for one in read_examples(shared("data", "sst2", "dev.tsv"), "classification")]
+                 if kind == "sst2" else
+                 [(line.strip(),) for line in shared("data", "snips", "test.seq.in").read_text("utf-8").splitlines()])
         odd = [(question,) for question, _ in squad if not question.isascii()]
     some = count // 5
     found = [*_fitting(plain, count - some, fits), *_fitting(odd, some, fits)]

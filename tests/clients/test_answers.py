@@ -67,7 +67,7 @@ def made(shared: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) 
         def fits(example: Example) -> bool:
             return all(len(example) + 1 + sum(map(len, each.tokens(example))) <= most for each in both)
 
-        return File(path, model, real_texts(shared, task, COUNT, fits))
+        return File(path, model, real_texts(shared, name.partition(",")[0], COUNT, fits))
 
     return make
 
