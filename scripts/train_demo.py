@@ -34,7 +34,7 @@ from mobilebert_lite.training import devices
 from mobilebert_lite.training.batches import Row
 from mobilebert_lite.training.initial import initial
 from mobilebert_lite.training.options import Options
-from mobilebert_lite.training.preparation import Prepared
+from mobilebert_lite.training.preparation import Prepared, head_of
 from mobilebert_lite.training.rows import RowMaker
 from mobilebert_lite.training.run import make_loop
 from mobilebert_lite.training.scoring import Evaluator
@@ -93,7 +93,7 @@ class Demo:
     """One of the two trainings."""
 
     task: str
-    head: str
+    utterances: Sequence[data.Utterance]
     # What an epoch consists of.
     write: Write
     card: str
@@ -120,9 +120,9 @@ def demos() -> dict[str, Demo]:
         return data.question_examples(data.qa_epoch(writer(), swap=0, joined=joined))
 
     joined = [one for one in asked(1) if len(one.context.split()) >= JOINED_WORDS]
-    return {"qa": Demo("qa", "qa", write_questions, demo_cards.QA, data.texts_of(utterances["train"]), (),
-                       questions("dev"), {"test": questions("test"), "varied": asked(0), "joined": joined}),
-            "classification": Demo("classification", "classifier", write_texts, demo_cards.CLASSIFICATION,
+    return {"qa": Demo("qa", utterances["train"], write_questions, demo_cards.QA, data.texts_of(utterances["train"]),
+                       (), questions("dev"), {"test": questions("test"), "varied": asked(0), "joined": joined}),
+            "classification": Demo("classification", utterances["train"], write_texts, demo_cards.CLASSIFICATION,
                                    [*texts_of(write_texts(utterances["train"]))], labels,
                                    write_texts(utterances["dev"]),
                                    {"test": write_texts(utterances["test"]),
@@ -131,7 +131,6 @@ def demos() -> dict[str, Demo]:
 
 def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
     """Train, store as float16, score what was stored, write the card."""
-    utterances = data.read_snips(SNIPS, "train")
     words = build_vocabulary(demo.texts, recipe.words)
     task, tokenizer = find_task(demo.task), Tokenizer(words)
     maker = RowMaker(task, tokenizer, LENGTH, demo.labels)
@@ -139,10 +138,11 @@ def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
                      hidden_dropout_prob=recipe.dropout, labels=demo.labels, task=demo.task)
 
     def rows(epoch: int) -> Sequence[Row]:
-        return maker.rows(demo.write(utterances, np.random.default_rng([recipe.seed, epoch])))
+        return maker.rows(demo.write(demo.utterances, np.random.default_rng([recipe.seed, epoch])))
 
-    prepared = Prepared(options, task, initial(config, {demo.head: len(demo.labels) or 2}, recipe.seed), tokenizer,
-                        demo.labels, default_masking("huggingface"), rows(0), utterances, demo.dev, (), scratch=True)
+    weights = initial(config, {head_of(demo.task): len(demo.labels) or 2}, recipe.seed)
+    prepared = Prepared(options, task, weights, tokenizer, demo.labels, default_masking("huggingface"), rows(0),
+                        demo.utterances, demo.dev, (), scratch=True)
     loop = make_loop(prepared, devices.prepare(options), folder / "training", progress)
     longest = loop.settings.batcher.buckets[-1]
     with counted("training") as count:  # a later epoch may hold a text longer than all of the first
@@ -156,7 +156,7 @@ def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
         return {name: round(value, 2) for name, value in evaluator.score(stored.tensors, stored.config)[1].items()}
 
     finish(folder, demo, config, {
-        "data": f"SNIPS (CC0), {len(utterances):,} training utterances", "steps": trained.progress.step,
+        "data": f"SNIPS (CC0), {len(demo.utterances):,} training utterances", "steps": trained.progress.step,
         "threads": options.threads, "seconds": round(trained.progress.seconds),
         "parameters": trained.weights.parameters, "recipe": asdict(recipe), "weights": "scored as stored (float16)",
         **{name: score(examples) for name, examples in demo.tests.items()}})
