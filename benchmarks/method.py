@@ -200,13 +200,13 @@ class _Watch:
     """Samples the state of the device from the side while a run goes on."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner, self._ended = runner, threading.Event()
+        self._runner, self._ended, self._failed = runner, threading.Event(), False
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.snapshots: list[Snapshot] = []
 
     def _watch(self) -> None:
         ended = False
-        while True:
+        while not self._failed:
             with suppress(MblError):  # the run itself reports a device that has gone
                 self.snapshots.append(self._runner.snapshot())
             if ended:
@@ -217,7 +217,9 @@ class _Watch:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # A device that has gone is not asked again, which would take until the patience with it ends.
+        self._failed = kind is not None and issubclass(kind, MblError)
         self._ended.set()
         self._thread.join()
 

@@ -20,7 +20,8 @@ ADBD = ROOT / "build" / "adbd" / "root"
 # In Debian's daemon authentication is switched off by one jump: "if it is needed, ask" is skipped. In place of the
 # jump, two instructions that do nothing.
 _NO_AUTHENTICATION = bytes.fromhex("740a4c89f7e8")
-_WAIT_S = 20.0
+# Machines that test are busy.
+_WAIT_S = 60.0
 
 _BOOT = """set -e
 root=$1 size=$2
@@ -173,9 +174,13 @@ class Phone(Namespace):
         self.host.adb("connect", self.serial)
         until(lambda: f"{self.serial}\tdevice" in self.host.adb("devices"), f"{self.serial} is attached")
 
+    def cable(self, state: str) -> None:
+        """Plug it in (``up``) or pull it (``down``), which neither side is told of."""
+        subprocess.run(self.host.command(["ip", "link", "set", f"phone{self.number}", state]), check=True)
+
     def repair(self) -> None:
         """As new: the cable in, the daemon running and attached, cool."""
-        subprocess.run(self.host.command(["ip", "link", "set", f"phone{self.number}", "up"]), check=True)
+        self.cable("up")
         self.properties = self.first
         self.say()
         self.sh("rm -f /data/filler")
@@ -193,6 +198,13 @@ class Phone(Namespace):
         running = [line for line in self.sh("ps -eo args=").splitlines()
                    if ("benchmark_model" in line or "demo_app" in line) and "ps -eo" not in line]
         return self.sh("ls -A /data/local/tmp").split() + running
+
+    def assert_empty(self, seconds: float = _WAIT_S) -> None:
+        """Nothing is left within ``seconds``."""
+        deadline = time.monotonic() + seconds
+        while (found := self.left()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not found, f"left on the phone after {seconds:.0f} s: {found}"
 
     def close(self) -> None:
         super().close()

@@ -47,7 +47,7 @@ def attached(phone: rig.Phone) -> Iterator[rig.Phone]:
     phone.repair()
     yield phone
     phone.repair()
-    rig.until(lambda: not phone.left(), f"nothing is left on the phone: {phone.left()}")
+    phone.assert_empty()
 
 
 @pytest.fixture

@@ -220,7 +220,7 @@ def test_unplugged(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> 
     assert with_app.serial in run["reason"]
     assert len(run["samples"]["duration_us"]) >= 3
     # The phone itself ends the app and removes the folder.
-    until(lambda: not with_app.left(), f"nothing is left: {with_app.left()}")
+    with_app.assert_empty()
 
 
 def test_ended_by_the_user(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> None:
