@@ -1,4 +1,4 @@
-"""Small graphs made by hand, without TensorFlow."""
+"""Small graphs made by hand, without TensorFlow, and what dense layers there are in one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.converters.flatbuffer import add_buffer, add_operator_code, schema, write_model
+from mobilebert_lite.converters.op_versions import operator_name, type_name
 
 FLOAT32, INT32, STRING, BOOL = 0, 2, 5, 6
 
@@ -111,3 +112,11 @@ def recursive() -> Graph:
     graph.operator("WHILE", (0,), (1,), "WhileOptions", condSubgraphIndex=1, bodySubgraphIndex=3)
     graph.model.subgraphs[0].operators[0].builtinOptions.bodySubgraphIndex = 3
     return graph
+
+
+def dense_layers(model: Any) -> list[tuple[str, str, str]]:
+    """Formats of input, weights and output of every dense layer."""
+    return [(type_name(subgraph.tensors[operator.inputs[0]]), type_name(subgraph.tensors[operator.inputs[1]]),
+             type_name(subgraph.tensors[operator.outputs[0]]))
+            for subgraph in model.subgraphs for operator in subgraph.operators
+            if operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED"]

@@ -1,44 +1,32 @@
-"""What is in the files that ``pipeline.convert`` makes, and when it refuses to make one."""
+"""What is in the files that ``pipeline.convert`` makes."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-import pickle
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import LENGTHS
+from graphs import dense_layers
 
 from mobilebert_lite import __version__
-from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface, metadata
 from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import as_tuple, operator_name, type_name
-from mobilebert_lite.errors import ConversionError, DataError, VerificationError
+from mobilebert_lite.converters.op_versions import operator_name, type_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import inspect
-from mobilebert_lite.pipeline import Request, answers, check, choose_lengths, choose_task, convert
+from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.runtime import Session
-from mobilebert_lite.samples import split_examples
-from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.features import pack
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.verify import Threshold, load_threshold, require
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.verify import load_threshold
 
 Converted = Callable[[str, str], Path]
 Inputs = dict[int, list[dict[str, np.ndarray]]]
 
-# int4 has blocks of 32, which the widths of the tiny models are no multiples of.
+# int4 has blocks of 32, which the widths of the tiny models are no multiples of (test_old_runtimes.py).
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8")
 INTEGER = ("int8-full", "int16x8")
 OUTPUTS = {"qa": ("end_logits", "start_logits"), "classification": ("probability",)}
@@ -60,14 +48,6 @@ def task(request: pytest.FixtureRequest) -> str:
 def model(converted: Converted, task: str, mode: str) -> Any:
     """The file's object form."""
     return read_model(converted(task, mode).read_bytes())
-
-
-def dense_layers(model: Any) -> list[tuple[str, str, str]]:
-    """Formats of input, weights and output of every dense layer."""
-    return [(type_name(subgraph.tensors[operator.inputs[0]]), type_name(subgraph.tensors[operator.inputs[1]]),
-             type_name(subgraph.tensors[operator.outputs[0]]))
-            for subgraph in model.subgraphs for operator in subgraph.operators
-            if operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED"]
 
 
 # What clients read
@@ -238,113 +218,6 @@ def test_no_dense_layer_is_forgotten(converted: Converted, task: str) -> None:
     assert set(dense_layers(read_model(converted(task, "dynamic").read_bytes()))) == {("FLOAT32", "INT8", "FLOAT32")}
 
 
-def run_apart(path: Path, runtime: str, inputs: Inputs, folder: Path) -> list[dict[str, np.ndarray]]:
-    """Outputs of ``path`` for every input in a process of its own: tflite-runtime's library does not live in one
-    process with TensorFlow's."""
-    code = ("import pickle, sys\n"
-            "from mobilebert_lite.runtime import Session\n"
-            "path, runtime, task, inputs, outputs = sys.argv[1:]\n"
-            "session = Session(open(path, 'rb').read(), runtime=runtime)\n"
-            "rows = pickle.load(open(inputs, 'rb'))\n"
-            "done = [session.run(f'{task}_{length}', row) for length in rows for row in rows[length]]\n"
-            "pickle.dump(done, open(outputs, 'wb'))")
-    (folder / "inputs").write_bytes(pickle.dumps(inputs))
-    subprocess.run([sys.executable, "-c", code, path, runtime, path.name.split("-")[0], folder / "inputs",
-                    folder / "outputs"], check=True, timeout=300, stderr=subprocess.DEVNULL)
-    result: list[dict[str, np.ndarray]] = pickle.loads((folder / "outputs").read_bytes())
-    return result
-
-
-def logit_step(path: Path) -> float:
-    """What one int8 step of the last dense layers is worth in logits."""
-    model = read_model(path.read_bytes())
-    steps = []
-    for subgraph in model.subgraphs:
-        made_by = {int(operator.outputs[0]): operator for operator in subgraph.operators}
-        for index in subgraph.outputs:
-            while (quantization := subgraph.tensors[index].quantization) is None or quantization.scale is None:
-                index = made_by[int(index)].inputs[0]
-            steps.append(float(quantization.scale[0]))
-    return max(steps)
-
-
-@pytest.fixture(scope="module")
-def static(tiny_qa: Path, tiny_questions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every dense layer in static int8, by a recipe of one's own."""
-    folder = tmp_path_factory.mktemp("static")
-    (folder / "static.json").write_text(json.dumps({
-        "description": "All static.", "word_table": "int8",
-        "rules": [{"operation": "FULLY_CONNECTED", "weights": "int8", "activations": "int8"}]}))
-    convert(Request(folder / "qa-static.tflite", str(tiny_qa), lengths=LENGTHS, recipe=folder / "static.json",
-                    calibration=tiny_questions))
-    return folder / "qa-static.tflite"
-
-
-@pytest.mark.parametrize("mode", ["none", "fp16", "static"])
-def test_the_old_runtime_computes_the_same(request: pytest.FixtureRequest, converted: Converted, tiny_inputs: Inputs,
-                                           mode: str, tmp_path: Path) -> None:
-    """tflite-runtime 2.14 against ai-edge-litert.
-
-    Float: 1e-5, some ten float32 steps at 1. int8: each runtime rounds every dense layer in its own way, one step
-    apart at most, and an early step moves later ones: three steps on a logit are allowed, two are seen, and less
-    than one on average.
-    """
-    pytest.importorskip("tflite_runtime")
-    path = request.getfixturevalue("static") if mode == "static" else converted("qa", mode)
-    new, old = (run_apart(path, runtime, tiny_inputs, tmp_path) for runtime in ("ai-edge-litert", "tflite-runtime"))
-    step = logit_step(path) if mode == "static" else 0.0
-    masks = [row["mask"].astype(bool) for rows in tiny_inputs.values() for row in rows]
-    for mask, expected, actual in zip(masks, new, old, strict=True):
-        for name in OUTPUTS["qa"]:
-            error = np.abs(actual[name] - expected[name])[mask]
-            assert error.max() <= 1e-5 + 3 * step
-            assert error.mean() <= 1e-5 + step
-
-
-def test_old_runtimes_refuse_what_they_would_compute_wrongly(converted: Converted, task: str, mode: str) -> None:
-    """A file loads in 2.14 exactly if it says so. Stamped as an older version, a dynamic one would return NaN."""
-    pytest.importorskip("tflite_runtime")
-    path = converted(task, mode)
-    code = ("import sys\nfrom mobilebert_lite.errors import ModelFileError\n"
-            "from mobilebert_lite.runtime import Session\n"
-            "try: Session(open(sys.argv[1], 'rb').read(), runtime='tflite-runtime')\n"
-            "except ModelFileError as error: print(error)")
-    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True)
-    needed = metadata.read_provenance(path.read_bytes())["min_runtime_version"]
-    if as_tuple(needed) <= (2, 14, 0):
-        assert done.stdout == ""
-    else:
-        assert "tflite-runtime refuses the model: Didn't find op for builtin opcode 'FULLY_CONNECTED'" in done.stdout
-    assert (needed == "2.17.0") or mode not in ("dynamic", "int16x8")
-
-
-@pytest.mark.parametrize("mode", ["dynamic", "int8", "int8-full", "int16x8"])
-def test_variants_for_an_old_runtime(mode: str, tiny_qa: Path, tiny_questions: Path, tiny_inputs: Inputs,
-                                     tmp_path: Path) -> None:
-    """With ``runtime`` the file loads in tflite-runtime 2.14 and computes there what it computes in the current one.
-
-    The old runtime rounds the inputs of dynamic layers and the sums of int8 additions in its own way. Seen are
-    mean differences of 1.4 % (dynamic) and 0.7 % (int8) of the largest logit; 3 % is what conversion itself may cost.
-    """
-    pytest.importorskip("tflite_runtime")
-    path = tmp_path / "qa-old.tflite"
-    convert(Request(path, str(tiny_qa), lengths=LENGTHS, quantize=mode, calibration=tiny_questions, runtime="2.14.0"))
-    assert as_tuple(metadata.read_provenance(path.read_bytes())["min_runtime_version"]) <= (2, 14, 0)
-    new, old = (run_apart(path, runtime, tiny_inputs, tmp_path) for runtime in ("ai-edge-litert", "tflite-runtime"))
-    masks = [row["mask"].astype(bool) for rows in tiny_inputs.values() for row in rows]
-    errors = [np.abs(actual[name] - expected[name])[mask].max() / np.abs(expected[name][mask]).max()
-              for mask, expected, actual in zip(masks, new, old, strict=True) for name in OUTPUTS["qa"]]
-    print(f"{mode}: {np.mean(errors):.4f}")
-    assert np.mean(errors) <= 0.03
-
-
-def test_no_variant_for_a_runtime_before_any(tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match=r"needs TFLite 2\.10\.0 or later, not 1\.14"):
-        convert(Request(tmp_path / "m.tflite", str(tiny_qa), lengths=LENGTHS, quantize="int8", runtime="1.14",
-                        calibration=tiny_questions))
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_numbers_stay_near_the_checkpoint(converted: Converted, tiny_inputs: Inputs, tiny_qa: Path, mode: str) -> None:
     """Mean error over the largest logit, on inputs that neither calibration nor verification has seen.
 
@@ -401,158 +274,6 @@ def test_scores_have_a_range_of_their_own(converted: Converted) -> None:
         scales = [float(subgraph.tensors[index].quantization.scale[0]) for index in (masked, scores, mask)]
         assert scales[0] == scales[1] < 100 / 255
         assert scales[2] == pytest.approx(1000 / 255)
-
-
-@pytest.fixture(scope="module")
-def int4(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_questions: Path,
-         tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """``int4("int4")``: a model of widths that blocks of 32 divide, with that format of weights."""
-    folder = tmp_path_factory.mktemp("int4")
-    config = replace(tiny_config, embedding_size=32, intra_bottleneck_size=32, num_attention_heads=2)
-    huggingface.save(random_weights(config, {"qa": 2}, seed=15), folder / "checkpoint", tiny_vocabulary)
-
-    def make(weights: str, runtime: str | None = None) -> Path:
-        recipe, path = folder / "mine.json", folder / f"qa-{weights}.tflite"
-        recipe.write_text(json.dumps({"description": "Mine.", "rules": [
-            {"operation": "FULLY_CONNECTED", "weights": weights, "activations": "dynamic"}]}))
-        convert(Request(path, str(folder / "checkpoint"), lengths=(32,), quantize="int4", runtime=runtime,
-                        recipe=None if weights == "int4-block32" else recipe, calibration=tiny_questions))
-        return path
-
-    return make
-
-
-@pytest.mark.parametrize(("weights", "needed"), [("int4", "2.17.0"), ("int4-block32", "2.21.0")])
-def test_int4_is_refused_where_it_would_be_wrong(int4: Callable[..., Path], weights: str, needed: str,
-                                                 tmp_path: Path) -> None:
-    """2.14 loads both when they are stamped as version 10, and reads the first scale for all: 41 % off and more."""
-    pytest.importorskip("tflite_runtime")
-    path = int4(weights)
-    assert ("FLOAT32", "INT4", "FLOAT32") in dense_layers(read_model(path.read_bytes()))
-    assert metadata.read_provenance(path.read_bytes())["min_runtime_version"] == needed
-    scales = [(tensor.quantization, math.prod(tensor.shape)) for tensor in inspect(path).tensors
-              if tensor.dtype == "INT4"]
-    assert scales
-    for one, elements in scales:
-        assert one is not None
-        assert one.block == (32 if weights == "int4-block32" else None)
-        assert one.block is None or one.scales == elements // one.block
-        assert 0 < one.scale_min <= one.scale_max < 1
-    with pytest.raises(subprocess.CalledProcessError):
-        run_apart(path, "tflite-runtime", {}, tmp_path)
-    run_apart(path, "ai-edge-litert", {}, tmp_path)
-    with pytest.raises(ConversionError, match=rf"needs TFLite {needed}"):
-        int4(weights, "2.14.0")
-
-
-def test_blocks_must_divide_the_widths(tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match=r"cannot apply recipe int4: .*not divisible by block size 32"):
-        convert(Request(tmp_path / "qa.tflite", str(tiny_qa), lengths=(32,), quantize="int4",
-                        calibration=tiny_questions))
-    assert list(tmp_path.iterdir()) == []
-
-
-# What is refused
-
-def with_tensor(folder: Path, source: Path, vocabulary: Sequence[str], name: str, value: float) -> Path:
-    """The checkpoint in ``source`` with the first number of one tensor replaced."""
-    weights = huggingface.load(source)
-    tensor = weights.tensors[name].copy()
-    tensor.flat[0] = value
-    huggingface.save(weights.with_tensors({**weights.tensors, name: tensor}), folder, vocabulary)
-    return folder
-
-
-def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_questions: Path,
-                                           tmp_path: Path) -> None:
-    """A million is beyond float16: the file would hold an infinity, and the logits with it."""
-    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "qa.kernel", 1e6)
-    output = tmp_path / "model.tflite"
-    output.write_bytes(b"before")
-    before = output.stat()
-    with pytest.raises(VerificationError, match=r"qa_32 on \d+ texts: agreement 0\.000.*error inf.*no file was"):
-        convert(Request(output, str(folder), lengths=(32,), quantize="fp16", calibration=tiny_questions))
-    assert output.read_bytes() == b"before"
-    assert (output.stat().st_mtime_ns, output.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "model.tflite"]
-
-
-def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
-                                            tiny_vocabulary: Sequence[str]) -> None:
-    """File and checkpoint differ by 0.1 in one bias, of logits around 1; the answers may all stay the same."""
-    weights, tokenizer, task = huggingface.load(tiny_qa), Tokenizer(tiny_vocabulary), find_task("qa")
-    content = converted("qa", "none").read_bytes()
-    texts = [pack(tokenizer, "how many", "four hundred cycles", 32)]
-    expected = answers(Network(weights.config, weights.tensors, "qa"), texts)
-    require(check(content, task, {"qa_32": expected}, 1), load_threshold("none"))
-
-    other = {**weights.tensors, "qa.bias": weights.tensors["qa.bias"] + np.array([0.1, 0], np.float32)}
-    results = check(content, task, {"qa_32": answers(Network(weights.config, other, "qa"), texts)}, threads=1)
-    assert 0.01 < results[0].error < 0.2
-    with pytest.raises(VerificationError, match="mean relative error"):
-        require(results, Threshold(agreement=0.0, error=0.01))
-    with pytest.raises(VerificationError, match=r"agreement 0\.500"):
-        require([replace(results[0], agreement=0.5)], Threshold(agreement=0.6, error=1.0))
-
-
-def test_damaged_ranges_are_named(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_questions: Path,
-                                  tmp_path: Path) -> None:
-    """A checkpoint that overflows float32 cannot be calibrated; the error says which activation it is."""
-    folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.projection.bias", 3e38)
-    with pytest.raises(ConversionError, match=r"calibration: activation \S+ is not finite"):
-        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="int8",
-                        calibration=tiny_questions))
-    assert not (tmp_path / "model.tflite").exists()
-
-
-def test_layers_of_zeros(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_questions: Path, tmp_path: Path) -> None:
-    """Equal bytes in two shapes, as where a network grew by layers that do nothing yet."""
-    weights = huggingface.load(tiny_qa)
-    kernels = {name: weights.tensors[name] for name in ("layers.1.ffn.0.intermediate.kernel",
-                                                        "layers.1.ffn.0.output.kernel")}
-    assert [kernel.shape for kernel in kernels.values()] == [(16, 64), (64, 16)]
-    zeros = {name: np.zeros_like(kernel) for name, kernel in kernels.items()}
-    huggingface.save(weights.with_tensors({**weights.tensors, **zeros}), tmp_path / "zeros", tiny_vocabulary)
-    convert(Request(tmp_path / "model.tflite", str(tmp_path / "zeros"), lengths=(32,), quantize="dynamic",
-                    calibration=tiny_questions))
-
-
-def test_task_and_head(tiny_config: MobileBertConfig) -> None:
-    encoder, qa = random_weights(tiny_config), random_weights(tiny_config, {"qa": 2})
-    classifier = random_weights(tiny_config, {"classifier": 3})
-    assert [choose_task(weights, None).name for weights in (encoder, qa, classifier)] == [
-        "features", "qa", "classification"]
-    assert choose_task(qa, "question-answering").name == "qa"
-    assert choose_task(qa, "features").name == "features"
-    with pytest.raises(ConversionError, match=r"no classifier\.kernel, which task classification needs.*are: qa$"):
-        choose_task(qa, "classification")
-    with pytest.raises(ConversionError, match=r"none \(an encoder alone\)"):
-        choose_task(encoder, "qa")
-
-
-def test_lengths(tiny_config: MobileBertConfig) -> None:
-    weights, qa = random_weights(tiny_config), find_task("qa")
-    assert choose_lengths(weights, qa, (16, 64, 16, 32)) == (64, 32, 16)
-    assert choose_lengths(weights, qa, ()) == (64,)  # 384 is more than the model has positions
-    with pytest.raises(ConversionError, match="65 is above max_position_embeddings, 64"):
-        choose_lengths(weights, qa, (32, 65))
-    with pytest.raises(ConversionError, match="7 is too short: qa needs 8"):
-        choose_lengths(weights, qa, (7,))
-
-
-def test_held_aside_examples_do_not_calibrate() -> None:
-    calibration, held_aside = split_examples(list(range(9)))  # type: ignore[arg-type]
-    assert (calibration, held_aside) == ([0, 1, 2, 4, 5, 6, 8], [3, 7])
-    assert split_examples([1]) == ([1], [1])  # type: ignore[list-item]
-    assert split_examples([1, 2, 3]) == ([1, 2], [3])  # type: ignore[list-item]
-
-
-def test_labels_must_fit(tiny_classifier: Path, tmp_path: Path) -> None:
-    labels = tmp_path / "labels.txt"
-    labels.write_text("yes\nno\n")
-    with pytest.raises(DataError, match=r"labels\.txt names 2 labels, but the classifier has 4 outputs"):
-        convert(Request(tmp_path / "model.tflite", str(tiny_classifier), labels=labels))
-    assert list(tmp_path.iterdir()) == [labels]
 
 
 @pytest.mark.parametrize("mode", ["none", "int8"])

@@ -41,7 +41,7 @@ class Running:
             return self.calls.exists() and self.calls.read_text().count("--num_runs=3") > samples
         return ready
 
-    def end(self, timeout: float = 60) -> tuple[int, str]:
+    def end(self, timeout: float = 120) -> tuple[int, str]:
         """Exit status and stderr."""
         _, error = self.process.communicate(timeout=timeout)
         return self.process.returncode, error
