@@ -11,7 +11,7 @@ import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
 from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
-from mobilebert_lite.errors import CheckpointError, DependencyError
+from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
 
@@ -21,6 +21,8 @@ SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 _IGNORED = ("embeddings.position_ids",)
 _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embeddings.weight",
          "cls.predictions.decoder.bias": "cls.predictions.bias"}
+# Tasks whose classifier reads the pooler in transformers; that of single tokens does not.
+_POOLED = ("classification", "multiple-choice")
 
 
 def load(folder: Path, config_path: Path | None = None) -> Weights:
@@ -31,7 +33,19 @@ def load(folder: Path, config_path: Path | None = None) -> Weights:
     config = from_huggingface(read_json(config_path or folder / "config.json"))
     tensors, files = _read_all(folder)
     ours = read_tensors(huggingface_rows(config), _cleaned(config, tensors))
-    return checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
+    weights = checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
+    _check_pooler(weights)
+    return weights
+
+
+def _check_pooler(weights: Weights) -> None:
+    """Raise where transformers would make up the tanh layer on [CLS], and give other answers every time."""
+    config = weights.config
+    read = "nsp" in weights.heads or ("classifier" in weights.heads and config.task in _POOLED)
+    if read and config.classifier_activation and not weights.has_pooler:
+        raise WeightsError(f"{weights.source.path} does not fit its configuration: missing "
+                           "mobilebert.pooler.dense.weight, mobilebert.pooler.dense.bias, which its head reads; if it "
+                           "was trained without them, set classifier_activation to false in config.json")
 
 
 def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -164,6 +164,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         content = with_text_input(content, checkpoint, task, lengths, held_aside, provenance, request.threads)
     content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], request.runtime)
+    progress("writing")
     with replacing(request.output) as temporary:
         temporary.write_bytes(content)
     report = Report(str(request.output), len(content), time.monotonic() - started, task.name, tuple(results),

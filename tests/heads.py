@@ -50,7 +50,7 @@ def weights_of(name: str, config: MobileBertConfig) -> Weights:
     """Those of the checkpoint ``name`` of HEADS: one block of ``config`` before the head."""
     tiny = HEADS[name]
     config = replace(config, num_hidden_layers=1, labels=tiny.labels, problem_type=tiny.problem_type,
-                     task="" if tiny.task == "features" else tiny.task)
+                     task="" if tiny.task == "features" else tiny.task, classifier_activation=tiny.pooler)
     return random_weights(config, tiny.heads, pooler=tiny.pooler, seed=tiny.seed)
 
 

@@ -243,3 +243,21 @@ def test_names_that_no_hub_has() -> None:
     pytest.importorskip("huggingface_hub")
     with pytest.raises(CheckpointError, match="neither a folder nor a hub id"):
         huggingface.resolve("not a name")
+
+
+@pytest.mark.parametrize(("task", "heads", "refused"), [
+    ("classification", {"classifier": 2}, True), ("multiple-choice", {"classifier": 1}, True),
+    ("next-sentence", {"nsp": 2}, True), ("token-classification", {"classifier": 3}, False), ("qa", {"qa": 2}, False)])
+def test_pooler_that_the_configuration_promises(tiny_config: MobileBertConfig, tmp_path: Path, task: str,
+                                                heads: dict[str, int], refused: bool) -> None:
+    """transformers draws one at random where its head reads it, so no answer would be the right one."""
+    huggingface.save(random_weights(replace(tiny_config, task=task), heads), tmp_path / "without")
+    if refused:
+        with pytest.raises(WeightsError, match=r"missing mobilebert\.pooler\.dense\.weight.*set classifier_activation"):
+            huggingface.load(tmp_path / "without")
+    else:
+        assert not huggingface.load(tmp_path / "without").has_pooler
+    # What the error advises.
+    huggingface.save(random_weights(replace(tiny_config, task=task, classifier_activation=False), heads),
+                     tmp_path / "told")
+    assert huggingface.load(tmp_path / "told").heads == tuple(heads)

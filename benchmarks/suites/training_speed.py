@@ -54,7 +54,7 @@ def prepare(case: Case, folder: Path) -> None:
 
     # Without dropout, so that the losses can be compared.
     config = replace(PRESETS[case.preset], hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    weights = initial(config, {"classifier": 2}, seed=0)
+    weights = initial(config, {"classifier": 2}, seed=0, pooler=config.classifier_activation)
     huggingface.save(weights, folder / "checkpoint")
     rng = np.random.default_rng(0)
     used = rng.integers(case.length // 2, case.length, case.rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 import traceback
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from mobilebert_lite import __version__
+from mobilebert_lite.cli import signals
 from mobilebert_lite.cli.output import escape_unprintable, hide_native_logs
 from mobilebert_lite.errors import MblError, printable
 
@@ -62,17 +62,14 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         hide_native_logs()
     escape_unprintable()
-    # A polite end, so that temporary files are removed as on Ctrl-C.
-    signal.signal(signal.SIGTERM, _end)
+    signals.watch()
     try:
         result: Any = cli.main(arguments, prog_name="mbl", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt) as error:
-        if isinstance(error.__cause__ or error, _Ended):
-            _fail("ended by SIGTERM; nothing was written", 143)
-        _fail("interrupted; nothing was written", 130)
+    except (click.Abort, KeyboardInterrupt):
+        _fail_interrupted()
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing to say
         sys.exit(1)
@@ -85,20 +82,22 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
     except MemoryError:
         _fail("not enough memory; convert with fewer or shorter lengths (--seq-len)", 1)
+    except Exception:
+        if not signals.interrupted():
+            raise
+        _fail_interrupted()
     sys.exit(result if isinstance(result, int) else 0)
-
-
-class _Ended(KeyboardInterrupt):
-    """SIGTERM, on the same way out as Ctrl-C: native code passes that kind on, and no other."""
-
-
-def _end(number: int, frame: object) -> None:
-    raise _Ended
 
 
 def _discard_output() -> None:
     """Let the interpreter not fail once more when it flushes standard output at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _fail_interrupted() -> None:
+    if signals.ended():
+        _fail("ended by SIGTERM; nothing was written", 143)
+    _fail("interrupted; nothing was written", 130)
 
 
 def _fail(message: str, code: int) -> None:

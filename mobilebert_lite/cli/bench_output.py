@@ -97,14 +97,14 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def fail(failed: Failed, kept: Path | None) -> int:
     """The exit status of a benchmark that was interrupted; other causes are raised."""
-    from mobilebert_lite.cli import _Ended
+    from mobilebert_lite.cli import signals
     from mobilebert_lite.cli.output import progress
 
     if kept is not None:
         progress(f"what was measured until then is kept, and marked incomplete, in {kept}")
     if not isinstance(failed.cause, KeyboardInterrupt):
         raise failed.cause
-    ended = isinstance(failed.cause, _Ended)
+    ended = signals.ended()
     click.echo("Error: ended by SIGTERM" if ended else "Error: interrupted", err=True)
     return 143 if ended else 130
 

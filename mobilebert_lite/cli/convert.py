@@ -80,7 +80,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
 
     The file appears only when its outputs agree with the checkpoint's on texts held aside.
     """
-    from mobilebert_lite.cli.output import counted, progress
+    from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.quantization.recipe import load_recipe
     from mobilebert_lite.tasks import find_task
 
@@ -97,7 +97,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
     request = pipeline.Request(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
                                lengths=lengths[0], auto_lengths=lengths[1], **options)  # type: ignore[arg-type]
     if data is None:
-        report = pipeline.convert(request, progress)
+        report = pipeline.convert(request, stage)
     else:
         from mobilebert_lite import gate
 
@@ -105,7 +105,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
         if search:
             _search(request, limits, as_json)
             return
-        report = gate.convert(request, limits, progress, counted)
+        report = gate.convert(request, limits, stage, counted)
     _print(report, as_json)
 
 
@@ -136,11 +136,11 @@ def _print(report: Report, as_json: bool) -> None:
 
 def _search(request: Request, gate: Gate, as_json: bool) -> None:
     """Print what was tried. Raises VerificationError when nothing passed."""
-    from mobilebert_lite.cli.output import counted, progress
+    from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.errors import VerificationError
     from mobilebert_lite.search import search
 
-    found = search(request, gate, progress, counted)
+    found = search(request, gate, stage, counted)
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
     else:

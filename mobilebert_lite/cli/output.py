@@ -16,10 +16,18 @@ from typing import Any
 
 import click
 
+from mobilebert_lite.cli import signals
+
 
 def progress(message: str) -> None:
     """One line of progress on stderr."""
     click.echo(f"· {message}", err=True)
+
+
+def stage(message: str) -> None:
+    """``progress`` for work in native code, which an interruption that was lost there ends here."""
+    signals.again()
+    progress(message)
 
 
 def write_page(path: Path, html: str) -> None:

@@ -146,7 +146,7 @@ def survey(files: list[bytes], room: Room, seeds: Sequence[int], call: object = 
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """``main`` for many calls in one process: file descriptors and signals stay as they are."""
     monkeypatch.setattr(cli, "hide_native_logs", lambda: None)
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(cli.signals, "watch", lambda: None)
 
 
 def test_whole_files_are_read(files: list[bytes], room: Room, quiet: None) -> None:

@@ -149,7 +149,7 @@ def test_a_student_gets_nearer_to_its_teacher(tiny_classifier: Path, tiny_config
                                               tmp_path: Path) -> None:
     """One layer learns what two say, by all three ways at once."""
     teacher = huggingface.load(tiny_classifier)
-    student = random_weights(replace(teacher.config, num_hidden_layers=1), {"classifier": 4}, seed=9)
+    student = random_weights(replace(teacher.config, num_hidden_layers=1), {"classifier": 4}, pooler=True, seed=9)
     folder = tmp_path / "student"
     vocabulary = (tiny_classifier / "vocab.txt").read_text(encoding="utf-8").split("\n")
     huggingface.save(student, folder, tuple(word for word in vocabulary if word), True)
