@@ -95,9 +95,8 @@ def _discard_output() -> None:
 
 
 def _fail_interrupted() -> None:
-    if signals.ended():
-        _fail("ended by SIGTERM; nothing was written", 143)
-    _fail("interrupted; nothing was written", 130)
+    message, code = signals.outcome()
+    _fail(f"{message}; nothing was written", code)
 
 
 def _fail(message: str, code: int) -> None:

@@ -104,9 +104,9 @@ def fail(failed: Failed, kept: Path | None) -> int:
         progress(f"what was measured until then is kept, and marked incomplete, in {kept}")
     if not isinstance(failed.cause, KeyboardInterrupt):
         raise failed.cause
-    ended = signals.ended()
-    click.echo("Error: ended by SIGTERM" if ended else "Error: interrupted", err=True)
-    return 143 if ended else 130
+    message, code = signals.outcome()
+    click.echo(f"Error: {message}", err=True)
+    return code
 
 
 def judge(before: Report, after: Report, max_regression: float | None) -> int:

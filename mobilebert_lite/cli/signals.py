@@ -24,9 +24,9 @@ def interrupted() -> bool:
     return bool(_caught)
 
 
-def ended() -> bool:
-    """Whether it was SIGTERM."""
-    return signal.SIGTERM in _caught
+def outcome() -> tuple[str, int]:
+    """How a command that one ended says so, and its exit code."""
+    return ("ended by SIGTERM", 143) if signal.SIGTERM in _caught else ("interrupted", 130)
 
 
 def again() -> None:
