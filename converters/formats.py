@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobilebert_lite.converters import bundle, huggingface, model_garden, saved_model, tensorflow1
+from mobilebert_lite.converters import bundle, huggingface, model_garden, saved_model, tensor_files, tensorflow1
 from mobilebert_lite.errors import CheckpointError, WeightsError
 from mobilebert_lite.weights import Weights
 
@@ -86,8 +86,8 @@ def _prefix(path: Path) -> Path | None:
 
 
 def _candidates(folder: Path) -> Iterator[Found]:
-    names = [huggingface.SAFETENSORS, f"{huggingface.SAFETENSORS}.index.json", huggingface.PICKLE, "config.json"]
-    evidence = next((folder / name for name in names if (folder / name).is_file()), None)
+    config = folder / "config.json"
+    evidence = tensor_files.find(folder) or (config if config.is_file() else None)
     prefixes = bundle.prefixes(folder)
     # Some keep a config.json beside a TensorFlow checkpoint; alone it says that the weights are missing.
     if evidence is not None and (evidence.name != "config.json" or not prefixes):

@@ -1,4 +1,4 @@
-"""Hugging Face checkpoints: ``config.json`` with ``model.safetensors``, sharded or whole, or ``pytorch_model.bin``."""
+"""Hugging Face checkpoints: ``config.json`` with any of the files that ``tensor_files`` reads."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
+from mobilebert_lite.converters import tensor_files
 from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
+from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS
 from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
-
-SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 
 # Written by transformers, read by nothing: the positions 0, 1, 2, … and a second name of a tied tensor.
 _IGNORED = ("embeddings.position_ids",)
@@ -31,7 +31,7 @@ def load(folder: Path, config_path: Path | None = None) -> Weights:
     Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
     config = from_huggingface(read_json(config_path or folder / "config.json"))
-    tensors, files = _read_all(folder)
+    tensors, files = tensor_files.read_all(folder)
     ours = read_tensors(huggingface_rows(config), _cleaned(config, tensors))
     weights = checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
     _check_pooler(weights)
@@ -68,67 +68,6 @@ def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dic
 def _same(tensor: np.ndarray, other: np.ndarray | None) -> bool:
     """Whether a tied tensor is only a second name. The decoder's weight is tied to the narrower word table."""
     return other is None or (tensor.shape == other.shape and np.array_equal(tensor, other))
-
-
-def _read_all(folder: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
-    """All tensors in the folder and the files they came from."""
-    index = folder / f"{SAFETENSORS}.index.json"
-    if (folder / SAFETENSORS).exists():
-        files = [folder / SAFETENSORS]
-    elif index.exists():
-        files = _shards(folder, index)
-    elif (folder / PICKLE).exists():
-        return _read_pickle(folder / PICKLE), [folder / PICKLE]
-    else:
-        raise CheckpointError(f"no weights in {folder}: expected {SAFETENSORS}, {index.name} or {PICKLE}")
-    tensors: dict[str, np.ndarray] = {}
-    for file in files:
-        tensors.update(read_safetensors(file))
-    return tensors, files
-
-
-def _shards(folder: Path, index: Path) -> list[Path]:
-    weight_map: Any = read_json(index).get("weight_map")
-    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-        raise CheckpointError(f"{index} has no weight_map from tensor to file")
-    names = sorted(set(weight_map.values()))
-    escaping = [name for name in names if Path(name).name != name or name in ("", "..")]
-    if escaping:
-        raise CheckpointError(f"{index} names a file outside the folder: {escaping[0]}")
-    missing = [name for name in names if not (folder / name).exists()]
-    if missing:
-        raise CheckpointError(f"{folder} lacks the shards {', '.join(missing)} that {index.name} names")
-    return [folder / name for name in names]
-
-
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    """Every tensor of a safetensors file as float32. Raises CheckpointError when it is damaged."""
-    try:
-        import ml_dtypes  # noqa: F401  teaches NumPy bfloat16
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise DependencyError(f"reading safetensors needs {error.name}: "
-                              "pip install 'mobilebert-lite[convert]'") from None
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: np.asarray(file.get_tensor(name)).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} is not a readable safetensors file ({error}); download it again") from None
-
-
-def _read_pickle(path: Path) -> dict[str, np.ndarray]:
-    """Through torch's restricted unpickler only: a pickle can run any code."""
-    try:
-        import torch
-    except ImportError:
-        raise DependencyError(f"{path} is a pickle, which is read only through torch's weights_only loader: "
-                              "install torch, or save the model again as safetensors") from None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: tensor.to(torch.float32).numpy() for name, tensor in state.items()}
-    except Exception as error:  # torch raises many kinds here, all of them about the file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read with weights_only loading: {reason}") from None
 
 
 def resolve(location: str, revision: str | None = None) -> Path:

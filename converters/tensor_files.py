@@ -1,0 +1,104 @@
+"""Files of tensors in a Hugging Face folder: one reader for each kind, and which of them a folder holds.
+
+Every reader gives the tensors under the names that the file has for them, as float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mobilebert_lite.config import read_json
+from mobilebert_lite.errors import CheckpointError, DependencyError
+
+SAFETENSORS, PICKLE, HDF5 = "model.safetensors", "pytorch_model.bin", "tf_model.h5"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file, under the name that transformers gives it."""
+
+    name: str
+    read: Callable[[Path], Mapping[str, np.ndarray]]
+
+    @property
+    def index(self) -> str:
+        """The file that maps tensors to shards, where there are several."""
+        return f"{self.name}.index.json"
+
+
+def find(folder: Path) -> Path | None:
+    """The file that says which tensors are in ``folder``; transformers prefers them in this order."""
+    names = [name for kind in KINDS for name in (kind.name, kind.index)]
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def read_all(folder: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
+    """All tensors in ``folder`` and the files they came from. Raises CheckpointError where there are none."""
+    found = find(folder)
+    if found is None:
+        raise CheckpointError(f"no weights in {folder}: expected {', '.join(kind.name for kind in KINDS)}, "
+                              "or shards of one of them with their index")
+    kind = next(kind for kind in KINDS if found.name in (kind.name, kind.index))
+    files = [found] if found.name == kind.name else _shards(folder, found)
+    tensors: dict[str, np.ndarray] = {}
+    for file in files:
+        tensors.update(kind.read(file))
+    return tensors, files
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    weight_map: Any = read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise CheckpointError(f"{index} has no weight_map from tensor to file")
+    names = sorted(set(weight_map.values()))
+    escaping = [name for name in names if Path(name).name != name or name in ("", "..")]
+    if escaping:
+        raise CheckpointError(f"{index} names a file outside the folder: {escaping[0]}")
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing:
+        raise CheckpointError(f"{folder} lacks the shards {', '.join(missing)} that {index.name} names")
+    return [folder / name for name in names]
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """Every tensor of a safetensors file as float32. Raises CheckpointError when it is damaged."""
+    try:
+        import ml_dtypes  # noqa: F401  teaches NumPy bfloat16
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise DependencyError(f"reading safetensors needs {error.name}: "
+                              "pip install 'mobilebert-lite[convert]'") from None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: np.asarray(file.get_tensor(name)).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is not a readable safetensors file ({error}); download it again") from None
+
+
+def read_bin(path: Path) -> dict[str, np.ndarray]:
+    """Through torch's restricted unpickler only: a pickle can run any code."""
+    try:
+        import torch
+    except ImportError:
+        raise DependencyError(f"{path} is a pickle, which is read only through torch's weights_only loader: "
+                              "install torch, or save the model again as safetensors") from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.to(torch.float32).numpy() for name, tensor in state.items()}
+    except Exception as error:  # torch raises many kinds here, all of them about the file
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"{path} cannot be read with weights_only loading: {reason}") from None
+
+
+def read_h5(path: Path) -> dict[str, np.ndarray]:
+    """Every tensor of transformers' TensorFlow classes."""
+    raise CheckpointError(f"{path} cannot be read yet")
+
+
+# In the order in which transformers looks for them.
+KINDS = (Kind(SAFETENSORS, read_safetensors), Kind(PICKLE, read_bin), Kind(HDF5, read_h5))
