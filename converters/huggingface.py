@@ -11,8 +11,15 @@ import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
 from mobilebert_lite.converters import tensor_files
-from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
-from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS
+from mobilebert_lite.converters.name_maps import (
+    UNTIED,
+    huggingface_rows,
+    huggingface_tensorflow_rows,
+    read_tensors,
+    tensorflow_name,
+    write_tensors,
+)
+from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS, Note, silent
 from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
@@ -25,17 +32,35 @@ _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embedding
 _POOLED = ("classification", "multiple-choice")
 
 
-def load(folder: Path, config_path: Path | None = None) -> Weights:
+def load(folder: Path, config_path: Path | None = None, note: Note = silent) -> Weights:
     """Read the checkpoint in ``folder``, with the configuration at ``config_path`` in place of its own.
+
+    ``note`` is told what one must know of its files.
 
     Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
-    config = from_huggingface(read_json(config_path or folder / "config.json"))
-    tensors, files = tensor_files.read_all(folder)
-    ours = read_tensors(huggingface_rows(config), _cleaned(config, tensors))
+    raw = read_json(config_path or folder / "config.json")
+    config = from_huggingface(raw)
+    tensors, files = tensor_files.read_all(folder, note)
+    if any("/" in name for name in tensors):
+        ours = _of_tensorflow(config, tensors)
+    else:
+        # transformers fills a tied table from the other one, whatever is in the file.
+        untied = raw.get("tie_word_embeddings") is False
+        rows = [row for row in huggingface_rows(config) if untied or row.ours != UNTIED]
+        ours = read_tensors(rows, _cleaned(config, tensors))
     weights = checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
     _check_pooler(weights)
     return weights
+
+
+def _of_tensorflow(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Our names for the variables of transformers' TensorFlow classes, which keep a decoder of their own."""
+    named = {tensorflow_name(name): tensor for name, tensor in tensors.items() if tensor.size}
+    ours = read_tensors(huggingface_tensorflow_rows(config), named)
+    if UNTIED in ours and _same(ours[UNTIED], ours.get("embeddings.word")):
+        del ours[UNTIED]
+    return ours
 
 
 def _check_pooler(weights: Weights) -> None:
@@ -54,7 +79,7 @@ def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dic
     for name, tensor in tensors.items():
         if name.startswith(("embeddings.", "encoder.", "pooler.")):
             name = f"mobilebert.{name}"
-        if name.endswith(_IGNORED):
+        if name.endswith(_IGNORED) or not tensor.size:  # the rest of a word table as wide as the network
             continue
         if name in _TIED and _same(tensor, tensors.get(_TIED[name])):
             continue
@@ -127,6 +152,8 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     if not weights.heads:
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
     config = {**to_huggingface(weights.config), "architectures": [_architecture(weights)], "dtype": dtype}
+    if UNTIED in weights.tensors:
+        config["tie_word_embeddings"] = False
     if "classifier" in weights.heads and not weights.config.labels:
         config["num_labels"] = int(weights.tensors["classifier.bias"].size)  # or transformers takes 2 for granted
     folder.mkdir(parents=True, exist_ok=True)

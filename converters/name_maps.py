@@ -7,7 +7,7 @@ feed-forward numbers, ``{n}`` for i + 1. Verified against checkpoints that each 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,8 @@ import numpy as np
 from mobilebert_lite.config import MobileBertConfig
 
 Shape = tuple[int, ...]
+# The word table of a masked LM head that does not share the embedding's.
+UNTIED = "mlm.word"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ def norm(ours: str, theirs: str) -> Iterator[Row]:
     yield Row(f"{ours}.beta", f"{theirs}/beta")
 
 
+def scale(ours: str, theirs: str) -> Iterator[Row]:
+    """A NoNorm of transformers' TensorFlow classes: weight and bias."""
+    yield Row(f"{ours}.gamma", f"{theirs}/weight")
+    yield Row(f"{ours}.beta", f"{theirs}/bias")
+
+
 def outputs(ours: str, theirs: str) -> Iterator[Row]:
     """A head of the TF1 scripts: output_weights [out, in] and output_bias."""
     yield Row(f"{ours}.kernel", f"{theirs}output_weights", transposed=True)
@@ -126,7 +134,61 @@ def _huggingface_rows(last_ffn: int) -> Iterable[Row]:
     yield from linear("mlm.transform", "cls.predictions.transform.dense")
     yield from weight_norm("mlm.norm", "cls.predictions.transform.LayerNorm")
     yield Row("mlm.extra", "cls.predictions.dense.weight", transposed=True)
+    yield Row(UNTIED, "cls.predictions.decoder.weight")
     yield Row("mlm.bias", "cls.predictions.bias")
+
+
+def huggingface_tensorflow_rows(config: MobileBertConfig) -> list[Row]:
+    """The variables of transformers' TensorFlow classes, as ``tensorflow_name`` gives them."""
+    norms = norm if config.normalization_type == "layer_norm" else scale
+    return list(_huggingface_tensorflow_rows(config.num_feedforward_networks - 1, norms))
+
+
+def _huggingface_tensorflow_rows(last_ffn: int, norms: Callable[[str, str], Iterator[Row]]) -> Iterable[Row]:
+    embeddings, layer = "mobilebert/embeddings", "mobilebert/encoder/layer_._{i}"
+    yield Row("embeddings.word", f"{embeddings}/word_embeddings/weight")
+    yield Row("embeddings.position", f"{embeddings}/position_embeddings/embeddings")
+    yield Row("embeddings.token_type", f"{embeddings}/token_type_embeddings/embeddings")
+    yield from dense("embeddings.projection", f"{embeddings}/embedding_transformation")
+    yield from norms("embeddings.norm", f"{embeddings}/LayerNorm")
+    for part in ("input", "attention"):
+        yield from dense(f"layers.{{i}}.bottleneck.{part}", f"{layer}/bottleneck/{part}/dense")
+        yield from norms(f"layers.{{i}}.bottleneck.{part}.norm", f"{layer}/bottleneck/{part}/LayerNorm")
+    for part in ("query", "key", "value"):
+        yield from dense(f"layers.{{i}}.attention.{part}", f"{layer}/attention/self/{part}")
+    yield from dense("layers.{i}.attention.output", f"{layer}/attention/output/dense")
+    yield from norms("layers.{i}.attention.norm", f"{layer}/attention/output/LayerNorm")
+    # The last feed-forward network has names of its own.
+    for ours, theirs in (("ffn.{j}", f"{layer}/ffn.{{j}}"), (f"ffn.{last_ffn}", layer)):
+        yield from dense(f"layers.{{i}}.{ours}.intermediate", f"{theirs}/intermediate/dense")
+        yield from dense(f"layers.{{i}}.{ours}.output", f"{theirs}/output/dense")
+        yield from norms(f"layers.{{i}}.{ours}.norm", f"{theirs}/output/LayerNorm")
+    yield from dense("layers.{i}.output", f"{layer}/output/bottleneck/dense")
+    yield from norms("layers.{i}.output.norm", f"{layer}/output/bottleneck/LayerNorm")
+    yield from dense("pooler", "mobilebert/pooler/dense")
+    yield from dense("qa", "qa_outputs")
+    yield from dense("classifier", "classifier")
+    yield from dense("nsp", "seq_relationship___cls/seq_relationship")
+    predictions = "predictions___cls/predictions"
+    yield from dense("mlm.transform", f"{predictions}/transform/dense")
+    yield from norm("mlm.norm", f"{predictions}/transform/LayerNorm")
+    yield Row("mlm.extra", f"{predictions}/dense/weight", transposed=True)
+    yield Row(UNTIED, f"{predictions}/decoder/weight")
+    yield Row("mlm.bias", f"{predictions}/bias")
+
+
+_LAYERS = ("mobilebert", "qa_outputs", "classifier", "predictions___cls", "seq_relationship___cls")
+
+
+def tensorflow_name(name: str) -> str:
+    """The path of a variable from its layer on, without what depends on the file and on the name of the model.
+
+    ``mobilebert/tf_mobile_bert_model/mobilebert/pooler/dense/kernel:0`` in a whole file, the same without its first
+    part in a shard, and without the second in safetensors, is ``mobilebert/pooler/dense/kernel``.
+    """
+    parts = name.removesuffix(":0").split("/")
+    start = max((i for i, part in enumerate(parts) if part in _LAYERS), default=0)
+    return "/".join(parts[start:])
 
 
 def tensorflow1_rows(config: MobileBertConfig) -> list[Row]:

@@ -13,9 +13,21 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.config import read_json
+from mobilebert_lite.converters import hdf5, torch_files
+from mobilebert_lite.converters.pickles import PickleError, shown
 from mobilebert_lite.errors import CheckpointError, DependencyError
 
+# Of a tensor, in characters: names end up in messages.
+_LONGEST_NAME = 200
 SAFETENSORS, PICKLE, HDF5 = "model.safetensors", "pytorch_model.bin", "tf_model.h5"
+
+
+# What the user is told on the way.
+Note = Callable[[str], None]
+
+
+def silent(message: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +35,7 @@ class Kind:
     """A kind of file, under the name that transformers gives it."""
 
     name: str
-    read: Callable[[Path], Mapping[str, np.ndarray]]
+    read: Callable[[Path, Note], Mapping[str, np.ndarray]]
 
     @property
     def index(self) -> str:
@@ -37,8 +49,11 @@ def find(folder: Path) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def read_all(folder: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
-    """All tensors in ``folder`` and the files they came from. Raises CheckpointError where there are none."""
+def read_all(folder: Path, note: Note = silent) -> tuple[dict[str, np.ndarray], list[Path]]:
+    """All tensors in ``folder`` and the files they came from; ``note`` is told what one must know of them.
+
+    Raises CheckpointError where there are none, or a file cannot be read.
+    """
     found = find(folder)
     if found is None:
         raise CheckpointError(f"no weights in {folder}: expected {', '.join(kind.name for kind in KINDS)}, "
@@ -47,7 +62,10 @@ def read_all(folder: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
     files = [found] if found.name == kind.name else _shards(folder, found)
     tensors: dict[str, np.ndarray] = {}
     for file in files:
-        tensors.update(kind.read(file))
+        for name, tensor in kind.read(file, note).items():
+            if len(name) > _LONGEST_NAME or shown(name) != name:
+                raise CheckpointError(f"{file} has a tensor of the name {shown(name)!r}, which no weights have")
+            tensors[name] = tensor
     return tensors, files
 
 
@@ -65,7 +83,7 @@ def _shards(folder: Path, index: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+def read_safetensors(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
     """Every tensor of a safetensors file as float32. Raises CheckpointError when it is damaged."""
     try:
         import ml_dtypes  # noqa: F401  teaches NumPy bfloat16
@@ -80,24 +98,29 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         raise CheckpointError(f"{path} is not a readable safetensors file ({error}); download it again") from None
 
 
-def read_bin(path: Path) -> dict[str, np.ndarray]:
-    """Through torch's restricted unpickler only: a pickle can run any code."""
+def read_bin(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
+    """Every tensor of a file of torch.save as float32; nothing in it is run, and PyTorch is not needed.
+
+    Raises CheckpointError when it is damaged, or holds what tensors do not need.
+    """
     try:
-        import torch
-    except ImportError:
-        raise DependencyError(f"{path} is a pickle, which is read only through torch's weights_only loader: "
-                              "install torch, or save the model again as safetensors") from None
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {name: tensor.to(torch.float32).numpy() for name, tensor in state.items()}
-    except Exception as error:  # torch raises many kinds here, all of them about the file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path} cannot be read with weights_only loading: {reason}") from None
+        tensors, place = torch_files.read(path)
+    except (PickleError, OSError) as error:
+        raise CheckpointError(f"{path} {error}") from None
+    if place:
+        note(f"{path.name}: the weights are those under {place!r}")
+    return tensors
 
 
-def read_h5(path: Path) -> dict[str, np.ndarray]:
-    """Every tensor of transformers' TensorFlow classes."""
-    raise CheckpointError(f"{path} cannot be read yet")
+def read_h5(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
+    """Every tensor of a file of transformers' TensorFlow classes as float32.
+
+    Raises CheckpointError when it is damaged.
+    """
+    try:
+        return hdf5.read(path)
+    except (hdf5.Hdf5Error, OSError) as error:
+        raise CheckpointError(f"{path} {error}") from None
 
 
 # In the order in which transformers looks for them.

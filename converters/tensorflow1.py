@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json, to_tensorflow1
 from mobilebert_lite.converters import bundle
-from mobilebert_lite.converters.name_maps import read_tensors, tensorflow1_rows, write_tensors
+from mobilebert_lite.converters.name_maps import UNTIED, read_tensors, tensorflow1_rows, write_tensors
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
 from mobilebert_lite.files import json_bytes, read_lines, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
@@ -96,6 +96,9 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None
     config = to_tensorflow1(weights.config)
     if weights.config.task in _NOT_IN_TF1:
         raise ConfigError(f"config: TF1 has no head for {weights.config.task}, and would take it for classification")
+    if UNTIED in weights.tensors:
+        raise ConfigError("config: the masked LM head has a word table of its own, and TF1 computes with the "
+                          "embedding's")
     eps = weights.config.layer_norm_eps
     if eps != _EPS and (weights.config.normalization_type == "layer_norm" or "mlm" in weights.heads):
         raise ConfigError(f"config: layer_norm_eps {eps} has no place in {CONFIG}; TF1 computes with {_EPS}")

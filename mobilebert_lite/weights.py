@@ -71,9 +71,12 @@ def heads_in(tensors: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(head for head, kernel in HEADS.items() if kernel in tensors)
 
 
-def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = None,
-                 pooler: bool = False) -> dict[str, TensorSpec]:
-    """Canonical name -> spec for ``config``; ``heads`` maps each head to its number of outputs."""
+def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = None, pooler: bool = False,
+                 untied: bool = False) -> dict[str, TensorSpec]:
+    """Canonical name -> spec for ``config``; ``heads`` maps each head to its number of outputs.
+
+    ``untied`` says that the masked LM head multiplies with a word table of its own in place of the embedding's.
+    """
     table: dict[str, TensorSpec] = {}
     hidden, block = config.hidden_size, config.block_size
 
@@ -127,6 +130,8 @@ def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = Non
                                    f"{config.embedding_size}")
             if hidden != config.embedding_size:
                 table["mlm.extra"] = TensorSpec((config.vocab_size, hidden - config.embedding_size))
+            if untied:
+                table["mlm.word"] = TensorSpec((config.vocab_size, config.embedding_size))
             table["mlm.bias"] = TensorSpec((config.vocab_size,))
         else:
             dense(head, hidden, outputs)
@@ -149,7 +154,7 @@ def checked(config: MobileBertConfig, tensors: Mapping[str, np.ndarray], source:
     Raises WeightsError naming every missing, unexpected, misshapen and non-finite tensor at once.
     """
     heads = {head: _outputs(tensors[HEADS[head]]) for head in heads_in(tensors)}
-    table = tensor_table(config, heads, pooler="pooler.kernel" in tensors)
+    table = tensor_table(config, heads, pooler="pooler.kernel" in tensors, untied="mlm.word" in tensors)
     problems = list(_problems(table, tensors))
     if problems:
         where = source.path if source and source.path else "weights"

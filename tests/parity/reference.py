@@ -96,7 +96,7 @@ class Reference:
         x = self.activate(self.dense("mlm.transform", x))
         x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + self.config.layer_norm_eps)
         x = x * self.tensors["mlm.norm.gamma"] + self.tensors["mlm.norm.beta"]
-        words = self.tensors["embeddings.word"]
+        words = self.tensors.get("mlm.word", self.tensors["embeddings.word"])
         if "mlm.extra" in self.tensors:
             words = np.hstack([words, self.tensors["mlm.extra"]])
         return x @ words.T + self.tensors["mlm.bias"]
