@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
-from mobilebert_lite.converters import tensor_files
-from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
-from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS
-from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
+from mobilebert_lite.converters import quantised, tensor_files
+from mobilebert_lite.converters.cleaning import clean
+from mobilebert_lite.converters.name_maps import huggingface_rows, in_their_words, read_tensors, write_tensors
+from mobilebert_lite.converters.variants import SAFETENSORS
+from mobilebert_lite.errors import WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
 
@@ -25,15 +26,41 @@ _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embedding
 _POOLED = ("classification", "multiple-choice")
 
 
-def load(folder: Path, config_path: Path | None = None) -> Weights:
+Raw = dict[str, Any]
+Tensors = dict[str, np.ndarray]
+
+
+def load(folder: Path, config_path: Path | None = None, evidence: Path | None = None) -> Weights:
     """Read the checkpoint in ``folder``, with the configuration at ``config_path`` in place of its own.
 
-    Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
+    ``evidence`` is which of the folder's files of tensors to read; None: the first that ``variants`` knows. Raises
+    ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
-    config = from_huggingface(read_json(config_path or folder / "config.json"))
-    tensors, files = tensor_files.read_all(folder)
-    ours = read_tensors(huggingface_rows(config), _cleaned(config, tensors))
-    weights = checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
+    raw, tensors, files, notes = read(folder, config_path, evidence)
+    return fitted(raw, tensors, Source("huggingface", str(folder), sha256_of(files), notes))
+
+
+def read(folder: Path, config_path: Path | None = None, evidence: Path | None = None
+         ) -> tuple[Raw, Tensors, list[Path], tuple[str, ...]]:
+    """What ``load`` reads, not checked yet: configuration, tensors by the names of transformers' classes, the files
+    they came from, and what was done to their names."""
+    config_path = config_path or folder / "config.json"
+    raw = read_json(config_path)
+    config = from_huggingface(raw)
+    quantised.refuse_config(raw, config_path)
+    theirs, files = tensor_files.read_all(evidence or folder)
+    tensors, notes = _cleaned(config, theirs)
+    return raw, tensors, files, notes
+
+
+def fitted(raw: Raw, tensors: Tensors, source: Source) -> Weights:
+    """``tensors`` by the names of transformers' classes as weights for the configuration ``raw``.
+
+    Raises WeightsError where they do not fit it.
+    """
+    config = from_huggingface(raw)
+    rows = huggingface_rows(config)
+    weights = checked(config, read_tensors(rows, tensors), source, in_their_words(rows))
     _check_pooler(weights)
     return weights
 
@@ -48,12 +75,17 @@ def _check_pooler(weights: Weights) -> None:
                            "was trained without them, set classifier_activation to false in config.json")
 
 
-def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Without what carries no information, and with the prefix that encoder-only checkpoints leave out."""
-    cleaned = {}
+def _cleaned(config: MobileBertConfig, theirs: Mapping[str, np.ndarray]) -> tuple[Tensors, tuple[str, ...]]:
+    """Under the names of transformers' classes, without what carries no information; and what was left out."""
+    rows = huggingface_rows(config)
+
+    def known(name: str) -> bool:
+        return any(row.read(whole) for row in rows for whole in (name, f"mobilebert.{name}")) or (
+            name in _TIED or name.endswith(_IGNORED))
+
+    named = clean(theirs, known)
+    tensors, cleaned = named.of(theirs), {}
     for name, tensor in tensors.items():
-        if name.startswith(("embeddings.", "encoder.", "pooler.")):
-            name = f"mobilebert.{name}"
         if name.endswith(_IGNORED):
             continue
         if name in _TIED and _same(tensor, tensors.get(_TIED[name])):
@@ -62,46 +94,12 @@ def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dic
     if not config.classifier_activation:
         # Without the activation, transformers still stores a pooler in old checkpoints, and never reads it.
         cleaned = {name: tensor for name, tensor in cleaned.items() if not name.startswith("mobilebert.pooler.")}
-    return cleaned
+    return cleaned, named.notes
 
 
 def _same(tensor: np.ndarray, other: np.ndarray | None) -> bool:
     """Whether a tied tensor is only a second name. The decoder's weight is tied to the narrower word table."""
     return other is None or (tensor.shape == other.shape and np.array_equal(tensor, other))
-
-
-def resolve(location: str, revision: str | None = None) -> Path:
-    """A local checkpoint folder for ``location``: itself, or a download of the hub id ``owner/name``.
-
-    Raises CheckpointError when it is neither, or when the hub cannot be reached.
-    """
-    path = Path(location)
-    if path.is_dir():
-        return path
-    if path.is_file():
-        return path.parent
-    if location.startswith((".", "/", "~")) or location.count("/") > 1 or "\\" in location:
-        raise CheckpointError(f"no checkpoint folder at {location}")
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    except ImportError:
-        raise DependencyError(f"there is no folder {location}; to fetch it from the hub: "
-                              "pip install 'mobilebert-lite[hub]'") from None
-    wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", "vocab.txt", "tokenizer_config.json"]
-    try:
-        found = Path(snapshot_download(location, revision=revision, allow_patterns=wanted))
-        if not any(found.glob("*.safetensors")):
-            found = Path(snapshot_download(location, revision=revision, allow_patterns=[*wanted, PICKLE]))
-        return found
-    except HFValidationError:
-        raise CheckpointError(f"{location!r} is neither a folder nor a hub id (owner/name)") from None
-    except HfHubHTTPError as error:
-        raise CheckpointError(f"the hub refused {location!r}: {str(error).splitlines()[0]}") from None
-    except Exception as error:  # offline: the kinds differ between transports and versions
-        raise CheckpointError(f"there is no folder {location}, and the hub could not be asked for it "
-                              f"({type(error).__name__}); give a local folder with config.json and "
-                              f"{SAFETENSORS}, or download {location} where the network is there") from None
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any]:

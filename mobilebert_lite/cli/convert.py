@@ -112,7 +112,10 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
 
 def default_output(weights: object, task: str | None, quantize: str) -> Path:
     """``snips-int8.tflite`` for the checkpoint ``models/snips``, ``mobilebert-qa-int8.tflite`` for the bundled one."""
-    name = Path(str(weights)).resolve().name if weights else "mobilebert"
+    from mobilebert_lite.converters import hub
+
+    page = hub.address(str(weights)) if weights else None
+    name = Path(page.id if page else str(weights)).resolve().name if weights else "mobilebert"
     task = task or (None if weights else "qa")
     return Path("-".join(part for part in (name, task, quantize) if part) + ".tflite")
 

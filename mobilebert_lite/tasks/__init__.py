@@ -20,8 +20,10 @@ TASKS: dict[str, Task] = {task.name: task for task in (
 _BY_ALIAS = {alias: task for task in TASKS.values() for alias in task.aliases}
 # By which tasks are known, here and at Hugging Face.
 NAMES = (*TASKS, *_BY_ALIAS)
+# Those that `mbl train` teaches.
+TRAINABLE = ("qa", "classification", "token-classification")
 
-__all__ = ["NAMES", "TASKS", "Task", "find_task"]
+__all__ = ["NAMES", "TASKS", "TRAINABLE", "Task", "find_task"]
 
 
 def find_task(name: str, form: Form | None = None) -> Task:
