@@ -284,7 +284,7 @@ QUANTISED: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
                         "holds weights quantised by FP8 or compressed-tensors"),
     "int8": (eight_bits, f"{QUERY} is I8, no float numbers"),
     "bitsandbytes, 8 bits": (lambda tensors: {**eight_bits(tensors), QUERY.replace(".weight", ".SCB"): np.ones(16)},
-                             "holds weights quantised by bitsandbytes (mobilebert.encoder.layer.0.attention.self.query."),
+                             "holds weights quantised by bitsandbytes (mobilebert.encoder.layer.0.attention.self."),
     "bitsandbytes, 4 bits": (lambda tensors: {**tensors, QUERY: np.ones((128, 1), np.uint8),
                                               f"{QUERY}.absmax": np.ones(4), f"{QUERY}.quant_map": np.ones(16),
                                               f"{QUERY}.quant_state.bitsandbytes__nf4": np.ones(9, np.uint8)},
