@@ -23,11 +23,18 @@ from mobilebert_lite.weights import Source, Weights
 
 # peft's kind of a task -> ours.
 _TASKS = {"SEQ_CLS": "classification", "TOKEN_CLS": "token-classification", "QUESTION_ANS": "qa"}
-# Fields that change what an adapter computes, in a way that is not merged here.
-_REFUSED = ("use_dora", "use_qalora", "layer_replication", "alora_invocation_tokens", "trainable_token_indices",
-            "target_parameters", "arrow_config", "megatron_config")
+# Fields that are read, and those that do not change what an adapter computes. Any other that is set is refused: dora
+# scales the columns of the sum, arrow mixes several adapters, and so on.
+_KNOWN = frozenset((
+    "peft_type", "task_type", "base_model_name_or_path", "r", "lora_alpha", "alpha_pattern", "rank_pattern", "use_rslora",
+    "bias", "lora_bias", "modules_to_save", "init_lora_weights", "auto_mapping", "peft_version", "revision",
+    "inference_mode", "target_modules", "exclude_modules", "lora_dropout", "layers_to_transform", "layers_pattern",
+    "megatron_core", "qalora_group_size", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config",
+    "runtime_config", "ensure_weight_tying",
+    # peft ignores it for dense layers and tables, of which alone a MobileBERT is made.
+    "fan_in_fan_out"))
 # Ways of starting that take something out of the base, which its own weights still have.
-_CHANGING_STARTS = ("pissa", "olora", "corda", "loftq")
+_CHANGING_STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 _WORDS = "mobilebert.embeddings.word_embeddings.weight"
 _WRAPPED = "base_model.model."
@@ -63,7 +70,7 @@ def read_settings(path: Path) -> tuple[Settings, str]:
         raise CheckpointError(f"{path}: peft_type is {kind!r}; LORA adapters are merged, for others save the merged "
                               "model (in peft: merge_and_unload(), then save_pretrained)")
     start = raw.get("init_lora_weights")
-    reasons = [name for name in _REFUSED if raw.get(name)]
+    reasons = sorted(name for name, value in raw.items() if value and name not in _KNOWN)
     if isinstance(start, str) and start.lower().startswith(_CHANGING_STARTS):
         reasons.append(f"init_lora_weights {start}")
     if reasons:
