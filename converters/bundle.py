@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.errors import CheckpointError, ConversionError, DependencyError
-from mobilebert_lite.files import sha256_of
+from mobilebert_lite.files import refuse_pointer, sha256_of
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 INDEX = ".index"
@@ -30,6 +30,8 @@ class Bundle:
         """Open ``PREFIX.index``. Raises CheckpointError when it, or a shard, is missing or damaged."""
         self.prefix = prefix
         self.files = [_index(prefix), *_shards(prefix)]
+        for file in self.files:
+            refuse_pointer(file)
         tf = _tensorflow()
         # Whatever the native reader finds becomes one of these.
         self._errors = (tf.errors.OpError, ValueError, RuntimeError, IndexError, KeyError)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mobilebert_lite.converters import bundle, huggingface, model_garden, saved_model, tensor_files, tensorflow1
-from mobilebert_lite.converters.tensor_files import Note, silent
+from mobilebert_lite.converters import (
+    adapters,
+    bundle,
+    hub,
+    huggingface,
+    model_garden,
+    saved_model,
+    tensor_files,
+    tensorflow1,
+    variants,
+)
 from mobilebert_lite.errors import CheckpointError, WeightsError
 from mobilebert_lite.weights import Weights
 
@@ -24,23 +33,34 @@ class Found:
     folder: Path
     # The file, or the prefix of several files, that says so.
     evidence: Path
+    # Further folders in which to look for what belongs to it, such as its vocabulary, in this order.
+    beside: tuple[Path, ...] = ()
+    # What was decided on the way here, for people.
+    notes: tuple[str, ...] = ()
 
-    def load(self, config: Path | None = None, note: Note = silent) -> Weights:
-        """Read it; ``config`` in place of the configuration beside it. ``note`` is told what one must know of it.
+    def load(self, config: Path | None = None, progress: Callable[[str], None] = lambda message: None) -> Weights:
+        """Read it; ``config`` in place of the configuration beside it. ``progress`` is told what was decided.
 
         Raises ConfigError, CheckpointError or WeightsError, the last with the format that was taken for granted.
         """
+        for note in self.notes:
+            progress(note)
         try:
-            return self._load(config, note)
+            weights = self._load(config)
         except WeightsError as error:
             raise WeightsError(f"{error} (read as {self})") from None
+        for note in weights.source.notes:
+            progress(note)
+        return weights
 
     def __str__(self) -> str:
         return f"{self.format}, {self.evidence.name}"
 
-    def _load(self, config: Path | None, note: Note) -> Weights:
+    def _load(self, config: Path | None) -> Weights:
         if self.format == "huggingface":
-            return huggingface.load(self.folder, config, note)
+            if self.evidence.name == variants.ADAPTER_CONFIG:
+                return adapters.load(self.folder, self.beside[0], config)
+            return huggingface.load(self.folder, config, self.evidence)
         if self.format in (saved_model.FORMAT, saved_model.HUB_FORMAT):
             return saved_model.load(self.folder, config or saved_model.config_path(self.folder), self.format)
         read = tensorflow1.load if self.format == tensorflow1.FORMAT else model_garden.load
@@ -49,7 +69,8 @@ class Found:
     @property
     def vocabulary(self) -> Path:
         """Where its vocabulary would be."""
-        places = [self.folder / "vocab.txt", self.folder / saved_model.ASSETS / "vocab.txt"]
+        places = [folder / "vocab.txt" for folder in
+                  (self.folder, self.folder / saved_model.ASSETS, *self.beside)]
         return next((path for path in places if path.is_file()), places[0])
 
 
@@ -62,12 +83,12 @@ def find(location: str | Path, format: str | None = None, revision: str | None =
     if format is not None and format not in FORMATS:
         raise CheckpointError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
     prefix = _prefix(Path(location))
-    candidates = [_bundle(prefix)] if prefix else list(_candidates(huggingface.resolve(str(location), revision)))
+    candidates = [_bundle(prefix)] if prefix else _at(hub.resolve(str(location), revision))
     chosen = [one for one in candidates if format in (None, one.format)]
     seen = ", ".join(f"{one.format} ({one.evidence.name})" for one in candidates)
     if not candidates:
         raise CheckpointError(
-            f"no checkpoint in {location}: expected {huggingface.SAFETENSORS} with config.json, "
+            f"no checkpoint in {location}: expected {variants.SAFETENSORS} with config.json, "
             f"a TensorFlow checkpoint (*{bundle.INDEX}) with {tensorflow1.CONFIG}, or a SavedModel")
     if not chosen:
         raise CheckpointError(f"{location} is not {format}; it looks like {seen}")
@@ -86,13 +107,28 @@ def _prefix(path: Path) -> Path | None:
     return path if path in bundle.prefixes(path.parent) else None
 
 
+def _at(path: Path) -> list[Found]:
+    """What stands at ``path``, a folder or one of its files; in the last of a training's folders, if nowhere else."""
+    if path.is_file():
+        named = variants.kind_of(path.name) is not None
+        return [Found("huggingface", path.parent, path)] if named else _at(path.parent)
+    found = list(_candidates(path))
+    if not found and (last := variants.last_training(one.name for one in path.iterdir() if one.is_dir())):
+        taken = f"taking {last}, the last of this training"
+        found = [replace(one, beside=(*one.beside, path), notes=(taken, *one.notes)) for one in _at(path / last)]
+    config = path / "config.json"
+    # Alone it says that the weights are missing.
+    return found or ([Found("huggingface", path, config)] if config.is_file() else [])
+
+
 def _candidates(folder: Path) -> Iterator[Found]:
-    config = folder / "config.json"
-    evidence = tensor_files.find(folder) or (config if config.is_file() else None)
+    if (folder / variants.ADAPTER_CONFIG).is_file():
+        base = adapters.find_base(folder)
+        yield Found("huggingface", folder, folder / variants.ADAPTER_CONFIG, (base,),
+                    (f"merging the adapter into its base, {base}",))
+    elif evidence := tensor_files.find(folder):
+        yield Found("huggingface", folder, evidence, notes=_said_of(evidence))
     prefixes = bundle.prefixes(folder)
-    # Some keep a config.json beside a TensorFlow checkpoint; alone it says that the weights are missing.
-    if evidence is not None and (evidence.name != "config.json" or not prefixes):
-        yield Found("huggingface", folder, evidence)
     variables = folder / saved_model.VARIABLES
     if (folder / saved_model.GRAPH).is_file() or variables.parent.is_dir():
         yield Found(_kind(variables, saved_model.FORMAT, saved_model.HUB_FORMAT), folder, variables.parent)
@@ -105,6 +141,11 @@ def _candidates(folder: Path) -> Iterator[Found]:
         prefixes = [latest]
     for prefix in prefixes:
         yield _bundle(prefix)
+
+
+def _said_of(evidence: Path) -> tuple[str, ...]:
+    variant = variants.variant_of(evidence.name)
+    return (f"taking {evidence.name}: there is no plain file beside the variant {variant}",) if variant else ()
 
 
 def _bundle(prefix: Path) -> Found:

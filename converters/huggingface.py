@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
-from mobilebert_lite.converters import tensor_files
+from mobilebert_lite.converters import quantised, tensor_files
+from mobilebert_lite.converters.cleaning import clean
 from mobilebert_lite.converters.name_maps import (
     UNTIED,
+    Row,
     huggingface_rows,
     huggingface_tensorflow_rows,
+    in_their_words,
     read_tensors,
     tensorflow_name,
     write_tensors,
 )
-from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS, Note, silent
-from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
+from mobilebert_lite.converters.variants import SAFETENSORS
+from mobilebert_lite.errors import WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
 
@@ -32,32 +35,63 @@ _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embedding
 _POOLED = ("classification", "multiple-choice")
 
 
-def load(folder: Path, config_path: Path | None = None, note: Note = silent) -> Weights:
+Raw = dict[str, Any]
+Tensors = dict[str, np.ndarray]
+
+
+def load(folder: Path, config_path: Path | None = None, evidence: Path | None = None) -> Weights:
     """Read the checkpoint in ``folder``, with the configuration at ``config_path`` in place of its own.
 
-    ``note`` is told what one must know of its files.
-
-    Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
+    ``evidence`` is which of the folder's files of tensors to read; None: the first that ``variants`` knows. Raises
+    ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
-    raw = read_json(config_path or folder / "config.json")
+    raw, tensors, files, notes = read(folder, config_path, evidence)
+    return fitted(raw, tensors, Source("huggingface", str(folder), sha256_of(files), notes))
+
+
+def read(folder: Path, config_path: Path | None = None, evidence: Path | None = None
+         ) -> tuple[Raw, Tensors, list[Path], tuple[str, ...]]:
+    """What ``load`` reads, not checked yet: configuration, tensors by the names of transformers' classes, the files
+    they came from, and what was done to their names."""
+    config_path = config_path or folder / "config.json"
+    raw = read_json(config_path)
     config = from_huggingface(raw)
-    tensors, files = tensor_files.read_all(folder, note)
-    if any("/" in name for name in tensors):
-        ours = _of_tensorflow(config, tensors)
+    quantised.refuse_config(raw, config_path)
+    told: list[str] = []
+    theirs, files = tensor_files.read_all(evidence or folder, told.append)
+    if _of_tensorflow_classes(theirs):
+        return raw, theirs, files, tuple(told)
+    tensors, notes = _cleaned(config, theirs)
+    return raw, tensors, files, (*told, *notes)
+
+
+def fitted(raw: Raw, tensors: Tensors, source: Source) -> Weights:
+    """``tensors`` by the names of transformers' classes as weights for the configuration ``raw``.
+
+    Raises WeightsError where they do not fit it.
+    """
+    config = from_huggingface(raw)
+    if _of_tensorflow_classes(tensors):
+        rows = huggingface_tensorflow_rows(config)
+        ours = _of_tensorflow(rows, tensors)
     else:
         # transformers fills a tied table from the other one, whatever is in the file.
         untied = raw.get("tie_word_embeddings") is False
         rows = [row for row in huggingface_rows(config) if untied or row.ours != UNTIED]
-        ours = read_tensors(rows, _cleaned(config, tensors))
-    weights = checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
+        ours = read_tensors(rows, tensors)
+    weights = checked(config, ours, source, in_their_words(rows))
     _check_pooler(weights)
     return weights
 
 
-def _of_tensorflow(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _of_tensorflow_classes(tensors: Tensors) -> bool:
+    """Whether the names are paths of variables: transformers' TensorFlow classes wrote them."""
+    return any("/" in name for name in tensors)
+
+
+def _of_tensorflow(rows: Sequence[Row], tensors: Tensors) -> Tensors:
     """Our names for the variables of transformers' TensorFlow classes, which keep a decoder of their own."""
-    named = {tensorflow_name(name): tensor for name, tensor in tensors.items() if tensor.size}
-    ours = read_tensors(huggingface_tensorflow_rows(config), named)
+    ours = read_tensors(rows, {tensorflow_name(name): tensor for name, tensor in tensors.items() if tensor.size})
     if UNTIED in ours and _same(ours[UNTIED], ours.get("embeddings.word")):
         del ours[UNTIED]
     return ours
@@ -73,12 +107,17 @@ def _check_pooler(weights: Weights) -> None:
                            "was trained without them, set classifier_activation to false in config.json")
 
 
-def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Without what carries no information, and with the prefix that encoder-only checkpoints leave out."""
-    cleaned = {}
+def _cleaned(config: MobileBertConfig, theirs: Mapping[str, np.ndarray]) -> tuple[Tensors, tuple[str, ...]]:
+    """Under the names of transformers' classes, without what carries no information; and what was left out."""
+    rows = huggingface_rows(config)
+
+    def known(name: str) -> bool:
+        return any(row.read(whole) for row in rows for whole in (name, f"mobilebert.{name}")) or (
+            name in _TIED or name.endswith(_IGNORED))
+
+    named = clean(theirs, known)
+    tensors, cleaned = named.of(theirs), {}
     for name, tensor in tensors.items():
-        if name.startswith(("embeddings.", "encoder.", "pooler.")):
-            name = f"mobilebert.{name}"
         if name.endswith(_IGNORED) or not tensor.size:  # the rest of a word table as wide as the network
             continue
         if name in _TIED and _same(tensor, tensors.get(_TIED[name])):
@@ -87,46 +126,12 @@ def _cleaned(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dic
     if not config.classifier_activation:
         # Without the activation, transformers still stores a pooler in old checkpoints, and never reads it.
         cleaned = {name: tensor for name, tensor in cleaned.items() if not name.startswith("mobilebert.pooler.")}
-    return cleaned
+    return cleaned, named.notes
 
 
 def _same(tensor: np.ndarray, other: np.ndarray | None) -> bool:
     """Whether a tied tensor is only a second name. The decoder's weight is tied to the narrower word table."""
     return other is None or (tensor.shape == other.shape and np.array_equal(tensor, other))
-
-
-def resolve(location: str, revision: str | None = None) -> Path:
-    """A local checkpoint folder for ``location``: itself, or a download of the hub id ``owner/name``.
-
-    Raises CheckpointError when it is neither, or when the hub cannot be reached.
-    """
-    path = Path(location)
-    if path.is_dir():
-        return path
-    if path.is_file():
-        return path.parent
-    if location.startswith((".", "/", "~")) or location.count("/") > 1 or "\\" in location:
-        raise CheckpointError(f"no checkpoint folder at {location}")
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-    except ImportError:
-        raise DependencyError(f"there is no folder {location}; to fetch it from the hub: "
-                              "pip install 'mobilebert-lite[hub]'") from None
-    wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", "vocab.txt", "tokenizer_config.json"]
-    try:
-        found = Path(snapshot_download(location, revision=revision, allow_patterns=wanted))
-        if not any(found.glob("*.safetensors")):
-            found = Path(snapshot_download(location, revision=revision, allow_patterns=[*wanted, PICKLE]))
-        return found
-    except HFValidationError:
-        raise CheckpointError(f"{location!r} is neither a folder nor a hub id (owner/name)") from None
-    except HfHubHTTPError as error:
-        raise CheckpointError(f"the hub refused {location!r}: {str(error).splitlines()[0]}") from None
-    except Exception as error:  # offline: the kinds differ between transports and versions
-        raise CheckpointError(f"there is no folder {location}, and the hub could not be asked for it "
-                              f"({type(error).__name__}); give a local folder with config.json and "
-                              f"{SAFETENSORS}, or download {location} where the network is there") from None
 
 
 def tokenizer_settings(folder: Path) -> dict[str, Any]:

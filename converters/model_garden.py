@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json
 from mobilebert_lite.converters import bundle
-from mobilebert_lite.converters.name_maps import Row, dense, norm, read_tensors
+from mobilebert_lite.converters.name_maps import Row, dense, in_their_words, norm, read_tensors
 from mobilebert_lite.converters.tensorflow1 import LABELS, check_pooler, read_labels
 from mobilebert_lite.errors import CheckpointError
 from mobilebert_lite.weights import Source, Weights, checked
@@ -148,8 +148,9 @@ def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
     else:
         names, rows = _by_full_name(prefix, names, stored.full_names()), name_rows(read)
     tensors = dict(zip(names, stored.read(names.values()).values(), strict=True))
-    weights = checked(read, read_tensors(rows, tensors), Source(kind, str(prefix), stored.sha256()))
-    check_pooler(weights)
+    naming = in_their_words(rows)
+    weights = checked(read, read_tensors(rows, tensors), Source(kind, str(prefix), stored.sha256()), naming)
+    check_pooler(weights, naming)
     return weights
 
 

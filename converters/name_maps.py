@@ -18,6 +18,8 @@ from mobilebert_lite.config import MobileBertConfig
 Shape = tuple[int, ...]
 # The word table of a masked LM head that does not share the embedding's.
 UNTIED = "mlm.word"
+# Our name and shape of a tensor -> theirs.
+Naming = Callable[[str, Shape], tuple[str, Shape]]
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,24 @@ def write_tensors(rows: Iterable[Row], ours: Mapping[str, np.ndarray]) -> dict[s
     backwards = [row.reversed() for row in rows]
     # Two rows can lead from one of our names (a numbered network and the last one): the later, special row wins.
     return read_tensors(backwards[::-1], ours)
+
+
+def in_their_words(rows: Iterable[Row]) -> Naming:
+    """For messages: how a checkpoint that ``rows`` read calls one of our tensors, and which shape it has there.
+
+    A name that no row leads to is kept.
+    """
+    rows = list(rows)
+
+    def speak(ours: str, shape: Shape) -> tuple[str, Shape]:
+        found = [(row, theirs) for row in rows if (theirs := row.reversed().read(ours)) is not None]
+        if not found:
+            return ours, shape
+        # The row of one network alone before that of any.
+        row, theirs = min(found, key=lambda one: one[0].ours.count("{"))
+        return theirs, row.reversed().convert(np.broadcast_to(np.float32(0), shape)).shape
+
+    return speak
 
 
 def _find(rows: list[Row], name: str) -> tuple[Row | None, str]:

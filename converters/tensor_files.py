@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.config import read_json
-from mobilebert_lite.converters import hdf5, torch_files
+from mobilebert_lite.converters import hdf5, quantised, torch_files, variants
 from mobilebert_lite.converters.pickles import PickleError, shown
+from mobilebert_lite.converters.variants import HDF5, PICKLE, SAFETENSORS
 from mobilebert_lite.errors import CheckpointError, DependencyError
+from mobilebert_lite.files import refuse_pointer
 
 # Of a tensor, in characters: names end up in messages.
 _LONGEST_NAME = 200
-SAFETENSORS, PICKLE, HDF5 = "model.safetensors", "pytorch_model.bin", "tf_model.h5"
 
 
 # What the user is told on the way.
@@ -37,36 +38,49 @@ class Kind:
     name: str
     read: Callable[[Path, Note], Mapping[str, np.ndarray]]
 
-    @property
-    def index(self) -> str:
-        """The file that maps tensors to shards, where there are several."""
-        return f"{self.name}.index.json"
-
 
 def find(folder: Path) -> Path | None:
-    """The file that says which tensors are in ``folder``; transformers prefers them in this order."""
-    names = [name for kind in KINDS for name in (kind.name, kind.index)]
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    """The file that says which tensors are in ``folder``, a whole one or an index.
 
-
-def read_all(folder: Path, note: Note = silent) -> tuple[dict[str, np.ndarray], list[Path]]:
-    """All tensors in ``folder`` and the files they came from; ``note`` is told what one must know of them.
-
-    Raises CheckpointError where there are none, or a file cannot be read.
+    Raises CheckpointError for several variants (``variants.choose``).
     """
-    found = find(folder)
+    name = variants.choose((one.name for one in folder.iterdir() if one.is_file()), str(folder))
+    return None if name is None else folder / name
+
+
+def read_all(place: Path, note: Note = silent) -> tuple[dict[str, np.ndarray], list[Path]]:
+    """All tensors at ``place``, a folder or the file that ``find`` gives, and the files they came from.
+
+    ``note`` is told what one must know of them. Raises CheckpointError where there are none, or a file cannot be read.
+    """
+    found = place if place.is_file() else find(place)
     if found is None:
-        raise CheckpointError(f"no weights in {folder}: expected {', '.join(kind.name for kind in KINDS)}, "
+        raise CheckpointError(f"no weights in {place}: expected {', '.join(kind.name for kind in KINDS)}, "
                               "or shards of one of them with their index")
-    kind = next(kind for kind in KINDS if found.name in (kind.name, kind.index))
-    files = [found] if found.name == kind.name else _shards(folder, found)
+    kind = next(kind for kind in KINDS if kind.name == variants.kind_of(found.name))
+    files = _shards(found.parent, found) if variants.is_index(found.name) else [found]
     tensors: dict[str, np.ndarray] = {}
     for file in files:
-        for name, tensor in kind.read(file, note).items():
-            if len(name) > _LONGEST_NAME or shown(name) != name:
-                raise CheckpointError(f"{file} has a tensor of the name {shown(name)!r}, which no weights have")
-            tensors[name] = tensor
+        tensors.update(_read(kind, file, note))
     return tensors, files
+
+
+def read_file(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
+    """All tensors of a file whose kind its suffix says."""
+    return _read(next(kind for kind in KINDS if Path(kind.name).suffix == path.suffix), path, note)
+
+
+def _read(kind: Kind, file: Path, note: Note) -> dict[str, np.ndarray]:
+    """Raises CheckpointError for Git LFS pointers and quantised weights before anything else."""
+    refuse_pointer(file)
+    if kind.name == SAFETENSORS:
+        quantised.refuse_dtypes(file)
+    tensors = dict(kind.read(file, note))
+    for name in tensors:
+        if len(name) > _LONGEST_NAME or shown(name) != name:
+            raise CheckpointError(f"{file} has a tensor of the name {shown(name)!r}, which no weights have")
+    quantised.refuse_names(tensors, file)
+    return tensors
 
 
 def _shards(folder: Path, index: Path) -> list[Path]:

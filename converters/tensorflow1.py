@@ -9,7 +9,14 @@ from pathlib import Path
 
 from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json, to_tensorflow1
 from mobilebert_lite.converters import bundle
-from mobilebert_lite.converters.name_maps import UNTIED, read_tensors, tensorflow1_rows, write_tensors
+from mobilebert_lite.converters.name_maps import (
+    UNTIED,
+    Naming,
+    in_their_words,
+    read_tensors,
+    tensorflow1_rows,
+    write_tensors,
+)
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
 from mobilebert_lite.files import json_bytes, read_lines, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
@@ -42,8 +49,10 @@ def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
     theirs = {name.removeprefix(_SCOPE): name for name in stored.names if not _TRAINING.match(name)}
     _check_kind(prefix, read, theirs)
     tensors = dict(zip(theirs, stored.read(theirs.values()).values(), strict=True))
-    weights = checked(read, read_tensors(tensorflow1_rows(read), tensors), Source(kind, str(prefix), stored.sha256()))
-    check_pooler(weights)
+    rows = tensorflow1_rows(read)
+    naming = in_their_words(rows)
+    weights = checked(read, read_tensors(rows, tensors), Source(kind, str(prefix), stored.sha256()), naming)
+    check_pooler(weights, naming)
     # The same weights as a checkpoint of transformers say so themselves.
     both = {"mlm", "nsp"} <= set(weights.heads)
     return replace(weights, config=replace(weights.config, task="pretraining")) if both else weights
@@ -61,7 +70,7 @@ def _check_kind(prefix: Path, config: MobileBertConfig, names: Iterable[str]) ->
                           f"says {config.normalization_type}; give the configuration it was trained with (--config)")
 
 
-def check_pooler(weights: Weights) -> None:
+def check_pooler(weights: Weights, naming: Naming) -> None:
     """Raise unless the tanh layer on [CLS] is there when the configuration says so. Both TensorFlow writers agree.
 
     A checkpoint that came from elsewhere may lack it where no head reads it.
@@ -71,8 +80,8 @@ def check_pooler(weights: Weights) -> None:
         raise ConfigError(f"{path} has a pooler, but {CONFIG} says classifier_activation false; give the "
                           "configuration it was trained with (--config)")
     if wanted and not weights.has_pooler and {"classifier", "nsp"} & set(weights.heads):
-        raise WeightsError(f"{path} does not fit its configuration: missing pooler.kernel, pooler.bias "
-                           "(classifier_activation is true)")
+        names = ", ".join(naming(name, ())[0] for name in ("pooler.kernel", "pooler.bias"))
+        raise WeightsError(f"{path} does not fit its configuration: missing {names} (classifier_activation is true)")
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

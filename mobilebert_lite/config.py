@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.errors import ConfigError
+from mobilebert_lite.files import refuse_pointer
 
 NORMALIZATIONS = ("no_norm", "layer_norm")
 # gelu is the exact (erf) form, gelu_new its tanh approximation, which TF1 calls "gelu".
@@ -174,7 +175,8 @@ _TF1_ACTIVATIONS = {"relu": "relu", "gelu": "gelu_new"}
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in ``path``; raises ConfigError when there is none."""
+    """The JSON object in ``path``; raises ConfigError when there is none, CheckpointError for a Git LFS pointer."""
+    refuse_pointer(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from typing import Any
 
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.fields import read_list, read_object, read_string
+from mobilebert_lite.files import refuse_pointer
 from mobilebert_lite.structured_data import (
     choice_columns,
     choices_from_questions,
@@ -103,6 +104,7 @@ def _parse(text: str, where: str, kind: type) -> list[Example]:
 
 
 def _read(path: Path) -> str:
+    refuse_pointer(path)
     try:
         # The byte order mark that Windows editors write is no part of the first field.
         return path.read_bytes().decode("utf-8-sig")

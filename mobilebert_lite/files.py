@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.errors import ConversionError, DataError
+from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
 
 
 @contextmanager
@@ -66,6 +66,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+# How a file begins that Git LFS keeps elsewhere; the first line of its specification.
+_POINTER = b"version https://git-lfs.github.com/spec/v1"
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise CheckpointError where ``path`` is what Git LFS leaves in place of a file that it has not fetched."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_POINTER))
+    except OSError:
+        return  # whoever reads it says so
+    if start == _POINTER:
+        raise CheckpointError(f"{path} is a Git LFS pointer, not the file itself; fetch it with: git lfs pull")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -73,7 +88,9 @@ def _umask() -> int:
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a UTF-8 text, such as labels. Raises DataError when it cannot be read."""
+    """The lines of a UTF-8 text, such as labels. Raises DataError when it cannot be read, CheckpointError for a Git LFS
+    pointer."""
+    refuse_pointer(path)
     try:
         return tuple(path.read_text(encoding="utf-8").splitlines())
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mobilebert_lite.converters import metadata
 from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.files import refuse_pointer
 from mobilebert_lite.form import REGRESSION, Form
 from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.runtime import Session
@@ -187,6 +188,7 @@ def read_tflite(path: Path) -> bytes:
     from mobilebert_lite.converters.flatbuffer import is_tflite
     from mobilebert_lite.converters.soundness import check_tflite
 
+    refuse_pointer(path)
     try:
         if path.stat().st_size > _LARGEST:
             raise ModelFileError(f"{path} is larger than {_LARGEST >> 30} GiB; that is no MobileBERT")

@@ -121,7 +121,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
                                  request.format, request.config, progress)
     weights = checkpoint.weights
     masking = asked or default_masking(weights.source.format)
-    task = choose_task(weights, request.task)
+    task = choose_task(weights, request.task, request.weights)
     if request.text_input:
         from mobilebert_lite.text_input import attach
 

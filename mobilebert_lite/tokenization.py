@@ -22,6 +22,7 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, Split
 from tokenizers.pre_tokenizers import Sequence as _Both
 
 from mobilebert_lite.errors import DataError
+from mobilebert_lite.files import refuse_pointer
 
 _REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _MASK = "[MASK]"
@@ -77,6 +78,7 @@ class Tokenizer:
     @classmethod
     def from_file(cls, path: str | Path, lower_case: bool = True, behaviour: str = "reference") -> Tokenizer:
         """Read ``vocab.txt``: UTF-8, one word a line, in the order of the ids. Raises DataError."""
+        refuse_pointer(Path(path))
         try:
             data = Path(path).read_bytes()
         except FileNotFoundError:

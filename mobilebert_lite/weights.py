@@ -5,16 +5,22 @@ Kernels are ``[in, out]``, float32. One flat name per tensor: ``layers.3.ffn.0.o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.errors import WeightsError, shorten
+from mobilebert_lite.errors import MblError, WeightsError, shorten
 
 # Output kernel of each head. The width of a classifier comes from its tensor.
 HEADS = {"qa": "qa.kernel", "classifier": "classifier.kernel", "mlm": "mlm.transform.kernel", "nsp": "nsp.kernel"}
+
+
+# For messages.
+HEAD_TITLES = {"qa": "question answering", "classifier": "classes", "mlm": "masked words (pre-training)",
+               "nsp": "next sentence (pre-training)"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,8 @@ class Source:
     path: str = ""
     # SHA-256 of the tensor files, in hexadecimal; empty for weights made in memory.
     sha256: str = ""
+    # What was done to read them, for people: prefixes of names that were left out, and so on.
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,14 +156,19 @@ def has_projection(config: MobileBertConfig) -> bool:
     return config.trigram_input or config.embedding_size != config.hidden_size
 
 
-def checked(config: MobileBertConfig, tensors: Mapping[str, np.ndarray], source: Source | None = None) -> Weights:
+# A name and shape here -> those that the checkpoint has for it.
+Naming = Callable[[str, tuple[int, ...]], tuple[str, tuple[int, ...]]]
+
+
+def checked(config: MobileBertConfig, tensors: Mapping[str, np.ndarray], source: Source | None = None,
+            naming: Naming = lambda name, shape: (name, shape)) -> Weights:
     """Weights after a strict check against the table of ``config``.
 
-    Raises WeightsError naming every missing, unexpected, misshapen and non-finite tensor at once.
+    Raises WeightsError naming every missing, unexpected, misshapen and non-finite tensor at once, as ``naming`` does.
     """
     heads = {head: _outputs(tensors[HEADS[head]]) for head in heads_in(tensors)}
     table = tensor_table(config, heads, pooler="pooler.kernel" in tensors, untied="mlm.word" in tensors)
-    problems = list(_problems(table, tensors))
+    problems = list(_problems(config, table, tensors, naming))
     if problems:
         where = source.path if source and source.path else "weights"
         raise WeightsError(f"{where} does not fit its configuration: {'; '.join(problems)}")
@@ -167,16 +180,56 @@ def _outputs(kernel: np.ndarray) -> int:
     return int(kernel.shape[1]) if kernel.ndim == 2 else 0
 
 
-def _problems(table: Mapping[str, TensorSpec], tensors: Mapping[str, np.ndarray]) -> Iterator[str]:
-    missing = [name for name, spec in table.items() if name not in tensors and not spec.optional]
-    unexpected = [name for name in tensors if name not in table]
-    misshapen = [f"{name} is {list(tensors[name].shape)}, expected {list(spec.shape)}"
+def _problems(config: MobileBertConfig, table: Mapping[str, TensorSpec], tensors: Mapping[str, np.ndarray],
+              naming: Naming) -> Iterator[str]:
+    def called(name: str) -> str:
+        return naming(name, tensors[name].shape if name in tensors else table[name].shape)[0]
+
+    missing = [called(name) for name, spec in table.items() if name not in tensors and not spec.optional]
+    unexpected = [called(name) for name in tensors if name not in table]
+    misshapen = [f"{called(name)}: found {list(naming(name, tensors[name].shape)[1])}, expected "
+                 f"{list(naming(name, spec.shape)[1])}{_origin(config, name, spec.shape, tensors[name].shape)}"
                  for name, spec in table.items() if name in tensors and tensors[name].shape != spec.shape]
-    non_finite = [name for name in table if name in tensors and not np.isfinite(tensors[name]).all()]
+    non_finite = [called(name) for name in table if name in tensors and not np.isfinite(tensors[name]).all()]
     for kind, names in (("missing", missing), ("unexpected", unexpected), ("wrong shape", misshapen),
                         ("NaN or infinite", non_finite)):
         if names:
             yield f"{kind} {shorten(names)}"
+    if missing or unexpected:
+        yield from _counts(config, tensors)
+
+
+def _origin(config: MobileBertConfig, name: str, expected: tuple[int, ...], found: tuple[int, ...]) -> str:
+    """`` (vocab_size 8000)``: the values of ``config`` that the axes which differ come from."""
+    axes = [i for i, size in enumerate(expected) if i >= len(found) or found[i] != size]
+    head = name.partition(".")[0]
+    heads = {head: 1} if head in HEADS else {}
+    untied = name == "mlm.word"
+    before, told = tensor_table(config, heads, pooler=True, untied=untied)[name], []
+    for key in _SIZES:
+        try:
+            # Whatever grows with a value comes from it.
+            larger = replace(config, **{key: 2 * getattr(config, key)})
+            after = tensor_table(larger, heads, pooler=True, untied=untied).get(name)
+        except MblError:
+            continue
+        if after is not None and any(after.shape[i] != before.shape[i] for i in axes):
+            told.append(f"{key} {getattr(config, key)}")
+    return f" ({', '.join(told)})" if told else ""
+
+
+_SIZES = ("vocab_size", "hidden_size", "embedding_size", "intra_bottleneck_size", "intermediate_size",
+          "max_position_embeddings", "type_vocab_size")
+
+
+def _counts(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Numbers of blocks, and of feed-forward networks in the first, where they are not those of ``config``."""
+    for key, pattern, what in (
+            ("num_hidden_layers", r"layers\.(\d+)\.", "blocks"),
+            ("num_feedforward_networks", r"layers\.0\.ffn\.(\d+)\.", "feed-forward networks in a block")):
+        found = {match[1] for name in tensors if (match := re.match(pattern, name))}
+        if found and len(found) != getattr(config, key):
+            yield f"{key} is {getattr(config, key)}, but the tensors have {len(found)} {what}"
 
 
 def random_weights(config: MobileBertConfig, heads: Mapping[str, int] | None = None, pooler: bool = False,

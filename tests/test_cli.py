@@ -19,6 +19,7 @@ from commands import Done, mbl
 
 from mobilebert_lite import __version__
 from mobilebert_lite.cli import COMMANDS, cli
+from mobilebert_lite.cli.convert import command as convert_command
 from mobilebert_lite.cli.convert import default_output
 from mobilebert_lite.converters import metadata
 
@@ -228,13 +229,10 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
     "no checkpoint": (("--weights", "./absent", "-o", "OUT"), "no checkpoint folder at ./absent"),
     "too long": (("--weights", "QA", "--seq-len", "65", "-o", "OUT"), "--seq-len 65 is above max_position_embeddings"),
     "too short": (("--weights", "QA", "--seq-len", "1", "-o", "OUT"), "--seq-len 1 is too short"),
-    "task": (("--weights", "QA", "--task", "poetry", "-o", "OUT"), "unknown task 'poetry'; known are qa"),
     "head": (("--weights", "CLASSIFIER", "--task", "qa", "-o", "OUT"), "no qa.kernel, which task qa needs"),
-    "mode": (("--weights", "QA", "--quantize", "int2", "-o", "OUT"), "unknown quantisation 'int2'"),
     "format": (("--weights", "QA", "--format", "tf1", "-o", "OUT"),
                "tiny_qa is not tf1; it looks like huggingface (model.safetensors)"),
     "config": (("--weights", "QA", "--config", "IN/absent.json", "-o", "OUT"), "no configuration at"),
-    "mask": (("--weights", "QA", "--mask", "mask6", "-o", "OUT"), "unknown masking 'mask6'; known are additive"),
     "folder": (("--weights", "QA", "-o", "IN"), "it is a folder; give a file name"),
     "no folder": (("--weights", "QA", "-o", "IN/absent/x.tflite"), "there is no folder"),
     "unwritable": (("--weights", "QA", "-o", "UNWRITABLE/x.tflite"), "cannot write"),
@@ -407,11 +405,63 @@ def test_lengths_are_chosen_for_the_texts(tiny_qa: Path, tiny_questions: Path, t
     assert shorter % 8 == 0
 
 
-@pytest.mark.parametrize("value", ["auto:0", "auto:99", "auto:many", "64;32"])
-def test_wrong_lengths_are_usage_errors(value: str) -> None:
-    done = mbl("convert", "--seq-len", value)
-    assert done.returncode == 2
-    assert value in done.stderr
+# Words that no option knows: the command, and what it says.
+MISTYPED = (
+    (("convert", "--task", "poetry"), "--task", "unknown task 'poetry'; known are qa, classification, token-"),
+    (("convert", "--quantize", "int2"), "--quantize", "unknown quantisation 'int2'; known are none, fp16"),
+    (("convert", "--quantize", "int8:64"), "--quantize", "unknown quantisation 'int8:64'"),
+    (("convert", "--mask", "mask6"), "--mask", "unknown masking 'mask6'; known are additive"),
+    (("convert", "--mask", "additive:5"), "--mask", "the constant must be a number below 0"),
+    (("convert", "--format", "pytorch"), "--format", "unknown format 'pytorch'; known are huggingface, tf1"),
+    (("convert", "--runtime", "new"), "--runtime", "'new' is not a runtime version such as 2.14.0"),
+    (("convert", "--no-fuse", "all-of-it"), "--no-fuse", "unknown fusion rule 'all-of-it'; known are fold-query"),
+    *((("convert", "--seq-len", value), "--seq-len", value) for value in ("auto:0", "auto:99", "auto:many", "64;32")),
+    (("train", "--task", "poetry"), "--task", "unknown task 'poetry'"),
+    (("train", "--quantize", "int2"), "--quantize", "unknown quantisation 'int2'"),
+    (("eval", "x.tflite", "--task", "poetry"), "--task", "unknown task 'poetry'"),
+    (("eval", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'; known are ai-edge-litert"),
+    (("run", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'"),
+    (("inspect", "x.tflite", "--client", "nobody"), "--client", "unknown client 'nobody'; known are task-library"),
+    (("inspect", "x.tflite", "--runtime", "new"), "--runtime", "'new' is not a runtime version"),
+    (("export", "x", "--format", "pytorch"), "--format", "unknown format 'pytorch'"),
+    (("bench", "x.tflite", "--device", "nokia"), "--device", "unknown device 'nokia'; known are host, any, "),
+    (("bench", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'"),
+    (("android", "assets", "x.tflite", "--runtime", "new"), "--runtime", "'new' is not a runtime version"),
+)
+
+
+@pytest.mark.parametrize(("arguments", "option", "said"), MISTYPED)
+def test_mistyped_words_are_usage_errors(arguments: tuple[str, ...], option: str, said: str) -> None:
+    done = mbl(*arguments)
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    assert done.stderr.startswith("Usage: mbl ")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"Error: Invalid value for '{option}': ")
+    assert said in last
+
+
+@pytest.mark.parametrize(("option", "given", "expected"), [
+    ("task", "QA", "qa"), ("task", "Question-Answering", "question-answering"), ("quantize", "INT8-full", "int8-full"),
+    ("format", "HuggingFace", "huggingface"), ("mask", "Additive:-120", "additive:-120"),
+    ("lengths", "AUTO:4", ((), 4)), ("lengths", "64,32", ((64, 32), 0)), ("runtime", "2.14", "2.14")])
+def test_words_in_any_case(option: str, given: str, expected: object) -> None:
+    parameter = next(one for one in convert_command.params if one.name == option)
+    assert parameter.type.convert(given, parameter, None) == expected
+
+
+def test_words_are_completed() -> None:
+    """As shells do, through what the command itself offers."""
+    done = subprocess.run([MBL], capture_output=True, text=True, timeout=100, env={
+        **os.environ, "_MBL_COMPLETE": "bash_complete", "COMP_WORDS": "mbl convert --task q", "COMP_CWORD": "3"})
+    assert [line.partition(",")[2] for line in done.stdout.splitlines()] == ["qa", "question-answering"]
+
+
+def test_help_shows_what_can_be_typed() -> None:
+    """Words in the forms of options stand there in the case that is documented, and their parts are accepted."""
+    shown = mbl("convert", "--help").stdout
+    assert "LENGTH[,LENGTH…]|auto:K" in shown
+    assert "AUTO" not in shown
 
 
 @pytest.mark.parametrize(("weights", "task", "expected"), [

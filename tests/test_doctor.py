@@ -286,14 +286,15 @@ def test_command_refuses(files: dict[str, bytes], tmp_path: Path) -> None:
     path, out = tmp_path / "good.tflite", tmp_path / "out.tflite"
     path.write_bytes(files["qa"])
     for arguments, message in (
-            (("--client", "nobody"), "unknown client 'nobody'; known are task-library"),
-            (("--client", "mediapipe"), "does not fit mediapipe"), (("--runtime", "x"), "'x' is not a runtime version"),
+            (("--client", "mediapipe"), "does not fit mediapipe"),
             (("--fix", out), "nothing that a copy could mend is wrong"),
             (("--fix", out, "--vocab", tmp_path / "absent"), "cannot read")):
         done = inspect(path, *arguments)
         assert isinstance(done.exception, ConversionError | ModelFileError)
         assert message in str(done.exception)
     assert inspect(path, "--vocab", path).exit_code == 2
+    with pytest.raises(ConversionError, match="unknown client 'nobody'; known are task-library"):
+        diagnose(path, ["nobody"])
     assert inspect(package(tmp_path / "app.apk", {MODEL: (files["qa"], STORED, 4)}), "--fix", out).exception
     assert not out.exists()
 

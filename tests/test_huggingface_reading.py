@@ -7,8 +7,6 @@ import os
 import pickle
 import shutil
 import struct
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.converters import huggingface, variants
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
 from mobilebert_lite.weights import random_weights
 
@@ -62,7 +60,7 @@ def write_index(folder: Path, weight_map: dict[str, str]) -> None:
 # What does not fit or cannot be read
 
 def test_problems_are_reported_together(folder: Path) -> None:
-    """Under names by which the tensor can be found; what no table row knows keeps its own."""
+    """By the names and shapes of the checkpoint, on both sides."""
     tensors = tensors_of(folder)
     del tensors["mobilebert.encoder.layer.0.output.bottleneck.dense.bias"]
     tensors[WORDS] = tensors[WORDS][:-1]
@@ -73,8 +71,9 @@ def test_problems_are_reported_together(folder: Path) -> None:
         huggingface.load(folder)
     rows = len(tensors[WORDS])
     assert str(error.value) == (
-        f"{folder} does not fit its configuration: missing layers.0.output.bias; unexpected adapter.weight; "
-        f"wrong shape embeddings.word is [{rows}, 16], expected [{rows + 1}, 16]; NaN or infinite qa.bias")
+        f"{folder} does not fit its configuration: missing mobilebert.encoder.layer.0.output.bottleneck.dense.bias; "
+        f"unexpected adapter.weight; wrong shape {WORDS}: found [{rows}, 16], expected [{rows + 1}, 16] "
+        f"(vocab_size {rows + 1}); NaN or infinite qa_outputs.bias")
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, -1], ids=lambda kept: f"{kept} bytes")
@@ -143,7 +142,7 @@ def test_a_pickle_is_never_executed(folder: Path, tmp_path: Path) -> None:
     """What it would run is refused by its name."""
     (folder / huggingface.SAFETENSORS).unlink()
     trap = pickle.dumps({"weight": Trap(tmp_path / "sprung")})
-    (folder / huggingface.PICKLE).write_bytes(trap)
+    (folder / variants.PICKLE).write_bytes(trap)
     with pytest.raises(CheckpointError, match=rf"holds {os.mkdir.__module__}\.mkdir, which tensors do not need"):
         huggingface.load(folder)
     assert not (tmp_path / "sprung").exists()
@@ -211,38 +210,6 @@ def test_what_carries_no_information_is_left_out(folder: Path, tiny_config: Mobi
     store(folder, {**tensors, "cls.predictions.decoder.weight": tensors[WORDS] + 1})
     with pytest.raises(WeightsError, match=r"unexpected cls\.predictions\.decoder\.weight"):
         huggingface.load(folder)
-
-
-# Where checkpoints are looked for
-
-def test_a_file_stands_for_its_folder(tiny_qa: Path) -> None:
-    assert huggingface.resolve(str(tiny_qa)) == huggingface.resolve(str(tiny_qa / "config.json")) == tiny_qa
-
-
-@pytest.mark.parametrize("location", ["./absent", "/absent", "a/b/c", "~/absent"])
-def test_absent_folder(location: str) -> None:
-    """What looks like a path is never asked of the hub."""
-    with pytest.raises(CheckpointError, match=f"^no checkpoint folder at {location}$"):
-        huggingface.resolve(location)
-
-
-def test_hub_id_while_offline(tmp_path: Path) -> None:
-    """In a process of its own: the hub's client reads its settings once."""
-    pytest.importorskip("huggingface_hub")
-    code = ("from mobilebert_lite.converters.huggingface import resolve\n"
-            "from mobilebert_lite.errors import CheckpointError\n"
-            "try: resolve('google/mobilebert-uncased')\n"
-            "except CheckpointError as error: print(error)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300,
-                          env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)})
-    assert done.stdout.startswith("there is no folder google/mobilebert-uncased, and the hub could not be asked"), done
-    assert done.stdout.count("\n") == 1
-
-
-def test_names_that_no_hub_has() -> None:
-    pytest.importorskip("huggingface_hub")
-    with pytest.raises(CheckpointError, match="neither a folder nor a hub id"):
-        huggingface.resolve("not a name")
 
 
 @pytest.mark.parametrize(("task", "heads", "refused"), [

@@ -55,7 +55,7 @@ def test_every_problem_in_one_error(tiny_config: MobileBertConfig) -> None:
     message = str(error.value)
     assert "missing layers.0.output.bias, layers.1.ffn.1.norm.beta;" in message
     assert "unexpected layers.2.output.bias;" in message
-    assert "wrong shape qa.kernel is [2, 64], expected [64," in message
+    assert "wrong shape qa.kernel: found [2, 64], expected [64, 64] (hidden_size 64)" in message
     assert "NaN or infinite embeddings.norm.gamma, embeddings.norm.beta" in message
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from mobilebert_lite.cli.parameters import PATH, adb_servers, phone_options
+from mobilebert_lite.cli.parameters import PATH, VERSION, adb_servers, phone_options
 
-RUNTIME = click.option("--runtime", metavar="VERSION",
+RUNTIME = click.option("--runtime", type=VERSION, metavar="VERSION",
                        help="The TFLite that the app is built with, if older than the latest LiteRT.")
 
 

@@ -8,16 +8,26 @@ from typing import Any
 import click
 
 from mobilebert_lite.cli.bench_output import Output, Progress, fail, judge
-from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_servers, phone_options
+from mobilebert_lite.cli.parameters import (
+    DEVICES,
+    PATH,
+    RUNTIME,
+    Cpus,
+    Numbers,
+    Percent,
+    adb_servers,
+    one_of,
+    phone_options,
+)
 
 
 @click.command("bench")
 @click.argument("models", type=PATH, nargs=-1, metavar="[MODEL]…")
-@click.option("--device", default="host", show_default=True, metavar="NAME|host|any",
+@click.option("--device", type=DEVICES, default="host", show_default=True, metavar="NAME|host|any",
               help="host: this machine; any: every attached phone; or a phone's name, such as pixel4.")
 @click.option("--serial", "serials", multiple=True, help="The attached phone with this serial number.")
 @phone_options
-@click.option("--runner", type=click.Choice(["benchmark-model", "app"]), default="benchmark-model", show_default=True,
+@click.option("--runner", type=one_of("benchmark-model", "app"), default="benchmark-model", show_default=True,
               help="On phones: LiteRT's tool, or the demo app, which measures what an app sees and checks its answers "
                    "against this machine's.")
 @click.option("--runner-binary", type=PATH, help="benchmark_model for phones. [default: $MBL_BENCHMARK_MODEL, "
@@ -26,7 +36,7 @@ from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_ser
               help="Sequence lengths; mixed: each text in the shortest signature that holds it. "
                    "[default: the longest that all files have]")
 @click.option("--threads", type=Numbers(), default=(1,), help="[default: 1]")
-@click.option("--accelerator", "accelerators", type=click.Choice(["cpu", "gpu", "npu"]), multiple=True,
+@click.option("--accelerator", "accelerators", type=one_of("cpu", "gpu", "npu"), multiple=True,
               default=("cpu",), help="[default: cpu]")
 @click.option("--xnnpack/--no-xnnpack", default=True, help="The delegate for CPUs. [default: with it]")
 @click.option("--cpus", type=Cpus(), default="big", metavar="big|all|N-M", show_default=True,
@@ -41,7 +51,7 @@ from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_ser
               help="Rest between configurations; ends early when the device is as cool as at the start.")
 @click.option("--data", type=PATH, help="Texts of your own, as mbl eval reads them. [default: built-in ones]")
 @click.option("--vocab", "vocabulary", type=PATH, help="For files that carry no vocabulary.")
-@click.option("--runtime", help="On the host: ai-edge-litert or tflite-runtime.")
+@click.option("--runtime", type=RUNTIME, help="On the host: ai-edge-litert or tflite-runtime.")
 @click.option("--profile", is_flag=True, help="Also the time of each kind of operator, where the runtime tells.")
 @click.option("--strict", is_flag=True, help="Refuse a device that is hot, low on charge, or busy.")
 @click.option("--timeout", "silence_s", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="SECONDS",
@@ -56,7 +66,7 @@ from mobilebert_lite.cli.parameters import PATH, Cpus, Numbers, Percent, adb_ser
 @click.option("--baseline", type=PATH, help="Compare with this report after measuring.")
 @click.option("--max-regression", type=Percent(), help="With --baseline or --compare: exit 1 when any run is slower by "
                                                        "more than this, and not by chance.")
-@click.option("--farm", type=click.Choice(["firebase", "ai-edge-portal"]),
+@click.option("--farm", type=one_of("firebase", "ai-edge-portal"),
               help="Write a job for these phones of a device farm (--device pixel6,pixel8), and print its commands.")
 @click.option("--farm-folder", type=PATH, default=Path("farm"), show_default=True, help="Where the job is written.")
 @click.option("--app", type=PATH, help="The demo app's APK: installed before with --runner app, run by firebase.")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mobilebert_lite.cli.parameters import FORMAT, FUSION_RULE, MASK, MODE, PATH, TASK, VERSION
+
 if TYPE_CHECKING:
     from mobilebert_lite.gate import Gate
     from mobilebert_lite.pipeline import Report, Request
-
-PATH = click.Path(path_type=Path)
 
 
 class Lengths(click.ParamType):
@@ -25,8 +25,8 @@ class Lengths(click.ParamType):
         if isinstance(value, tuple):
             return value
         try:
-            if str(value).startswith("auto:"):
-                count = int(str(value).removeprefix("auto:"))
+            if (text := str(value).lower()).startswith("auto:"):
+                count = int(text.removeprefix("auto:"))
                 if 1 <= count <= 32:
                     return (), count
                 self.fail(f"{value}: between 1 and 32 lengths can be chosen", param, context)
@@ -38,27 +38,31 @@ class Lengths(click.ParamType):
 @click.command("convert")
 @click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint; the bundled demo without it.")
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
-@click.option("--format", help="huggingface, tf1, model_garden, saved_model or tf1_hub. [default: by its files]")
+@click.option("--format", type=FORMAT, help="huggingface, tf1, model_garden, saved_model or tf1_hub. "
+                                            "[default: by its files]")
 @click.option("--config", type=PATH, help="Its configuration, if not beside the weights.")
-@click.option("--task", help="qa, classification, token-classification, multiple-choice, next-sentence, fill-mask, "
-                             "pretraining or features. [default: what the checkpoint was trained for]")
-@click.option("--seq-len", "lengths", type=Lengths(), default=((), 0),
+@click.option("--task", type=TASK, help="qa, classification, token-classification, multiple-choice, next-sentence, "
+                                        "fill-mask, pretraining or features. [default: what the checkpoint was trained "
+                                        "for]")
+@click.option("--seq-len", "lengths", type=Lengths(), default=((), 0), metavar="LENGTH[,LENGTH…]|auto:K",
               help="Sequence lengths, one signature each; auto:K chooses K for the calibration texts. "
                    "[default: 384 for qa, 128 otherwise]")
-@click.option("--quantize", default="int8", show_default=True, metavar="MODE",
+@click.option("--quantize", type=MODE, default="int8", show_default=True, metavar="MODE",
               help="none, fp16, dynamic, int8, int8-full, int16x8 or int4.")
 @click.option("--recipe", type=PATH, help="A recipe of your own (JSON) in place of a mode.")
 @click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON, or a table.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
-@click.option("--mask", metavar="FORM[:CONSTANT]",
+@click.option("--mask", type=MASK, metavar="FORM[:CONSTANT]",
               help="How padding is masked: additive, multiplicative or minimum. [default: as the source does]")
 @click.option("--logits", is_flag=True, help="Classes as raw logits in place of probabilities.")
 @click.option("--positions", default=0, type=click.IntRange(0), metavar="P",
               help="fill-mask: logits at P positions, which become an input, in place of every token.")
 @click.option("--choices", type=click.IntRange(2), help="multiple-choice: how many. [default: as the texts have]")
-@click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="Switch a fusion rule off, or all.")
-@click.option("--runtime", metavar="VERSION", help="Oldest TFLite it must run in, such as 2.14. [default: current]")
+@click.option("--no-fuse", "without", type=FUSION_RULE, multiple=True, metavar="RULE",
+              help="Switch a fusion rule off, or all.")
+@click.option("--runtime", type=VERSION, metavar="VERSION",
+              help="Oldest TFLite it must run in, such as 2.14. [default: current]")
 @click.option("--text-input", is_flag=True, help="Add signatures that take texts, for those who link tensorflow-text's "
                                                  "operators.")
 @click.option("--eval", "data", type=PATH, metavar="FILE", help="Labelled examples on which the score must hold.")
@@ -82,13 +86,10 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
     """
     from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.quantization.recipe import load_recipe
-    from mobilebert_lite.tasks import find_task
 
     if search and data is None:
         raise click.UsageError("--search needs --eval")
-    # Wrong words are found before TensorFlow's seconds of import.
-    if task is not None:
-        find_task(task)
+    # Wrong recipes are found before TensorFlow's seconds of import.
     load_recipe(quantize, recipe, runtime)
     from mobilebert_lite import pipeline
 
@@ -111,7 +112,10 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
 
 def default_output(weights: object, task: str | None, quantize: str) -> Path:
     """``snips-int8.tflite`` for the checkpoint ``models/snips``, ``mobilebert-qa-int8.tflite`` for the bundled one."""
-    name = Path(str(weights)).resolve().name if weights else "mobilebert"
+    from mobilebert_lite.converters import hub
+
+    page = hub.address(str(weights)) if weights else None
+    name = Path(page.id if page else str(weights)).resolve().name if weights else "mobilebert"
     task = task or (None if weights else "qa")
     return Path("-".join(part for part in (name, task, quantize) if part) + ".tflite")
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mobilebert_lite.cli.parameters import PATH, RUNTIME, TASK, one_of
+
 if TYPE_CHECKING:
     from mobilebert_lite.evaluation.evaluate import Request, Result
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command("eval")
 @click.argument("model", type=PATH)
 @click.option("--data", type=PATH, required=True, help="Labelled examples: SQuAD JSON, JSON lines, or a table.")
-@click.option("--task", help="Fail unless the model is for this task.")
+@click.option("--task", type=TASK, help="Fail unless the model is for this task.")
 @click.option("--metric", help="The score to judge by, or a GLUE task: f1, exact, accuracy, matthews, mrpc, … "
                                "[default: f1 for qa, accuracy for classes]")
 @click.option("--limit", type=click.IntRange(1), help="Only so many examples, evenly over the file.")
@@ -32,9 +32,10 @@ PATH = click.Path(path_type=Path)
 @click.option("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1), help="qa: longest answer.")
 @click.option("--null-threshold", default=0.0, show_default=True,
               help="qa: how much better than the best answer 'no answer' must score to be given.")
-@click.option("--tokenizer", type=click.Choice(["reference", "phone"]), default="reference", show_default=True,
+@click.option("--tokenizer", type=one_of("reference", "phone"), default="reference", show_default=True,
               help="phone: as the Task Library and MediaPipe split texts.")
-@click.option("--runtime", help="ai-edge-litert or tflite-runtime; by default the first that is installed.")
+@click.option("--runtime", type=RUNTIME, help="ai-edge-litert or tflite-runtime; by default the first that is "
+                                              "installed.")
 @click.option("--predictions", type=PATH, help="Write the answers in the benchmark's own format.")
 @click.option("--report", type=PATH, help="Write a JSON report; with it, an interrupted evaluation can be resumed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-PATH = click.Path(path_type=Path)
+from mobilebert_lite.cli.parameters import FORMAT, PATH, one_of
 
 
 @click.command("export")
 @click.argument("checkpoint")
-@click.option("--to", "target", required=True, type=click.Choice(["huggingface", "tf1"]), help="What to write.")
+@click.option("--to", "target", required=True, type=one_of("huggingface", "tf1"), help="What to write.")
 @click.option("--output", "-o", required=True, type=PATH, help="Folder to write; it must not hold anything yet.")
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
-@click.option("--format", help="What CHECKPOINT is: huggingface, tf1, model_garden, saved_model or tf1_hub. "
-                               "[default: by its files]")
+@click.option("--format", type=FORMAT, help="What CHECKPOINT is: huggingface, tf1, model_garden, saved_model or "
+                                            "tf1_hub. [default: by its files]")
 @click.option("--config", type=PATH, help="Its configuration, if not beside the weights.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mobilebert_lite.cli.output import channel_ranges, head_room, write_page
+from mobilebert_lite.cli.parameters import CLIENT, PATH, VERSION
 from mobilebert_lite.errors import printable
-
-PATH = click.Path(path_type=Path)
 
 if TYPE_CHECKING:
     from mobilebert_lite.inspection import Inspection, TensorInfo
@@ -20,10 +19,11 @@ if TYPE_CHECKING:
 
 @click.command("inspect")
 @click.argument("model", type=PATH)
-@click.option("--client", "clients", multiple=True, metavar="NAME",
+@click.option("--client", "clients", type=CLIENT, multiple=True, metavar="NAME",
               help="Check MODEL, a .tflite or an APK, AAR or AAB, for task-library, mediapipe, mlperf, litert, gpu, "
                    "npu or all; may be given several times.")
-@click.option("--runtime", metavar="VERSION", help="Check whether it loads in this TFLite, such as 2.14.")
+@click.option("--runtime", type=VERSION, metavar="VERSION",
+              help="Check whether it loads in this TFLite, such as 2.14.")
 @click.option("--fix", "fixed", type=PATH, metavar="OUT", help="Write a copy with metadata, names, order and operator "
                                                                "versions mended.")
 @click.option("--vocab", "vocabulary", type=PATH, help="With --fix: the vocabulary to carry.")

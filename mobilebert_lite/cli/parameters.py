@@ -1,16 +1,122 @@
-"""Options of commands that measure: their forms, and those that say where phones are."""
+"""Forms of options that several commands have, and the options that say where phones are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
+
+from mobilebert_lite.errors import MblError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+
+
+class Known(click.ParamType):
+    """One word of a list, in any case. The list is asked for when a word is given, so that help stays quick."""
+
+    name = "text"
+
+    def __init__(self, what: str, words: Callable[[], Iterable[str]]) -> None:
+        self.what, self.words = what, words
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+        word, known = str(value).lower(), tuple(self.words())
+        if word not in known:
+            self.fail(f"unknown {self.what} {value!r}; known are {', '.join(known)}", param, context)
+        return word
+
+    def shell_complete(self, context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self.words() if word.startswith(incomplete.lower())]
+
+
+class Checked(click.ParamType):
+    """What ``check`` knows, in lower case; it raises MblError for anything else."""
+
+    name = "text"
+
+    def __init__(self, check: Callable[[str], object]) -> None:
+        self.check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+        try:
+            self.check(str(value).lower())
+        except MblError as error:
+            self.fail(str(error), param, context)
+        return str(value).lower()
+
+
+def one_of(*words: str) -> click.Choice[str]:
+    """One of few words, in any case."""
+    return click.Choice(words, case_sensitive=False)
+
+
+def _tasks() -> Iterable[str]:
+    from mobilebert_lite.tasks import NAMES
+
+    return NAMES
+
+
+def _modes() -> Iterable[str]:
+    from mobilebert_lite.quantization.recipe import MODES
+
+    return MODES
+
+
+def _formats() -> Iterable[str]:
+    from mobilebert_lite.converters.formats import FORMATS
+
+    return FORMATS
+
+
+def _fusion_rules() -> Iterable[str]:
+    from mobilebert_lite.fusion.pipeline import NAMES
+
+    return (*NAMES, "all")
+
+
+def _clients() -> Iterable[str]:
+    from mobilebert_lite.doctor.diagnose import KNOWN
+
+    return KNOWN
+
+
+def _runtimes() -> Iterable[str]:
+    from mobilebert_lite.runtime import RUNTIMES
+
+    return RUNTIMES
+
+
+def _check_mask(text: str) -> None:
+    from mobilebert_lite.masking import parse_masking
+
+    parse_masking(text)
+
+
+def _check_version(text: str) -> None:
+    from mobilebert_lite.converters.op_versions import as_tuple
+
+    as_tuple(text)
+
+
+def _check_devices(names: str) -> None:
+    from mobilebert_lite.benchmarks.phones import ANY, HOST
+    from mobilebert_lite.benchmarks.profiles import find_profile
+
+    for name in names.split(","):
+        if name not in (HOST, ANY):
+            find_profile(name)
+
+
+TASK, MODE, FORMAT = Known("task", _tasks), Known("quantisation", _modes), Known("format", _formats)
+FUSION_RULE, CLIENT = Known("fusion rule", _fusion_rules), Known("client", _clients)
+MASK, DEVICES = Checked(_check_mask), Checked(_check_devices)
+# --runtime is a package where files are run, and a version of TFLite where they are made or examined.
+RUNTIME, VERSION = Known("runtime", _runtimes), Checked(_check_version)
 
 
 class Numbers(click.ParamType):
@@ -24,7 +130,7 @@ class Numbers(click.ParamType):
         if isinstance(value, tuple):
             return value
         try:
-            found = tuple(self.words[one] if one in self.words else int(one) for one in str(value).split(","))
+            found = tuple(self.words[one] if one in self.words else int(one) for one in str(value).lower().split(","))
         except ValueError:
             self.fail(f"{value!r}: whole numbers such as 1,2,4 are needed", param, context)
         if any(one < self.least and one not in self.words.values() for one in found):
@@ -39,8 +145,10 @@ class Cpus(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None,
                 context: click.Context | None) -> tuple[int, ...] | str:
-        if isinstance(value, tuple) or value in ("big", "all"):
+        if isinstance(value, tuple):
             return value
+        if str(value).lower() in ("big", "all"):
+            return str(value).lower()
         found: list[int] = []
         try:
             for part in str(value).split(","):

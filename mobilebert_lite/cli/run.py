@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mobilebert_lite.cli.parameters import RUNTIME, one_of
+
 if TYPE_CHECKING:
     from mobilebert_lite.model import Model
 
@@ -36,9 +38,10 @@ Shown = tuple[Any, list[str]]
 @click.option("--stride", default=128, show_default=True, type=click.IntRange(1),
               help="Tokens between the windows over a long context.")
 @click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For each inference.")
-@click.option("--tokenizer", type=click.Choice(["reference", "phone"]), default="reference", show_default=True,
+@click.option("--tokenizer", type=one_of("reference", "phone"), default="reference", show_default=True,
               help="phone: as the Task Library and MediaPipe split texts.")
-@click.option("--runtime", help="ai-edge-litert or tflite-runtime; by default the first that is installed.")
+@click.option("--runtime", type=RUNTIME, help="ai-edge-litert or tflite-runtime; by default the first that is "
+                                              "installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_json: bool,
             **asked: Any) -> None:

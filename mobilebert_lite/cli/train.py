@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-PATH = click.Path(path_type=Path)
+from mobilebert_lite.cli.parameters import FUSION_RULE, MODE, PATH, TASK, one_of
 
 
 class Layers(click.ParamType):
@@ -26,7 +26,7 @@ class Layers(click.ParamType):
 
 
 @click.command("train")
-@click.option("--task", help="qa, classification or token-classification. [default: the checkpoint's]")
+@click.option("--task", type=TASK, help="qa, classification or token-classification. [default: the checkpoint's]")
 @click.option("--data", type=PATH, help="Examples to learn: SQuAD JSON, JSON lines, CSV, TSV or BIO.")
 @click.option("--output", "-o", type=PATH, help="Folder for the checkpoint; it must not hold anything yet.")
 @click.option("--eval", type=PATH, metavar="FILE", help="Examples to score on. [default: some of --data, held out]")
@@ -37,7 +37,7 @@ class Layers(click.ParamType):
 @click.option("--vocab-size", default=8000, show_default=True, help="Words of a vocabulary made from --data.")
 @click.option("--cased", is_flag=True, help="It keeps capitals and accents.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line. [default: those that occur]")
-@click.option("--problem", default="single", show_default=True, type=click.Choice(["single", "multi", "regression"]),
+@click.option("--problem", default="single", show_default=True, type=one_of("single", "multi", "regression"),
               help="classification: one label, several (a,b) or numbers.")
 @click.option("--seq-len", type=click.IntRange(8), help="Longest sequence. [default: 384 for qa, 128 otherwise]")
 @click.option("--epochs", type=click.FloatRange(0, min_open=True), help="[default: by task; see docs/training.md]")
@@ -54,13 +54,15 @@ class Layers(click.ParamType):
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of everything random.")
 @click.option("--teacher", metavar="PATH|HUB_ID", help="Learn from this checkpoint too (distillation).")
 @click.option("--imitate", multiple=True, default=("logits",), show_default=True,
-              type=click.Choice(["logits", "features", "attention"]), help="What of the teacher; several times.")
+              type=one_of("logits", "features", "attention"), help="What of the teacher; several times.")
 @click.option("--teacher-share", default=0.7, show_default=True,
               help="Weight of the teacher's logits; labels have the rest.")
 @click.option("--temperature", default=2.0, show_default=True, help="What both networks' logits are divided by.")
-@click.option("--quantize", metavar="MODE", help="Quantisation-aware: round as `mbl convert --quantize MODE` will.")
-@click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="With --quantize: leave out a fusion rule.")
-@click.option("--precision", default="auto", show_default=True, type=click.Choice(["auto", "float32", "bfloat16"]),
+@click.option("--quantize", type=MODE, metavar="MODE",
+              help="Quantisation-aware: round as `mbl convert --quantize MODE` will.")
+@click.option("--no-fuse", "without", type=FUSION_RULE, multiple=True, metavar="RULE",
+              help="With --quantize: leave out a fusion rule.")
+@click.option("--precision", default="auto", show_default=True, type=one_of("auto", "float32", "bfloat16"),
               help="auto: bfloat16 on GPUs that have it.")
 @click.option("--jit/--no-jit", default=None, help="Compile with XLA. [default: for long trainings]")
 @click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
@@ -71,7 +73,7 @@ class Layers(click.ParamType):
 @click.option("--metric", help="The score to judge by, as for `mbl eval`.")
 @click.option("--strict", is_flag=True, help="Fail when something is wrong with the data.")
 @click.option("--devices", default="auto", show_default=True,
-              type=click.Choice(["auto", "none", "mirrored", "workers"]), help="See docs/training.md.")
+              type=one_of("auto", "none", "mirrored", "workers"), help="See docs/training.md.")
 @click.option("--resume", type=PATH, metavar="DIR", help="Go on with the training that was begun in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json.")
 @click.pass_context

@@ -42,6 +42,8 @@ ALL = "all"
 _COMMON = ("task-library", "mediapipe", "mlperf", "litert", "gpu")
 # The client whose contract is a package's own.
 ANDROID = "android"
+# Whatever can be asked for.
+KNOWN = (*CLIENTS, ANDROID, ALL)
 PACKAGE_CHECKS: dict[str, tuple[str, Callable[[packages.Package], Iterator[Problem]]]] = {
     "page-size": ("64-bit native libraries: LOAD segments aligned to 16 KB, and stored at multiples of 16 KB",
                   packages.libraries),
@@ -84,8 +86,8 @@ def diagnose(path: Path, clients: Iterable[str] = (ALL,), runtime: str | None = 
     ConversionError for an unknown client or version.
     """
     asked = tuple(dict.fromkeys(clients))
-    if unknown := [name for name in asked if name not in (*CLIENTS, ANDROID, ALL)]:
-        raise ConversionError(f"unknown client {unknown[0]!r}; known are {', '.join((*CLIENTS, ANDROID, ALL))}")
+    if unknown := [name for name in asked if name not in KNOWN]:
+        raise ConversionError(f"unknown client {unknown[0]!r}; known are {', '.join(KNOWN)}")
     if runtime is not None:
         as_tuple(runtime)
     if packages.is_package(path):

@@ -18,8 +18,12 @@ TASKS: dict[str, Task] = {task.name: task for task in (
     QuestionAnswering(), Classification(), TokenClassification(), MultipleChoice(), NextSentence(), FillMask(),
     Pretraining(), FeatureExtraction())}
 _BY_ALIAS = {alias: task for task in TASKS.values() for alias in task.aliases}
+# By which tasks are known, here and at Hugging Face.
+NAMES = (*TASKS, *_BY_ALIAS)
+# Those that `mbl train` teaches.
+TRAINABLE = ("qa", "classification", "token-classification")
 
-__all__ = ["TASKS", "Task", "find_task"]
+__all__ = ["NAMES", "TASKS", "TRAINABLE", "Task", "find_task"]
 
 
 def find_task(name: str, form: Form | None = None) -> Task:
@@ -29,5 +33,5 @@ def find_task(name: str, form: Form | None = None) -> Task:
     """
     task = TASKS.get(name) or _BY_ALIAS.get(name)
     if task is None:
-        raise ConversionError(f"unknown task {name!r}; known are {', '.join([*TASKS, *_BY_ALIAS])}")
+        raise ConversionError(f"unknown task {name!r}; known are {', '.join(NAMES)}")
     return task if form is None else task.with_form(form)

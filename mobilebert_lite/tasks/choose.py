@@ -7,21 +7,21 @@ from typing import Any
 
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.form import SINGLE_LABEL, Form, problem_of
-from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tasks import TASKS, TRAINABLE, Task, find_task
 from mobilebert_lite.tasks.classification import Classification, ClassTask
 from mobilebert_lite.tasks.masked_lm import FillMask, Pretraining
 from mobilebert_lite.tasks.multiple_choice import MultipleChoice
 from mobilebert_lite.tasks.token_classification import TokenClassification
-from mobilebert_lite.weights import HEADS, Weights
+from mobilebert_lite.weights import HEAD_TITLES, Weights
 
 # For a checkpoint that does not say what it was trained for: its heads -> task, the first that fits.
 _BY_HEADS = (("qa", "qa"), ("classifier", "classification"), ("mlm", "fill-mask"), ("nsp", "next-sentence"))
 
 
-def choose_task(weights: Weights, name: str | None) -> Task:
+def choose_task(weights: Weights, name: str | None, location: str | None = None) -> Task:
     """The task asked for, or what the checkpoint was trained for, or what it has a head for.
 
-    Raises ConversionError without the heads that the task needs.
+    Raises ConversionError without the heads that the task needs; ``location`` is where the weights were asked for.
     """
     if name is None:
         said = weights.config.task
@@ -29,10 +29,20 @@ def choose_task(weights: Weights, name: str | None) -> Task:
             return find_task(said)
         return find_task(next((task for head, task in _BY_HEADS if head in weights.heads), "features"))
     task = find_task(name)
-    if missing := [HEADS[head] for head in task.heads if head not in weights.heads]:
-        raise ConversionError(f"the checkpoint has no {' and no '.join(missing)}, which task {task.name} needs; "
-                              f"its heads are: {', '.join(weights.heads) or 'none (an encoder alone)'}")
+    if missing := [HEAD_TITLES[head] for head in task.heads if head not in weights.heads]:
+        has = ", ".join(HEAD_TITLES[head] for head in weights.heads) or "none (it is an encoder alone)"
+        raise ConversionError(f"the checkpoint is not trained for {task.name}: it has no head for "
+                              f"{' or '.join(missing)}; its heads are: {has}; {_way(weights, task, location)}")
     return task
+
+
+def _way(weights: Weights, task: Task, location: str | None) -> str:
+    """What to do about a checkpoint that has no head for ``task``."""
+    if task.name in TRAINABLE:
+        return (f"train it first: mbl train --task {task.name} --data FILE --weights {location or weights.source.path} "
+                "-o FOLDER")
+    fitting = [name for name, other in TASKS.items() if set(other.heads) <= set(weights.heads)]
+    return f"give a checkpoint that has it, or convert this one with --task {' or '.join(fitting)}"
 
 
 def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: bool = False, positions: int = 0,

@@ -15,13 +15,13 @@ from mobilebert_lite.errors import ConfigError, DataError
 from mobilebert_lite.files import read_lines
 from mobilebert_lite.form import REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.masking import Masking, default_masking
-from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tasks import TRAINABLE, Task, find_task
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.training.batches import Row
 from mobilebert_lite.training.checks import Finding, check
 from mobilebert_lite.training.initial import initial, with_head
 from mobilebert_lite.training.options import Options
-from mobilebert_lite.training.rows import TRAINABLE, RowMaker, find_labels
+from mobilebert_lite.training.rows import RowMaker, find_labels
 from mobilebert_lite.training.vocabulary import build_vocabulary, texts_of
 from mobilebert_lite.weights import Weights
 

@@ -18,7 +18,6 @@ from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.training.batches import UNLABELLED, Row
 
 # The tasks that can be trained.
-TRAINABLE = ("qa", "classification", "token-classification")
 
 
 @dataclass(frozen=True)

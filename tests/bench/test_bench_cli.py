@@ -103,7 +103,6 @@ def test_wrong_usage(arguments: tuple[str, ...], said: str, capsys: pytest.Captu
 @pytest.mark.parametrize(("arguments", "said"), [
     (("absent.tflite",), "cannot read absent.tflite"),
     ((__file__,), "is not a .tflite file"),
-    (("absent.tflite", "--device", "nokia"), "unknown device 'nokia'"),
     (("--compare", "absent.json", "absent.json"), "cannot read absent.json"),
     (("--compare", __file__, __file__), "is not JSON"),
 ])

@@ -93,7 +93,7 @@ def test_a_job_for_the_portal(files: tuple[Path, Path, Path], tmp_path: Path,
      "has no length 33; it has 32, 48"),
     (("--farm", "ai-edge-portal", "--device", "emulator"), 1, "emulator is no phone"),
     (("--farm", "ai-edge-portal", "--device", "pixel6", "--accelerator", "npu"), 1, "needs a chip"),
-    (("--farm", "ai-edge-portal", "--device", "pixel66"), 1, "unknown device 'pixel66'"),
+    (("--farm", "ai-edge-portal", "--device", "pixel66"), 2, "unknown device 'pixel66'"),
 ])
 def test_jobs_that_cannot_be(arguments: tuple[str, ...], code: int, said: str, files: tuple[Path, Path, Path],
                              capsys: pytest.CaptureFixture[str]) -> None:
