@@ -226,5 +226,5 @@ def _renumbered(model: Any, subgraph: Any, numbers: Mapping[int, int]) -> Any:
         operator = renumbered.operators[number]
         options = operator.builtinOptions or operator.builtinOptions2
         named = getattr(options, field)
-        setattr(options, field, numbers[named] if np.isscalar(named) else [numbers[int(one)] for one in named])
+        setattr(options, field, numbers[int(named)] if np.ndim(named) == 0 else [numbers[int(one)] for one in named])
     return renumbered
