@@ -23,6 +23,8 @@ from mobilebert_lite.runtime import load_runtime
 from mobilebert_lite.tensors import PartSize, Tensor, read_tensors, sizes
 
 LARGEST_BUFFERS = 8
+# Subgraphs that are loaded to see their partitions; each costs up to a second.
+MOST_DELEGATIONS = 16
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class SignatureInfo:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     operators: int
-    # None where the runtime of this machine cannot say.
+    # None where the runtime of this machine cannot say, and for subgraphs after the first 16.
     delegation: Delegation | None
 
 
@@ -117,14 +119,14 @@ def _text(value: bytes | str | None) -> str:
 def _signatures(model: Any) -> list[SignatureInfo]:
     found = []
     # Two names of one subgraph are common, and loading a model to see its partitions costs a second.
-    delegations = {index: delegation(model, index)
-                   for index in sorted({int(definition.subgraphIndex) for definition in model.signatureDefs or []})}
+    subgraphs = sorted({int(definition.subgraphIndex) for definition in model.signatureDefs or []})
+    delegations = {index: delegation(model, index) for index in subgraphs[:MOST_DELEGATIONS]}
     for definition in model.signatureDefs or []:
         subgraph = model.subgraphs[definition.subgraphIndex]
         found.append(SignatureInfo(
             _text(definition.signatureKey), int(definition.subgraphIndex), _tensors(subgraph, definition.inputs),
             _tensors(subgraph, definition.outputs), len(subgraph.operators),
-            delegations[definition.subgraphIndex]))
+            delegations.get(definition.subgraphIndex)))
     return found
 
 
