@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mobilebert_lite.converters.budget import Budget
 from mobilebert_lite.converters.tables import Flatbuffer
 from mobilebert_lite.errors import ModelFileError
 
@@ -24,8 +25,6 @@ _FLOAT16 = {"bits_above": float, "bits_below": float, "largest": float, "largest
             "smallest_in": str}
 VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
-# Larger than any vocabulary; a hostile zip must not fill the memory.
-_LARGEST_FILE = 64 << 20
 _MOST_FILES = 1000
 
 # Slots of the tables in tensorflow/compiler/mlir/lite/schema/schema.fbs: Model.metadata, Model.buffers,
@@ -48,14 +47,14 @@ def append_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
 def read_files(content: bytes) -> dict[str, bytes]:
     """The appended files by name; empty where there are none. Nothing is written anywhere.
 
-    Raises ModelFileError for a damaged archive or one that unpacks to more than 64 MiB.
+    Raises ModelFileError for a damaged archive or one that unpacks to more than its budget.
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
         return {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [info for info in archive.infolist() if not info.is_dir()]
-            _check_entries(entries)
+            _check_entries(entries, Budget(len(content)))
             return {info.filename: archive.read(info) for info in entries}
     except ModelFileError:
         raise
@@ -63,11 +62,10 @@ def read_files(content: bytes) -> dict[str, bytes]:
         raise ModelFileError(f"the files appended to the model are damaged: {error or type(error).__name__}") from None
 
 
-def _check_entries(entries: Sequence[zipfile.ZipInfo]) -> None:
+def _check_entries(entries: Sequence[zipfile.ZipInfo], budget: Budget) -> None:
     if len(entries) > _MOST_FILES:
         raise ModelFileError(f"{len(entries):,} files are appended to the model; the most is {_MOST_FILES}")
-    if sum(info.file_size for info in entries) > _LARGEST_FILE:
-        raise ModelFileError("the files appended to the model unpack to more than 64 MiB")
+    budget.copy(sum(info.file_size for info in entries), "the archive of appended files")
     for info in entries:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ModelFileError(f"{info.filename!r}, appended to the model, is compressed by method "

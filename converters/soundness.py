@@ -40,7 +40,7 @@ _POSITIVE = {
 # Those whose default is 1, so that only a 0 that is written is wrong.
 _DILATIONS = ("dilation_w_factor", "dilation_h_factor", "dilation_d_factor")
 # enum BuiltinOperator -> fields of its options that name subgraphs.
-_CALLS = {
+CALLS = {
     31: ("subgraph",), 118: ("then_subgraph_index", "else_subgraph_index"),
     119: ("cond_subgraph_index", "body_subgraph_index"), 129: ("init_subgraph_index",), 174: ("body_subgraph_index",),
     190: ("update_computation_subgraph_index",), 198: ("body_subgraph_index",), 199: ("comparator_subgraph_index",),
@@ -207,7 +207,7 @@ def _called(model: Fields, subgraph: Fields) -> Iterator[tuple[int, int]]:
     """(operator, subgraph that it calls), in order."""
     codes = model.get("operator_codes", [])
     for number, operator in enumerate(subgraph.get("operators", [])):
-        for field in _CALLS.get(_builtin(codes[operator.get("opcode_index", 0)]), ()):
+        for field in CALLS.get(_builtin(codes[operator.get("opcode_index", 0)]), ()):
             for index in np.atleast_1d(_options(operator).get(field, 0)):
                 yield number, int(index)
 

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import struct
 
+from mobilebert_lite.converters.budget import Budget
 from mobilebert_lite.errors import ModelFileError
-
-# Tables, scalars of vectors and pieces of 64 bytes that one flatbuffer may unfold into; a MobileBERT file has some
-# 20,000.
-_MOST_STEPS = 1 << 20
-_PIECE = 64
 
 
 class Flatbuffer:
     """The bytes of a flatbuffer, and how much reading is left before it counts as hostile."""
 
     def __init__(self, content: bytes) -> None:
-        self.content, self._left = content, _MOST_STEPS
+        self.content, self._budget = content, Budget(len(content))
 
     def root(self) -> Table:
         """The outermost table. Raises ModelFileError, as all reading does, when an offset leads outside."""
@@ -40,16 +36,14 @@ class Flatbuffer:
 
     def span(self, start: int, size: int) -> bytes:
         """``size`` bytes from ``start``."""
-        self.spend(size // _PIECE)
+        self._budget.copy(size, "the flatbuffer")
         if start + size > len(self.content):
             raise ModelFileError("the flatbuffer is damaged: a vector ends outside the file")
         return self.content[start:start + size]
 
     def spend(self, steps: int) -> None:
         """Count ``steps`` of work. Raises ModelFileError when they are more than any real file needs."""
-        self._left -= steps
-        if self._left < 0:
-            raise ModelFileError("the flatbuffer is damaged: its tables unfold without end")
+        self._budget.step(steps, "the flatbuffer")
 
 
 class Table:

@@ -2,8 +2,8 @@
 
 The checks are those of ``flatbuffers::Verifier`` (google/flatbuffers, verifier.h), which tflite-runtime 2.14 does not
 call, nor anything that reads a file in Python: tables, their layouts, vectors and strings lie inside the file and are
-aligned, and the number of tables is bounded, so that offsets that meet in one place cannot multiply. No table of the
-schema contains itself, so depth needs no bound.
+aligned. A budget bounds what they unfold into where offsets meet in one place. No table of the schema contains itself,
+so depth needs no bound.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.converters.budget import Budget
 from mobilebert_lite.converters.schema_tables import TABLES, UNIONS
 from mobilebert_lite.errors import ModelFileError
-
-# A MobileBERT of 24 layers has 5,000 tables for each of its lengths.
-LARGEST_COUNT = 400_000
 
 _SCALARS = {"i8": "<b", "u8": "<B", "bool": "<?", "u16": "<H", "i32": "<i", "u32": "<I", "f32": "<f", "i64": "<q",
             "u64": "<Q"}
@@ -45,7 +43,7 @@ def _slots(table: str) -> tuple[tuple[str, str], ...]:
 class _Reader:
     def __init__(self, content: bytes) -> None:
         self.content, self.size = content, len(content)
-        self.count = 0
+        self.budget = Budget(len(content))
         # Writers share layouts between tables of one kind, so most are checked once.
         self.layouts: dict[tuple[str, int, int], tuple[int, list[tuple[str, int, str]]]] = {}
 
@@ -62,7 +60,7 @@ class _Reader:
         return int(where + offset)
 
     def table(self, table: str, position: int) -> Fields:
-        self.charge(1)
+        self.budget.step(1, "the flatbuffer")
         if position % 4:
             raise _damaged(table, f"it starts at byte {position}, which is not a multiple of 4")
         layout = position - _I32.unpack_from(self.content, position)[0]
@@ -78,11 +76,6 @@ class _Reader:
             values[name] = (reader.unpack_from(self.content, position + offset)[0] if reader is not None
                             else self.follow(table, name, kind, position + offset, values))
         return values
-
-    def charge(self, count: int) -> None:
-        self.count += count
-        if self.count > LARGEST_COUNT:
-            raise ModelFileError(f"the flatbuffer has more than {LARGEST_COUNT:,} tables; that is no MobileBERT")
 
     def layout(self, table: str, layout: int, position: int) -> tuple[int, list[tuple[str, int, str]]]:
         """Size of a table, and (name, offset, kind) of the fields that it has."""
@@ -118,6 +111,7 @@ class _Reader:
 
     def string(self, start: int, label: str) -> bytes:
         count = self.length(start, 1, label)
+        self.budget.copy(count, "the flatbuffer")
         if start + 4 + count >= self.size or self.content[start + 4 + count]:
             raise _damaged(label, "a text without its end")
         return self.content[start + 4:start + 4 + count]
@@ -127,11 +121,12 @@ class _Reader:
             width = _READERS[kind].size
             count = self.length(start, width, label)
             if kind == "i32":  # indices and shapes, which are looked at one by one; one vector may hang on many tables
-                self.charge(count // 4)
+                self.budget.step(count // 4, "the flatbuffer")
             if (start + 4) % width and count:
                 raise _damaged(label, f"its numbers start at byte {start + 4}, which is not a multiple of {width}")
             return np.frombuffer(self.content, _SCALARS[kind], count, start + 4)
         count = self.length(start, 4, label)
+        self.budget.step(count, "the flatbuffer")
         places = (self.target(place, label) for place in range(start + 4, start + 4 + 4 * count, 4))
         return [self.string(place, label) if kind == "string" else self.table(kind, place) for place in places]
 

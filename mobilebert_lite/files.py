@@ -6,36 +6,101 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes otherwise.
+    """A temporary path whose content becomes that of ``path`` when the block ends well, and vanishes otherwise.
 
-    Also on Ctrl-C. Raises ConversionError when the folder cannot be written or the disk is full.
+    A regular file is replaced in one step; behind a symbolic link, the file that the link names. Character devices,
+    pipes and FIFOs are written to, since a rename would put a file in their place. Also on Ctrl-C.
+
+    Raises ConversionError for a folder, a socket or a block device, when the folder cannot be written, and when the
+    disk is full.
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        target = _target(path)
+        folder = target.parent if target else None
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=folder)
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        # mkstemp makes private files; an output has the permissions of any other new file.
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        if target is None:
+            with temporary.open("rb") as content, _opened(path) as stream:
+                shutil.copyfileobj(content, stream)
+        else:
+            # mkstemp makes private files; an output has the permissions of any other new file.
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, target)
     except OSError as error:
         raise ConversionError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
     finally:
         if temporary is not None:
             with suppress(FileNotFoundError):
                 temporary.unlink()
+
+
+def check_output(path: Path) -> None:
+    """Fail now rather than after minutes of work. Raises ConversionError where ``replacing`` would."""
+    try:
+        target = _target(path)
+        if target is not None:
+            if not target.parent.is_dir():
+                raise ConversionError(f"cannot write {path}: there is no folder {target.parent}")
+            tempfile.TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        raise ConversionError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def folder_for(path: Path) -> Path:
+    """Where files that may become ``path`` are made: in its file system, or in that of temporary files.
+
+    Raises ConversionError as ``replacing``.
+    """
+    try:
+        target = _target(path)
+    except OSError as error:
+        raise ConversionError(f"cannot write {path}: {error.strerror or error}") from None
+    return target.parent if target else Path(tempfile.gettempdir())
+
+
+# Files that are written to as they are, whatever stands in them.
+_STREAMS = (stat.S_ISCHR, stat.S_ISFIFO)
+_REFUSED = {stat.S_ISDIR: "it is a folder; give a file name", stat.S_ISSOCK: "it is a socket; give a file name",
+            stat.S_ISBLK: "it is a block device, whose content would be lost; give a file name"}
+
+
+def _target(path: Path) -> Path | None:
+    """The regular file that ``path`` stands for, new or old; None for what is written to in place.
+
+    Raises ConversionError for what is never written, OSError for what cannot be looked at.
+    """
+    real = Path(os.path.realpath(path))
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return real
+    for is_kind, reason in _REFUSED.items():
+        if is_kind(status.st_mode):
+            raise ConversionError(f"cannot write {path}: {reason}")
+    if any(is_kind(status.st_mode) for is_kind in _STREAMS):
+        return None
+    # /dev/stdout may name a file that has no name any more.
+    return real if real.exists() and os.path.samestat(real.stat(), status) else None
+
+
+def _opened(path: Path) -> BinaryIO:
+    """``path`` for writing; it must be there."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC), "wb")
 
 
 @contextmanager
@@ -49,7 +114,7 @@ def making_folder(path: Path) -> Iterator[Path]:
         raise ConversionError(f"{path} is there already, and not empty; give a new folder, or remove it")
     temporary: Path | None = None
     try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent))
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, path)

@@ -18,7 +18,7 @@ from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import Result
 from mobilebert_lite.evaluation.reference import float_file
 from mobilebert_lite.evaluation.scorers import Options
-from mobilebert_lite.files import replacing, write_json
+from mobilebert_lite.files import check_output, replacing, write_json
 from mobilebert_lite.form import Form
 from mobilebert_lite.masking import Masking
 from mobilebert_lite.tasks import find_task
@@ -59,7 +59,7 @@ def convert(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, 
 
     Raises VerificationError with both scores when it does not, else as ``pipeline.convert``.
     """
-    pipeline.check_writable(request.output)
+    check_output(request.output)
     check_data(gate, request)
     with replacing(request.output) as temporary:
         report = pipeline.convert(replace(request, output=temporary, report=None), progress)

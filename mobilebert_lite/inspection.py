@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mobilebert_lite.converters import metadata
 from mobilebert_lite.converters.flatbuffer import read_model, write_model
 from mobilebert_lite.converters.op_versions import first_runtime, operator_name, type_name
+from mobilebert_lite.converters.soundness import CALLS
 from mobilebert_lite.errors import ModelFileError, printable
 from mobilebert_lite.isolation.session import IsolatedSession
 from mobilebert_lite.model import read_tflite
@@ -20,6 +23,8 @@ from mobilebert_lite.runtime import load_runtime
 from mobilebert_lite.tensors import PartSize, Tensor, read_tensors, sizes
 
 LARGEST_BUFFERS = 8
+# Subgraphs that are loaded to see their partitions; each costs up to a second.
+MOST_DELEGATIONS = 16
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class SignatureInfo:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     operators: int
-    # None where the runtime of this machine cannot say.
+    # None where the runtime of this machine cannot say, and for subgraphs after the first 16.
     delegation: Delegation | None
 
 
@@ -114,14 +119,14 @@ def _text(value: bytes | str | None) -> str:
 def _signatures(model: Any) -> list[SignatureInfo]:
     found = []
     # Two names of one subgraph are common, and loading a model to see its partitions costs a second.
-    delegations = {index: delegation(model, index)
-                   for index in sorted({int(definition.subgraphIndex) for definition in model.signatureDefs or []})}
+    subgraphs = sorted({int(definition.subgraphIndex) for definition in model.signatureDefs or []})
+    delegations = {index: delegation(model, index) for index in subgraphs[:MOST_DELEGATIONS]}
     for definition in model.signatureDefs or []:
         subgraph = model.subgraphs[definition.subgraphIndex]
         found.append(SignatureInfo(
             _text(definition.signatureKey), int(definition.subgraphIndex), _tensors(subgraph, definition.inputs),
             _tensors(subgraph, definition.outputs), len(subgraph.operators),
-            delegations[definition.subgraphIndex]))
+            delegations.get(definition.subgraphIndex)))
     return found
 
 
@@ -187,8 +192,41 @@ def delegation(model: Any, subgraph: int) -> Delegation | None:
 
 
 def _alone(model: Any, subgraph: int) -> Any:
-    """A model with only that subgraph; shares everything else with ``model``."""
+    """A model that begins with that subgraph and goes on with those that it calls; shares the rest with ``model``."""
+    numbers = {subgraph: 0}
+    for caller in (order := [subgraph]):
+        for _, _, called in _calls(model, model.subgraphs[caller]):
+            if called not in numbers:
+                numbers[called] = len(order)
+                order.append(called)
     alone = copy.copy(model)
-    alone.subgraphs = [model.subgraphs[subgraph]]
+    alone.subgraphs = [_renumbered(model, model.subgraphs[index], numbers) for index in order]
     alone.signatureDefs = []
     return alone
+
+
+def _calls(model: Any, subgraph: Any) -> Iterator[tuple[int, str, int]]:
+    """(operator, field of its options, subgraph that the field names) for control flow."""
+    for number, operator in enumerate(subgraph.operators):
+        for name in CALLS.get(int(model.operatorCodes[operator.opcodeIndex].builtinCode), ()):
+            first, *rest = name.split("_")
+            field = first + "".join(map(str.capitalize, rest))
+            for called in np.atleast_1d(getattr(operator.builtinOptions or operator.builtinOptions2, field)):
+                yield number, field, int(called)
+
+
+def _renumbered(model: Any, subgraph: Any, numbers: Mapping[int, int]) -> Any:
+    """``subgraph`` with the new numbers of the subgraphs that it calls."""
+    calls = {(number, field) for number, field, _ in _calls(model, subgraph)}
+    if not calls:
+        return subgraph
+    renumbered = copy.copy(subgraph)
+    renumbered.operators = list(subgraph.operators)
+    for number in {number for number, _ in calls}:
+        renumbered.operators[number] = copy.deepcopy(subgraph.operators[number])
+    for number, field in calls:
+        operator = renumbered.operators[number]
+        options = operator.builtinOptions or operator.builtinOptions2
+        named = getattr(options, field)
+        setattr(options, field, numbers[int(named)] if np.ndim(named) == 0 else [numbers[int(one)] for one in named])
+    return renumbered

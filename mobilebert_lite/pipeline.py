@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +15,7 @@ from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.datasets import Example
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.files import replacing, write_json
+from mobilebert_lite.files import check_output, replacing, write_json
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.lengths import choose
@@ -116,7 +115,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     started = time.monotonic()
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
     asked = parse_masking(request.mask) if request.mask else None
-    check_writable(request.output)
+    check_output(request.output)
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
                                  request.format, request.config, progress)
     weights = checkpoint.weights
@@ -213,18 +212,6 @@ def with_text_input(content: bytes, checkpoint: Checkpoint, task: Task, lengths:
     found = attach.verify(content, checkpoint.tokenizer, task, lengths, examples, threads)
     provenance["text_input"] = asdict(found)
     return content
-
-
-def check_writable(output: Path) -> None:
-    """Fail now rather than after minutes of work."""
-    if output.is_dir():
-        raise ConversionError(f"cannot write {output}: it is a folder; give a file name")
-    if not output.parent.is_dir():
-        raise ConversionError(f"cannot write {output}: there is no folder {output.parent}")
-    try:
-        tempfile.TemporaryFile(dir=output.parent).close()
-    except OSError as error:
-        raise ConversionError(f"cannot write {output}: {error.strerror or error}") from None
 
 
 def _check_runtime(needed: str, asked: str | None) -> None:

@@ -17,7 +17,7 @@ from mobilebert_lite import pipeline
 from mobilebert_lite.datasets import evenly, read_examples
 from mobilebert_lite.errors import ConversionError, VerificationError
 from mobilebert_lite.evaluation.evaluate import Result
-from mobilebert_lite.files import replacing, write_json
+from mobilebert_lite.files import check_output, folder_for, replacing, write_json
 from mobilebert_lite.gate import Counted, Gate, check_data, float_model
 from mobilebert_lite.model import Model
 
@@ -62,9 +62,9 @@ def search(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, c
 
     Raises a subclass of MblError when the checkpoint or the examples cannot be used.
     """
-    pipeline.check_writable(request.output)
+    check_output(request.output)
     check_data(gate, request)
-    with tempfile.TemporaryDirectory(prefix="mbl-", dir=request.output.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix="mbl-", dir=folder_for(request.output)) as folder:
         made, failed = _convert_all(request, Path(folder), progress)
         if len(set(failed.values())) == 1 and not made:  # it is not the recipes' fault
             raise ConversionError(next(iter(failed.values())))

@@ -18,6 +18,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.cli import FAULT
+
 Done = subprocess.CompletedProcess[str]
 
 # After so long a command is taken to hang.
@@ -40,7 +42,9 @@ def mbl(*arguments: object, environment: Mapping[str, str] | None = None, cwd: P
         server.stdin.write("\n")
         server.stdin.flush()
         code = int(server.stdout.readline())
-        return Done(["mbl", *given], code, *(file.read_text("utf-8", "replace") for file in files[1:]))
+        done = Done(["mbl", *given], code, *(file.read_text("utf-8", "replace") for file in files[1:]))
+    assert FAULT not in done.stderr, done
+    return done
 
 
 @cache

@@ -120,3 +120,29 @@ def dense_layers(model: Any) -> list[tuple[str, str, str]]:
              type_name(subgraph.tensors[operator.outputs[0]]))
             for subgraph in model.subgraphs for operator in subgraph.operators
             if operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED"]
+
+
+def sharing(tensors: int, name: int) -> bytes:
+    """A file of ``tensors`` offsets that all lead to one tensor, whose name has ``name`` bytes."""
+    import flatbuffers
+
+    made = flatbuffers.Builder(1024)
+    text = made.CreateString("x" * name)
+    schema().TensorStart(made)
+    schema().TensorAddName(made, text)
+    tensor = schema().TensorEnd(made)
+    schema().SubGraphStartTensorsVector(made, tensors)
+    for _ in range(tensors):
+        made.PrependUOffsetTRelative(tensor)
+    vector = made.EndVector()
+    schema().SubGraphStart(made)
+    schema().SubGraphAddTensors(made, vector)
+    subgraph = schema().SubGraphEnd(made)
+    schema().ModelStartSubgraphsVector(made, 1)
+    made.PrependUOffsetTRelative(subgraph)
+    subgraphs = made.EndVector()
+    schema().ModelStart(made)
+    schema().ModelAddVersion(made, 3)
+    schema().ModelAddSubgraphs(made, subgraphs)
+    made.Finish(schema().ModelEnd(made), b"TFL3")
+    return bytes(made.Output())

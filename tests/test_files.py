@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.files import making_folder, replacing, write_atomically
+from mobilebert_lite.files import check_output, making_folder, replacing, write_atomically
 
 
 @pytest.fixture
@@ -74,6 +78,104 @@ def test_folders_that_cannot_be_written(unwritable: Path, output: Path) -> None:
         with pytest.raises(ConversionError, match=f"^cannot write {path}: "):
             write_atomically(path, b"x")
     assert output.read_bytes() == b"before"
+
+
+# What is no regular file
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    """The file that it names is replaced, also through several links, and made where it is not there yet."""
+    (tmp_path / "folder").mkdir()
+    file, link, second = tmp_path / "folder" / "file", tmp_path / "link", tmp_path / "second"
+    link.symlink_to(Path("folder") / "file")
+    second.symlink_to(link)
+    for path, content in ((link, b"new"), (second, b"again")):
+        check_output(path)
+        write_atomically(path, content)
+        assert link.is_symlink()
+        assert second.is_symlink()
+        assert file.read_bytes() == content
+        assert sorted(os.listdir(tmp_path)) == ["folder", "link", "second"]
+        assert os.listdir(tmp_path / "folder") == ["file"]
+
+
+def test_a_link_to_itself_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    for write in (check_output, lambda path: write_atomically(path, b"x")):
+        with pytest.raises(ConversionError, match=r"cannot write .*: Too many levels of symbolic links"):
+            write(tmp_path / "link")
+
+
+def test_a_fifo_is_written_to(tmp_path: Path) -> None:
+    path, read = tmp_path / "fifo", []
+    os.mkfifo(path)
+    check_output(path)
+    reader = threading.Thread(target=lambda: read.append(path.read_bytes()))
+    reader.start()
+    write_atomically(path, b"content" * 100_000)
+    reader.join(30)
+    assert read == [b"content" * 100_000]
+    assert path.is_fifo()
+    assert os.listdir(tmp_path) == ["fifo"]
+
+
+def test_a_pipe_whose_reader_has_gone_is_one_error() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with pytest.raises(ConversionError, match=r"Broken pipe|No such device"):
+        write_atomically(Path(f"/proc/self/fd/{write}"), b"x" * 100_000)
+    os.close(write)
+
+
+def test_a_file_without_a_name_is_written_to(tmp_path: Path) -> None:
+    """What /dev/stdout may be: an open file that was removed."""
+    with (tmp_path / "gone").open("w+b") as stream:
+        (tmp_path / "gone").unlink()
+        write_atomically(Path(f"/proc/self/fd/{stream.fileno()}"), b"content")
+        assert stream.read() == b"content"
+    assert os.listdir(tmp_path) == []
+
+
+def test_sockets_and_folders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        monkeypatch.chdir(tmp_path)  # the address of a socket is short
+        server.bind("socket")
+        for path, what in ((tmp_path / "socket", "a socket"), (tmp_path, "a folder")):
+            for write in (check_output, lambda path: write_atomically(path, b"x")):
+                with pytest.raises(ConversionError, match=f"cannot write .*: it is {what}"):
+                    write(path)
+    assert os.listdir(tmp_path) == ["socket"]
+
+
+# Devices of its own, in a mount namespace that ends with the process: a mistake must not reach the system's.
+_DEVICES = """
+import os, stat, sys
+from pathlib import Path
+from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.files import check_output, write_atomically
+null, full, disk = (Path(sys.argv[1], name) for name in ("null", "full", "disk"))
+os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+os.mknod(full, 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+os.mknod(disk, 0o666 | stat.S_IFBLK, os.makedev(7, 250))
+check_output(null)
+write_atomically(null, b"x" * 100_000)
+for path, reason in ((full, "No space left on device"), (disk, "it is a block device")):
+    try:
+        write_atomically(path, b"x")
+    except ConversionError as error:
+        assert reason in str(error), error
+    else:
+        raise AssertionError(path)
+assert stat.S_ISCHR(null.stat().st_mode)
+assert sorted(os.listdir(null.parent)) == ["disk", "full", "null"]
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_devices_stay_devices(tmp_path: Path) -> None:
+    script = 'mount -t tmpfs tmpfs "$1" && exec "$2" -c "$3" "$1"'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", tmp_path, sys.executable, _DEVICES],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 # Folders

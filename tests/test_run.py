@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,3 +120,16 @@ def test_a_cased_checkpoint_reads_cases(tiny_config: MobileBertConfig, tmp_path:
     model = Model(tmp_path / "cased.tflite")
     assert model.tokenizer.words(model.tokenizer.encode("Paris paris").ids) == [
         "Paris", "p", "##a", "##r", "##i", "##s"]
+
+
+def test_closed_and_foreign_standard_input(converted: Callable[[str, str], Path]) -> None:
+    """One line; a text is UTF-8 whatever the locale."""
+    command = [Path(sys.executable).with_name("mbl"), "run", converted("classification", "fp16"), "--text", "-"]
+    closed = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *map(str, command)], capture_output=True, text=True)
+    assert (closed.returncode, closed.stderr) == (
+        1, "Error: standard input is closed; give the text itself in place of -\n")
+    foreign = subprocess.run(command, input=b"caf\xe9", capture_output=True)
+    assert (foreign.returncode, foreign.stderr) == (1, b"Error: standard input is no UTF-8 text (byte 3)\n")
+    locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ascii_ = subprocess.run(command, input="café".encode(), capture_output=True, env=locale)
+    assert (ascii_.returncode, ascii_.stderr) == (0, b"")

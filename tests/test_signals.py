@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -49,10 +52,23 @@ def test_it_ends_all_the_same(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert capsys.readouterr().err == message
 
 
-def test_errors_without_one_are_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.cli, "main", lambda *_, **__: as_another_error())
-    with pytest.raises(SystemError):
-        cli.main([])
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_error_of_our_own_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+                                         debug: bool) -> None:
+    """Of at most 2,000 characters, with its beginning and what to do; a traceback comes with --debug alone."""
+    def work(*_: object, **__: object) -> None:
+        raise SystemError("bad argument\n\x1b[31m" + 9000 * "x")
+
+    monkeypatch.setattr(cli.cli, "main", work)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--debug"] if debug else [])
+    said = capsys.readouterr().err
+    assert end.value.code == 1
+    assert ("Traceback" in said) is debug
+    line = said.splitlines()[-1]
+    assert line.startswith("Error: SystemError: bad argument \ufffd[31mxxx")
+    assert line.endswith(f"{cli.FAULT}; run the command again with --debug, and report what it prints")
+    assert len(line) <= 2000
 
 
 def test_an_ignored_interrupt_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +78,12 @@ def test_an_ignored_interrupt_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(SystemExit) as end:
         cli.main([])
     assert end.value.code == 0
+
+
+def test_an_interrupt_while_python_starts_prints_nothing(tmp_path: Path) -> None:
+    """The command line is not loaded yet: the process ends as any other does."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", encoding="utf-8")
+    for command in ([Path(sys.executable).with_name("mbl")], [sys.executable, "-m", "mobilebert_lite"]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": str(tmp_path)})
+        assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from graphs import BOOL, FLOAT32, INT32, STRING, Graph, adding, endless, recursive
+from graphs import BOOL, FLOAT32, INT32, STRING, Graph, adding, endless, recursive, sharing
 
 from mobilebert_lite.cli.inspect import command
 from mobilebert_lite.converters import soundness, verifier
@@ -135,17 +135,20 @@ def test_damage(name: str) -> None:
         read_tables(content)
 
 
-def test_tables_that_multiply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Offsets that all lead to one table count every time; so do indices."""
-    for graph in (adding(), adding()):
-        monkeypatch.setattr(verifier, "LARGEST_COUNT", 1000)
-        read_tables(graph.bytes())
-    graph.now.tensors *= 1000
-    with pytest.raises(ModelFileError, match="more than 1,000 tables"):
-        read_tables(graph.bytes())
+@pytest.mark.parametrize(("tensors", "name", "message"), [
+    (70_000, 10, "unfolds into more parts"), (1000, 100_000, "named again and again")])
+def test_tables_that_multiply(tensors: int, name: int, message: str) -> None:
+    """Offsets that all lead to one table count every time, and so does its name."""
+    assert len(read_tables(sharing(1000, 100))["subgraphs"][0]["tensors"]) == 1000
+    with pytest.raises(ModelFileError, match=message):
+        read_tables(sharing(tensors, name))
+
+
+def test_indices_count() -> None:
+    """One vector of them may hang on many tables, and each is looked at."""
     graph = adding()
-    graph.now.inputs = np.zeros(5000, np.int32)
-    with pytest.raises(ModelFileError, match="more than 1,000 tables"):
+    graph.now.inputs = np.zeros(500_000, np.int32)
+    with pytest.raises(ModelFileError, match="unfolds into more parts"):
         read_tables(graph.bytes())
 
 

@@ -28,6 +28,11 @@ COMMANDS = {
     "android": "Bring models to the Kotlin demo app.",
 }
 
+# What no user has caused.
+FAULT = "This is a fault of mbl"
+# Characters of an error; the beginning says what is wrong, and the end what to do.
+_LONGEST_LINE = 1990
+
 
 class _Lazy(click.Group):
     def list_commands(self, context: click.Context) -> list[str]:
@@ -82,10 +87,13 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
     except MemoryError:
         _fail("not enough memory; convert with fewer or shorter lengths (--seq-len)", 1)
-    except Exception:
-        if not signals.interrupted():
-            raise
-        _fail_interrupted()
+    except Exception as error:
+        if signals.interrupted():
+            _fail_interrupted()
+        if debug:
+            traceback.print_exc()
+        _fail(f"{type(error).__name__}: {error}. {FAULT}; run the command again with --debug, and report what it "
+              "prints", 1)
     sys.exit(result if isinstance(result, int) else 0)
 
 
@@ -100,5 +108,8 @@ def _fail_interrupted() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"Error: {printable(' '.join(message.split()))}", err=True)
+    line = printable(" ".join(message.split()))
+    if len(line) > _LONGEST_LINE:
+        line = f"{line[:_LONGEST_LINE // 2]} … {line[-_LONGEST_LINE // 2 + 3:]}"
+    click.echo(f"Error: {line}", err=True)
     sys.exit(code)

@@ -30,6 +30,18 @@ def stage(message: str) -> None:
     progress(message)
 
 
+def read_input() -> str:
+    """The text on standard input. Raises DataError when it is closed, or no UTF-8."""
+    from mobilebert_lite.errors import DataError
+
+    if sys.stdin is None:
+        raise DataError("standard input is closed; give the text itself in place of -")
+    try:
+        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8").read()  # whatever the locale
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is no UTF-8 text (byte {error.start})") from None
+
+
 def write_page(path: Path, html: str) -> None:
     """A page for the browser. Raises ConversionError when it cannot be written."""
     from mobilebert_lite.files import write_atomically

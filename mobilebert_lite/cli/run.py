@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +52,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
         raise click.UsageError("--question and --context go together")
     if (asked["question"] is None) == (asked["text"] is None):
         raise click.UsageError("give either --question and --context, or --text")
+    from mobilebert_lite.cli.output import read_input
     from mobilebert_lite.isolation import helper
 
     helper.prepare()
@@ -66,7 +66,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
                              + ("--question and --context" if needed == "question" else "--text"))
     for name in ("context", "text"):
         if asked[name] == "-":
-            asked[name] = sys.stdin.read()
+            asked[name] = read_input()
     rows, lines = SHOWN[loaded.task.name](loaded, asked)
     click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else printable("\n".join(lines)))
 

@@ -111,6 +111,8 @@ def wrong(code: int, errors: str, seconds: float) -> str:
     lines = [line for line in errors.splitlines() if not line.startswith("· ")]
     if seconds > SECONDS:
         return f"took {seconds:.0f} s"
+    if cli.FAULT in errors:
+        return errors[-2000:]
     if code not in (0, 1):
         return f"exit code {code}: {errors[-300:]}"
     if code == 0:

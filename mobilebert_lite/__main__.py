@@ -1,0 +1,20 @@
+"""The command ``mbl``, also as ``python -m mobilebert_lite``."""
+
+from __future__ import annotations
+
+import signal
+
+# Until the command line watches for signals, Ctrl-C ends the process as it ends any other: without a traceback.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def main() -> None:
+    """Run the command that the arguments of the process name; see ``cli.main``."""
+    from mobilebert_lite import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

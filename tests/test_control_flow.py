@@ -1,0 +1,49 @@
+"""Files whose subgraphs call others: right ones are looked into, each with what it calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mobilebert_lite.inspection import inspect
+
+
+@pytest.fixture(scope="module")
+def calling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two signatures: a loop whose body chooses, and one without control flow."""
+    import tensorflow as tf
+
+    class Calling(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1, 4], tf.float32, "x")])
+        def loop(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            def body(i: tf.Tensor, value: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                return i + 1, tf.cond(tf.reduce_sum(value) > 3.0, lambda: value * 0.5, lambda: tf.tanh(value) + 1.0)
+
+            return {"y": tf.while_loop(lambda i, value: i < 3, body, [0, x], maximum_iterations=9)[1]}
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 4], tf.float32, "x")])
+        def plain(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"y": tf.tanh(x) * 2.0}
+
+    module = Calling()
+    saved = tmp_path_factory.mktemp("calling")
+    tf.saved_model.save(module, str(saved / "model"), {"plain": module.plain, "loop": module.loop})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved / "model"), signature_keys=["plain", "loop"])
+    path = saved / "calling.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
+def test_subgraphs_that_are_called_come_along(calling: Path) -> None:
+    found = inspect(calling)
+    signatures = {one.name: one for one in found.signatures}
+    assert set(signatures) == {"plain", "loop"}
+    # The called ones need renumbering only where the caller is not the first, so one of the two shows it.
+    assert sorted(one.subgraph for one in found.signatures) == [0, 1]
+    loop, plain = (signatures[name].delegation for name in ("loop", "plain"))
+    assert loop is not None
+    assert plain is not None
+    assert "WHILE" in {name for _, name in loop.outside}
+    assert plain.partitions == 1
+    assert not plain.outside
