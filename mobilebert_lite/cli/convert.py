@@ -57,6 +57,8 @@ class Lengths(click.ParamType):
 @click.option("--positions", default=0, type=click.IntRange(0), metavar="P",
               help="fill-mask: logits at P positions, which become an input, in place of every token.")
 @click.option("--choices", type=click.IntRange(2), help="multiple-choice: how many. [default: as the texts have]")
+@click.option("--problem", type=click.Choice(["single", "multi", "regression"]),
+              help="classification: one class, several at once, or a number. [default: as the checkpoint says]")
 @click.option("--no-fuse", "without", multiple=True, metavar="RULE", help="Switch a fusion rule off, or all.")
 @click.option("--runtime", metavar="VERSION", help="Oldest TFLite it must run in, such as 2.14. [default: current]")
 @click.option("--text-input", is_flag=True, help="Add signatures that take texts, for those who link tensorflow-text's "
