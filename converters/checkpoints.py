@@ -10,7 +10,7 @@ from pathlib import Path
 from mobilebert_lite.converters import formats, huggingface
 from mobilebert_lite.converters.formats import Found
 from mobilebert_lite.errors import CheckpointError, DataError
-from mobilebert_lite.files import read_lines
+from mobilebert_lite.labels import checked, default_names, read_file
 from mobilebert_lite.quantization import trained
 from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.tasks import find_task
@@ -45,7 +45,7 @@ def load_checkpoint(location: str | None, task: str | None = None, revision: str
     progress(f"reading the checkpoint ({found})")
     weights = found.load(config, progress)
     tokenizer = read_tokenizer(found, vocabulary, weights.config.vocab_size)
-    return Checkpoint(weights, tokenizer, read_labels(labels, weights), trained.read(found.folder))
+    return Checkpoint(weights, tokenizer, read_labels(labels, weights, task), trained.read(found.folder))
 
 
 def demonstration(task: str | None) -> Path:
@@ -81,17 +81,22 @@ def has_capitals(vocabulary: Iterable[str]) -> bool:
     return any(word != word.lower() for word in vocabulary if not (word.startswith("[") and word.endswith("]")))
 
 
-def read_labels(path: Path | None, weights: Weights) -> tuple[str, ...]:
-    """Names of the classes, from ``path`` or what lay beside the weights. Raises DataError when they do not fit."""
-    if "classifier" not in weights.heads:
+def read_labels(path: Path | None, weights: Weights, task: str | None = None) -> tuple[str, ...]:
+    """Names of the classes, from ``path`` or what lay beside the weights; none where ``task`` has no use for them.
+
+    Raises DataError when they do not fit, or cannot be told apart (``labels.checked``).
+    """
+    task = find_task(task).name if task else weights.config.task
+    if "classifier" not in weights.heads or task not in ("", "classification", "token-classification"):
         return ()
     outputs = weights.tensors["classifier.kernel"].shape[1]
-    labels = weights.config.labels
     if path is not None:
-        labels = read_lines(path)
-    if path is None and outputs == 1 and len(labels) != 1:
-        return ()  # transformers writes its default of two names beside the one score of multiple choice
+        labels = read_file(path)
+    else:
+        labels = checked(weights.config.labels, "the names of the checkpoint's classes")
+        if outputs == 1 and labels == default_names(2):
+            return ()  # transformers writes its default of two names beside the one score of multiple choice
     if labels and len(labels) != outputs:
         raise DataError(f"{path or 'the checkpoint'} names {len(labels)} labels, but the classifier has {outputs} "
-                        "outputs")
+                        f"outputs; give {outputs} names, one a line (--labels FILE)")
     return labels

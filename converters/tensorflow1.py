@@ -85,7 +85,7 @@ def check_pooler(weights: Weights, naming: Naming) -> None:
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
-    """Names of the classes, one a line; none where there is no such file."""
+    """Names of the classes as they stand there, one a line; none where there is no such file."""
     return read_lines(path) if path.is_file() else ()
 
 
@@ -114,6 +114,7 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None
     folder.mkdir(parents=True, exist_ok=True)
     bundle.write(folder / CHECKPOINT, write_tensors(tensorflow1_rows(weights.config), weights.tensors))
     write_atomically(folder / CONFIG, json_bytes(config))
-    for name, lines in (("vocab.txt", vocabulary), (LABELS, weights.config.labels)):
+    named = weights.config.labels if "classifier" in weights.heads else ()
+    for name, lines in (("vocab.txt", vocabulary), (LABELS, named)):
         if text := "".join(f"{line}\n" for line in lines):
             write_atomically(folder / name, text.encode())

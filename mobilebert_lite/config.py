@@ -7,6 +7,7 @@ Sources: Sun et al. 2020 (arXiv:2004.02984); ``BertConfig`` of google-research/m
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -62,7 +63,8 @@ class MobileBertConfig:
     hidden_dropout_prob: float = 0.0
     attention_probs_dropout_prob: float = 0.1
     initializer_range: float = 0.02
-    # Names of the classes, in the order of the classifier's outputs; empty when unknown.
+    # Names of the classes, in the order of the classifier's outputs, as they were written (labels.checked cleans them);
+    # empty when unknown.
     labels: tuple[str, ...] = ()
     # single_label_classification, multi_label_classification or regression; empty when unknown.
     problem_type: str = ""
@@ -141,6 +143,8 @@ _ATTENTION = ("attention.query", "attention.key", "attention.value")
 _POSITIVE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
              "embedding_size", "intra_bottleneck_size", "max_position_embeddings", "type_vocab_size",
              "num_feedforward_networks")
+# More classes than any model has; a wrong id must not fill the memory.
+_MOST_LABELS = 1 << 16
 _FIELDS = {field.name for field in fields(MobileBertConfig)}
 
 PRESETS: dict[str, MobileBertConfig] = {
@@ -198,7 +202,7 @@ def from_huggingface(raw: Mapping[str, Any]) -> MobileBertConfig:
     if kind != "mobilebert":
         raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
     values = {name: raw[name] for name in _FIELDS if name in raw and raw[name] is not None}
-    values["labels"] = _labels(raw.get("id2label"))
+    values["labels"] = _labels(raw)
     values["task"] = _task(raw.get("architectures"))
     return _build(values)
 
@@ -254,14 +258,19 @@ def _task(architectures: Any) -> str:
     return _TASKS.get(first, "") if isinstance(first, str) else ""
 
 
-def _labels(id2label: Any) -> tuple[str, ...]:
-    """The values of transformers' ``id2label`` in the order of their keys, which must be 0, 1, 2, …"""
-    if not id2label:
-        return ()
+def _labels(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names in the order of the outputs, from transformers' ``id2label``, or ``label2id`` where that is all there is.
+
+    An id without a name of its own has the name "", which whoever needs the names refuses (labels.py).
+    """
     try:
-        by_id = {int(key): str(value) for key, value in id2label.items()}
-    except (AttributeError, ValueError):
-        raise ConfigError("config: id2label must map whole numbers to names") from None
-    if sorted(by_id) != list(range(len(by_id))):
-        raise ConfigError(f"config: id2label has the ids {sorted(by_id)[:8]}; they must be 0, 1, 2, … without gaps")
-    return tuple(by_id[i] for i in range(len(by_id)))
+        by_id = {int(key): "" if name is None else str(name) for key, name in (raw.get("id2label") or {}).items()}
+        if not by_id:
+            ids = [(int(i), str(name)) for name, i in (raw.get("label2id") or {}).items()]
+            count = Counter(i for i, _ in ids)
+            by_id = {i: name if count[i] == 1 else "" for i, name in ids}
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise ConfigError("config: id2label must map whole numbers to names, and label2id names to numbers") from None
+    # Ids below 0 mark what training passes over; no output has them.
+    last = max((i for i in by_id if 0 <= i < _MOST_LABELS), default=-1)
+    return tuple(by_id.get(i, "") for i in range(last + 1))

@@ -152,14 +152,22 @@ def _umask() -> int:
     return mask
 
 
-def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a UTF-8 text, such as labels. Raises DataError when it cannot be read, CheckpointError for a Git LFS
-    pointer."""
+def read_text(path: Path) -> str:
+    """A text in UTF-8 without the byte order mark that Windows editors write; lines end with a newline alone.
+
+    Raises DataError when it cannot be read, CheckpointError for a Git LFS pointer.
+    """
     refuse_pointer(path)
     try:
-        return tuple(path.read_text(encoding="utf-8").splitlines())
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from None
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a UTF-8 text, such as labels, without blank ones at its end. Raises DataError as ``read_text``."""
+    text = read_text(path).rstrip()
+    return tuple(text.split("\n")) if text else ()
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import ConversionError, ModelFileError
 
 # In the order of the file.
@@ -15,7 +14,10 @@ INPUTS = ("ids", "mask", "segment_ids")
 SINGLE_LABEL, MULTI_LABEL, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 # What turns logits into the output, by the kind of problem; names as in the configurations of transformers.
 ACTIVATIONS = {SINGLE_LABEL: "softmax", MULTI_LABEL: "sigmoid", REGRESSION: ""}
-
+# What `--problem` calls them.
+PROBLEMS = {"single": SINGLE_LABEL, "multi": MULTI_LABEL, "regression": REGRESSION}
+# Formats of checkpoints (converters.formats.FORMATS) whose configuration cannot say which problem it is.
+_SILENT = ("tf1", "model_garden", "saved_model", "tf1_hub")
 
 # Of choices, or of positions.
 _MOST = 4096
@@ -59,9 +61,15 @@ class Form:
         return cls(**found)
 
 
-def problem_of(config: MobileBertConfig, outputs: int) -> str:
-    """What a sequence classifier of ``outputs`` was trained for.
+def problem_of(said: str, outputs: int, source: str) -> str:
+    """What a sequence classifier of ``outputs`` was trained for: ``said``, or else what its kind of ``source`` means.
 
-    Where the configuration is silent, one output is a number and several are classes, as in transformers.
+    One class alone has a sigmoid, never a softmax, which would give 1 for every text. Where nothing is said, several
+    outputs are classes; one is the logit of a class, as in transformers' text-classification pipeline, but a number in
+    checkpoints of TensorFlow, whose configuration has no place to say so (the Model Garden trains it as one).
     """
-    return config.problem_type or (REGRESSION if outputs == 1 else SINGLE_LABEL)
+    if outputs > 1:
+        return said or SINGLE_LABEL
+    if not said and source in _SILENT:
+        return REGRESSION
+    return MULTI_LABEL if said in ("", SINGLE_LABEL) else said

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_lite import __version__, verify
+from mobilebert_lite import __version__, labels, verify
 from mobilebert_lite.client_metadata import describe_model
 from mobilebert_lite.converters import metadata, op_versions, tflite_metadata
 from mobilebert_lite.converters.checkpoints import Checkpoint
@@ -74,9 +74,16 @@ def float_operators(model: Any) -> list[str]:
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
     """Vocabulary and, for classes, their names."""
     carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
-    if names := task.class_names(checkpoint.labels):
-        carried[metadata.LABELS] = "".join(f"{name}\n" for name in names).encode()
+    if names := class_names(checkpoint, task):
+        carried[metadata.LABELS] = labels.encode(names)
     return carried
+
+
+def class_names(checkpoint: Checkpoint, task: Task) -> tuple[str, ...]:
+    """Names of the classes in the order of the outputs, LABEL_0, … where the checkpoint has none; () of none."""
+    weights = checkpoint.weights
+    outputs = weights.tensors["classifier.kernel"].shape[1] if "classifier" in weights.heads else 0
+    return task.class_names(checkpoint.labels or labels.default_names(outputs))
 
 
 def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, bytes]) -> bytes:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite import verify
+from mobilebert_lite import dependence, rounding, verify
 from mobilebert_lite.building import build
 from mobilebert_lite.converters import op_versions
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.datasets import Example
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.doctor.own import require_readable
+from mobilebert_lite.errors import ConversionError, shorten
 from mobilebert_lite.files import check_output, replacing, write_json
+from mobilebert_lite.form import REGRESSION
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.labels import default_names
 from mobilebert_lite.lengths import choose
 from mobilebert_lite.masking import default_masking, parse_masking
-from mobilebert_lite.packaging import carried_files, describe, finish, float_operators
+from mobilebert_lite.packaging import carried_files, class_names, describe, finish, float_operators
 from mobilebert_lite.quantization.probes import fitting
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.samples import (
     MOST_CALIBRATION_TOKENS,
     MOST_VERIFICATION_TOKENS,
+    narrowed,
     read_or_builtin,
     samples,
     split_examples,
@@ -68,6 +72,8 @@ class Request:
     positions: int = 0
     # multiple-choice: how many choices; None: as many as the calibration examples have.
     choices: int | None = None
+    # classification: one of form.PROBLEMS, in place of what the checkpoint says.
+    problem: str | None = None
     quantize: str = "int8"
     recipe: Path | None = None
     calibration: Path | None = None
@@ -127,7 +133,11 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         attach.check(task)
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
-    task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices))
+    task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices,
+                                      request.problem))
+    examples = narrowed(examples, task.form.choices)
+    for assumed in assumptions(request, checkpoint, task):
+        progress(assumed)
     if request.auto_lengths:
         used = tokens_used(checkpoint.tokenizer, task, examples, lengths[0])
         lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
@@ -140,6 +150,8 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
     reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
+    dependence.require_in_network(reference, task, next(iter(texts_to_calibrate.values())),
+                                  len(checkpoint.tokenizer.vocabulary))
     built = build(weights, task, lengths, recipe, texts_to_calibrate, asked or recipe.masking(masking),
                   request.without, request.threads, progress, trained)
 
@@ -152,7 +164,10 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         texts = samples(checkpoint.tokenizer, task, held_aside, lengths, MOST_VERIFICATION_TOKENS)
         expected = {name: answers(reference, features) for name, features in texts.items()}
     results = check(built.content, task, expected, request.threads)
-    verify.require(results, verify.load_threshold(request.quantize if request.recipe is None else "custom"))
+    threshold = verify.load_threshold(request.quantize if request.recipe is None else "custom")
+    if recipe.word_table == "float32" and not recipe.rules:
+        threshold = rounding.allow(threshold, reference, task, expected, results)
+    verify.require(results, threshold)
 
     content = built.content
     provenance = describe(request, checkpoint, task, lengths, recipe, built, results)
@@ -163,6 +178,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
         content = with_text_input(content, checkpoint, task, lengths, held_aside, provenance, request.threads)
     content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], request.runtime)
+    require_readable(content, checkpoint.tokenizer.vocabulary, class_names(checkpoint, task), lengths)
     progress("writing")
     with replacing(request.output) as temporary:
         temporary.write_bytes(content)
@@ -186,6 +202,17 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
+def assumptions(request: Request, checkpoint: Checkpoint, task: Task) -> Iterator[str]:
+    """What is taken for granted where the checkpoint says nothing."""
+    names = class_names(checkpoint, task)
+    if names and names == default_names(len(names)):
+        yield f"the classes have no names: the file calls them {shorten(list(names))} (--labels FILE gives names)"
+    if task.name == "classification" and len(names) == 1 and not (checkpoint.weights.config.problem_type
+                                                                 or request.problem):
+        what = "a number" if task.form.problem_type == REGRESSION else "the logit of one class (a sigmoid)"
+        yield f"the checkpoint does not say what its one output is: it is taken as {what} (--problem says otherwise)"
+
+
 def answers(reference: Network, features: Sequence[Features]) -> list[tuple[Features, Outputs]]:
     """What the float graph computes for each of ``features``."""
     return list(zip(features, reference.run([one.inputs() for one in features]), strict=True))
@@ -199,6 +226,7 @@ def check(content: bytes, task: Task, expected: Mapping[str, Sequence[tuple[Feat
     for name, pairs in expected.items():
         features, outputs = zip(*pairs, strict=True)
         actual = [session.run(name, one.inputs()) for one in features]
+        dependence.require_in_file(task, name, features, outputs, actual)
         results.append(verify.compare(task, name, features, outputs, actual))
     return results
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mobilebert_lite.datasets import Example, builtin_examples, evenly, read_examples
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.examples import ChoiceExample
 from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tokenization import Tokenizer
 
@@ -22,6 +24,19 @@ MOST_MAGNITUDE_TOKENS = 4096
 def read_or_builtin(path: Path | None, task: Task) -> list[Example]:
     """The examples in ``path``, or the package's own. Raises DataError."""
     return builtin_examples(task.name) if path is None else read_examples(path, task.name)
+
+
+def narrowed(examples: Sequence[Example], choices: int) -> list[Example]:
+    """``examples`` with at most ``choices`` choices each, the right one among them; 0: as they are."""
+    return [_narrowed(one, choices) if choices and isinstance(one, ChoiceExample) else one for one in examples]
+
+
+def _narrowed(example: ChoiceExample, choices: int) -> ChoiceExample:
+    kept = list(range(len(example.choices)))[:choices]
+    if example.label is not None and example.label not in kept:
+        kept[-1] = example.label
+    label = None if example.label is None else kept.index(example.label)
+    return replace(example, choices=tuple(example.choices[i] for i in kept), label=label)
 
 
 def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:

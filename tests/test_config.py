@@ -104,15 +104,28 @@ def test_labels_follow_their_ids() -> None:
     assert from_huggingface(raw).labels == tuple(f"label {i}" for i in range(12))
 
 
-@pytest.mark.parametrize(("id2label", "message"), [
-    ({"0": "a", "2": "b"}, r"ids \[0, 2\].*without gaps"),
-    ({"1": "a", "2": "b"}, "without gaps"),
-    ({"zero": "a"}, "whole numbers"),
-    (["a", "b"], "whole numbers"),
+@pytest.mark.parametrize(("raw", "labels"), [
+    ({"id2label": {0: "a", "1": "b"}}, ("a", "b")),
+    ({"id2label": {"0": "a", "2": "c"}}, ("a", "", "c")),
+    ({"id2label": {"1": "a", "2": "b"}}, ("", "a", "b")),
+    ({"id2label": {"0": "a", "1": None}}, ("a", "")),
+    ({"id2label": {"-100": "ignored", "0": "a", "1": "b"}}, ("a", "b")),
+    ({"id2label": {"0": "a", "99999999999": "b"}}, ("a",)),
+    ({"id2label": {"0": "a"}, "label2id": {"b": 0, "c": 1}}, ("a",)),
+    ({"label2id": {"b": 1, "a": "0"}}, ("a", "b")),
+    ({"label2id": {"a": 0, "b": 0, "c": 1}}, ("", "c")),
+    ({"id2label": {}, "label2id": None}, ()),
 ])
-def test_labels_with_gaps(id2label: Any, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        from_huggingface({"id2label": id2label})
+def test_labels_of_other_forms(raw: dict[str, Any], labels: tuple[str, ...]) -> None:
+    """Ids may be text or numbers; one without a name of its own has none, and whoever needs it says so."""
+    assert from_huggingface(raw).labels == labels
+
+
+@pytest.mark.parametrize("raw", [{"id2label": {"zero": "a"}}, {"id2label": ["a", "b"]}, {"label2id": {"a": None}},
+                                 {"label2id": {"a": float("inf")}}])
+def test_labels_that_are_none(raw: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="whole numbers"):
+        from_huggingface(raw)
 
 
 def test_another_architecture() -> None:

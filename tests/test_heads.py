@@ -16,13 +16,13 @@ from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters import huggingface, metadata
 from mobilebert_lite.converters.flatbuffer import read_model
 from mobilebert_lite.errors import ConversionError, DataError, ModelFileError
-from mobilebert_lite.form import Form
+from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection import inspect
 from mobilebert_lite.model import Model
 from mobilebert_lite.tasks.choose import choose_form, choose_task
 from mobilebert_lite.tasks.examples import ChoiceExample, TextExample
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.weights import Source, random_weights
 
 TEXT = "the battery should last four hundred [MASK] in a day, and [MASK] more"
 CHOICES = ("it is cold", "a salt room", "twenty people")
@@ -238,7 +238,26 @@ def test_what_the_checkpoint_says_counts_before_its_heads(tiny_config: MobileBer
     assert choose_task(encoder, None).name == "next-sentence"
 
 
-def test_one_output_is_a_number_and_several_are_classes(tiny_config: MobileBertConfig) -> None:
-    for outputs, problem in ((1, "regression"), (2, "single_label_classification")):
-        weights = random_weights(tiny_config, {"classifier": outputs})
-        assert choose_form(weights, choose_task(weights, None), []).problem_type == problem
+@pytest.mark.parametrize(("outputs", "said", "source", "problem", "expected"), [
+    # As transformers' text-classification pipeline has it.
+    (1, "", "huggingface", None, MULTI_LABEL), (1, SINGLE_LABEL, "huggingface", None, MULTI_LABEL),
+    (1, MULTI_LABEL, "huggingface", None, MULTI_LABEL), (1, REGRESSION, "huggingface", None, REGRESSION),
+    (2, "", "huggingface", None, SINGLE_LABEL), (2, MULTI_LABEL, "huggingface", None, MULTI_LABEL),
+    # bert_config.json cannot say it; the Model Garden trains one output as a number.
+    (1, "", "model_garden", None, REGRESSION), (1, "", "tf1", None, REGRESSION), (2, "", "tf1", None, SINGLE_LABEL),
+    # Asked for.
+    (1, "", "huggingface", "regression", REGRESSION), (1, REGRESSION, "huggingface", "single", MULTI_LABEL),
+    (1, "", "tf1", "single", MULTI_LABEL), (2, "", "huggingface", "multi", MULTI_LABEL),
+])
+def test_what_classes_are(tiny_config: MobileBertConfig, outputs: int, said: str, source: str, problem: str | None,
+                          expected: str) -> None:
+    weights = random_weights(replace(tiny_config, problem_type=said), {"classifier": outputs})
+    weights = replace(weights, source=Source(source))
+    form = choose_form(weights, choose_task(weights, "classification"), [], problem=problem)
+    assert form == Form(expected)
+
+
+def test_a_problem_is_of_classification(tiny_config: MobileBertConfig) -> None:
+    weights = random_weights(tiny_config, {"qa": 2})
+    with pytest.raises(ConversionError, match="--problem is for classification, not for qa"):
+        choose_form(weights, choose_task(weights, None), [], problem="regression")

@@ -88,11 +88,10 @@ def command(context: click.Context, resume: Path | None, as_json: bool, problem:
         raise click.UsageError("--data and --output are needed (or --resume)")
     if resume is not None and (given := _given(context)):
         raise click.UsageError(f"--resume goes on with the options of before; leave out {', '.join(given)}")
-    from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+    from mobilebert_lite.form import PROBLEMS
     from mobilebert_lite.training.options import Options
 
-    kinds = {"single": SINGLE_LABEL, "multi": MULTI_LABEL, "regression": REGRESSION}
-    wanted = None if resume else Options(problem=kinds[problem], **options)
+    wanted = None if resume else Options(problem=PROBLEMS[problem], **options)
     from mobilebert_lite.training import run
 
     if resume is not None:

@@ -19,6 +19,7 @@ from mobilebert_lite.doctor.findings import METADATA, ORDER, SIGNATURE, STORED, 
 from mobilebert_lite.errors import ConversionError, ModelFileError, VerificationError
 from mobilebert_lite.files import write_atomically
 from mobilebert_lite.isolation.session import IsolatedSession
+from mobilebert_lite.labels import encode, read_file
 from mobilebert_lite.model import read_tflite
 
 # In this order: each reads the file that the one before it wrote.
@@ -51,13 +52,16 @@ def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], voc
     """Write a copy of ``path`` in which what ``before`` calls fixable is mended, and check it again.
 
     ``vocabulary`` and ``labels`` go into the file in place of those it carries. Raises ConversionError when nothing can
-    be mended, VerificationError when the copy computes anything else; nothing is written then.
+    be mended, DataError for names that cannot be told apart, VerificationError when the copy computes anything else;
+    nothing is written then.
     """
     if packages.is_package(path):
         raise ConversionError(f"{path} is a package, which is mended by building it again; mend the .tflite that goes "
                               "into it")
     content = read_tflite(path)
-    given = {name: _read(file) for name, file in ((metadata.VOCABULARY, vocabulary), (metadata.LABELS, labels)) if file}
+    given = {metadata.VOCABULARY: _read(vocabulary)} if vocabulary else {}
+    if labels:
+        given[metadata.LABELS] = encode(read_file(labels))
     wanted = {finding.fix for finding in before.fixable} | ({METADATA} if given else set())
     mended, applied, skipped = mend(content, {fix for fix in wanted if fix}, given)
     if not applied:

@@ -30,7 +30,7 @@ def _custom(facts: Facts) -> Iterator[Problem]:
                           "link them, or convert without --text-input")
 
 
-def _signature(facts: Facts) -> Iterator[Problem]:
+def signature(facts: Facts) -> Iterator[Problem]:
     definitions = facts.model.signatureDefs or []
     if not definitions:
         yield Problem(WARNING, "signatures", "there is none: inputs and outputs must be bound by position, and "
@@ -62,7 +62,7 @@ CHECKS = (
     Check("stated-runtime", "min_runtime_version says what the operators need", runtimes.stated_runtime),
     Check("outside-buffers", "weights inside the flatbuffer", runtimes.outside_buffers),
     Check("custom-operators", "built-in operators only", _custom),
-    Check("signature", "a signature of the first subgraph", _signature),
+    Check("signature", "a signature of the first subgraph", signature),
     Check("dynamic-shapes", "fixed shapes", _dynamic),
     Check("input-type", "no int64 inputs", _input_types),
     Check("scales", "a scale for every quantised operand", quantised.scales),

@@ -112,7 +112,8 @@ def vocabulary(facts: Facts) -> Iterator[Problem]:
         yield Problem(ERROR, name, f"the metadata name the vocabulary {name!r}, which the file does not carry (it "
                       f"carries {some(facts.files) or 'nothing'})", "append it (--vocab FILE)", METADATA)
         return
-    words = facts.files[name].decode("utf-8", "replace").splitlines()
+    # As every client ends a line: words may hold other characters that Python calls line breaks.
+    words = facts.files[name].decode("utf-8", "replace").removesuffix("\n").replace("\r\n", "\n").split("\n")
     if missing := [word for word in SPECIAL_TOKENS if word not in words]:
         yield Problem(ERROR, name, f"the vocabulary lacks {some(missing)}", "append the one of the checkpoint "
                       "(--vocab FILE)", METADATA)

@@ -1,4 +1,4 @@
-"""Numbers and several classes at once: what a sequence classifier can be besides one class."""
+"""Numbers, several classes at once, one class that holds or not: what else a sequence classifier can be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.evaluation import glue
+from mobilebert_lite.evaluation.classification import ClassificationScorer
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
 from mobilebert_lite.model import Model
 from mobilebert_lite.tasks.classification import YES
@@ -110,6 +111,31 @@ class MultiLabelScorer(Scorer):
         """A table like GLUE's, the classes separated by commas."""
         return "".join(["index\tprediction\n", *(f"{i}\t{','.join(one['labels'])}\n"
                                                  for i, one in enumerate(predictions))])
+
+
+class OneClassScorer(ClassificationScorer):
+    """A single class that holds or not: scored as two classes, of which 1 says that it holds.
+
+    A label is 0 or 1, or the name of the class, or an empty one where it does not hold.
+    """
+
+    def number(self, label: str, where: str) -> int:
+        """Whether the class holds. Raises DataError for another label."""
+        known = {self.labels[0]: 1, "": 0, "0": 0, "1": 1}
+        if label.strip() not in known:
+            raise DataError(f"example {where}: label {label!r}; it must be 1 or {self.labels[0]!r} where the model's "
+                            "one class holds, 0 or empty where it does not")
+        return known[label.strip()]
+
+    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+        """Whether the class is as probable as not."""
+        [found] = model.classify(example.text, example.pair)
+        return {"label": str(int(found.probability >= YES)), "probability": found.probability}
+
+    def metrics(self, rows: np.ndarray) -> dict[str, float]:
+        """Those of two classes."""
+        gold, predicted = rows.T.astype(np.int64)
+        return super().metrics(rows) | {"f1": glue.f1(gold, predicted)}
 
 
 def _names(label: str) -> list[str]:

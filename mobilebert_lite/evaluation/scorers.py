@@ -11,7 +11,7 @@ from mobilebert_lite.evaluation import squad
 from mobilebert_lite.evaluation.choices import ChoiceScorer, NextSentenceScorer
 from mobilebert_lite.evaluation.classification import ClassificationScorer
 from mobilebert_lite.evaluation.masked_lm import MaskedScorer
-from mobilebert_lite.evaluation.numbers import MultiLabelScorer, RegressionScorer
+from mobilebert_lite.evaluation.numbers import MultiLabelScorer, OneClassScorer, RegressionScorer
 from mobilebert_lite.evaluation.question_answering import QuestionAnsweringScorer
 from mobilebert_lite.evaluation.scorer import Scorer
 from mobilebert_lite.evaluation.token_classification import EntityScorer
@@ -37,7 +37,8 @@ _SCORERS: dict[tuple[str, str], _Make] = {
     ("qa", SINGLE_LABEL): lambda examples, labels, options: QuestionAnsweringScorer(
         squad.rules_for(examples), options.metric, options.stride, options.max_answer_tokens, options.null_threshold),
     ("classification", SINGLE_LABEL): lambda examples, labels, options: ClassificationScorer(labels, options.metric),
-    ("classification", MULTI_LABEL): lambda examples, labels, options: MultiLabelScorer(labels, options.metric),
+    ("classification", MULTI_LABEL): lambda examples, labels, options: (
+        OneClassScorer if len(labels) == 1 else MultiLabelScorer)(labels, options.metric),
     ("classification", REGRESSION): lambda examples, labels, options: RegressionScorer(options.metric),
     ("token-classification", SINGLE_LABEL): lambda examples, labels, options: EntityScorer(options.metric),
     ("multiple-choice", SINGLE_LABEL): lambda examples, labels, options: ChoiceScorer(options.metric),

@@ -63,6 +63,8 @@ class Network(tf.Module):
         self.config, self.task, self.masking, self.plan = config, task, masking or Masking(), plan or Plan()
         # tf.Module tracks the variables in this dict; their canonical names become buffer names.
         self.tensors = {name: tf.Variable(value, trainable=False, name=name) for name, value in tensors.items()}
+        # Length -> the function that ``run`` has traced for it.
+        self._traced: dict[int, tf.types.experimental.ConcreteFunction] = {}
 
     def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
                  positions: tf.Tensor | None = None) -> Outputs:
@@ -111,7 +113,9 @@ class Network(tf.Module):
         if not inputs:
             return []
         length = inputs[0]["ids"].shape[-1]
-        function, names = self.signature(length), self.form.inputs(length)
+        if length not in self._traced:
+            self._traced[length] = self.signature(length)
+        function, names = self._traced[length], self.form.inputs(length)
         return [{name: value.numpy() for name, value in
                  function(*(tf.constant(one[name], tf.int32) for name in names)).items()} for one in inputs]
 

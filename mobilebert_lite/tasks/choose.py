@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.form import SINGLE_LABEL, Form, problem_of
+from mobilebert_lite.form import PROBLEMS, SINGLE_LABEL, Form, problem_of
 from mobilebert_lite.tasks import TASKS, TRAINABLE, Task, find_task
 from mobilebert_lite.tasks.classification import Classification, ClassTask
 from mobilebert_lite.tasks.masked_lm import FillMask, Pretraining
@@ -46,10 +46,11 @@ def _way(weights: Weights, task: Task, location: str | None) -> str:
 
 
 def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: bool = False, positions: int = 0,
-                choices: int | None = None) -> Form:
+                choices: int | None = None, problem: str | None = None) -> Form:
     """The form of a file for ``task``; ``examples`` say how many choices a multiple-choice question has.
 
-    Raises ConversionError for what the task does not have.
+    ``problem`` is one of form.PROBLEMS, in place of what the checkpoint says. Raises ConversionError for what the task
+    does not have.
     """
     if logits and not isinstance(task, ClassTask):
         known = "gives logits in any case" if isinstance(task, FillMask | TokenClassification) else "has none to choose"
@@ -58,11 +59,13 @@ def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: b
         raise ConversionError(f"--positions is for fill-mask, not for {task.name}")
     if choices is not None and not isinstance(task, MultipleChoice):
         raise ConversionError(f"--choices is for multiple-choice, not for {task.name}")
+    if problem is not None and not isinstance(task, Classification):
+        raise ConversionError(f"--problem is for classification, not for {task.name}")
+    if isinstance(task, Classification):
+        said = PROBLEMS[problem] if problem else weights.config.problem_type
+        return Form(problem_of(said, weights.tensors["classifier.kernel"].shape[1], weights.source.format), logits)
     if not isinstance(task, MultipleChoice):
-        problem = SINGLE_LABEL
-        if isinstance(task, Classification):
-            problem = problem_of(weights.config, weights.tensors["classifier.kernel"].shape[1])
-        return Form(problem, logits, positions=positions)
+        return Form(SINGLE_LABEL, logits, positions=positions)
     outputs = weights.tensors["classifier.kernel"].shape[1]
     if outputs != 1:
         raise ConversionError(f"multiple choice gives each choice one score, but the classifier has {outputs} outputs; "

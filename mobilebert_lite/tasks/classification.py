@@ -9,6 +9,7 @@ import numpy as np
 
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.labels import default_names
 from mobilebert_lite.tasks.base import Outputs, Task, output_row
 from mobilebert_lite.tasks.examples import TextExample
 from mobilebert_lite.tasks.features import Features, pack
@@ -105,7 +106,7 @@ def decode_numbers(outputs: Outputs, labels: Sequence[str], form: Form) -> list[
 
 def label_names(labels: Sequence[str], count: int) -> list[str]:
     """``labels``, or LABEL_0, LABEL_1, … where there are none. Raises DataError when they are not ``count``."""
-    names = list(labels) or [f"LABEL_{i}" for i in range(count)]
+    names = list(labels or default_names(count))
     if len(names) != count:
         raise DataError(f"{len(names)} labels for a model of {count} classes; give one label per class")
     return names

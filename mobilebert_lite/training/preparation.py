@@ -12,8 +12,8 @@ from mobilebert_lite.config import PRESETS, MobileBertConfig, from_huggingface, 
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets import read_examples
 from mobilebert_lite.errors import ConfigError, DataError
-from mobilebert_lite.files import read_lines
 from mobilebert_lite.form import REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.labels import read_file
 from mobilebert_lite.masking import Masking, default_masking
 from mobilebert_lite.tasks import TRAINABLE, Task, find_task
 from mobilebert_lite.tokenization import Tokenizer
@@ -100,7 +100,7 @@ def choose_labels(options: Options, checkpoint: Checkpoint | None, task: str, tr
     if task == "qa" or options.problem == REGRESSION:
         return ()
     found = find_labels(task, train, options.problem)
-    labels = read_lines(options.labels) if options.labels else found
+    labels = read_file(options.labels) if options.labels else found
     if options.labels is None and checkpoint and checkpoint.labels:
         numbers = {str(i) for i in range(len(checkpoint.labels))}
         if set(found) <= set(checkpoint.labels) or set(found) <= numbers:
