@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters import formats, huggingface, tensorflow1
+from mobilebert_lite.converters import formats, huggingface, tensorflow1, tokenizer_files
 from mobilebert_lite.converters.checkpoints import read_labels, read_tokenizer
 from mobilebert_lite.errors import ConversionError, shorten
 from mobilebert_lite.files import making_folder
@@ -63,8 +63,8 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
     if "classifier" in weights.heads:
         weights = replace(weights, config=weights.config.with_labels(read_labels(request.labels, weights)))
     tokenizer = None
-    if request.vocabulary or found.vocabulary.is_file():
-        tokenizer = read_tokenizer(found, request.vocabulary, weights.config.vocab_size)
+    if request.vocabulary or tokenizer_files.find(found.folder).vocabulary:
+        tokenizer = read_tokenizer(found.folder, request.vocabulary, weights.config.vocab_size, progress)
     else:
         progress(f"no vocabulary in {found.folder} and none given with --vocab: none is written")
     progress(f"writing {request.target}")
