@@ -18,6 +18,7 @@ from mobilebert_lite.benchmarks.result import CPU, Configuration, Options, Repor
 from mobilebert_lite.benchmarks.runner import Input, Runner
 from mobilebert_lite.benchmarks.subject import Subject, read_subject
 from mobilebert_lite.benchmarks.texts import MIXED, inputs_of, read_texts
+from mobilebert_lite.converters import tokenizer_files
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.files import sha256_of
 from mobilebert_lite.tokenization import Tokenizer
@@ -90,7 +91,7 @@ def bench(request: Request, progress: Progress = lambda name, done, total: None)
     Raises MblError before anything is measured, and Failed when it ends early (also on Ctrl-C).
     """
     with open_runners(request) as runners:
-        tokenizer = None if request.vocabulary is None else Tokenizer.from_file(request.vocabulary)
+        tokenizer = None if request.vocabulary is None else _tokenizer(request.vocabulary)
         subjects = [read_subject(path, tokenizer) for path in request.models]
         lengths = request.lengths or (_common_length(subjects),)
         inputs = _inputs(request)
@@ -105,6 +106,10 @@ def bench(request: Request, progress: Progress = lambda name, done, total: None)
         except (MblError, KeyboardInterrupt) as error:
             raise Failed(merge([one.report() for one in benchmarks]), error) from error
         return merge([one.report() for one in benchmarks])
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    return tokenizer_files.read(tokenizer_files.find(path.parent, path), lower_case=True).tokenizer()
 
 
 def configurations(request: Request, lengths: Sequence[int], runner: Runner) -> list[Configuration]:

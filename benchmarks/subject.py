@@ -12,12 +12,13 @@ from mobilebert_lite.benchmarks.child import Child
 from mobilebert_lite.benchmarks.result import CPU, File
 from mobilebert_lite.benchmarks.texts import ROLES, Entry, demo_tokenizer
 from mobilebert_lite.converters import metadata
-from mobilebert_lite.errors import ModelFileError, shorten
+from mobilebert_lite.errors import DataError, ModelFileError, shorten
 from mobilebert_lite.form import Form
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.model import read_tflite
 from mobilebert_lite.tasks import TASKS, Task
 from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 
 # What names of inputs in use have in common, the first that fits: input_word_ids, attention_mask, token_type_ids …
 _WORDS = (("segment_ids", ("segment", "type")), ("mask", ("mask",)), ("ids", ("ids", "word", "token")))
@@ -59,7 +60,11 @@ def read_subject(path: Path, tokenizer: Tokenizer | None = None) -> Subject:
     if task is None or metadata.VOCABULARY not in carried:
         return _foreign(path, file, tokenizer)
     task = task.with_form(Form.read(_mapping(provenance.get("form"))))
-    words = Tokenizer(parse_vocabulary(carried[metadata.VOCABULARY]), bool(provenance.get("lower_case", True)))
+    try:
+        words = Tokenizer(parse_vocabulary(carried[metadata.VOCABULARY]),
+                          settings=TokenizerSettings.from_provenance(provenance))
+    except DataError as error:
+        raise ModelFileError(f"{path}: {error}") from None
     return Subject(path, file, task, words, _entries(path, task, provenance.get("lengths")))
 
 

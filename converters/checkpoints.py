@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from mobilebert_lite.converters import formats, huggingface
+from mobilebert_lite.converters import formats, tokenizer_files
 from mobilebert_lite.converters.formats import Found
 from mobilebert_lite.errors import CheckpointError, DataError
 from mobilebert_lite.labels import checked, default_names, read_file
@@ -44,7 +44,7 @@ def load_checkpoint(location: str | None, task: str | None = None, revision: str
     found = formats.find(demonstration(task) if location is None else location, format, revision)
     progress(f"reading the checkpoint ({found})")
     weights = found.load(config, progress)
-    tokenizer = read_tokenizer(found, vocabulary, weights.config.vocab_size)
+    tokenizer = read_tokenizer(found, vocabulary, weights.config.vocab_size, progress)
     return Checkpoint(weights, tokenizer, read_labels(labels, weights, task), trained.read(found.folder))
 
 
@@ -57,28 +57,21 @@ def demonstration(task: str | None) -> Path:
     return Path(str(files("mobilebert_lite.data").joinpath(f"demo/{name}")))
 
 
-def read_tokenizer(found: Found, vocabulary: Path | None, size: int) -> Tokenizer:
-    """The tokenizer of ``size`` words beside a checkpoint, or at ``vocabulary``.
+def read_tokenizer(checkpoint: Found, vocabulary: Path | None, rows: int,
+                   progress: Callable[[str], None] = lambda message: None) -> Tokenizer:
+    """The tokenizer for a table of ``rows`` words: of the files of ``checkpoint``, or at ``vocabulary``.
 
-    Without a word of the checkpoint's own on the matter, a vocabulary with capital letters is a cased one. Raises
-    CheckpointError where there is none, DataError where it does not fit.
+    ``progress`` is told which file counts where two disagree. Raises CheckpointError where there is no vocabulary,
+    DataError where one cannot be read or does not fit.
     """
-    path = vocabulary or found.vocabulary
-    if vocabulary is None and not path.exists():
-        raise CheckpointError(f"no vocabulary in {found.folder}; give the checkpoint's {path.name} with --vocab")
-    lower_case = huggingface.tokenizer_settings(found.folder).get("do_lower_case")
-    tokenizer = Tokenizer.from_file(path, lower_case=lower_case is not False)
-    if lower_case is None and has_capitals(tokenizer.vocabulary):
-        tokenizer = Tokenizer(tokenizer.vocabulary, lower_case=False)
-    if len(tokenizer.vocabulary) != size:
-        raise DataError(f"{path} has {len(tokenizer.vocabulary)} words, but the checkpoint's vocab_size is {size}; "
-                        "give the vocabulary it was trained with (--vocab)")
-    return tokenizer
-
-
-def has_capitals(vocabulary: Iterable[str]) -> bool:
-    """Whether any word holds a letter that lower-casing changes; [CLS] and its like do not count."""
-    return any(word != word.lower() for word in vocabulary if not (word.startswith("[") and word.endswith("]")))
+    found = tokenizer_files.find(checkpoint.folder, vocabulary, checkpoint.beside)
+    if found.vocabulary is None:
+        raise CheckpointError(f"no vocabulary in {vocabulary or checkpoint.folder}; give the checkpoint's vocab.txt, "
+                              "vocab.json or tokenizer.json with --vocab")
+    read = tokenizer_files.read(found, rows)
+    for note in read.notes:
+        progress(f"tokenizer: {note}")
+    return read.tokenizer()
 
 
 def read_labels(path: Path | None, weights: Weights, task: str | None = None) -> tuple[str, ...]:

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters import formats, huggingface, tensorflow1
+from mobilebert_lite.converters import formats, huggingface, tensorflow1, tokenizer_files
 from mobilebert_lite.converters.checkpoints import read_labels, read_tokenizer
+from mobilebert_lite.converters.tokenizer_rules import has_capitals
 from mobilebert_lite.errors import ConversionError, shorten
 from mobilebert_lite.files import making_folder
 from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 from mobilebert_lite.weights import Source, Weights
 
 Progress = Callable[[str], None]
@@ -63,14 +65,16 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
     if "classifier" in weights.heads:
         weights = replace(weights, config=weights.config.with_labels(read_labels(request.labels, weights)))
     tokenizer = None
-    if request.vocabulary or found.vocabulary.is_file():
-        tokenizer = read_tokenizer(found, request.vocabulary, weights.config.vocab_size)
+    if request.vocabulary or tokenizer_files.find(found.folder).vocabulary:
+        tokenizer = read_tokenizer(found, request.vocabulary, weights.config.vocab_size, progress)
     else:
         progress(f"no vocabulary in {found.folder} and none given with --vocab: none is written")
     progress(f"writing {request.target}")
     with making_folder(request.output) as folder:
         _write(weights, tokenizer, request.target, folder, progress)
         _check(weights, formats.find(folder, request.target).load())
+        if tokenizer is not None:
+            _check_tokenizer(tokenizer, folder, request.target)
         files = tuple(sorted(path.name for path in folder.iterdir()))
     return Exported(str(request.output), request.target, weights.source, len(weights.tensors), weights.parameters,
                     files)
@@ -81,9 +85,26 @@ def _write(weights: Weights, tokenizer: Tokenizer | None, target: str, folder: P
     if target == tensorflow1.FORMAT:
         for lost in tensorflow1.left_out(weights.config):
             progress(f"left out, for {tensorflow1.CONFIG} has no place for it: {lost}")
+        if tokenizer and (lost := _no_vocabulary(tokenizer)):
+            progress(f"left out, for vocab.txt has no place for it: {lost}")
         tensorflow1.save(weights, folder, vocabulary)
     else:
-        huggingface.save(weights, folder, vocabulary, tokenizer.lower_case if tokenizer else True)
+        huggingface.save(weights, folder, vocabulary, settings=tokenizer.settings if tokenizer else None)
+
+
+def _no_vocabulary(tokenizer: Tokenizer) -> str:
+    """What of a tokenizer a vocabulary alone does not say; of lower case it says that capital letters are there."""
+    settings, default = tokenizer.settings, TokenizerSettings.of(not has_capitals(tokenizer.vocabulary)).to_json()
+    parts = [f"{name} {value}" for name, value in settings.to_json().items()
+             if value != default[name] and name != "added_tokens"]
+    return ", ".join([*parts, *(f"added token {token.content}" for token in settings.added_tokens)])
+
+
+def _check_tokenizer(tokenizer: Tokenizer, folder: Path, target: str) -> None:
+    """Raise ConversionError unless the files give the same words back, and the same settings where they can."""
+    again = tokenizer_files.read(tokenizer_files.find(folder))
+    if again.words != tokenizer.vocabulary or (target != tensorflow1.FORMAT and again.settings != tokenizer.settings):
+        raise ConversionError("the tokenizer would not come back as it is; nothing was written")
 
 
 def _check(weights: Weights, again: Weights) -> None:

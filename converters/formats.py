@@ -66,13 +66,6 @@ class Found:
         read = tensorflow1.load if self.format == tensorflow1.FORMAT else model_garden.load
         return read(self.evidence, config or self.folder / tensorflow1.CONFIG)
 
-    @property
-    def vocabulary(self) -> Path:
-        """Where its vocabulary would be."""
-        places = [folder / "vocab.txt" for folder in
-                  (self.folder, self.folder / saved_model.ASSETS, *self.beside)]
-        return next((path for path in places if path.is_file()), places[0])
-
 
 def find(location: str | Path, format: str | None = None, revision: str | None = None) -> Found:
     """The checkpoint at ``location``: a folder, one of its files, the prefix of a TensorFlow checkpoint, or a hub id.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
-from mobilebert_lite.converters import quantised, tensor_files
+from mobilebert_lite.converters import quantised, tensor_files, tokenizer_writing
 from mobilebert_lite.converters.cleaning import clean
 from mobilebert_lite.converters.name_maps import (
     UNTIED,
@@ -25,6 +24,7 @@ from mobilebert_lite.converters.name_maps import (
 from mobilebert_lite.converters.variants import SAFETENSORS
 from mobilebert_lite.errors import WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 from mobilebert_lite.weights import Source, Weights, checked
 
 # Written by transformers, read by nothing: the positions 0, 1, 2, … and a second name of a tied tensor.
@@ -134,18 +134,13 @@ def _same(tensor: np.ndarray, other: np.ndarray | None) -> bool:
     return other is None or (tensor.shape == other.shape and np.array_equal(tensor, other))
 
 
-def tokenizer_settings(folder: Path) -> dict[str, Any]:
-    """What ``tokenizer_config.json`` says (do_lower_case, …); empty where there is none."""
-    try:
-        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return settings if isinstance(settings, dict) else {}
 
 
 def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_case: bool = True,
-         dtype: str = "float32") -> None:
+         dtype: str = "float32", settings: TokenizerSettings | None = None) -> None:
     """Write ``weights`` as a checkpoint that transformers and ``load`` read; ``dtype`` is float32 or float16.
+
+    ``lower_case`` is short for the tokenizer ``settings`` of the uncased or the cased models.
 
     Each file appears whole or not at all. Raises OSError when the folder cannot be made, ConversionError when a file
     cannot be written.
@@ -165,9 +160,8 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     write_atomically(folder / SAFETENSORS, serialise(tensors, metadata={"format": "pt"}))
     write_atomically(folder / "config.json", json_bytes(config))
     if words := list(vocabulary):
-        write_atomically(folder / "vocab.txt", "".join(f"{word}\n" for word in words).encode())
-        write_atomically(folder / "tokenizer_config.json",
-                         json_bytes({"do_lower_case": lower_case, "tokenizer_class": "BertTokenizer"}))
+        for name, content in tokenizer_writing.files(words, settings or TokenizerSettings.of(lower_case)).items():
+            write_atomically(folder / name, content)
 
 
 _BY_HEADS = {("qa",): "qa", ("classifier",): "classification", ("mlm",): "fill-mask", ("nsp",): "next-sentence",

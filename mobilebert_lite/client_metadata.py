@@ -23,6 +23,7 @@ from mobilebert_lite.converters.tflite_metadata import (
 )
 from mobilebert_lite.converters.tflite_metadata import VOCABULARY as VOCABULARY_TYPE
 from mobilebert_lite.form import MULTI_LABEL, REGRESSION, Form
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 
 _PURPOSES = {
     "qa": "the span of a context that answers a question",
@@ -86,7 +87,7 @@ def describe_model(model: Any, provenance: Mapping[str, Any], carried: Mapping[s
 
 def _note(provenance: Mapping[str, Any]) -> str:
     """What a user of the tokenizer must know."""
-    case = "lower-cased, without accents" if provenance["lower_case"] else "cased"
+    case = TokenizerSettings.from_provenance(provenance).described()
     lengths = ", ".join(str(length) for length in provenance["lengths"])
     return f"WordPiece vocabulary ({case}) in {VOCABULARY}; sequences of {lengths} tokens."
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.errors import ConfigError
-from mobilebert_lite.files import refuse_pointer
+from mobilebert_lite.errors import ConfigError, DataError
+from mobilebert_lite.files import read_text
 
 NORMALIZATIONS = ("no_norm", "layer_norm")
 # gelu is the exact (erf) form, gelu_new its tanh approximation, which TF1 calls "gelu".
@@ -180,12 +180,11 @@ _TF1_ACTIVATIONS = {"relu": "relu", "gelu": "gelu_new"}
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in ``path``; raises ConfigError when there is none, CheckpointError for a Git LFS pointer."""
-    refuse_pointer(path)
+    if not path.exists():
+        raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        value = json.loads(read_text(path))
+    except (DataError, json.JSONDecodeError) as error:
         raise ConfigError(f"{path} is not readable JSON: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds a JSON {type(value).__name__}, not an object")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -152,22 +153,44 @@ def _umask() -> int:
     return mask
 
 
-def read_text(path: Path) -> str:
-    """A text in UTF-8 without the byte order mark that Windows editors write; lines end with a newline alone.
+def read_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a text, such as labels, without blank ones at its end. Raises as ``read_text``."""
+    return without_blank_end(read_text(path).split("\n"))
 
-    Raises DataError when it cannot be read, CheckpointError for a Git LFS pointer.
+
+def read_text(path: Path) -> str:
+    """A text that lies beside weights (vocabulary, labels, configuration), as ``decode_text`` reads it.
+
+    Raises DataError with the path when it cannot be read, CheckpointError for a Git LFS pointer.
     """
     refuse_pointer(path)
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {path}: {error}") from None
+        return decode_text(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
-def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a UTF-8 text, such as labels, without blank ones at its end. Raises DataError as ``read_text``."""
-    text = read_text(path).rstrip()
-    return tuple(text.split("\n")) if text else ()
+def decode_text(data: bytes) -> str:
+    """UTF-8, or UTF-16 that begins with a byte order mark; without the mark, and with ``\\n`` for CR LF.
+
+    Windows editors write the mark and CR LF; neither is a part of the text. Raises DataError for other bytes.
+    """
+    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(f"not {encoding.upper()} at byte {error.start}; save it as UTF-8 text") from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def without_blank_end(lines: Sequence[str]) -> tuple[str, ...]:
+    """``lines`` up to the last one that is not empty."""
+    count = len(lines)
+    while count and not lines[count - 1]:
+        count -= 1
+    return tuple(lines[:count])
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ from mobilebert_lite.tasks.next_sentence import NextSentence
 from mobilebert_lite.tasks.question_answering import Answer
 from mobilebert_lite.tasks.token_classification import Entity, Tagged, TokenClassification
 from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 
 # No MobileBERT comes near it; a wrong path must not fill the memory.
 _LARGEST = 2 << 30
@@ -75,7 +76,10 @@ class Model:
         if metadata.VOCABULARY not in self.files:
             raise ModelFileError(f"{path} carries no vocabulary ({metadata.VOCABULARY})")
         words = parse_vocabulary(self.files[metadata.VOCABULARY])
-        return Tokenizer(words, bool(self.provenance.get("lower_case", True)), behaviour)
+        try:
+            return Tokenizer(words, behaviour=behaviour, settings=TokenizerSettings.from_provenance(self.provenance))
+        except DataError as error:
+            raise ModelFileError(f"{path}: {error}") from None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -145,8 +149,9 @@ class Model:
         """
         task = self._expect(FillMask)
         texts = [text] if pair is None else [text, pair]
-        if not any(masked_lm.MASK in one for one in texts):
-            raise DataError(f"the text has no {masked_lm.MASK}; put one where a word is to be filled in")
+        mask = self.tokenizer.settings.mask_token
+        if not any(mask in one for one in texts):
+            raise DataError(f"the text has no {mask}; put one where a word is to be filled in")
         features, outputs = self._run_one(TextExample(text, pair))
         return masked_lm.decode(features, outputs, self.tokenizer, texts, top, task.outputs[0])
 

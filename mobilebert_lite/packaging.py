@@ -33,7 +33,7 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
         "task": task.name,
         "form": vars(task.form),
         "lengths": list(lengths),
-        "lower_case": checkpoint.tokenizer.lower_case,
+        **checkpoint.tokenizer.settings.provenance(),
         "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
                    "sha256": weights.source.sha256, "parameters": weights.parameters},
         "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},

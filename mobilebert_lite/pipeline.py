@@ -46,6 +46,8 @@ from mobilebert_lite.weights import Weights
 DEFAULT_LENGTHS = {"qa": 384}
 DEFAULT_LENGTH = 128
 
+PHONE_CLIENTS = "Task Library and MediaPipe"
+
 Progress = Callable[[str], None]
 
 
@@ -130,7 +132,10 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     if request.text_input:
         from mobilebert_lite.text_input import attach
 
-        attach.check(task)
+        attach.check(task, checkpoint.tokenizer.settings)
+    if differences := checkpoint.tokenizer.settings.phone_differences():
+        progress(f"{PHONE_CLIENTS} read texts otherwise than this checkpoint: {'; '.join(differences)}. Their answers "
+                 "differ; the Kotlin core and `mbl run` read them as the checkpoint does")
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
     task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices,

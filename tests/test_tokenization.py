@@ -94,8 +94,14 @@ def test_only_newlines_end_a_word_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "vocab.txt"
     path.write_bytes("\n".join([*SPECIAL, "a\u2028b", " c", ""]).encode())
     assert Tokenizer.from_file(path).vocabulary == (*SPECIAL, "a\u2028b", " c")
-    assert parse_vocabulary(b"a\r\nb\r\n\n") == ("a", "b", "")
     assert parse_vocabulary(b"a\nb") == ("a", "b")
+
+
+@pytest.mark.parametrize("data", [
+    b"a\r\n\r\nb\r\n\n", b"\xef\xbb\xbfa\n\nb", "a\r\n\r\nb\r\n".encode("utf-16"), b"a\n\nb\r\n\r\n\r\n", b"a\n\nb\r"])
+def test_marks_line_ends_and_blank_ends_are_no_words(data: bytes) -> None:
+    """A blank line in the middle is one: it has an id."""
+    assert parse_vocabulary(data) == ("a", "", "b")
 
 
 # What the phone clients do otherwise

@@ -64,7 +64,7 @@ def slots(data: Path, folder: Path) -> list[dict[str, Any]]:
     checkpoint = load_checkpoint(str(TRAINED / "snips_slots"))
     hard = folder / "outliers"
     huggingface.save(with_outliers(checkpoint.weights, 0, STRENGTH), hard, checkpoint.tokenizer.vocabulary,
-                     checkpoint.tokenizer.lower_case)
+                     settings=checkpoint.tokenizer.settings)
     aware = folder / "aware"
     mbl("train", "--task", "token-classification", "--weights", str(hard), "--data", str(data / "slots_train.bio"),
         "--eval", str(data / "slots_dev.bio"), *HARD, "--seq-len", "48", "--epochs", "0.5", "--batch-size", "64",

@@ -19,6 +19,11 @@ from mobilebert_lite.tasks.masked_lm import MASK, mask_logits
 TOP = 5
 
 
+def _unknown(example: TextExample, mask: str) -> str:
+    return (f"example {example.id} has a {mask} whose word is unknown; give whole texts, in which words are masked "
+            "here")
+
+
 class MaskedScorer(Scorer):
     """One word in seven is masked: how often it is the model's first, or among the first ``TOP``, and perplexity."""
 
@@ -31,11 +36,12 @@ class MaskedScorer(Scorer):
     def check(self, example: TextExample) -> None:
         """It must say what its words are."""
         if MASK in example.text or MASK in (example.pair or ""):
-            raise DataError(f"example {example.id} has a {MASK} whose word is unknown; give whole texts, in which "
-                            "words are masked here")
+            raise DataError(_unknown(example, MASK))
 
     def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
         """For each masked word the log-likelihood in nats, and how many words the model finds better."""
+        if (mask := model.tokenizer.settings.mask_token) in f"{example.text} {example.pair or ''}":
+            raise DataError(_unknown(example, mask))
         [masked] = model.task.features(model.tokenizer, example, model.longest)
         whole = pack(model.tokenizer, example.text, example.pair, model.longest)
         read, outputs = model.run(masked)

@@ -27,5 +27,5 @@ def float_file(checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
     provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task.name,
                   "source": {"name": Path(weights.source.path).name, "sha256": weights.source.sha256},
                   "recipe": {"name": "none"}, "form": vars(task.form), "lengths": list(lengths),
-                  "lower_case": checkpoint.tokenizer.lower_case}
+                  **checkpoint.tokenizer.settings.provenance()}
     return finish(content, provenance, carried_files(checkpoint, task))

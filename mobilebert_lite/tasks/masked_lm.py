@@ -15,6 +15,7 @@ from mobilebert_lite.tasks.examples import TextExample
 from mobilebert_lite.tasks.features import Features, pack
 from mobilebert_lite.tokenization import Tokenizer
 
+# As BERT spells it; a tokenizer may have another.
 MASK = "[MASK]"
 # One word in so many is masked where a text has no [MASK]: 15 %, as in pre-training.
 EVERY = 7
@@ -57,7 +58,7 @@ class FillMask(Task):
         """
         self._check(example)
         if tokenizer.mask_id is None:
-            raise DataError(f"the vocabulary has no {MASK}, so there is nothing to fill in")
+            raise DataError(f"the vocabulary has no {tokenizer.settings.mask_token}, so there is nothing to fill in")
         features = pack(tokenizer, example.text, example.pair, length)
         if not (features.ids == tokenizer.mask_id).any():
             features = mask_words(tokenizer, features, self.form.positions)
@@ -117,28 +118,33 @@ def mask_logits(features: Features, outputs: Outputs, name: str = "logits") -> n
 
 def decode(features: Features, outputs: Outputs, tokenizer: Tokenizer, texts: Sequence[str], top: int = 5,
            name: str = "logits") -> list[list[Word]]:
-    """For each gap the ``top`` words, the most probable first: a softmax over the vocabulary.
+    """For each gap the ``top`` words, the most probable first: a softmax over the rows of the word table.
 
-    ``texts`` are the one or two texts that the gaps stand in. Raises MblError for NaN.
+    ``texts`` are the one or two texts that the gaps stand in. Rows that belong to no word are never given. Raises
+    MblError for NaN.
     """
     logits = mask_logits(features, outputs, name)
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities = powers / powers.sum(axis=-1, keepdims=True)
     found = []
+    mask, prefix = tokenizer.settings.mask_token, tokenizer.settings.continuing_prefix
+    named = probabilities[:, :len(tokenizer.vocabulary)]
     assert features.masked is not None
     second = features.segment_ids[features.masked]
-    for gap, row in enumerate(probabilities):
+    for gap, row in enumerate(named):
         which = int(second[gap])
         before = int((second[:gap] == which).sum())
         words = tokenizer.words(np.argsort(-row, kind="stable")[:top].tolist())
         best = np.sort(-row, kind="stable")[:top]
-        found.append([Word(word, float(-value), fill(texts[which], before, word))
+        found.append([Word(word, float(-value), fill(texts[which], before, word, mask, prefix))
                       for word, value in zip(words, best, strict=True)])
     return found
 
 
-def fill(text: str, gap: int, word: str) -> str:
-    """``text`` with ``word`` in place of its [MASK] number ``gap``; a continuation joins the word before."""
-    parts = text.split(MASK)
-    before, after = MASK.join(parts[:gap + 1]), MASK.join(parts[gap + 1:])
-    return before.rstrip() + word[2:] + after if word.startswith("##") else before + word + after
+def fill(text: str, gap: int, word: str, mask: str = MASK, prefix: str = "##") -> str:
+    """``text`` with ``word`` in place of its ``mask`` number ``gap``; a continuation joins the word before."""
+    parts = text.split(mask)
+    before, after = mask.join(parts[:gap + 1]), mask.join(parts[gap + 1:])
+    if prefix and word.startswith(prefix):
+        return before.rstrip() + word.removeprefix(prefix) + after
+    return before + word + after

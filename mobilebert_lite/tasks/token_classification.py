@@ -91,7 +91,7 @@ def tag(windows: Sequence[Features], outputs: Sequence[Outputs], tokenizer: Toke
         for place in np.flatnonzero(window.max_context):
             start, end = (int(value) for value in window.offsets[place])
             [word] = tokenizer.words([int(window.ids[place])])
-            if word.startswith("##") and tagged and tagged[-1].end == start:
+            if word.startswith(tokenizer.settings.continuing_prefix) and tagged and tagged[-1].end == start:
                 tagged[-1] = Tagged(tagged[-1].start, end, tagged[-1].label, tagged[-1].probability)
                 continue
             powers = np.exp(logits[place] - logits[place].max())

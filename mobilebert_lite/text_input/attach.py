@@ -10,13 +10,14 @@ import numpy as np
 
 from mobilebert_lite.converters.tflite import rewrite
 from mobilebert_lite.datasets import Example, QuestionExample, TextExample
-from mobilebert_lite.errors import ConversionError, DataError, VerificationError
+from mobilebert_lite.errors import ConversionError, DataError, VerificationError, shorten
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.runtime import Session
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.text_input.frontend import Frontend
 from mobilebert_lite.text_input.splice import add_signature
 from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 
 # Least share of texts for which a text signature must give what the other gives: all but those with what
 # ``differences`` names.
@@ -44,10 +45,26 @@ def text_signature(task: str, length: int) -> str:
     return f"{task}_text_{length}"
 
 
-def check(task: Task) -> None:
-    """Raise ConversionError for a task whose texts are more than one or two."""
+def check(task: Task, settings: TokenizerSettings) -> None:
+    """Raise ConversionError for a task whose texts are more than one or two, and for what the operators cannot do."""
     if task.name not in TASKS:
         raise ConversionError(f"--text-input is for {', '.join(TASKS)}, not for {task.name}")
+    if missing := unsupported(settings):
+        raise ConversionError(f"--text-input: tensorflow-text's operators cannot do what this tokenizer asks for "
+                              f"({'; '.join(missing)}); convert without it, and tokenise outside the file")
+
+
+def unsupported(settings: TokenizerSettings) -> list[str]:
+    """What of ``settings`` the operators do otherwise: they clean texts, set Chinese characters apart, count 100 bytes
+    a word, and match no token whole."""
+    default = TokenizerSettings()
+    found = [name for name, same in (("clean_text false", settings.clean_text),
+                                     ("tokenize_chinese_chars false", settings.chinese_characters),
+                                     (f"words of up to {settings.longest_word} characters",
+                                      settings.longest_word == default.longest_word)) if not same]
+    if settings.extra_tokens:
+        found.append(f"added tokens {shorten([token.content for token in settings.extra_tokens], 3)}")
+    return found
 
 
 def attach(content: bytes, tokenizer: Tokenizer, task: Task, lengths: Sequence[int]) -> bytes:

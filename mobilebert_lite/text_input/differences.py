@@ -17,7 +17,6 @@ RULES = {
                             "the whole character",
 }
 UNEXPLAINED = "unexplained"
-_SPECIAL = ("[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]")
 _LONGEST = 100
 
 
@@ -35,9 +34,10 @@ def explain(tokenizer: Tokenizer, encode: Callable[[str], Encoding], text: str) 
     if reference == ours:
         return None
     if reference.ids == ours.ids:
-        return _ends(text, reference, ours, normalizer.table(tokenizer.lower_case))
+        return _ends(text, reference, ours, normalizer.table(tokenizer.settings.lower_case,
+                                                             tokenizer.settings.strip_accents))
     plain = text
-    for word in _SPECIAL:
+    for word in tokenizer.settings.special_tokens:
         plain = plain.replace(word, " ")
     if plain != text and _same_ids(tokenizer, encode, plain):
         return "special token"

@@ -31,8 +31,11 @@ class Frontend(tf.Module):
     def __init__(self, tokenizer: Tokenizer, task: str) -> None:
         super().__init__()
         self.tokenizer, self.texts = tokenizer, TEXTS.get(task, SINGLE)
-        self._normalizer = FastBertNormalizer(model_buffer=normalizer.model(tokenizer.lower_case))
-        self._pieces = FastWordpieceTokenizer(list(tokenizer.vocabulary), token_out_type=tf.int32)
+        settings = tokenizer.settings
+        self._normalizer = FastBertNormalizer(
+            model_buffer=normalizer.model(settings.lower_case, settings.strip_accents))
+        self._pieces = FastWordpieceTokenizer(list(tokenizer.vocabulary), settings.continuing_prefix,
+                                              unknown_token=settings.unk_token, token_out_type=tf.int32)
 
     def encode(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Ids int32 [n], and int32 [n, 2]: where each token starts and ends, in bytes. *Shape:* string [1]"""

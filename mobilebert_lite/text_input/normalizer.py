@@ -20,14 +20,19 @@ _LAST = 0xEFFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
-@cache
-def table(lower_case: bool) -> dict[str, str]:
+def table(lower_case: bool, strip_accents: bool | None = None) -> dict[str, str]:
     """Character -> what the reference makes of it, for each that it changes.
 
-    The reference works character by character too: control characters go, white space becomes a space, and for
-    ``lower_case`` the character is decomposed, its accents go and the rest is lower-cased.
+    The reference works character by character too: control characters go, white space becomes a space, for
+    ``strip_accents`` (None: as ``lower_case``) the character is decomposed and its accents go, and for ``lower_case``
+    the rest is lower-cased.
     """
-    normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=lower_case,
+    return _table(lower_case, lower_case if strip_accents is None else strip_accents)
+
+
+@cache
+def _table(lower_case: bool, strip_accents: bool) -> dict[str, str]:
+    normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=strip_accents,
                                 lowercase=lower_case)
     changed = {}
     for code in range(_LAST + 1):
@@ -40,13 +45,17 @@ def table(lower_case: bool) -> dict[str, str]:
     return changed
 
 
-@cache
-def model(lower_case: bool) -> bytes:
+def model(lower_case: bool, strip_accents: bool | None = None) -> bytes:
     """``table`` as the flatbuffer that FastBertNormalizer reads (fast_bert_normalizer_model.fbs)."""
+    return _model(lower_case, lower_case if strip_accents is None else strip_accents)
+
+
+@cache
+def _model(lower_case: bool, strip_accents: bool) -> bytes:
     pool = bytearray()
     places: dict[str, int] = {}
     values: dict[bytes, int] = {}
-    for character, normal in table(lower_case).items():
+    for character, normal in table(lower_case, strip_accents).items():
         text = normal.encode()
         if normal not in places:
             places[normal] = len(pool)

@@ -36,7 +36,7 @@ def load_teacher(path: str, prepared: Prepared, kinds: Sequence[str]) -> Weights
     weights, student = checkpoint.weights, prepared.weights
     if checkpoint.tokenizer.vocabulary != prepared.tokenizer.vocabulary:
         raise DataError(f"the teacher {path} has another vocabulary than the student; give the student the teacher's: "
-                        f"--vocab {path}/vocab.txt")
+                        f"--vocab {path}")
     assert prepared.options.seq_len is not None
     if weights.config.max_position_embeddings < prepared.options.seq_len:
         raise DataError(f"the teacher has positions for {weights.config.max_position_embeddings} tokens, and seq_len "

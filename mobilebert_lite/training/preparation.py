@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.config import PRESETS, MobileBertConfig, from_huggingface, from_tensorflow1, read_json
+from mobilebert_lite.converters import tokenizer_files
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets import read_examples
 from mobilebert_lite.errors import ConfigError, DataError
@@ -166,7 +168,7 @@ def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tup
                   progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
     config = read_config(options)
     if options.vocabulary:
-        tokenizer = Tokenizer.from_file(options.vocabulary, lower_case=not options.cased)
+        tokenizer = _given_tokenizer(options.vocabulary, options.cased, progress)
     else:
         words = build_vocabulary(texts_of(train), options.vocab_size, not options.cased)
         progress(f"a vocabulary of {len(words):,} words is made from the data")
@@ -182,6 +184,15 @@ def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tup
                         f"{config.num_hidden_layers} layers of the network")
     outputs = _outputs(task, labels, options.problem, train)
     return initial(config, {head_of(task): outputs}, options.seed, pooler), tokenizer
+
+
+def _given_tokenizer(path: Path, cased: bool, progress: Callable[[str], None]) -> Tokenizer:
+    """The tokenizer at ``path``; ``cased`` stands above what its files say."""
+    read = tokenizer_files.read(tokenizer_files.find(path.parent, path), lower_case=not cased)
+    for note in read.notes:
+        progress(f"tokenizer: {note}")
+    settings = replace(read.settings, lower_case=False, strip_accents=False) if cased else read.settings
+    return Tokenizer(read.words, settings=settings)
 
 
 def read_config(options: Options) -> MobileBertConfig:

@@ -163,7 +163,7 @@ def _report(prepared: Prepared, trained: Trained, loop: Loop) -> dict[str, Any]:
 def _write(prepared: Prepared, trained: Trained, report: Mapping[str, Any]) -> None:
     """The checkpoint; then what only a resumption needs is removed, and the logs stay."""
     output = prepared.options.output
-    huggingface.save(trained.weights, output, prepared.tokenizer.vocabulary, prepared.tokenizer.lower_case)
+    huggingface.save(trained.weights, output, prepared.tokenizer.vocabulary, settings=prepared.tokenizer.settings)
     if trained.ranges is not None:
         write_atomically(output / RANGES, trained.ranges.to_json())
     write_atomically(output / METRICS, json_bytes(report))
