@@ -1,4 +1,4 @@
-# Everything here works from a bare clone with Python 3.11 and make.
+# Everything here works from a bare clone with Python 3.11, 3.12 or 3.13 (PYTHON=python3.13) and make.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (TensorFlow is large: a minute or two)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools wheel
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	PYTHONWARNINGS='ignore:Editable installation' \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
 	touch $@
 
 demo: install ## Convert the bundled checkpoints to int8 and let them answer.
