@@ -30,14 +30,20 @@ def model_of(name: str, words: int) -> torch.nn.Module:
     return model
 
 
-def write_pickle(model: torch.nn.Module, folder: Path, **options: bool) -> None:
-    """``save_pretrained`` has not written pickles since transformers 5: what it wrote until then."""
+def write_config(model: torch.nn.Module, folder: Path) -> None:
+    """As ``save_pretrained`` of the model does."""
+    model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(folder)
+
+
+def write_pickle(model: torch.nn.Module, folder: Path, **options: bool) -> None:
+    """What ``save_pretrained`` wrote until transformers 5, which writes no pickles any more."""
+    write_config(model, folder)
     torch.save(model.state_dict(), folder / "pytorch_model.bin", **options)
 
 
 def write_sharded_pickle(model: torch.nn.Module, folder: Path) -> None:
-    model.config.save_pretrained(folder)
+    write_config(model, folder)
     state = model.state_dict()
     split = split_torch_state_dict_into_shards(state, filename_pattern="pytorch_model{suffix}.bin",
                                                max_shard_size=SHARD)
