@@ -1,4 +1,4 @@
-# Everything here works from a bare clone with Python 3.11 and make.
+# Everything here works from a bare clone with Python 3.11, 3.12 or 3.13 (PYTHON=python3.13) and make.
 PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (TensorFlow is large: a minute or two)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools wheel
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	PYTHONWARNINGS='ignore:Editable installation' \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
 	touch $@
 
 demo: install ## Convert the bundled checkpoints to int8 and let them answer.
@@ -27,7 +28,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or device or arm or clients or fuzz or browser
+MARKED := slow or gpu or device or arm or clients or fuzz or browser or transformers
 
 test: install ## Run the fast tests.
 	$(BIN)/python -m pytest -m "not ($(MARKED))"
@@ -57,6 +58,20 @@ $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
 	@echo "Installing into $(CLIENTS)/$*"
 	$(PYTHON) -m venv $(CLIENTS)/$*
 	$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+TRANSFORMERS := .venv-transformers
+
+# MBL_EXHAUSTIVE=1: every kind of file of every head through the whole conversion.
+test-transformers: install $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Read what transformers 5 and 4.46 write, in environments of their own.
+	$(BIN)/python -m pytest -m transformers tests/with_transformers
+
+# Only what the lists name: PyTorch would bring 1.4 GB more that no CPU reads. TensorFlow, which only 4.46 reads, is .venv's.
+$(TRANSFORMERS)/%/.installed: tests/with_transformers/constraints/%.txt $(STAMP)
+	@echo "Installing into $(TRANSFORMERS)/$* (PyTorch with the CUDA libraries that it loads: 2.3 GB to fetch)"
+	$(PYTHON) -m venv $(TRANSFORMERS)/$*
+	$(TRANSFORMERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r $<
+	[ $* = tf5 ] || $(TRANSFORMERS)/$*/bin/python tests/with_transformers/borrow.py $(BIN)/python
 	touch $@
 
 test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
@@ -171,4 +186,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-slow test-gpu test-browser test-device test-arm test-clients test-android test-app android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed
+.PHONY: help install demo test test-transformers test-slow test-gpu test-browser test-device test-arm test-clients test-android test-app android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed
