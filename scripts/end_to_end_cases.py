@@ -3,9 +3,11 @@
     python scripts/end_to_end_cases.py --output out/cases
 
 converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
-``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints. ``features`` and ``regression``
-in ``models/`` are for what the demo has no screen for. ``app/`` holds what `mbl bench --runner app` would send to a
-phone: texts with answers, and the command with its arguments.
+``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints, from this machine's processor.
+``contenders`` of a question are the answers that tie with the best one here (text, start, end, score; the best first):
+which of them another interpreter gives, its rounding decides. ``features`` and ``regression`` in ``models/`` are for
+what the demo has no screen for. ``app/`` holds what `mbl bench --runner app` would send to a phone: texts with answers,
+and the command with its arguments.
 """
 
 from __future__ import annotations
@@ -30,8 +32,11 @@ from mobilebert_lite.cli import cli
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets import QuestionExample, builtin_examples
 from mobilebert_lite.files import json_bytes, write_atomically
+from mobilebert_lite.model import Model
+from mobilebert_lite.tasks import question_answering
 
 COUNT = 100
+TOP = 3
 # What TFLite 2.6 runs: it runs one signature alone, and computes dense int8 layers with a scale per channel wrongly.
 OLD = ("--quantize", "none", "--runtime", "2.6", "--seq-len", "64")
 # Name -> options of `mbl convert`. Several lengths, so that the shortest that holds a text is taken.
@@ -83,6 +88,26 @@ def invoke(*arguments: str) -> str:
     return str(result.stdout)
 
 
+def printed(path: Path, text: dict[str, Any]) -> Any:
+    """What ``mbl run --json`` prints for a text."""
+    top = ("--top", str(TOP)) if "question" in text else ()
+    asked = [word for key, value in text.items() for word in (f"--{key}", value)]
+    return json.loads(invoke("run", str(path), "--json", *top, *asked))
+
+
+def answered(model: Model, text: dict[str, Any]) -> dict[str, Any]:
+    """A case: the text, ``result`` as the command prints it, and what ties with the best answer."""
+    if "question" not in text:
+        return {**text, "result": [asdict(one) for one in model.classify(text["text"], text.get("pair"))]}
+    context = text["context"]
+    found = model.task.features(model.tokenizer, QuestionExample("", text["question"], context), model.longest)
+    windows, outputs = zip(*map(model.run, found), strict=True)
+    answers = question_answering.decode(windows, outputs, context)
+    tied = question_answering.contenders(windows, outputs, context)
+    return {**text, "result": [asdict(one) for one in answers[:TOP]],
+            "contenders": [{"text": one.text, "start": one.start, "end": one.end, "score": one.score} for one in tied]}
+
+
 def app_request(path: Path, folder: Path) -> None:
     """Beside its texts ``arguments.json``: the words of the command, and what the app should understand."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,12 +145,13 @@ def main() -> None:
         invoke("convert", *how, "--output", str(path))
         task = how[1]
         texts = asked(task, COUNT)
-        top = ("--top", "3") if task == "qa" else ()
-        results = [json.loads(invoke("run", str(path), "--json", *top,
-                                     *(word for key, value in text.items() for word in (f"--{key}", value))))
-                   for text in texts]
+        model = Model(path, threads=2)  # as the command has it
+        found = [answered(model, text) for text in texts]
+        # The command takes a second to start: what it prints is looked at once.
+        if found[0]["result"] != printed(path, texts[0]):
+            raise RuntimeError(f"mbl run prints something else than {found[0]['result']}")
         models.append({"name": name, "task": task, "inspected": json.loads(invoke("inspect", str(path), "--json")),
-                       "cases": [{**text, "result": result} for text, result in zip(texts, results, strict=True)]})
+                       "cases": found})
         print(f"{name}: {len(texts)} texts, {path.stat().st_size / 1e6:.2f} MB")
     app_request(options.output / "models" / "qa-old.tflite", options.output / "app")
     write_atomically(options.output / "models.json", json.dumps({"models": models}, ensure_ascii=False).encode())
