@@ -27,7 +27,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or device or arm or clients or fuzz or browser
+MARKED := slow or gpu or device or arm or processors or clients or fuzz or browser
 
 test: install ## Run the fast tests.
 	$(BIN)/python -m pytest -m "not ($(MARKED))"
@@ -61,7 +61,11 @@ $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
 
 test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
 	scripts/make_arm_root.sh .arm $(BIN)/python
-	$(BIN)/python -m pytest -m arm tests/arm
+	$(BIN)/python -m pytest -m arm tests/processors
+
+test-processors: install ## Run files and the numeric tests on other processors, emulated: x86 and ARM; downloads as test-arm.
+	scripts/make_arm_root.sh .arm $(BIN)/python
+	$(BIN)/python -m pytest -m "arm or processors" tests/processors
 
 test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
 	scripts/install_chromium.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make a folder in which LiteRT runs on emulated 64-bit ARM processors: QEMU's user emulation, Python 3.13 of Debian 13
-# for arm64, and the packages of tests/arm/requirements.txt. QEMU's x86-64 lies beside it: other x86 processors run what
+# for arm64, and the packages of tests/processors/requirements.txt. QEMU's x86-64 lies beside it: other x86 processors run what
 # is installed here. Nothing is installed: packages are downloaded and unpacked (about 110 MB), so it needs no root.
 # x86-64 Debian or Ubuntu with apt only.
 #
@@ -8,7 +8,7 @@
 set -euo pipefail
 target=$1
 python=${2:-python3}
-requirements=$(dirname "$0")/../tests/arm/requirements.txt
+requirements=$(dirname "$0")/../tests/processors/requirements.txt
 wanted=$(sha256sum "$requirements" "$0" | sha256sum | cut -d' ' -f1)
 [ "$(cat "$target/.made" 2>/dev/null)" = "$wanted" ] && exit 0
 
