@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
+# Targets share build folders. scripts/side_by_side.py runs those at a time that share none.
+.NOTPARALLEL:
 
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with everything for development.
 
@@ -28,7 +30,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or device or arm or clients or fuzz or browser or transformers
+MARKED := slow or gpu or device or arm or processors or clients or fuzz or browser or transformers
 
 test: install ## Run the fast tests.
 	$(BIN)/python -m pytest -m "not ($(MARKED))"
@@ -76,7 +78,27 @@ $(TRANSFORMERS)/%/.installed: tests/with_transformers/constraints/%.txt $(STAMP)
 
 test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
 	scripts/make_arm_root.sh .arm $(BIN)/python
-	$(BIN)/python -m pytest -m arm tests/arm
+	$(BIN)/python -m pytest -m arm tests/processors
+
+test-processors: install ## Run files and the numeric tests on other processors, emulated: x86 and ARM; downloads as test-arm.
+	scripts/make_arm_root.sh .arm $(BIN)/python
+	$(BIN)/python -m pytest -m "arm or processors" tests/processors
+
+# Whatever the suites install that is none of pip's, and their environments. Later installations find them there.
+ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Install what the suites need.
+	scripts/install_maven.sh
+	scripts/install_android_tools.sh
+	scripts/install_chromium.sh
+	scripts/install_software_vulkan.sh
+	scripts/prepare_adbd.sh build/adbd
+	scripts/make_arm_root.sh .arm $(BIN)/python
+
+SUITES := lint typecheck test test-slow test-fuzz test-clients test-gpu test-browser test-processors test-device \
+  test-android android-apk test-app bench-text bench-text-input bench-trained
+
+# Hours. Without MBL_EXHAUSTIVE the slow suites leave out combinations that show what others have shown.
+test-all: export MBL_EXHAUSTIVE := 1
+test-all: $(SUITES) ## Everything, with every combination (hours; needs the test data).
 
 test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
 	scripts/install_chromium.sh
@@ -102,37 +124,39 @@ bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's reco
 bench-text-input: install ## Text input inside the file: differences from the reference by rule.
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
+CASES := out/cases
+SOURCES := $(shell find mobilebert_lite converters benchmarks -type f -not -name '*.pyc')
+
+# Models for the Kotlin demo with what Python answers, made when anything that makes them has changed.
+$(CASES)/models.json: $(SOURCES) scripts/end_to_end_cases.py scripts/tokenizer_cases.py | install
+	$(BIN)/python scripts/end_to_end_cases.py --output $(CASES)
+
 # What needs no phone: Kotlin on the JVM, real interpreters, and answers that Python gives to the same texts.
-test-android: install ## Test the Kotlin demo; installs Maven, Java and zipalign where they are missing.
+test-android: install $(CASES)/models.json ## Test the Kotlin demo; installs Maven, Java and zipalign where they are missing.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
-	$(BIN)/python scripts/shared_cases.py --output out/cases
-	$(BIN)/python scripts/end_to_end_cases.py --output out/cases
-	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -ntp test
+	$(BIN)/python scripts/shared_cases.py --output $(CASES)
+	cd android_demo && MBL_CASES=$(CURDIR)/$(CASES) mvn -B -ntp test
 	MBL_APP_LINES=$(CURDIR)/android_demo/app/target/app-lines $(BIN)/python -m pytest -q tests/bench/test_app_lines.py
 
-# The models are those of test-android, where that has run before.
-test-app: install ## Benchmark in the demo app's own code over the real adb (as root); installs what is missing.
+test-app: install $(CASES)/models.json ## Benchmark in the demo app's own code over the real adb (as root); installs what is missing.
 	scripts/prepare_adbd.sh build/adbd
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
-	[ -f out/cases/models.json ] || $(BIN)/python scripts/end_to_end_cases.py --output out/cases
-	cd android_demo && MBL_CASES=$(CURDIR)/out/cases mvn -B -q -ntp test-compile
+	cd android_demo && MBL_CASES=$(CURDIR)/$(CASES) mvn -B -q -ntp test-compile
 	MBL_TEST_APP=1 $(BIN)/python -m pytest -m device tests/device/test_app_own_code.py
 
+APK_MODELS := $(CASES)/models/qa.tflite $(CASES)/models/classification.tflite
+
 # The interpreter in it is the last one on Maven Central; apps built with Gradle have its successor.
-android-apk: install ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
+android-apk: install $(CASES)/models.json ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
-	mkdir -p out/android
-	$(BIN)/mbl convert --task qa --quantize int8 --runtime 2.16.1 --seq-len 384,64 --output out/android/qa.tflite
-	$(BIN)/mbl convert --task classification --quantize int8 --runtime 2.16.1 --seq-len 128,32 \
-	  --output out/android/classification.tflite
-	$(BIN)/mbl android assets out/android/qa.tflite out/android/classification.tflite --runtime 2.16.1
+	$(BIN)/mbl android assets $(APK_MODELS) --runtime 2.16.1
 	cd android_demo && mvn -B -q -ntp process-classes
 	android_demo/maven/apk.sh out/demo.apk
 	$(BIN)/python scripts/check_apk.py out/demo.apk --test out/demo-test.apk --json out/apk.json \
-	  --model out/android/qa.tflite --model out/android/classification.tflite
+	  $(addprefix --model ,$(APK_MODELS))
 
 bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).
 	scripts/install_maven.sh
@@ -186,4 +210,4 @@ wheel: install ## Build the wheel into dist/.
 clean: ## Remove what was built; the environments stay.
 	rm -rf build dist out *.egg-info
 
-.PHONY: help install demo test test-transformers test-slow test-gpu test-browser test-device test-arm test-clients test-android test-app android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed
+.PHONY: ci-tools test-all test-processors help install demo test test-transformers test-slow test-gpu test-browser test-device test-arm test-clients test-android test-app android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Make a folder in which LiteRT runs on emulated 64-bit ARM processors: QEMU's user emulation, Python 3.13 of Debian 13
-# for arm64, and the packages of tests/arm/requirements.txt. Nothing is installed: packages are downloaded and unpacked
-# (about 110 MB), so it needs no root. x86-64 Debian or Ubuntu with apt only.
+# for arm64, and the packages of tests/processors/requirements.txt. QEMU's x86-64 lies beside it: other x86 processors run what
+# is installed here. Nothing is installed: packages are downloaded and unpacked (about 110 MB), so it needs no root.
+# x86-64 Debian or Ubuntu with apt only.
 #
 #     scripts/make_arm_root.sh FOLDER [PYTHON]
 set -euo pipefail
 target=$1
 python=${2:-python3}
-requirements=$(dirname "$0")/../tests/arm/requirements.txt
+requirements=$(dirname "$0")/../tests/processors/requirements.txt
 wanted=$(sha256sum "$requirements" "$0" | sha256sum | cut -d' ' -f1)
 [ "$(cat "$target/.made" 2>/dev/null)" = "$wanted" ] && exit 0
 
 give_up() {
-  echo "Error: $1; the emulated ARM processors need it" >&2
+  echo "Error: $1; the emulated processors need it" >&2
   exit 1
 }
 for tool in apt-get dpkg; do
@@ -47,7 +48,7 @@ fetch() {
 # QEMU 7.2 of Debian 12 crashes in LiteRT; 10 does not.
 fetch amd64 bookworm-backports download qemu-user
 dpkg -x "$work"/amd64-bookworm-backports/qemu-user_*.deb "$work/qemu"
-cp "$work/qemu/usr/bin/qemu-aarch64" "$target/"
+cp "$work/qemu/usr/bin/qemu-aarch64" "$work/qemu/usr/bin/qemu-x86_64" "$target/"
 fetch arm64 trixie -y --no-install-recommends --download-only install \
   python3.13-minimal libpython3.13-stdlib libstdc++6 libatomic1
 for package in "$work"/arm64-trixie/cache/archives/*.deb; do

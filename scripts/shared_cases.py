@@ -6,7 +6,11 @@
 ``tokenizer-*.json`` have the form of ``tokenizer_cases.py``; ``features.json``, ``answers.json``, ``labels.json`` and
 ``entities.json`` hold what goes in and what comes out. Vocabularies are named by their SHA-256 and lie in
 ``vocabularies/``, except for that of the bundled checkpoint. Places are code points. With MBL_TEST_DATA the texts
-are SQuAD's, otherwise the package's own. The same arguments and data give the same bytes.
+are SQuAD's, otherwise the package's own.
+
+``tolerances`` in a file names the numbers that each processor rounds in its own way (exp and sums of it), and how far
+apart two may be. Everything else is exact everywhere: ids, places, texts, their order, and scores, whose addends are
+multiples of a power of two. Equal scores stand in the order of the rule, not of a rounding.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,8 @@ from mobilebert_lite.tasks.token_classification import TokenClassification
 from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer
 
 DEMO = demonstration("qa") / "vocab.txt"
+# Softmax and sigmoid in double precision: a few roundings of 1e-16.
+TOLERANCES = {"probability": 1e-12}
 LABELS = ("O", "B-city", "I-city", "B-date", "I-date", "loose")
 _KINDS = (("lower", True), ("cased", False))
 # Marks that Unicode puts into an order, among them ones that stay when accents go.
@@ -57,9 +63,9 @@ class Writer:
             write_atomically(self.folder / "vocabularies" / f"{name}.txt", path.read_bytes())
         return name
 
-    def write(self, name: str, vocabulary: str, found: Any) -> None:
-        """One file of cases."""
-        value = {"vocabulary": vocabulary, "cases": found}
+    def write(self, name: str, vocabulary: str, found: Any, tolerances: Mapping[str, float] | None = None) -> None:
+        """One file of cases, in which the numbers that ``tolerances`` names are rounded."""
+        value = {"vocabulary": vocabulary, **({"tolerances": dict(tolerances)} if tolerances else {}), "cases": found}
         write_atomically(self.folder / name, f"{_json(value)}\n".encode())
         count = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
         print(f"{name}: {count} cases")
@@ -179,7 +185,7 @@ def write_answers(writer: Writer, vocabulary: Path, examples: Sequence[QuestionE
                       "max_query": longest_question(length), "options": options,
                       "logits": [pair.tolist() for pair in logits],
                       "answers": [dataclasses.asdict(answer) for answer in answers]})
-    writer.write("answers.json", writer.vocabulary(vocabulary), found)
+    writer.write("answers.json", writer.vocabulary(vocabulary), found, TOLERANCES)
 
 
 def write_labels(writer: Writer, count: int) -> None:
@@ -198,7 +204,7 @@ def write_labels(writer: Writer, count: int) -> None:
         result = decode({name: values[None]}, labels, form)
         found.append({"problem_type": form.problem_type, "logits": form.logits, "output": values.tolist(),
                       "labels": labels, "result": [dataclasses.asdict(one) for one in result]})
-    writer.write("labels.json", "", found)
+    writer.write("labels.json", "", found, TOLERANCES)
 
 
 def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], length: int) -> None:
@@ -213,7 +219,7 @@ def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], leng
         found.append({"text": text, "length": length, "labels": LABELS, "logits": [one.tolist() for one in logits],
                       "words": [dataclasses.asdict(word) for word in words],
                       "entities": [dataclasses.asdict(one) for one in token_classification.entities(text, words)]})
-    writer.write("entities.json", writer.vocabulary(vocabulary), found)
+    writer.write("entities.json", writer.vocabulary(vocabulary), found, TOLERANCES)
 
 
 def write_small(writer: Writer) -> None:

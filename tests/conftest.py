@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -14,6 +15,7 @@ import heads
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from made import made_once
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.tokenization import Tokenizer
@@ -23,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Property tests draw the same examples everywhere and have no deadlines: neither luck nor a busy machine fails one.
 # MBL_EXAMPLES=20 looks further: that many times the examples, other ones every time.
 MORE = int(os.environ.get("MBL_EXAMPLES", "1"))
+# Whether slow suites try every combination (`make test-all`), or those that show what the others would show again.
+EXHAUSTIVE = os.environ.get("MBL_EXHAUSTIVE", "0") != "0"
 settings.register_profile("tests", max_examples=100 * MORE, derandomize=MORE == 1, deadline=None, database=None,
                           suppress_health_check=list(HealthCheck))
 settings.load_profile("tests")
@@ -146,18 +150,21 @@ def tiny_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def converted(tiny_qa: Path, tiny_classifier: Path, tiny_questions: Path,
               tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """``converted("qa", "int8")``: the tiny checkpoint of that task as a file of LENGTHS, made once."""
-    from mobilebert_lite.pipeline import Request, convert
-
+    """``converted("qa", "int8")``: the tiny checkpoint of that task as a file of LENGTHS, made once for all suites."""
     folders = {"qa": tiny_qa, "classification": tiny_classifier}
     output = tmp_path_factory.mktemp("converted")
 
     @cache
     def make(task: str, mode: str) -> Path:
-        path = output / f"{task}-{mode}.tflite"
-        convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode,
-                        calibration=tiny_questions if task == "qa" else None))
-        return path
+        def write(path: Path) -> None:
+            from mobilebert_lite.pipeline import Request, convert
+
+            convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode,
+                            calibration=tiny_questions if task == "qa" else None))
+
+        name = f"{task}-{mode}.tflite"
+        # A copy: whatever a test does to it, other suites do not see.
+        return Path(shutil.copyfile(made_once(f"tiny-{name}", write), output / name))
 
     return make
 

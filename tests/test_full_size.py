@@ -6,7 +6,6 @@ import json
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,14 +25,16 @@ def test_24_layers_at_384_tokens(shared: Callable[..., Path], tmp_path: Path) ->
     words = Tokenizer.from_file(shared("data", "vocab", "uncased.txt")).vocabulary
     huggingface.save(random_weights(PRESETS["uncased"], {"qa": 2}, seed=4), tmp_path / "full", words)
     output = tmp_path / "full.tflite"
-    started = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([Path(sys.executable).parent / "mbl", "convert", "--weights", tmp_path / "full", "--seq-len",
                            "384", "--quantize", "int8", "-o", output, "--json"], capture_output=True, text=True)
-    seconds = time.monotonic() - started
     assert done.returncode == 0, done.stderr
-    gigabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    gigabytes = used.ru_maxrss / 1e6
+    # Of processors, of which it keeps two busy: other work on the machine takes nothing from it.
+    seconds = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
     print(f"{seconds:.0f} s, {gigabytes:.2f} GB peak, {output.stat().st_size / 1e6:.2f} MB")
-    assert seconds < 120
+    assert seconds < 240
     assert gigabytes < 8
     assert output.stat().st_size < 28e6
     assert json.loads(done.stdout)["verification"][0]["agreement"] >= 0.85

@@ -146,9 +146,12 @@ def test_a_trained_checkpoint(shared: Callable[..., Path], tmp_path: Path) -> No
                  "--max-drop", 0.3, "-o", tmp_path / "out.tflite", "--calibration"]
     done = mbl(*arguments, calibration, "--recipe", recipe)
     assert done.returncode == 1
-    assert re.search(r"evaluation failed on 700 examples: f1 of the candidate 8\d\.\d\d, of the float model 90\.02, "
-                     r"a drop of \d\.", done.stderr)
+    [(candidate, before)] = re.findall(r"evaluation failed on 700 examples: f1 of the candidate (\d+\.\d\d), of the "
+                                       r"float model (\d+\.\d\d), a drop of \d\.", done.stderr)
+    # What was recorded where it was trained, but for words whose label is a near tie: 0.05 points each.
+    assert float(before) == pytest.approx(90.02, abs=0.15)
+    assert 80 <= float(candidate) < 90
     assert not (tmp_path / "out.tflite").exists()
     done = mbl(*arguments, checkpoint / "snips_slots_dev.json")
     assert done.returncode == 0, done.stderr
-    assert "of the float model 90.02, on 700 examples" in done.stdout
+    assert f"of the float model {before}, on 700 examples" in done.stdout

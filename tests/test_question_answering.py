@@ -17,7 +17,16 @@ from mobilebert_lite.errors import ConversionError, DataError, MblError
 from mobilebert_lite.tasks import TASKS, find_task
 from mobilebert_lite.tasks.examples import QuestionExample, TextExample
 from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tasks.question_answering import Answer, best_answer, best_span, decode, token_to_orig_map, windows
+from mobilebert_lite.tasks.question_answering import (
+    Answer,
+    best_answer,
+    best_span,
+    contenders,
+    decode,
+    slack,
+    token_to_orig_map,
+    windows,
+)
 from mobilebert_lite.tokenization import Tokenizer
 
 QA = find_task("qa")
@@ -250,6 +259,26 @@ def test_windows_are_merged_and_equal_texts_joined(small: Tokenizer) -> None:
     answers = decode(found, outputs, CONTEXT)
     assert (answers[0].text, answers[0].start, answers[0].score) == ("the", 15, 4.0)
     assert [a.text for a in answers].count("the") == 1
+
+
+def test_contenders_are_what_ties_with_the_best_by_place(window: Features) -> None:
+    """Read logits span -5 to 5 at both ends: a tie is within 2 % of 20."""
+    outputs = [logits(window, {4: 5, 6: 3, 8: 4.8}, {4: 5, 6: 5, 8: 4.9})]
+    assert slack(window, outputs[0]) == pytest.approx(0.4)
+    # "the" stands at two places, which decode joins; "sat" is worse by 2, and so no tie.
+    assert [(a.text, a.start, a.end, a.score) for a in contenders([window], outputs, CONTEXT)] == [
+        ("the", 0, 3, 10), ("the cat sat", 0, 11, 10), ("the cat sat on the", 0, 18, pytest.approx(9.9)),
+        ("the", 15, 18, pytest.approx(9.7))]
+    assert [(a.text, a.start) for a in contenders([window], outputs, CONTEXT, max_answer_tokens=1)] == [
+        ("the", 0), ("the", 15)]
+    assert [(a.text, a.start) for a in decode([window], outputs, CONTEXT)][:3] == [
+        ("the", 0), ("the cat sat", 0), ("the cat sat on the", 0)]
+    # Either may be the answer that there is none.
+    outputs[0]["start_logits"][0, 0] = outputs[0]["end_logits"][0, 0] = 4.9
+    assert ("", -1) in [(a.text, a.start) for a in contenders([window], outputs, CONTEXT)]
+    assert ("", -1) not in [(a.text, a.start) for a in contenders([window], outputs, CONTEXT, allow_null=False)]
+    with pytest.raises(MblError, match="0 outputs for 1 windows"):
+        contenders([window], [], CONTEXT)
 
 
 def test_the_null_answer_speaks_for_the_least_convinced_window(small: Tokenizer) -> None:

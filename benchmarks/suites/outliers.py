@@ -31,7 +31,8 @@ from mobilebert_lite.weights import Weights
 CHECKPOINT, LENGTH = "snips_qa", 128
 FOLDER = DATA / "checkpoints/trained" / CHECKPOINT
 TEXTS = FOLDER / "snips_qa_dev.json"
-# Mode -> points of exact spans below the checkpoint's, and mean largest error of a logit, that are allowed.
+# Mode -> points of exact spans below the checkpoint's (near ties apart), and mean largest error of a logit, that are
+# allowed.
 ALLOWED = {"dynamic": (0.5, 0.6), "int8": (0.7, 1.0), "int8-full": (1.4, 1.4)}
 STOCK = {"stock dynamic": ("dynamic", Masking()), "stock static": ("static", Masking()),
          "stock static, mask -30": ("static", Masking(constant=-30.0))}
@@ -57,7 +58,7 @@ def passed(title: str, result: Judgement) -> bool:
     if title not in ALLOWED:
         return True
     points, error = ALLOWED[title]
-    return result.exact >= result.recorded - points and result.error <= error
+    return result.exact >= result.recorded - points - result.rounding and result.error <= error
 
 
 def main() -> int:

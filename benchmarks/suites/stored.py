@@ -11,6 +11,9 @@ import numpy as np
 
 from mobilebert_lite.runtime import Session
 
+# Examples that may fall on the other side of a near tie where a processor rounds otherwise than the one that a figure
+# was recorded on.
+TIES = 2
 DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared"))
 
 
@@ -25,6 +28,16 @@ class Judgement:
     # The same of the stored outputs themselves.
     recorded: float
     examples: int
+
+    @property
+    def rounding(self) -> float:
+        """Points of ``exact`` that rounding may decide."""
+        return rounding(self.examples)
+
+
+def rounding(examples: int) -> float:
+    """Points of a score over so many examples that are TIES of them."""
+    return 100 * TIES / examples
 
 
 def judge(content: bytes, checkpoint: str, limit: int | None = None) -> Judgement:

@@ -67,9 +67,7 @@ class QuestionAnswering(Task):
         start, end = _logits(features, reference)
         expected, actual = (start[first] + end[last] for first, last in
                             (best_span(features, reference), best_span(features, candidate)))
-        read = features.mask == 1
-        spread = np.ptp(start[read]) + np.ptp(end[read])
-        return bool(expected - actual <= NEAR_TIE * spread)
+        return bool(expected - actual <= slack(features, reference))
 
 
 def longest_question(length: int) -> int:
@@ -122,11 +120,8 @@ def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str
     """
     if n_best < 1 or max_answer_tokens < 1:
         raise DataError(f"n_best {n_best}, max_answer_tokens {max_answer_tokens}: both must be 1 or more")
-    if not windows or len(windows) != len(outputs):
-        raise MblError(f"{len(outputs)} outputs for {len(windows)} windows; run the model once for each window")
-    logits = [_logits(window, output) for window, output in zip(windows, outputs, strict=True)]
-    # The window least convinced that there is no answer speaks for all.
-    null = Answer("", -1, -1, min(float(start[0] + end[0]) for start, end in logits))
+    logits = _logits_of(windows, outputs)
+    null = _null(logits)
     spans = [_spans(window, *pair, n_best, max_answer_tokens)
              for window, pair in zip(windows, logits, strict=True)]
     starts, ends, scores = (np.concatenate(column) for column in zip(*spans, strict=True))
@@ -165,6 +160,30 @@ def best_span(features: Features, outputs: Outputs, max_answer_tokens: int = MAX
     return best
 
 
+def slack(window: Features, outputs: Outputs) -> float:
+    """Scores of this window that differ by no more are a tie: ``NEAR_TIE`` of the spread of its logits."""
+    read = window.mask == 1
+    return NEAR_TIE * float(sum(np.ptp(row[read]) for row in _logits(window, outputs)))
+
+
+def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context: str,
+               max_answer_tokens: int = MAX_ANSWER_TOKENS, allow_null: bool = True) -> list[Answer]:
+    """The answers among which rounding chooses: the best one and all that tie with it (``slack``), the best first.
+
+    The same text at two places is two answers. Arguments and errors are those of ``decode``, whose first answer, with a
+    threshold of 0, is among them. Probabilities are left at 0.
+    """
+    logits = _logits_of(windows, outputs)
+    spans = [_spans(window, *pair, len(window.ids), max_answer_tokens)
+             for window, pair in zip(windows, logits, strict=True)]
+    found = {(int(start), int(end)): Answer(context[start:end], int(start), int(end), float(score))
+             for columns in spans for start, end, score in zip(*columns, strict=True)}
+    if allow_null or not found:
+        found[-1, -1] = _null(logits)
+    least = max(answer.score for answer in found.values()) - max(map(slack, windows, outputs))
+    return sorted((answer for answer in found.values() if answer.score >= least), key=lambda answer: -answer.score)
+
+
 def stretches_of(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
     """(start, end) of each window over the context."""
     start = 0
@@ -189,6 +208,18 @@ def owners_of(stretches: list[tuple[int, int]], tokens: int) -> np.ndarray:
         best[start:end][better] = score[better]
         owners[start:end][better] = i
     return owners
+
+
+def _logits_of(windows: Sequence[Features], outputs: Sequence[Outputs]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """``_logits`` of each window."""
+    if not windows or len(windows) != len(outputs):
+        raise MblError(f"{len(outputs)} outputs for {len(windows)} windows; run the model once for each window")
+    return [_logits(window, output) for window, output in zip(windows, outputs, strict=True)]
+
+
+def _null(logits: Sequence[tuple[np.ndarray, np.ndarray]]) -> Answer:
+    """The answer that there is none: the window least convinced of that speaks for all."""
+    return Answer("", -1, -1, min(float(start[0] + end[0]) for start, end in logits))
 
 
 def _logits(window: Features, outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ours import Answer, Example, RememberingModel, decoded, stacked
+from ours import Answer, Example, Place, RememberingModel, decoded, stacked
 from support import RefusedError, ask, run_bare
 
 # As the Task Library searches: among five starts and five ends, for 32 tokens (kPredictAnsNum and kMaxAnsLen of
@@ -36,6 +36,8 @@ class Difference:
     # "tie": to ``mbl run`` their answer is as good, within what verification allows. "tokens": the tokenizers differ
     # on it. "search": the Task Library looks at fewer spans, or longer ones. "unexplained": it should not be.
     reason: str
+    # How much worse their answer is to ``mbl run``, as a share of what its scores span; None where it is no tie.
+    gap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,10 @@ def of_library(client: str, file: File) -> Outcome:
     as_run = [reference.best(example, REFERENCE) for example in file.examples]
     found, errors = [], []
     for example, scores, answer in zip(file.examples, theirs, ours, strict=True):
-        found += _difference(example, scores, answer, "unexplained")
+        found += _difference(example, _first(scores), (), answer, "unexplained")
         errors += [abs(score - answer.scores[name]) for name, score in scores.items() if name in answer.scores][:1]
     from_reference = [one for example, scores, answer in zip(file.examples, theirs, as_run, strict=True)
-                      for one in _difference(example, scores, answer, "tokens" if phone.tokens(example) !=
+                      for one in _difference(example, _first(scores), (), answer, "tokens" if phone.tokens(example) !=
                                              reference.tokens(example) else "search")]
     largest = max(abs(score) for answer in ours for score in answer.scores.values())
     other_tokens = sum(phone.tokens(example) != reference.tokens(example) for example in file.examples)
@@ -94,7 +96,7 @@ def of_runtime(api: str, file: File, folder: Path) -> Outcome:
             largest = max(largest, float(np.abs(value).max()))
             error = max(error, float(np.abs(given[name] - value).max()))
         theirs, ours = (decoded(model, features, example, each) for each in (given, expected))
-        found += _difference(example, theirs.scores, ours, "unexplained")
+        found += _difference(example, theirs.best, theirs.place, ours, "unexplained")
     return Outcome("", len(file.examples), tuple(found), error / largest)
 
 
@@ -106,10 +108,14 @@ def _spans(given: Sequence[Any]) -> dict[str, float]:
     return scores or {"": 0.0}
 
 
-def _difference(example: Example, theirs: Mapping[str, float], ours: Answer, reason: str) -> list[Difference]:
-    """Nothing where both have the same best answer."""
-    best = max(theirs, key=theirs.__getitem__)
-    if best == ours.best:
+def _first(scores: Mapping[str, float]) -> str:
+    return max(scores, key=scores.__getitem__)
+
+
+def _difference(example: Example, theirs: str, place: Place, ours: Answer, reason: str) -> list[Difference]:
+    """Nothing where both have the same best answer, at the same place if the client says which."""
+    if theirs == ours.best and place in ((), ours.place):
         return []
-    tie = best in ours.scores and ours.scores[best] >= ours.scores[ours.best] - ours.slack
-    return [Difference(example, best, ours.best, "tie" if tie else reason)]
+    gaps = [gap for (text, where), gap in ours.ties.items() if text == theirs and place in ((), where)]
+    return [Difference(example, theirs, ours.best, "tie", min(gaps)) if gaps else
+            Difference(example, theirs, ours.best, reason)]

@@ -15,11 +15,14 @@ from mobilebert_lite.model import Model
 from mobilebert_lite.tasks import classification, question_answering
 from mobilebert_lite.tasks.base import Outputs
 from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tasks.question_answering import NEAR_TIE
 from mobilebert_lite.tokenization import Tokenizer
 
 # (text) or (question, context).
 Example = tuple[str, ...]
+# (start, end), or nothing where a client does not say it.
+Place = tuple[int, ...]
+# A text or a label, and where it stands.
+Choice = tuple[str, Place]
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,10 @@ class Answer:
     best: str
     # Answer or label → logit sum or probability.
     scores: Mapping[str, float]
-    # What may separate two answers that are equally good to verification (tasks.*.NEAR_TIE).
-    slack: float
+    # What ties with it (tasks.*.NEAR_TIE): how much worse it is, as a share of what its scores span.
+    ties: Mapping[Choice, float]
+    # Where it stands in the context, in code points; nowhere for a label.
+    place: Place = ()
 
 
 class RememberingModel(Model):
@@ -67,27 +72,37 @@ class RememberingModel(Model):
         """What ``mbl run`` prints; ``options`` are for questions."""
         if self.task.name != "qa":
             return _labels(self.classify(*example))
-        return _answers(example, self.answer(*example, **options), self.run(self.features(example)[0]))
+        windows = self.features(example)
+        return _answers(example, windows, [self.run(window)[1] for window in windows], **options)
 
 
 def decoded(model: RememberingModel, features: Features, example: Example, outputs: Outputs) -> Answer:
     """What ``mbl run`` would print if the network had given ``outputs``."""
     if model.task.name != "qa":
         return _labels(classification.decode(outputs, model.labels, model.task.form))
-    return _answers(example, question_answering.decode([features], [outputs], example[1]), (features, outputs))
+    return _answers(example, [features], [outputs])
 
 
 def _labels(labels: Sequence[classification.Label]) -> Answer:
-    return Answer(labels[0].name, {label.name: label.probability for label in labels}, classification.NEAR_TIE)
+    gaps = {(label.name, ()): labels[0].probability - label.probability for label in labels}
+    return Answer(labels[0].name, {label.name: label.probability for label in labels},
+                  {choice: gap for choice, gap in gaps.items() if gap <= classification.NEAR_TIE})
 
 
-def _answers(example: Example, answers: Sequence[question_answering.Answer], read: tuple[Features, Outputs]) -> Answer:
+def _answers(example: Example, windows: Sequence[Features], outputs: Sequence[Outputs], n_best: int = 20,
+             **options: Any) -> Answer:
+    context = example[1]
+    answers = question_answering.decode(windows, outputs, context, n_best, **options)
+    tied = question_answering.contenders(windows, outputs, context, **options)
     scores: dict[str, float] = {}
     for answer in answers:
-        scores.setdefault(whole_words(example[1], answer), answer.score)
-    features, outputs = read
-    spread = sum(float(np.ptp(outputs[name][0][features.mask == 1])) for name in ("start_logits", "end_logits"))
-    return Answer(whole_words(example[1], answers[0]), scores, NEAR_TIE * spread)
+        scores.setdefault(whole_words(context, answer), answer.score)
+    spans = max(map(question_answering.slack, windows, outputs)) / question_answering.NEAR_TIE
+    gaps: dict[Choice, float] = {}
+    for answer in tied:
+        gaps.setdefault((whole_words(context, answer), (answer.start, answer.end)),
+                        (tied[0].score - answer.score) / spans)
+    return Answer(whole_words(context, answers[0]), scores, gaps, (answers[0].start, answers[0].end))
 
 
 def whole_words(context: str, answer: question_answering.Answer) -> str:

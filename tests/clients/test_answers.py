@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from compare import File, Outcome, of_library, of_runtime
+from conftest import EXHAUSTIVE, made_once
 from ours import Example, RememberingModel, real_texts
 from support import ask
-from table import CASES, FILES, render
+from table import CASES, FILES, SAMPLE, comparable, render
 
 from mobilebert_lite.converters.flatbuffer import read_model, set_metadata, write_model
 from mobilebert_lite.converters.metadata import append_files, read_files
@@ -31,7 +32,9 @@ DOCUMENT = ROOT / "docs" / "clients.md"
 FLOAT, INT8 = 1e-4, 0.12
 
 
-COUNT = 210
+# Texts for each file. The whole is `make test-all`.
+COUNT = 210 if EXHAUSTIVE else 60
+ASKED = CASES if EXHAUSTIVE else [case for case in CASES if case[1:3] in SAMPLE]
 LIBRARIES = ("task-library", "mediapipe")
 # Name → checkpoint under the test data's checkpoints/trained (empty: the bundled one), task, lengths, the most tokens
 # that a text may have: SNIPS trains about 47 positions, SST-2 63.
@@ -50,17 +53,15 @@ Find = Callable[[str, str, str], Outcome]
 
 
 @pytest.fixture(scope="session")
-def made(shared: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Made:
+def made(shared: Callable[..., Path]) -> Made:
     """``made("sst2", "int8")``: the file of SOURCES in one of MODES, converted once."""
-    folder = tmp_path_factory.mktemp("clients")
-
     @cache
     def make(name: str, mode: str) -> File:
         checkpoint, task, lengths, most = SOURCES[name]
         quantize, runtime = MODES[mode]
         weights = str(shared("checkpoints", "trained", checkpoint)) if checkpoint else None
-        path = folder / f"{name} {mode}.tflite".replace(" ", "-").replace(",", "")
-        convert(Request(path, weights, task=task, lengths=lengths, quantize=quantize, runtime=runtime))
+        path = made_once(f"clients-{name}-{mode}.tflite".replace(" ", "-").replace(",", ""), lambda new: convert(
+            Request(new, weights, task=task, lengths=lengths, quantize=quantize, runtime=runtime)))
         model = RememberingModel(path)
         both = [model.as_(behaviour) for behaviour in ("reference", "phone")]
 
@@ -85,28 +86,31 @@ def outcome(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Find:
     return find
 
 
-@pytest.mark.parametrize(("client", "name", "mode", "refusal"), CASES, ids=lambda value: str(value) or "loads")
+@pytest.mark.parametrize(("client", "name", "mode", "refusal"), ASKED, ids=lambda value: str(value) or "loads")
 def test_client(outcome: Find, client: str, name: str, mode: str, refusal: str) -> None:
     found = outcome(client, name, mode)
     if refusal:
         assert re.search(refusal, found.refusal), f"expected it to refuse the file; it said {found.refusal!r}"
         return
     assert not found.refusal
-    assert found.examples >= 200
+    assert found.examples >= COUNT - 10
     assert {one.reason for one in found.differences} <= {"tie"}, found.differences
     assert {one.reason for one in found.from_reference} <= {"tie", "tokens", "search"}
-    # Ties are few, or they would hide what is wrong; none where nothing is rounded. On texts unlike those that it was
-    # trained on, a model of questions wavers between spans.
-    assert len(found.differences) <= (0 if mode == "none" else 0.04 * found.examples)
+    # Ties are few, or they would hide what is wrong. On texts unlike those that it was trained on, a model of questions
+    # wavers between spans. Which of them are tied, and so how many, is up to the processor.
+    assert len(found.differences) <= 0.04 * found.examples + 3
+    if mode == "none":
+        assert all(one.gap <= 2 * FLOAT for one in found.differences if one.gap is not None)
     assert found.error <= (FLOAT if mode == "none" else INT8)
 
 
-@pytest.mark.parametrize(("client", "name"), [("task-library", "qa"), ("mediapipe", "sst2")])
+@pytest.mark.parametrize(("client", "name"), [("task-library", "qa"), ("mediapipe", "intents")])
 def test_the_tokenizers_differ_on_some_texts(outcome: Find, client: str, name: str) -> None:
     """Or the comparison would say nothing about them."""
-    assert outcome(client, name, "none").other_tokens >= 10
+    assert outcome(client, name, "none").other_tokens >= COUNT / 20
 
 
+@pytest.mark.skipif(not EXHAUSTIVE, reason="the table is of all texts: make test-all")
 def test_documented_table(outcome: Find) -> None:
     """The table in docs/clients.md is what this run found; out/clients.md holds that, and out/clients.json the rest."""
     outcomes = {case[:3]: outcome(*case[:3]) for case in CASES}
@@ -120,18 +124,25 @@ def test_documented_table(outcome: Find) -> None:
          "differences": [vars(one) for one in found.differences],
          "from_reference": [vars(one) for one in found.from_reference]}
         for (client, name, mode), found in outcomes.items()], indent=1, ensure_ascii=False), encoding="utf-8")
-    written = [comparable(line) for line in DOCUMENT.read_text(encoding="utf-8").splitlines()]
+    written = {comparable(line) for line in DOCUMENT.read_text(encoding="utf-8").splitlines()}
     missing = [line for line in lines if comparable(line) not in written]
     assert not missing, f"docs/clients.md does not say (the whole is in out/clients.md):\n{chr(10).join(missing)}"
 
 
-def comparable(line: str) -> str:
-    """A line of the table without the counts that depend on the processor: which int8 answers are tied."""
-    return "|".join(line.split("|")[:4]) if "int8" in line and "refused" not in line else line
+def test_the_table_is_compared_without_what_rounding_decides() -> None:
+    line = "| a | qa, none | 210 | 205, 5 tied | 17 | 5 (tie), 4 (tokens) |"
+    assert comparable(line) == comparable("| a | qa, none | 210 | 206, 4 tied | 17 | 4 (tie), 5 (tokens) |")
+    for other in ("| a | qa, none | 209 | 205, 5 tied | 17 | 5 (tie), 4 (tokens) |",
+                  "| a | qa, none | 210 | 205, 5 tied | 18 | 5 (tie), 4 (tokens) |",
+                  "| a | qa, none | refused: of another kind | | | |"):
+        assert comparable(line) != comparable(other)
 
 
 def test_every_file_is_asked_everywhere() -> None:
-    """No file is left out of a client that takes its task."""
+    """No file is left out of a client that takes its task; the sample has every client, and every kind of outcome."""
+    for client in {case[0] for case in CASES}:
+        assert {bool(case[3]) for case in CASES if case[0] == client} == {
+            bool(case[3]) for case in CASES if case[0] == client and case[1:3] in SAMPLE}, client
     for client in ("task-library", "ai-edge-litert Interpreter", "ai-edge-litert CompiledModel", "tflite-runtime"):
         assert {case[1:3] for case in CASES if case[0] == client} >= set(FILES), client
 

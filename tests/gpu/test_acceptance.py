@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from accelerator import Inputs, parse, run_on_gpu
+from conftest import EXHAUSTIVE
 
 from mobilebert_lite.config import PRESETS, MobileBertConfig
 from mobilebert_lite.converters import huggingface
@@ -37,11 +38,17 @@ VARIANTS = {"published": {}, "tiny": vars(PRESETS["tiny"]),
 
 
 def cases() -> list[Any]:
-    """Every task of the library with and without a pooler, and every variant for one task."""
+    """Every task of the library with and without a pooler, and every variant for one task, with a mode.
+
+    The graph is the same in all modes but for how weights are stored: each in turn, and all of them in `make test-all`.
+    """
     found = [(task.name, pooler, "published") for task in TASKS.values()
              for pooler in ((False, True) if task.name in POOLED else (False,))]
     found += [("qa", False, variant) for variant in VARIANTS if variant != "published"]
-    return [pytest.param(*case, id=f"{case[0]}{'-pooler' * case[1]}-{case[2]}") for case in found]
+    modes = list(ALLOWED)
+    return [pytest.param(*case, mode, id=f"{case[0]}{'-pooler' * case[1]}-{case[2]}-{mode}")
+            for place, case in enumerate(found)
+            for mode in (modes if EXHAUSTIVE else [modes[place % len(modes)]])]
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +68,7 @@ def checkpoint(tiny_vocabulary: Sequence[str], tmp_path_factory: pytest.TempPath
     return make
 
 
-@pytest.mark.parametrize("mode", ALLOWED)
-@pytest.mark.parametrize(("task", "pooler", "variant"), cases())
+@pytest.mark.parametrize(("task", "pooler", "variant", "mode"), cases())
 def test_whole_and_right(checkpoint: Callable[..., Path], tmp_path: Path, task: str, pooler: bool, variant: str,
                          mode: str) -> None:
     output = tmp_path / "model.tflite"
@@ -70,8 +76,8 @@ def test_whole_and_right(checkpoint: Callable[..., Path], tmp_path: Path, task: 
     check(output, mode)
 
 
-@pytest.mark.parametrize("mode", ALLOWED)
-@pytest.mark.parametrize("name", ["sst2", "snips_qa"])
+@pytest.mark.parametrize(("name", "mode"), [(name, mode) for name in ("sst2", "snips_qa") for mode in ALLOWED]
+                         if EXHAUSTIVE else [("sst2", "dynamic"), ("snips_qa", "fp16")])
 def test_trained_checkpoints(shared: Callable[..., Path], tmp_path: Path, name: str, mode: str) -> None:
     """24 and 12 layers at the published widths."""
     output = tmp_path / "model.tflite"
@@ -79,7 +85,7 @@ def test_trained_checkpoints(shared: Callable[..., Path], tmp_path: Path, name: 
     check(output, mode)
 
 
-@pytest.mark.parametrize("mode", ALLOWED)
+@pytest.mark.parametrize("mode", ALLOWED if EXHAUSTIVE else ["none"])
 def test_bundled_checkpoints(tmp_path: Path, mode: str) -> None:
     """The one for questions, whose scores reach half of what float16 holds, at two lengths in one file."""
     output = tmp_path / "model.tflite"

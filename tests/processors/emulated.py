@@ -1,10 +1,11 @@
-"""LiteRT on emulated 64-bit ARM processors (scripts/make_arm_root.sh makes what it needs)."""
+"""LiteRT and Python on emulated processors (scripts/make_arm_root.sh makes what they need)."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,9 @@ from mobilebert_lite.runtime import Session
 
 ROOT = Path(__file__).resolve().parents[2] / ".arm"
 _CHILD = Path(__file__).with_name("child.py")
+
+# QEMU's names of x86-64 processors: without AVX, without FMA and AVX2, without AVX-512. QEMU has none with AVX-512.
+X86 = ("Nehalem", "SandyBridge", "Haswell")
 
 # How the kernels multiply, by the encoding of the instruction (Arm Architecture Reference Manual, C7.2): mask, value.
 # QEMU's disassembler knows not all of them by name.
@@ -45,7 +49,7 @@ class Job:
         return [session.run(self.signature, inputs) for inputs in self.inputs]
 
 
-def run_on_arm(cpu: str, jobs: Sequence[Job]) -> list[Outputs]:
+def run_on(cpu: str, jobs: Sequence[Job]) -> list[Outputs]:
     """The outputs of ``jobs`` on processor ``cpu`` (QEMU's name), through XNNPACK, one thread."""
     with tempfile.TemporaryDirectory() as folder:
         done = _start(cpu, jobs, Path(folder))
@@ -70,22 +74,29 @@ def instructions(cpu: str, job: Job) -> Counter[str]:
 
 def _start(cpu: str, jobs: Sequence[Job], folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     if not (ROOT / ".made").exists():
-        pytest.fail(f"{ROOT} is not there: run scripts/make_arm_root.sh (make test-arm does)")
+        pytest.fail(f"{ROOT} is not there: run scripts/make_arm_root.sh (make test-processors does)")
     listed = []
     for place, job in enumerate(jobs):
         given, taken = folder / f"{place}.in.npz", folder / f"{place}.out.npz"
         np.savez(given, **{f"{name}/{row}": value  # type: ignore[arg-type]
                            for row, inputs in enumerate(job.inputs) for name, value in inputs.items()})
         listed.append([str(job.model), job.signature, str(given), str(taken)])
-    root = ROOT / "root"
-    done = subprocess.run(
-        [ROOT / "qemu-aarch64", "-L", root, "-cpu", cpu, *options, "-E", f"PYTHONHOME={root}/usr", "-E",
-         f"PYTHONPATH={root}/opt/site", root / "usr/bin/python3.13", _CHILD, json.dumps(listed)],
-        capture_output=True, text=True, timeout=500)
+    done = subprocess.run([*python(cpu, *options), _CHILD, json.dumps(listed)],
+                          capture_output=True, text=True, timeout=500)
     if done.returncode:
         pytest.fail(f"the emulated processor {cpu} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    assert done.stdout.split() == ["aarch64"]
+    assert done.stdout.split() == ["x86_64" if cpu in X86 else "aarch64"]
     return done
+
+
+def python(cpu: str, *options: str) -> list[str]:
+    """The command of a Python on ``cpu``: on x86 this one, on ARM one with NumPy and LiteRT; ``options`` are QEMU's."""
+    if cpu in X86:
+        return [str(ROOT / "qemu-x86_64"), "-cpu", cpu, *options, sys.executable]
+    root = ROOT / "root"
+    return [str(part) for part in (
+        ROOT / "qemu-aarch64", "-L", root, "-cpu", cpu, *options, "-E", f"PYTHONHOME={root}/usr", "-E",
+        f"PYTHONPATH={root}/opt/site", root / "usr/bin/python3.13")]
 
 
 def _load(path: Path, count: int) -> Outputs:

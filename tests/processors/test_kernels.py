@@ -1,8 +1,8 @@
-"""Our files compute the same on a phone's processor as on this one. Speed is not to be had from an emulator.
+"""Our files compute the same on other processors as on this one. Speed is not to be had from an emulator.
 
-Three processors stand for the kernels that XNNPACK chooses among: Cortex-A53 (Pixel 3's little cores' generation: NEON
-alone), Cortex-A76 (Pixel 4's big cores: dot products, sdot), Neoverse V1 (as Pixel 8 and later: int8 matrix products,
-smmla).
+Three ARM processors stand for the kernels that XNNPACK chooses among on phones: Cortex-A53 (Pixel 3's little cores'
+generation: NEON alone), Cortex-A76 (Pixel 4's big cores: dot products, sdot), Neoverse V1 (as Pixel 8 and later: int8
+matrix products, smmla); and as many x86 processors for those of other people's computers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emulated import Job, Outputs, instructions, run_on_arm
+from conftest import EXHAUSTIVE
+from emulated import X86, Job, Outputs, instructions, run_on
+from made import made_once
 
 from mobilebert_lite import verify
 from mobilebert_lite.model import Model
@@ -23,14 +25,28 @@ from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.examples import QuestionExample, TextExample
 from mobilebert_lite.tasks.features import Features
 
-pytestmark = [pytest.mark.arm, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
-PROCESSORS = ("cortex-a53", "cortex-a76", "neoverse-v1")
+ARM = ("cortex-a53", "cortex-a76", "neoverse-v1")
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
 TASKS = ("qa", "classification")
-# Emulation is slow: the oldest kernels run the default alone, the rarer modes one task.
-CASES = [(cpu, mode, task) for cpu in PROCESSORS for mode in MODES for task in TASKS
+# Emulation is slow: the oldest ARM kernels run the default alone, the rarer modes one task.
+CASES = [(cpu, mode, task) for cpu in ARM for mode in MODES for task in TASKS
          if (cpu != "cortex-a53" or mode == "int8") and (task == "qa" or mode not in ("fp16", "int16x8", "int4"))]
+CASES += [(cpu, mode, task) for cpu in X86 for mode in ("none", "dynamic", "int8") for task in TASKS]
+# Each processor with the mode that phones run, and the oldest and the newest with modes that round elsewhere.
+SAMPLE = [("cortex-a53", "int8", "classification"), ("cortex-a76", "int8", "qa"), ("neoverse-v1", "none", "qa"),
+          ("neoverse-v1", "dynamic", "qa"), ("neoverse-v1", "int8", "classification"), ("Nehalem", "none", "qa"),
+          ("Nehalem", "dynamic", "qa"), ("Nehalem", "int8", "qa"), ("Nehalem", "int8", "classification"),
+          ("SandyBridge", "int8", "qa"), ("Haswell", "int8", "qa")]
+ASKED = CASES if EXHAUSTIVE else SAMPLE
+
+
+def of(*case: str) -> Any:
+    """A case with the marker of its processor, which is its first part."""
+    return pytest.param(*case, marks=pytest.mark.processors if case[0] in X86 else pytest.mark.arm)
+
+
 LENGTH = 64
 COMMANDS = (
     "Play some jazz by Miles Davis on Spotify", "Add Sabrina Salerno to the Grime Instrumentals playlist",
@@ -39,7 +55,6 @@ COMMANDS = (
     "Put Blue Moon on my evening playlist", "Give the current book 3 out of 6 points",
 )
 QUESTIONS = ("Who is the artist?", "Where?", "When?", "What is the name of the playlist?")
-
 
 
 @dataclass(frozen=True)
@@ -58,14 +73,12 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Demo]:
+def demo() -> Callable[[str, str], Demo]:
     """``demo("qa", "int8")``."""
-    folder = tmp_path_factory.mktemp("arm")
-
     @cache
     def make(task: str, mode: str) -> Demo:
-        path = folder / f"{task}-{mode}.tflite"
-        convert(Request(path, task=task, lengths=(LENGTH,), quantize=mode))
+        path = made_once(f"demo-{task}-{mode}-{LENGTH}.tflite",
+                         lambda new: convert(Request(new, task=task, lengths=(LENGTH,), quantize=mode)))
         model = Model(path)
         examples = [QuestionExample(str(place), QUESTIONS[place % len(QUESTIONS)], text) if task == "qa"
                     else TextExample(text) for place, text in enumerate(COMMANDS)]
@@ -77,27 +90,28 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Demo]
 
 
 @pytest.fixture(scope="session")
-def on_arm(demo: Callable[[str, str], Demo]) -> Callable[[str], dict[tuple[str, str], Outputs]]:
-    """``on_arm("cortex-a76")``: (task, mode) -> outputs there; one process for all files of a processor."""
+def there(demo: Callable[[str, str], Demo]) -> Callable[[str], dict[tuple[str, str], Outputs]]:
+    """``there("cortex-a76")``: (task, mode) -> outputs there; one process for all files of a processor."""
     @cache
     def run(cpu: str) -> dict[tuple[str, str], Outputs]:
-        kinds = [(task, mode) for other, mode, task in CASES if other == cpu]
-        outputs = run_on_arm(cpu, [demo(*kind).job for kind in kinds])
+        kinds = [(task, mode) for other, mode, task in ASKED if other == cpu]
+        outputs = run_on(cpu, [demo(*kind).job for kind in kinds])
         return dict(zip(kinds, outputs, strict=True))
 
     return run
 
 
-@pytest.mark.parametrize(("cpu", "mode", "task"), CASES)
+@pytest.mark.parametrize(("cpu", "mode", "task"), [of(*case) for case in ASKED])
 def test_as_true_as_on_this_processor(cpu: str, mode: str, task: str, demo: Callable[[str, str], Demo],
-                                      on_arm: Callable[[str], dict[tuple[str, str], Outputs]]) -> None:
+                                      there: Callable[[str], dict[tuple[str, str], Outputs]]) -> None:
     """Roundings fall differently where kernels add in another order, and one that falls differently moves those after
-    it: outputs differ about as much as each differs from float32. What must hold is that ARM's are as near to float32.
+    it: outputs differ about as much as each differs from float32. What must hold is that those of other processors
+    are as near to float32.
     """
-    made, there = demo(task, mode), on_arm(cpu)[task, mode]
+    made, found = demo(task, mode), there(cpu)[task, mode]
     reference = demo(task, "none").here
-    verify.require([made.compared(reference, there)], verify.load_threshold(mode))
-    error, error_here = distance(made, reference, there), distance(made, reference, made.here)
+    verify.require([made.compared(reference, found)], verify.load_threshold(mode))
+    error, error_here = distance(made, reference, found), distance(made, reference, made.here)
     # 1e-5: sums of up to 512 float32 products in another order. 1.25: eight texts leave the mean error that uncertain.
     assert error <= max(1e-5, 1.25 * error_here)
 
@@ -112,10 +126,14 @@ def distance(made: Demo, reference: Outputs, outputs: Outputs) -> float:
     return float(np.sqrt(np.mean((expected - actual) ** 2)) / np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("cpu", "mode", "used", "unused"), [
-    ("cortex-a53", "int8", set(), {"sdot", "smmla"}), ("cortex-a76", "int8", {"sdot"}, {"smmla"}),
-    ("neoverse-v1", "int8", {"smmla"}, set()), ("neoverse-v1", "dynamic", {"smmla"}, set()),
-    ("neoverse-v1", "none", set(), {"sdot", "smmla"})])
+KERNELS = [
+    ("cortex-a76", "int8", {"sdot"}, {"smmla"}), ("neoverse-v1", "int8", {"smmla"}, set()),
+    ("cortex-a53", "int8", set(), {"sdot", "smmla"}), ("neoverse-v1", "dynamic", {"smmla"}, set()),
+    ("neoverse-v1", "none", set(), {"sdot", "smmla"})]
+
+
+@pytest.mark.arm
+@pytest.mark.parametrize(("cpu", "mode", "used", "unused"), KERNELS if EXHAUSTIVE else KERNELS[:2])
 def test_which_kernels_run(cpu: str, mode: str, used: set[str], unused: set[str], demo: Callable[[str, str], Demo]
                            ) -> None:
     """The int8 products are those of the processor's generation, and float files have none."""
@@ -152,10 +170,10 @@ def dense(tmp_path_factory: pytest.TempPathFactory) -> Job:
     return Job(path, "dense", rows)
 
 
-@pytest.mark.parametrize("cpu", PROCESSORS)
+@pytest.mark.parametrize("cpu", [of(cpu) for cpu in (*ARM, *X86) if EXHAUSTIVE or cpu in ("cortex-a76", "Nehalem")])
 def test_static_int8_products_are_the_same_to_the_bit(cpu: str, dense: Job) -> None:
     """Integer sums have no order; XNNPACK scales them to int8 in float32 with one rounding everywhere."""
-    [there] = run_on_arm(cpu, [dense])
-    for expected, actual in zip(dense.here(), there, strict=True):
+    [found] = run_on(cpu, [dense])
+    for expected, actual in zip(dense.here(), found, strict=True):
         assert len(np.unique(expected["y"])) > 100
         np.testing.assert_array_equal(actual["y"], expected["y"])
