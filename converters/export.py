@@ -49,7 +49,8 @@ class Exported:
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
-        return {**vars(self), "source": vars(self.source), "files": list(self.files)}
+        source = {**vars(self.source), "notes": list(self.source.notes)}
+        return {**vars(self), "source": source, "files": list(self.files)}
 
 
 def export(request: ExportRequest, progress: Progress = lambda message: None) -> Exported:
@@ -60,6 +61,8 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
     found = formats.find(request.checkpoint, request.format, request.revision)
     progress(f"reading the checkpoint ({found})")
     weights = found.load(request.config)
+    for note in weights.source.notes:
+        progress(note)
     if "classifier" in weights.heads:
         weights = replace(weights, config=weights.config.with_labels(read_labels(request.labels, weights)))
     tokenizer = None

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
+from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, read_json, to_huggingface
+from mobilebert_lite.config_files import HUGGINGFACE, TENSORFLOW, read_config
+from mobilebert_lite.converters import configuration
 from mobilebert_lite.converters.name_maps import huggingface_rows, read_tensors, write_tensors
 from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
@@ -30,7 +32,8 @@ def load(folder: Path, config_path: Path | None = None) -> Weights:
 
     Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
-    config = from_huggingface(read_json(config_path or folder / "config.json"))
+    beside = configuration.beside(folder, names=(HUGGINGFACE, TENSORFLOW)) or folder / HUGGINGFACE
+    config = read_config(config_path or beside, tensorflow=False)
     tensors, files = _read_all(folder)
     ours = read_tensors(huggingface_rows(config), _cleaned(config, tensors))
     weights = checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import PRESETS, MobileBertConfig, from_huggingface, from_tensorflow1, read_json
+from mobilebert_lite.config import PRESETS, MobileBertConfig
+from mobilebert_lite.config_files import TENSORFLOW, read_config
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets import read_examples
 from mobilebert_lite.errors import ConfigError, DataError
@@ -164,7 +165,7 @@ def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[
 
 def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tuple[str, ...],
                   progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
-    config = read_config(options)
+    config = _configuration(options)
     if options.vocabulary:
         tokenizer = Tokenizer.from_file(options.vocabulary, lower_case=not options.cased)
     else:
@@ -184,11 +185,11 @@ def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tup
     return initial(config, {head_of(task): outputs}, options.seed, pooler), tokenizer
 
 
-def read_config(options: Options) -> MobileBertConfig:
+def _configuration(options: Options) -> MobileBertConfig:
     """The configuration of a network from scratch: a file's (of transformers or TF1), or a preset's."""
     if options.config is None:
         return PRESETS[options.weights or SMALL]
-    raw = read_json(options.config)
+    read = read_config(options.config, tensorflow=options.config.name == TENSORFLOW)
     if options.weights:
         raise ConfigError(f"--weights {options.weights} and --config: a network from scratch takes one of them")
-    return from_tensorflow1(raw) if options.config.name == "bert_config.json" else from_huggingface(raw)
+    return read
