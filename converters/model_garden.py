@@ -158,9 +158,9 @@ def _known(names: Mapping[str, str], stored: bundle.Bundle, rows: Callable[[Mobi
     numbers = [int(match["n"] or int(match["i"]) + 1) for name in names if (match := _LAYERS.search(name))]
     found = our_names(rows(MobileBertConfig(num_hidden_layers=max(numbers, default=1))), names)
     shapes = {ours: stored.shapes[names[name]] for ours, name in found.items()}
-    # NoNorm calls its parts by two names each; LayerNormalization has an axis.
+    # NoNorm calls its parts by two names each.
     parts = stored.siblings(names.get(found.get("embeddings.norm.gamma", ""), ""))
-    normalization = "no_norm" if "scale" in parts else "layer_norm" if "axis" in parts else None
+    normalization = "no_norm" if "scale" in parts else "layer_norm" if "gamma" in parts else None
     return Known(shapes, normalization)
 
 
