@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from mobilebert_lite.config import ARCHITECTURES, read_json
+from mobilebert_lite.config import read_json
 from mobilebert_lite.converters import hub, huggingface, tensor_files
 from mobilebert_lite.converters.variants import ADAPTER_CONFIG, ADAPTERS, PICKLE, SAFETENSORS
 from mobilebert_lite.errors import CheckpointError, WeightsError, shorten
@@ -125,14 +125,13 @@ def load(folder: Path, base: Path, config_path: Path | None = None) -> Weights:
     own = folder / "config.json"
     if config_path is None and own.is_file():
         config_path = own  # a training may keep the labels there
-    raw, tensors, files, notes = huggingface.read(base, config_path)
-    if task:
-        raw["architectures"] = [ARCHITECTURES[task]]
-    merged = merge(tensors, tensor_files.read_file(file), settings, str(file))
-    if len(merged.get(_WORDS, ())) != len(tensors.get(_WORDS, ())):
-        raw["vocab_size"] = len(merged[_WORDS])  # words that were added for it came with their table
-    source = Source("huggingface", str(folder), sha256_of([*files, file]), notes)
-    return huggingface.fitted(raw, merged, source)
+    found = huggingface.read(base, config_path)
+    config = replace(found.config, task=task) if task else found.config
+    merged = merge(found.tensors, tensor_files.read_file(file), settings, str(file))
+    if len(merged.get(_WORDS, ())) != len(found.tensors.get(_WORDS, ())):
+        config = replace(config, vocab_size=len(merged[_WORDS]))  # words that were added for it came with their table
+    source = Source("huggingface", str(folder), sha256_of([*found.files, file]), found.notes)
+    return huggingface.fitted(replace(found, config=config, tensors=merged), source)
 
 
 def merge(tensors: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray], settings: Settings, place: str

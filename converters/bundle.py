@@ -20,6 +20,8 @@ from mobilebert_lite.files import refuse_pointer, sha256_of
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 INDEX = ".index"
 _SHARD = re.compile(r"(?P<prefix>.+)\.data-(?P<number>\d{5})-of-(?P<count>\d{5})\Z")
+# The files of one checkpoint: TF1 writes the graph beside it, which is not read.
+_PART = re.compile(r"(?P<prefix>.+)\.(index|meta|data-\d{5}-of-\d{5})\Z")
 _LATEST = re.compile(r'^model_checkpoint_path:\s*"(?P<path>[^"\n]+)"', re.MULTILINE)
 
 
@@ -38,10 +40,12 @@ class Bundle:
         try:
             self._reader = tf.train.load_checkpoint(str(prefix))
             kinds = self._reader.get_variable_to_dtype_map()
+            shapes = self._reader.get_variable_to_shape_map()
         except self._errors as error:
             raise self._damaged(error) from None
         # Strings are file names and descriptions; weights are numbers.
         self.names = sorted(name for name, kind in kinds.items() if kind != tf.string)
+        self.shapes = {name: tuple(map(int, shapes[name])) for name in self.names}
         self.is_object_based = OBJECT_GRAPH in kinds
 
     def read(self, names: Iterable[str]) -> dict[str, np.ndarray]:
@@ -53,16 +57,26 @@ class Bundle:
 
     def full_names(self) -> dict[str, str]:
         """Name in the checkpoint → name of the variable in the program that wrote it; empty for TF1."""
+        return {attribute.checkpoint_key: attribute.full_name for node in self._objects()
+                for attribute in node.attributes if attribute.full_name}
+
+    def siblings(self, key: str) -> set[str]:
+        """What the objects that hold the variable ``key`` of the checkpoint call their parts; empty for TF1."""
+        nodes = self._objects()
+        holding = {number for number, node in enumerate(nodes)
+                   if any(attribute.checkpoint_key == key for attribute in node.attributes)}
+        return {child.local_name for node in nodes if holding & {one.node_id for one in node.children}
+                for child in node.children}
+
+    def _objects(self) -> Any:
         if not self.is_object_based:
-            return {}
+            return ()
         from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
         try:
-            graph = TrackableObjectGraph.FromString(self._reader.get_tensor(OBJECT_GRAPH))
+            return TrackableObjectGraph.FromString(self._reader.get_tensor(OBJECT_GRAPH)).nodes
         except Exception as error:  # the kind belongs to the installed protobuf
             raise self._damaged(error) from None
-        return {attribute.checkpoint_key: attribute.full_name for node in graph.nodes for attribute in node.attributes
-                if attribute.full_name}
 
     def sha256(self) -> str:
         """Of the index and all shards, in hexadecimal."""
@@ -94,6 +108,13 @@ def prefixes(folder: Path) -> list[Path]:
     found = {path.with_suffix("") for path in folder.glob(f"*{INDEX}")}
     found |= {folder / match["prefix"] for path in folder.glob("*.data-*") if (match := _SHARD.match(path.name))}
     return sorted(found)
+
+
+def prefix_of(path: Path) -> Path | None:
+    """The prefix of the checkpoint that ``path`` is a part of by its name, or is the prefix of; None for others."""
+    if match := _PART.match(path.name):
+        return path.with_name(match["prefix"])
+    return path if path in prefixes(path.parent) else None
 
 
 def latest(folder: Path) -> Path | None:

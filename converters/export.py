@@ -51,7 +51,8 @@ class Exported:
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
-        return {**vars(self), "source": vars(self.source), "files": list(self.files)}
+        source = {**vars(self.source), "notes": list(self.source.notes)}
+        return {**vars(self), "source": source, "files": list(self.files)}
 
 
 def export(request: ExportRequest, progress: Progress = lambda message: None) -> Exported:

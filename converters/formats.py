@@ -9,6 +9,7 @@ from pathlib import Path
 from mobilebert_lite.converters import (
     adapters,
     bundle,
+    configuration,
     hub,
     huggingface,
     model_garden,
@@ -64,7 +65,7 @@ class Found:
         if self.format in (saved_model.FORMAT, saved_model.HUB_FORMAT):
             return saved_model.load(self.folder, config or saved_model.config_path(self.folder), self.format)
         read = tensorflow1.load if self.format == tensorflow1.FORMAT else model_garden.load
-        return read(self.evidence, config or self.folder / tensorflow1.CONFIG)
+        return read(self.evidence, config or configuration.beside(self.folder))
 
 
 def find(location: str | Path, format: str | None = None, revision: str | None = None) -> Found:
@@ -92,12 +93,8 @@ def find(location: str | Path, format: str | None = None, revision: str | None =
 
 
 def _prefix(path: Path) -> Path | None:
-    """The prefix of the TensorFlow checkpoint that ``path`` itself names."""
-    if path.is_dir():
-        return None
-    if path.suffix == bundle.INDEX and path.is_file():
-        return path.with_suffix("")
-    return path if path in bundle.prefixes(path.parent) else None
+    """The prefix of the TensorFlow checkpoint that ``path`` itself names, by any of its files."""
+    return None if path.is_dir() else bundle.prefix_of(path)
 
 
 def _at(path: Path) -> list[Found]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
-from mobilebert_lite.converters import quantised, tensor_files, tokenizer_writing
+from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, read_json, to_huggingface
+from mobilebert_lite.config_files import HUGGINGFACE, TENSORFLOW, read_config
+from mobilebert_lite.converters import configuration, quantised, tensor_files, tokenizer_writing
 from mobilebert_lite.converters.cleaning import clean
 from mobilebert_lite.converters.name_maps import (
     UNTIED,
@@ -35,8 +36,21 @@ _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embedding
 _POOLED = ("classification", "multiple-choice")
 
 
-Raw = dict[str, Any]
 Tensors = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A checkpoint before its tensors are held against its configuration."""
+
+    config: MobileBertConfig
+    # By the names of transformers' classes.
+    tensors: Tensors
+    files: list[Path]
+    # What was done to read them, for people.
+    notes: tuple[str, ...]
+    # Whether a masked LM head has a word table of its own.
+    untied: bool
 
 
 def load(folder: Path, config_path: Path | None = None, evidence: Path | None = None) -> Weights:
@@ -45,39 +59,35 @@ def load(folder: Path, config_path: Path | None = None, evidence: Path | None = 
     ``evidence`` is which of the folder's files of tensors to read; None: the first that ``variants`` knows. Raises
     ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
-    raw, tensors, files, notes = read(folder, config_path, evidence)
-    return fitted(raw, tensors, Source("huggingface", str(folder), sha256_of(files), notes))
+    found = read(folder, config_path, evidence)
+    return fitted(found, Source("huggingface", str(folder), sha256_of(found.files), found.notes))
 
 
-def read(folder: Path, config_path: Path | None = None, evidence: Path | None = None
-         ) -> tuple[Raw, Tensors, list[Path], tuple[str, ...]]:
-    """What ``load`` reads, not checked yet: configuration, tensors by the names of transformers' classes, the files
-    they came from, and what was done to their names."""
-    config_path = config_path or folder / "config.json"
-    raw = read_json(config_path)
-    config = from_huggingface(raw)
-    quantised.refuse_config(raw, config_path)
+def read(folder: Path, config_path: Path | None = None, evidence: Path | None = None) -> Read:
+    """What ``load`` reads, not checked yet."""
+    beside = configuration.beside(folder, names=(HUGGINGFACE, TENSORFLOW)) or folder / HUGGINGFACE
+    place = config_path or beside
+    config = read_config(place, tensorflow=False)
+    raw = read_json(place) if place.is_file() else {}
+    quantised.refuse_config(raw, place)
+    untied = raw.get("tie_word_embeddings") is False
     told: list[str] = []
     theirs, files = tensor_files.read_all(evidence or folder, told.append)
     if _of_tensorflow_classes(theirs):
-        return raw, theirs, files, tuple(told)
+        return Read(config, theirs, files, tuple(told), untied)
     tensors, notes = _cleaned(config, theirs)
-    return raw, tensors, files, (*told, *notes)
+    return Read(config, tensors, files, (*told, *notes), untied)
 
 
-def fitted(raw: Raw, tensors: Tensors, source: Source) -> Weights:
-    """``tensors`` by the names of transformers' classes as weights for the configuration ``raw``.
-
-    Raises WeightsError where they do not fit it.
-    """
-    config = from_huggingface(raw)
+def fitted(found: Read, source: Source) -> Weights:
+    """``found`` as weights. Raises WeightsError where the tensors do not fit the configuration."""
+    config, tensors = found.config, found.tensors
     if _of_tensorflow_classes(tensors):
         rows = huggingface_tensorflow_rows(config)
         ours = _of_tensorflow(rows, tensors)
     else:
         # transformers fills a tied table from the other one, whatever is in the file.
-        untied = raw.get("tie_word_embeddings") is False
-        rows = [row for row in huggingface_rows(config) if untied or row.ours != UNTIED]
+        rows = [row for row in huggingface_rows(config) if found.untied or row.ours != UNTIED]
         ours = read_tensors(rows, tensors)
     weights = checked(config, ours, source, in_their_words(rows))
     _check_pooler(weights)

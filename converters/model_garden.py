@@ -7,26 +7,23 @@ A variable is known by its path through the objects (a checkpoint of a program) 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json
-from mobilebert_lite.converters import bundle
-from mobilebert_lite.converters.name_maps import Row, dense, in_their_words, norm, read_tensors
-from mobilebert_lite.converters.tensorflow1 import LABELS, check_pooler, read_labels
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters import bundle, configuration
+from mobilebert_lite.converters.garden_places import Places, sort_out
+from mobilebert_lite.converters.inferred import Known
+from mobilebert_lite.converters.name_maps import Row, dense, in_their_words, norm, our_names, read_tensors
+from mobilebert_lite.converters.tensorflow1 import check_pooler
 from mobilebert_lite.errors import CheckpointError
 from mobilebert_lite.weights import Source, Weights, checked
 
 FORMAT = "model_garden"
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-# Counters, the tokenizer's setting, and what an optimizer keeps for itself.
-_NOT_WEIGHTS = re.compile(r"(save_counter|global_step|do_lower_case|optimizer/.*|.*/\.OPTIMIZER_SLOT/.*)\Z")
-# The first block tells where the encoder stands; a task's head stands beside it.
-_BLOCK = re.compile(r"(?P<encoder>.*?)layer_with_weights-1/block_layers/attention/0/_query_dense/kernel\Z")
-_HEAD = re.compile(r"(?P<head>.*?)layer_with_weights-1/(layer_with_weights-0/|out_proj/)?kernel\Z")
-_MLM = re.compile(r"(?P<mlm>.*?masked_lm/)dense/kernel\Z")
+_LAYERS = re.compile(r"(layer_with_weights-(?P<n>\d+)/block_layers|transformer_layer_(?P<i>\d+))/")
 # Keras numbers a second encoder made in one process.
 _NUMBERED = re.compile(r"mobile_bert_embedding_\d+/")
 
@@ -80,7 +77,12 @@ _MODEL: tuple[tuple[str, str, str | None, _Kind], ...] = (
     # Span labeler and token classifier have one name in the program, so only the path tells them apart.
     ("qa", "HEAD/layer_with_weights-1/layer_with_weights-0", None, _DENSE),
     ("classifier", "HEAD/layer_with_weights-1", None, _DENSE),
+    # Heads with a pooler of their own.
+    ("pooler", "POOLED/dense", "next_sentence/pooler_dense", _DENSE),
+    ("pooler", "POOLED/dense", "sentence_prediction/pooler_dense", _DENSE),
+    ("nsp", "POOLED/out_proj", "next_sentence/logits", _DENSE),
 )
+_POOLED_NAMES = {"next_sentence/pooler_dense/kernel", "sentence_prediction/pooler_dense/kernel"}
 _LAYER: tuple[tuple[str, str, str, _Kind], ...] = (
     ("bottleneck.input", "bottleneck_input/0", "bottleneck_input/dense", _DENSE),
     ("bottleneck.input.norm", "bottleneck_input/1", "bottleneck_input/norm", _NORM),
@@ -100,20 +102,11 @@ _LAYER: tuple[tuple[str, str, str, _Kind], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Places:
-    """Where the parts of a model stand among the objects of a checkpoint; prefixes that end in a slash, or empty."""
-
-    encoder: str
-    head: str
-    mlm: str
-
-
 def path_rows(config: MobileBertConfig, places: Places) -> list[Row]:
     """The table for object paths."""
     def expand(path: str) -> str:
         return (path.replace("ENCODER/", places.encoder).replace("HEAD/", places.head).replace("MLM/", places.mlm)
-                .replace("LAST", str(config.num_hidden_layers + 1)))
+                .replace("POOLED/", places.pooled or "?/").replace("LAST", str(config.num_hidden_layers + 1)))
 
     block = "ENCODER/layer_with_weights-{n}/block_layers"
     return [*(row for ours, path, _, kind in _MODEL for row in kind(ours, expand(path), config)),
@@ -128,46 +121,48 @@ def name_rows(config: MobileBertConfig) -> list[Row]:
               for row in kind(f"layers.{{i}}.{ours}", f"transformer_layer_{{i}}/{name}", config))]
 
 
-def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
-    """Read the object-based checkpoint at ``prefix`` for the ``bert_config.json`` at ``config``.
+def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
+    """Read the object-based checkpoint at ``prefix`` for the configuration at ``config``, or for the one that its
+    variables say themselves.
 
     Raises ConfigError, CheckpointError (files, another model) or WeightsError (variables that do not fit).
     """
-    read = from_tensorflow1(read_json(config)).with_labels(read_labels(prefix.parent / LABELS))
     stored = bundle.Bundle(prefix)
     if not stored.is_object_based:
         raise CheckpointError(f"{prefix} holds plain variables as TF1 writes them, no objects of TF2; "
                               "read it with --format tf1")
     names = {name.removesuffix(_SUFFIX): name for name in stored.names}
-    names = {short: name for short, name in names.items() if not _NOT_WEIGHTS.match(short)}
-    places = find_places(names)
-    if places is not None:
-        rows = path_rows(read, places)
-        if f"{places.head}layer_with_weights-1/kernel" in names:
-            read = replace(read, task="token-classification")
-    else:
-        names, rows = _by_full_name(prefix, names, stored.full_names()), name_rows(read)
-    tensors = dict(zip(names, stored.read(names.values()).values(), strict=True))
-    naming = in_their_words(rows)
-    weights = checked(read, read_tensors(rows, tensors), Source(kind, str(prefix), stored.sha256()), naming)
+    names, places, notes = sort_out(names)
+    if places is None:
+        names = _by_full_name(prefix, names, stored.full_names())
+
+    def rows(config: MobileBertConfig) -> list[Row]:
+        return name_rows(config) if places is None else path_rows(config, places)
+
+    read, lines = configuration.choose(config, prefix, lambda: _known(names, stored, rows))
+    if places is not None and f"{places.head}layer_with_weights-1/kernel" in names:
+        read = replace(read, task="token-classification")
+    tensors = read_tensors(rows(read), dict(zip(names, stored.read(names.values()).values(), strict=True)))
+    if _POOLED_NAMES & names.keys() or (places is not None and places.pooled):
+        # The head has brought the pooler along, whatever the encoder's configuration says.
+        read = replace(read, classifier_activation=True)
+    if {"nsp.kernel", "mlm.bias"} <= tensors.keys():
+        read = replace(read, task="pretraining")
+    naming = in_their_words(rows(read))
+    weights = checked(read, tensors, Source(kind, str(prefix), stored.sha256(), (*lines, *notes)), naming)
     check_pooler(weights, naming)
     return weights
 
 
-def find_places(names: Iterable[str]) -> Places | None:
-    """Where encoder and heads stand; None when the paths do not say. Raises CheckpointError for two encoders."""
-    names = sorted(names)
-    encoders = [match["encoder"] for name in names if (match := _BLOCK.match(name))]
-    if not encoders:
-        return None
-    if len(encoders) > 1:
-        raise CheckpointError(f"the checkpoint holds {len(encoders)} encoders, at {', '.join(encoders)}; "
-                              "save the one you want by itself")
-    encoder = encoders[0]
-    heads = [encoder.removesuffix("layer_with_weights-0/")] if encoder.endswith("layer_with_weights-0/") else [
-        match["head"] for name in names if (match := _HEAD.match(name)) and not name.startswith(encoder)]
-    mlm = [match["mlm"] for name in names if (match := _MLM.match(name))]
-    return Places(encoder, (heads or ["model/"])[0], (mlm or ["masked_lm/"])[0])
+def _known(names: Mapping[str, str], stored: bundle.Bundle, rows: Callable[[MobileBertConfig], list[Row]]) -> Known:
+    """``names`` are ours alone → as they are stored."""
+    numbers = [int(match["n"] or int(match["i"]) + 1) for name in names if (match := _LAYERS.search(name))]
+    found = our_names(rows(MobileBertConfig(num_hidden_layers=max(numbers, default=1))), names)
+    shapes = {ours: stored.shapes[names[name]] for ours, name in found.items()}
+    # NoNorm calls its parts by two names each.
+    parts = stored.siblings(names.get(found.get("embeddings.norm.gamma", ""), ""))
+    normalization = "no_norm" if "scale" in parts else "layer_norm" if "gamma" in parts else None
+    return Known(shapes, normalization)
 
 
 def _by_full_name(prefix: Path, names: Mapping[str, str], full_names: Mapping[str, str]) -> dict[str, str]:
@@ -175,6 +170,8 @@ def _by_full_name(prefix: Path, names: Mapping[str, str], full_names: Mapping[st
     found: dict[str, str] = {}
     for short, name in names.items():
         full = _NUMBERED.sub("mobile_bert_embedding/", full_names.get(name, short))
+        # The pretrainer of MobileBERT-EdgeTPU has no scope of its own.
+        full = re.sub(r"^cls/predictions/", "bert/cls/predictions/", full)
         found[short if full in found else full] = name
     if not any(full.startswith("transformer_layer_0/attention/") for full in found):
         raise CheckpointError(f"{prefix} is no MobileBERT of the Model Garden: none of its {len(found)} variables is "

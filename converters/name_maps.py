@@ -245,6 +245,17 @@ def read_tensors(rows: Iterable[Row], theirs: Mapping[str, np.ndarray]) -> dict[
     return ours
 
 
+def our_names(rows: Iterable[Row], theirs: Iterable[str]) -> dict[str, str]:
+    """Our name → theirs, for those that a row knows."""
+    rows = list(rows)
+    found: dict[str, str] = {}
+    for name in theirs:
+        row, canonical = _find(rows, name)
+        if row is not None:
+            found.setdefault(canonical, name)
+    return found
+
+
 def write_tensors(rows: Iterable[Row], ours: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Our tensors under their names, the reverse of ``read_tensors``."""
     backwards = [row.reversed() for row in rows]

@@ -135,7 +135,8 @@ RULES: dict[str, Callable[[Signature], int]] = {
     "SUB": _by_first_input(INT16=5, INT64=4, INT8=2), "SLICE": _by_first_input(INT16=4, INT8=2),
     "CONCATENATION": _by_first_input(INT16=3, INT8=2), "SOFTMAX": _SQUASHING, "MEAN": _SQUASHING,
     "TANH": _SQUASHING, "LOGISTIC": _SQUASHING, "RSQRT": _SQUASHING, "GELU": _by_first_input(INT8=2),
-    "RELU": _by_first_input(INT16=3, INT8=2), "RESHAPE": _by_first_input(), "SQUARE": _by_first_input(),
+    "RELU": _by_first_input(INT16=3, INT8=2), "RELU6": _by_first_input(INT16=3, INT8=2),
+    "RESHAPE": _by_first_input(), "SQUARE": _by_first_input(),
     "SQUARED_DIFFERENCE": _by_first_input(INT8=2), "PACK": _by_first_input(INT16=3, INT8=2),
 }
 

@@ -3,71 +3,110 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mobilebert_lite.config import MobileBertConfig, from_tensorflow1, read_json, to_tensorflow1
-from mobilebert_lite.converters import bundle
+from mobilebert_lite.config import MobileBertConfig, to_tensorflow1
+from mobilebert_lite.config_files import TENSORFLOW as CONFIG
+from mobilebert_lite.converters import bundle, configuration
+from mobilebert_lite.converters.configuration import LABELS
+from mobilebert_lite.converters.inferred import Known
 from mobilebert_lite.converters.name_maps import (
     UNTIED,
     Naming,
     in_their_words,
+    our_names,
     read_tensors,
     tensorflow1_rows,
     write_tensors,
 )
-from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
-from mobilebert_lite.files import json_bytes, read_lines, write_atomically
+from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError, shorten
+from mobilebert_lite.files import json_bytes, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
 
 FORMAT = "tf1"
-CONFIG, LABELS, CHECKPOINT = "bert_config.json", "labels.txt", "model.ckpt"
+CHECKPOINT = "model.ckpt"
 
 # What training keeps beside the weights: steps, and the moments of Adam, LAMB and their relatives.
 _TRAINING = re.compile(r"(global_step|.*/(adam_[mv]|lamb_[mv]|Adam(_1)?|Momentum|ExponentialMovingAverage)"
                        r"|(.*/)?beta[12]_power|(.*/)?(good_steps|current_loss_scale|loss_scale))\Z")
+# Ranges of quantisation-aware training, with the bias and the step of their moving averages. tf.contrib.quantize puts
+# them under act_quant and weights_quant, google-research/mobilebert under MobileBertActFakeQuantWithMinMaxVars_7.
+_RANGES = re.compile(r"(.*/)?(min|max)(/(biased|local_step)(_\d+)?)?\Z")
+# How the only code that trains so masks padding.
+_QUANTISED_MASKING = "multiplicative"
 # Heads that no script of google-research/mobilebert has.
 _NOT_IN_TF1 = ("token-classification", "multiple-choice")
 # Of the layer normalisations in TF1.
 _EPS = 1e-12
-# A table that every checkpoint has, and the scope that a TF1-Hub module puts before it when it is trained on.
+# A table that every checkpoint has; before it may stand the scope of a TF1-Hub module or of a tower.
 _ANCHOR = "bert/embeddings/word_embeddings"
-_SCOPE = "module/"
+# Of what distillation learns from, in the same checkpoint.
+_TEACHER = "teacher/"
+_FFN = re.compile(r"bert/encoder/layer_0/ffn_layer_\d+/intermediate/dense/kernel\Z")
 
 
-def load(prefix: Path, config: Path, kind: str = FORMAT) -> Weights:
-    """Read the variables at ``prefix`` for the ``bert_config.json`` at ``config``.
+def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
+    """Read the variables at ``prefix`` for the configuration at ``config``, or for the one that they say themselves.
 
     Raises ConfigError, CheckpointError (files) or WeightsError (variables that do not fit).
     """
-    read = from_tensorflow1(read_json(config)).with_labels(read_labels(prefix.parent / LABELS))
     stored = bundle.Bundle(prefix)
     if stored.is_object_based:
         raise CheckpointError(f"{prefix} is an object-based checkpoint of TF2, not one of TF1; "
                               "read it with --format model_garden")
-    theirs = {name.removeprefix(_SCOPE): name for name in stored.names if not _TRAINING.match(name)}
-    _check_kind(prefix, read, theirs)
+    theirs, ranges, notes = _sorted_out(prefix, stored.names)
+    normalization = "layer_norm" if "bert/embeddings/LayerNorm/gamma" in theirs else "no_norm"
+    read, lines = configuration.choose(config, prefix, lambda: _known(theirs, stored, normalization, bool(ranges)))
+    if normalization != read.normalization_type:
+        raise ConfigError(f"{prefix} was written with normalization_type {normalization} (its scopes say so), but "
+                          f"{config} says {read.normalization_type}; give the configuration it was trained with "
+                          "(--config)")
     tensors = dict(zip(theirs, stored.read(theirs.values()).values(), strict=True))
+    source = Source(kind, str(prefix), stored.sha256(), (*lines, *notes), _QUANTISED_MASKING if ranges else "")
     rows = tensorflow1_rows(read)
     naming = in_their_words(rows)
-    weights = checked(read, read_tensors(rows, tensors), Source(kind, str(prefix), stored.sha256()), naming)
+    weights = checked(read, read_tensors(rows, tensors), source, naming)
     check_pooler(weights, naming)
     # The same weights as a checkpoint of transformers say so themselves.
     both = {"mlm", "nsp"} <= set(weights.heads)
     return replace(weights, config=replace(weights.config, task="pretraining")) if both else weights
 
 
-def _check_kind(prefix: Path, config: MobileBertConfig, names: Iterable[str]) -> None:
-    """Raise for another model and for the other normalisation, which would misname a hundred variables."""
-    names = list(names)
-    if _ANCHOR not in names:
-        raise CheckpointError(f"{prefix} is no MobileBERT of TF1: it has no {_ANCHOR} among its {len(names)} "
-                              f"variables, the first of which is {min(names, default='none')}")
-    stored = "layer_norm" if "bert/embeddings/LayerNorm/gamma" in names else "no_norm"
-    if stored != config.normalization_type:
-        raise ConfigError(f"{prefix} was written with normalization_type {stored} (its scopes say so), but {CONFIG} "
-                          f"says {config.normalization_type}; give the configuration it was trained with (--config)")
+def _sorted_out(prefix: Path, names: Iterable[str]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Names without their scope → as they are stored; ranges of quantisation; lines about what was left out.
+
+    Raises CheckpointError for another model.
+    """
+    kept = [name for name in names if not _TRAINING.match(name)]
+    scopes = [name.removesuffix(_ANCHOR) for name in kept if name == _ANCHOR or name.endswith(f"/{_ANCHOR}")]
+    students = [scope for scope in scopes if not scope.startswith(_TEACHER)] or scopes
+    if len(students) != 1:
+        found = (f"it has no {_ANCHOR} among its {len(kept)} variables, the first of which is "
+                 f"{min(kept, default='none')}" if not students else
+                 f"it holds several, at {', '.join(students)}; save the one you want by itself")
+        raise CheckpointError(f"{prefix} is no MobileBERT of TF1: {found}")
+    scope, notes = students[0], []
+    others = [name for name in kept if name.startswith(_TEACHER) and scope != _TEACHER]
+    ranges = [name for name in kept if _RANGES.match(name) and name not in others]
+    if scope:
+        notes.append(f"read without the scope {scope} before the names")
+    for what, some in (("variables of the teacher", others), ("quantization variables", ranges)):
+        if some:
+            notes.append(f"left out: {len(some)} {what} ({shorten(some, 2)})")
+    if ranges:
+        notes.append("ranges are measured anew, for fusion changes what they are of; padding is masked as "
+                     f"--mask {_QUANTISED_MASKING} does, as in the code that trains them")
+    left_out = {*others, *ranges}
+    return {name.removeprefix(scope): name for name in kept if name not in left_out}, ranges, notes
+
+
+def _known(theirs: Mapping[str, str], stored: bundle.Bundle, normalization: str, quantised: bool) -> Known:
+    networks = 1 + sum(1 for name in theirs if _FFN.match(name))
+    rows = tensorflow1_rows(MobileBertConfig(num_feedforward_networks=networks, normalization_type=normalization))
+    shapes = {ours: stored.shapes[theirs[name]] for ours, name in our_names(rows, theirs).items()}
+    return Known(shapes, normalization, quantised)
 
 
 def check_pooler(weights: Weights, naming: Naming) -> None:
@@ -77,16 +116,11 @@ def check_pooler(weights: Weights, naming: Naming) -> None:
     """
     wanted, path = weights.config.classifier_activation, weights.source.path
     if weights.has_pooler and not wanted:
-        raise ConfigError(f"{path} has a pooler, but {CONFIG} says classifier_activation false; give the "
-                          "configuration it was trained with (--config)")
+        raise ConfigError(f"{path} has a pooler, but its configuration says classifier_activation false; give "
+                          "the one it was trained with (--config)")
     if wanted and not weights.has_pooler and {"classifier", "nsp"} & set(weights.heads):
         names = ", ".join(naming(name, ())[0] for name in ("pooler.kernel", "pooler.bias"))
         raise WeightsError(f"{path} does not fit its configuration: missing {names} (classifier_activation is true)")
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """Names of the classes as they stand there, one a line; none where there is no such file."""
-    return read_lines(path) if path.is_file() else ()
 
 
 def left_out(config: MobileBertConfig) -> list[str]:

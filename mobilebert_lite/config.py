@@ -13,12 +13,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.config_names import HUGGINGFACE_ACTIVATIONS, SILENT_KEYS, TENSORFLOW_ACTIVATIONS, activation
 from mobilebert_lite.errors import ConfigError, DataError
 from mobilebert_lite.files import read_text
 
 NORMALIZATIONS = ("no_norm", "layer_norm")
-# gelu is the exact (erf) form, gelu_new its tanh approximation, which TF1 calls "gelu".
-ACTIVATIONS = ("relu", "gelu", "gelu_new")
+# relu6 is min(max(x, 0), 6); gelu the exact (erf) form, gelu_new its tanh approximation, which TF1 calls "gelu".
+ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_new")
 
 
 @dataclass(frozen=True)
@@ -175,13 +176,16 @@ _TF1_DEFAULTS: dict[str, Any] = {
     "num_feedforward_networks": 1, "normalization_type": "layer_norm", "classifier_activation": True,
 }
 _TF1_WITHOUT_DEFAULT = ("vocab_size", "embedding_size", "intra_bottleneck_size")
-_TF1_ACTIVATIONS = {"relu": "relu", "gelu": "gelu_new"}
+_TF1_ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "gelu_new": "gelu"}
+# What transformers says of a network beyond BertConfig; read where somebody has merged the two.
+_BEYOND_TF1 = ("layer_norm_eps", "pad_token_id", "problem_type")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in ``path``; raises ConfigError when there is none, CheckpointError for a Git LFS pointer."""
     if not path.exists():
-        raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights")
+        raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights, and presets "
+                          f"are {', '.join(PRESETS)}")
     try:
         value = json.loads(read_text(path))
     except (DataError, json.JSONDecodeError) as error:
@@ -191,19 +195,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def from_huggingface(raw: Mapping[str, Any]) -> MobileBertConfig:
+def from_huggingface(raw: Mapping[str, Any],
+                     activations: Mapping[str, str] = HUGGINGFACE_ACTIVATIONS) -> MobileBertConfig:
     """Read the ``config.json`` of transformers.
 
     Keys that do not describe the network (versions, dtypes, generation settings) are ignored: transformers
-    writes a changing set of them.
+    writes a changing set of them. ``activations`` are those of the code that computes with the weights.
     """
-    kind = raw.get("model_type", "mobilebert")
-    if kind != "mobilebert":
-        raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
     values = {name: raw[name] for name in _FIELDS if name in raw and raw[name] is not None}
-    values["labels"] = _labels(raw)
-    values["task"] = _task(raw.get("architectures"))
-    return _build(values)
+    return _build({**values, **_described(raw)}, activations)
 
 
 def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
@@ -221,34 +221,50 @@ def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
     return raw
 
 
-def from_tensorflow1(raw: Mapping[str, Any]) -> MobileBertConfig:
-    """Read the ``bert_config.json`` of google-research/mobilebert; an unknown key is an error."""
-    unknown = sorted(set(raw) - set(_TF1_DEFAULTS) - set(_TF1_WITHOUT_DEFAULT))
+def from_tensorflow1(raw: Mapping[str, Any],
+                     activations: Mapping[str, str] = TENSORFLOW_ACTIVATIONS) -> MobileBertConfig:
+    """Read the ``bert_config.json`` of google-research/mobilebert.
+
+    Keys of other writers are read where they describe the network, and accepted where they change nothing that is
+    computed; an unknown key is an error. ``activations`` are those of the code that computes with the weights.
+    """
+    known = {*_TF1_DEFAULTS, *_TF1_WITHOUT_DEFAULT, *_BEYOND_TF1}
+    unknown = sorted(set(raw) - known - set(SILENT_KEYS) - {"model_type", "id2label", "architectures"})
     if unknown:
         raise ConfigError(f"bert_config: unknown keys {', '.join(unknown)}")
+    for key, values in SILENT_KEYS.items():
+        if values and raw.get(key) not in (None, *values):
+            raise ConfigError(f"bert_config: {key} is {raw[key]!r}; a MobileBERT is only {values[0]!r}")
     if "vocab_size" not in raw:
         raise ConfigError("bert_config: vocab_size is missing")
-    values = {**_TF1_DEFAULTS, **{key: value for key, value in raw.items() if value is not None}}
-    values.setdefault("embedding_size", values["hidden_size"])
-    values.setdefault("intra_bottleneck_size", values["hidden_size"])
-    values["hidden_act"] = _TF1_ACTIVATIONS.get(values["hidden_act"], values["hidden_act"])
-    return _build(values)
+    read = {**_TF1_DEFAULTS, **{key: raw[key] for key in known if raw.get(key) is not None}}
+    read.setdefault("embedding_size", read["hidden_size"])
+    read.setdefault("intra_bottleneck_size", read["hidden_size"])
+    return _build({**read, **_described(raw)}, activations)
 
 
 def to_tensorflow1(config: MobileBertConfig) -> dict[str, Any]:
     """The ``bert_config.json`` for ``config``. Raises ConfigError for what TF1 cannot express."""
-    activations = {ours: theirs for theirs, ours in _TF1_ACTIVATIONS.items()}
-    if config.hidden_act not in activations:
+    if config.hidden_act not in _TF1_ACTIVATIONS:
         raise ConfigError(f"config: hidden_act {config.hidden_act!r} (exact erf) has no name in bert_config.json")
     names = [*_TF1_DEFAULTS, *_TF1_WITHOUT_DEFAULT]
-    return {**{name: getattr(config, name) for name in names}, "hidden_act": activations[config.hidden_act]}
+    return {**{name: getattr(config, name) for name in names}, "hidden_act": _TF1_ACTIVATIONS[config.hidden_act]}
 
 
-def _build(values: Mapping[str, Any]) -> MobileBertConfig:
+def _build(values: Mapping[str, Any], activations: Mapping[str, str]) -> MobileBertConfig:
+    named = {"hidden_act": activation(values["hidden_act"], activations)} if "hidden_act" in values else {}
     try:
-        return MobileBertConfig(**values)
+        return MobileBertConfig(**{**values, **named})
     except TypeError as error:
         raise ConfigError(f"config: {error}") from None
+
+
+def _described(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels and task as transformers writes them. Raises ConfigError for another kind of model."""
+    kind = raw.get("model_type", "mobilebert")
+    if kind != "mobilebert":
+        raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
+    return {"labels": _labels(raw), "task": _task(raw.get("architectures"))}
 
 
 def _task(architectures: Any) -> str:

@@ -39,9 +39,9 @@ _DEFAULTS = {"tf1": ADDITIVE, "tf1_hub": ADDITIVE, "huggingface": MINIMUM, "mode
              "saved_model": MINIMUM}
 
 
-def default_masking(source: str) -> Masking:
-    """The convention of a source format (``weights.Source.format``)."""
-    return parse_masking(_DEFAULTS.get(source, ADDITIVE))
+def default_masking(source: str, known: str = "") -> Masking:
+    """The convention of a source format (``weights.Source.format``), or the one ``known`` of the writer itself."""
+    return parse_masking(known or _DEFAULTS.get(source, ADDITIVE))
 
 
 def parse_masking(text: str) -> Masking:

@@ -127,7 +127,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
                                  request.format, request.config, progress)
     weights = checkpoint.weights
-    masking = asked or default_masking(weights.source.format)
+    masking = asked or default_masking(weights.source.format, weights.source.masking)
     task = choose_task(weights, request.task, request.weights)
     if request.text_input:
         from mobilebert_lite.text_input import attach

@@ -41,8 +41,10 @@ class Source:
     path: str = ""
     # SHA-256 of the tensor files, in hexadecimal; empty for weights made in memory.
     sha256: str = ""
-    # What was done to read them, for people: prefixes of names that were left out, and so on.
+    # What was done to read them, for people: prefixes that were left out, what was taken for granted, a line each.
     notes: tuple[str, ...] = ()
+    # How its writer masks padding, as ``masking.parse_masking`` reads it, where that is not the format's convention.
+    masking: str = ""
 
 
 @dataclass(frozen=True)

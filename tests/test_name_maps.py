@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters.model_garden import Places, find_places, name_rows, path_rows
+from mobilebert_lite.converters.garden_places import Places, find_places
+from mobilebert_lite.converters.model_garden import name_rows, path_rows
 from mobilebert_lite.converters.name_maps import (
     Row,
     huggingface_rows,

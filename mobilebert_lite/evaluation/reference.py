@@ -21,7 +21,7 @@ def float_file(checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
     ``masking`` is by default that of the checkpoint's source. Raises ConversionError when TensorFlow refuses it.
     """
     weights = checkpoint.weights
-    masking = masking or default_masking(weights.source.format)
+    masking = masking or default_masking(weights.source.format, weights.source.masking)
     network = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
     content = convert_network(network, lengths)
     provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task.name,

@@ -6,7 +6,8 @@ Any positive vector c may scale an activation if what produces it is multiplied 
 - what query and key read, where they share a bottleneck: that layer ×c, query and key ÷c;
 - a value channel: value ×c, the rows of the attention output ÷c, for P(V·diag c) = (PV)·diag c;
 - a query/key pair of channels: query ×c, key ÷c, for q·k is a sum over channels;
-- a hidden channel of a feed-forward network: ×c before and ÷c after, for relu(cx) = c·relu(x).
+- a hidden channel of a feed-forward network: ×c before and ÷c after, for relu(cx) = c·relu(x). Of relu6 and gelu this
+  is not true (the clamp stays at 6), and their hidden layers stay as they are.
 
 The stream between blocks passes through all of them, and a vector that is right for block 0 can be wrong for block 23:
 its steps were divided by the running product of γ. So the blocks are cut into stretches, each with a vector of its

@@ -60,7 +60,9 @@ def standardise(x: tf.Tensor, eps: float) -> tf.Tensor:
 
 
 def activation(x: tf.Tensor, name: str) -> tf.Tensor:
-    """relu, gelu (erf form) or gelu_new (tanh form)."""
+    """relu, relu6, gelu (erf form) or gelu_new (tanh form)."""
     if name == "relu":
         return tf.nn.relu(x)
+    if name == "relu6":
+        return tf.nn.relu6(x)
     return tf.nn.gelu(x, approximate=name == "gelu_new")

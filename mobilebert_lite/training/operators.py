@@ -13,13 +13,15 @@ from mobilebert_lite.errors import ConversionError
 
 
 def activate(x: tf.Tensor, operator: Any) -> tf.Tensor:
-    """``x`` after the activation that is fused into ``operator``. Raises ConversionError for one but relu."""
+    """``x`` after the activation that is fused into ``operator``. Raises ConversionError for one but relu and relu6."""
     kinds = schema().ActivationFunctionType
     kind = getattr(operator.builtinOptions, "fusedActivationFunction", kinds.NONE)
     if kind == kinds.NONE:
         return x
     if kind == kinds.RELU:
         return tf.nn.relu(x)
+    if kind == kinds.RELU6:
+        return tf.nn.relu6(x)
     raise ConversionError(f"quantisation-aware training cannot follow a fused activation of kind {kind}")
 
 
@@ -83,4 +85,5 @@ COMPUTE: dict[str, Callable[..., tf.Tensor]] = {
     "LOGISTIC": lambda operator, values, tensors: tf.sigmoid(values[0]),
     "TANH": lambda operator, values, tensors: tf.tanh(values[0]),
     "RELU": lambda operator, values, tensors: tf.nn.relu(values[0]),
+    "RELU6": lambda operator, values, tensors: tf.nn.relu6(values[0]),
 }

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import PRESETS, MobileBertConfig, from_huggingface, from_tensorflow1, read_json
+from mobilebert_lite.config import PRESETS, MobileBertConfig
+from mobilebert_lite.config_files import TENSORFLOW, read_config
 from mobilebert_lite.converters import tokenizer_files
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets import read_examples
@@ -166,7 +167,7 @@ def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[
 
 def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tuple[str, ...],
                   progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
-    config = read_config(options)
+    config = _configuration(options)
     if options.vocabulary:
         tokenizer = _given_tokenizer(options.vocabulary, options.cased, progress)
     else:
@@ -195,11 +196,11 @@ def _given_tokenizer(path: Path, cased: bool, progress: Callable[[str], None]) -
     return Tokenizer(read.words, settings=settings)
 
 
-def read_config(options: Options) -> MobileBertConfig:
+def _configuration(options: Options) -> MobileBertConfig:
     """The configuration of a network from scratch: a file's (of transformers or TF1), or a preset's."""
     if options.config is None:
         return PRESETS[options.weights or SMALL]
-    raw = read_json(options.config)
+    read = read_config(options.config, tensorflow=options.config.name == TENSORFLOW)
     if options.weights:
         raise ConfigError(f"--weights {options.weights} and --config: a network from scratch takes one of them")
-    return from_tensorflow1(raw) if options.config.name == "bert_config.json" else from_huggingface(raw)
+    return read

@@ -139,7 +139,7 @@ class Simulation:
         unknown = {_kind(model, operator) for operator in subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
         if unknown:
             raise ConversionError(f"quantisation-aware training cannot follow {', '.join(sorted(unknown))}; "
-                                  "it is for networks of NoNorm with relu")
+                                  "it is for networks of NoNorm with relu or relu6")
         self._constants = {index: _constant(model, tensor) for index, tensor in enumerate(subgraph.tensors)}
 
     def __call__(self, tensors: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -39,7 +39,7 @@ class Reference:
             return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)))
         if self.config.hidden_act == "gelu":
             return 0.5 * x * (1 + np.vectorize(erf)(x / np.sqrt(2)))
-        return np.maximum(x, 0)
+        return np.clip(x, 0, 6 if self.config.hidden_act == "relu6" else None)
 
     def embed(self, ids: Array, segment_ids: Array) -> Array:
         x = self.tensors["embeddings.word"][ids]

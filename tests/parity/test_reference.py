@@ -14,7 +14,7 @@ from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.runtime import Session
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.weights import Weights, random_weights
 
 LENGTH = 16
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -25,8 +25,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "TINY": {"use_bottleneck_attention": True, "classifier_activation": False},
     "gelu and layer_norm, as the teacher": {"hidden_act": "gelu", "normalization_type": "layer_norm",
                                             "num_feedforward_networks": 1},
+    "relu6, as in quantisation-aware training": {"hidden_act": "relu6", "classifier_activation": False},
     "gelu_new and layer_norm": {"hidden_act": "gelu_new", "normalization_type": "layer_norm", "layer_norm_eps": 0.01},
 }
+
+
+def loud(weights: Weights) -> Weights:
+    """With hidden layers of which a part passes 6, where relu6 clamps."""
+    return weights.with_tensors({name: tensor * np.float32(4 if ".intermediate." in name else 1)
+                                 for name, tensor in weights.tensors.items()})
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +55,7 @@ def test_graph_and_fused_file(tiny_config: MobileBertConfig, inputs: list[dict[s
                               variant: str) -> None:
     """The graph as it is, and the file after every fusion rule."""
     config = replace(tiny_config, **VARIANTS[variant])
-    weights = random_weights(config, {"qa": 2}, seed=5)
+    weights = loud(random_weights(config, {"qa": 2}, seed=5))
     fused = fuse(weights, "qa")
     file = Session(convert_network(Network(config, fused.tensors, "qa", plan=fused.plan), [LENGTH]))
     reference = Reference(config, weights.tensors)

@@ -46,7 +46,7 @@ def configs(draw: st.DrawFn, **fixed: object) -> MobileBertConfig:
         "num_hidden_layers": draw(st.integers(1, 4)), "num_feedforward_networks": draw(st.integers(1, 4)),
         "max_position_embeddings": 16, "use_bottleneck": draw(st.booleans()),
         "use_bottleneck_attention": draw(st.booleans()), "key_query_shared_bottleneck": draw(st.booleans()),
-        "trigram_input": draw(st.booleans()), "hidden_act": draw(st.sampled_from(["relu", "gelu"])),
+        "trigram_input": draw(st.booleans()), "hidden_act": draw(st.sampled_from(["relu", "relu6", "gelu"])),
         "normalization_type": draw(st.sampled_from(["no_norm"] * 3 + ["layer_norm"])), **fixed}
     return MobileBertConfig(**values)  # type: ignore[arg-type]
 
@@ -131,9 +131,11 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
     assert_same(weights, task, fuse_last(fuse(weights, task, others, np.float64), others), seed)
 
 
-@examples(40)
-@given(networks(hidden_act="relu", normalization_type="no_norm"), st.integers(0, 2**31))
-def test_equalising_changes_nothing(network: Network, seed: int) -> None:
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+@examples(20)
+@given(network=networks(normalization_type="no_norm"), seed=st.integers(0, 2**31))
+def test_equalising_changes_nothing(activation: str, network: Network, seed: int) -> None:
+    network = (replace(network[0], hidden_act=activation), *network[1:])
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
     assert_same(weights, task, fuse_last(equalise.apply(fused, ranges(fused, seed))), seed)
