@@ -11,15 +11,9 @@ import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
 from mobilebert_lite.converters import tensor_files
-from mobilebert_lite.converters.name_maps import (
-    UNTIED,
-    huggingface_rows,
-    huggingface_tensorflow_rows,
-    read_tensors,
-    tensorflow_name,
-    write_tensors,
-)
-from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS, Note, silent
+from mobilebert_lite.converters.name_maps import UNTIED, huggingface_rows, read_tensors, write_tensors
+from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS
+from mobilebert_lite.converters.tensorflow_classes import translated
 from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.weights import Source, Weights, checked
@@ -32,35 +26,20 @@ _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embedding
 _POOLED = ("classification", "multiple-choice")
 
 
-def load(folder: Path, config_path: Path | None = None, note: Note = silent) -> Weights:
+def load(folder: Path, config_path: Path | None = None) -> Weights:
     """Read the checkpoint in ``folder``, with the configuration at ``config_path`` in place of its own.
-
-    ``note`` is told what one must know of its files.
 
     Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
     raw = read_json(config_path or folder / "config.json")
     config = from_huggingface(raw)
-    tensors, files = tensor_files.read_all(folder, note)
-    if any("/" in name for name in tensors):
-        ours = _of_tensorflow(config, tensors)
-    else:
-        # transformers fills a tied table from the other one, whatever is in the file.
-        untied = raw.get("tie_word_embeddings") is False
-        rows = [row for row in huggingface_rows(config) if untied or row.ours != UNTIED]
-        ours = read_tensors(rows, _cleaned(config, tensors))
+    theirs, files = tensor_files.read_all(folder)
+    raw, tensors = translated(raw, theirs)
+    rows = huggingface_rows(config, tied=raw.get("tie_word_embeddings") is not False)
+    ours = read_tensors(rows, _cleaned(config, tensors))
     weights = checked(config, ours, Source("huggingface", str(folder), sha256_of(files)))
     _check_pooler(weights)
     return weights
-
-
-def _of_tensorflow(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Our names for the variables of transformers' TensorFlow classes, which keep a decoder of their own."""
-    named = {tensorflow_name(name): tensor for name, tensor in tensors.items() if tensor.size}
-    ours = read_tensors(huggingface_tensorflow_rows(config), named)
-    if UNTIED in ours and _same(ours[UNTIED], ours.get("embeddings.word")):
-        del ours[UNTIED]
-    return ours
 
 
 def _check_pooler(weights: Weights) -> None:
@@ -147,8 +126,9 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     """
     from safetensors.numpy import save as serialise
 
+    rows = huggingface_rows(weights.config, tied=UNTIED not in weights.tensors)
     tensors = {name: np.ascontiguousarray(tensor.astype(dtype))
-               for name, tensor in write_tensors(huggingface_rows(weights.config), weights.tensors).items()}
+               for name, tensor in write_tensors(rows, weights.tensors).items()}
     if not weights.heads:
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
     config = {**to_huggingface(weights.config), "architectures": [_architecture(weights)], "dtype": dtype}

@@ -17,17 +17,7 @@ from mobilebert_lite.converters import hdf5, torch_files
 from mobilebert_lite.converters.pickles import PickleError, shown
 from mobilebert_lite.errors import CheckpointError, DependencyError
 
-# Of a tensor, in characters: names end up in messages.
-_LONGEST_NAME = 200
 SAFETENSORS, PICKLE, HDF5 = "model.safetensors", "pytorch_model.bin", "tf_model.h5"
-
-
-# What the user is told on the way.
-Note = Callable[[str], None]
-
-
-def silent(message: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +25,7 @@ class Kind:
     """A kind of file, under the name that transformers gives it."""
 
     name: str
-    read: Callable[[Path, Note], Mapping[str, np.ndarray]]
+    read: Callable[[Path], Mapping[str, np.ndarray]]
 
     @property
     def index(self) -> str:
@@ -49,11 +39,8 @@ def find(folder: Path) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def read_all(folder: Path, note: Note = silent) -> tuple[dict[str, np.ndarray], list[Path]]:
-    """All tensors in ``folder`` and the files they came from; ``note`` is told what one must know of them.
-
-    Raises CheckpointError where there are none, or a file cannot be read.
-    """
+def read_all(folder: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
+    """All tensors in ``folder`` and the files they came from. Raises CheckpointError where there are none."""
     found = find(folder)
     if found is None:
         raise CheckpointError(f"no weights in {folder}: expected {', '.join(kind.name for kind in KINDS)}, "
@@ -62,10 +49,7 @@ def read_all(folder: Path, note: Note = silent) -> tuple[dict[str, np.ndarray], 
     files = [found] if found.name == kind.name else _shards(folder, found)
     tensors: dict[str, np.ndarray] = {}
     for file in files:
-        for name, tensor in kind.read(file, note).items():
-            if len(name) > _LONGEST_NAME or shown(name) != name:
-                raise CheckpointError(f"{file} has a tensor of the name {shown(name)!r}, which no weights have")
-            tensors[name] = tensor
+        tensors.update(kind.read(file))
     return tensors, files
 
 
@@ -83,7 +67,7 @@ def _shards(folder: Path, index: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def read_safetensors(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     """Every tensor of a safetensors file as float32. Raises CheckpointError when it is damaged."""
     try:
         import ml_dtypes  # noqa: F401  teaches NumPy bfloat16
@@ -93,34 +77,46 @@ def read_safetensors(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
                               "pip install 'mobilebert-lite[convert]'") from None
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: np.asarray(file.get_tensor(name)).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: np.asarray(file.get_tensor(name)).astype(np.float32) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file ({error}); download it again") from None
+    return _shown(path, tensors)
 
 
-def read_bin(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
+def read_bin(path: Path) -> dict[str, np.ndarray]:
     """Every tensor of a file of torch.save as float32; nothing in it is run, and PyTorch is not needed.
 
-    Raises CheckpointError when it is damaged, or holds what tensors do not need.
+    Those of a state dict one level down, as training programs keep it, have its key before their names. Raises
+    CheckpointError when the file is damaged, or holds what tensors do not need.
     """
     try:
         tensors, place = torch_files.read(path)
     except (PickleError, OSError) as error:
         raise CheckpointError(f"{path} {error}") from None
-    if place:
-        note(f"{path.name}: the weights are those under {place!r}")
-    return tensors
+    return _shown(path, {f"{place}.{name}": tensor for name, tensor in tensors.items()} if place else tensors)
 
 
-def read_h5(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
+def read_h5(path: Path) -> dict[str, np.ndarray]:
     """Every tensor of a file of transformers' TensorFlow classes as float32.
 
     Raises CheckpointError when it is damaged.
     """
     try:
-        return hdf5.read(path)
+        return _shown(path, hdf5.read(path))
     except (hdf5.Hdf5Error, OSError) as error:
         raise CheckpointError(f"{path} {error}") from None
+
+
+# Of a tensor, in characters.
+_LONGEST_NAME = 200
+
+
+def _shown(path: Path, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """``tensors``, whose names end up in messages. Raises CheckpointError for one that could not be shown."""
+    for name in tensors:
+        if len(name) > _LONGEST_NAME or shown(name) != name:
+            raise CheckpointError(f"{path} has a tensor of the name {shown(name)!r}, which no weights have")
+    return tensors
 
 
 # In the order in which transformers looks for them.
