@@ -43,7 +43,7 @@ def load_checkpoint(location: str | None, task: str | None = None, revision: str
     """
     found = formats.find(demonstration(task) if location is None else location, format, revision)
     progress(f"reading the checkpoint ({found})")
-    weights = found.load(config)
+    weights = found.load(config, progress)
     tokenizer = read_tokenizer(found, vocabulary, weights.config.vocab_size)
     return Checkpoint(weights, tokenizer, read_labels(labels, weights), trained.read(found.folder))
 

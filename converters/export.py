@@ -59,7 +59,7 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
     """
     found = formats.find(request.checkpoint, request.format, request.revision)
     progress(f"reading the checkpoint ({found})")
-    weights = found.load(request.config)
+    weights = found.load(request.config, progress)
     if "classifier" in weights.heads:
         weights = replace(weights, config=weights.config.with_labels(read_labels(request.labels, weights)))
     tokenizer = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobilebert_lite.converters import bundle, huggingface, model_garden, saved_model, tensor_files, tensorflow1
+from mobilebert_lite.converters.tensor_files import Note, silent
 from mobilebert_lite.errors import CheckpointError, WeightsError
 from mobilebert_lite.weights import Weights
 
@@ -24,22 +25,22 @@ class Found:
     # The file, or the prefix of several files, that says so.
     evidence: Path
 
-    def load(self, config: Path | None = None) -> Weights:
-        """Read it; ``config`` in place of the configuration beside it.
+    def load(self, config: Path | None = None, note: Note = silent) -> Weights:
+        """Read it; ``config`` in place of the configuration beside it. ``note`` is told what one must know of it.
 
         Raises ConfigError, CheckpointError or WeightsError, the last with the format that was taken for granted.
         """
         try:
-            return self._load(config)
+            return self._load(config, note)
         except WeightsError as error:
             raise WeightsError(f"{error} (read as {self})") from None
 
     def __str__(self) -> str:
         return f"{self.format}, {self.evidence.name}"
 
-    def _load(self, config: Path | None) -> Weights:
+    def _load(self, config: Path | None, note: Note) -> Weights:
         if self.format == "huggingface":
-            return huggingface.load(self.folder, config)
+            return huggingface.load(self.folder, config, note)
         if self.format in (saved_model.FORMAT, saved_model.HUB_FORMAT):
             return saved_model.load(self.folder, config or saved_model.config_path(self.folder), self.format)
         read = tensorflow1.load if self.format == tensorflow1.FORMAT else model_garden.load

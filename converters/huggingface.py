@@ -12,7 +12,7 @@ import numpy as np
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, from_huggingface, read_json, to_huggingface
 from mobilebert_lite.converters import tensor_files
 from mobilebert_lite.converters.name_maps import UNTIED, huggingface_rows, read_tensors, write_tensors
-from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS
+from mobilebert_lite.converters.tensor_files import PICKLE, SAFETENSORS, Note, silent
 from mobilebert_lite.converters.tensorflow_classes import translated
 from mobilebert_lite.errors import CheckpointError, DependencyError, WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
@@ -26,14 +26,16 @@ _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embedding
 _POOLED = ("classification", "multiple-choice")
 
 
-def load(folder: Path, config_path: Path | None = None) -> Weights:
+def load(folder: Path, config_path: Path | None = None, note: Note = silent) -> Weights:
     """Read the checkpoint in ``folder``, with the configuration at ``config_path`` in place of its own.
+
+    ``note`` is told what one must know of its files.
 
     Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
     """
     raw = read_json(config_path or folder / "config.json")
     config = from_huggingface(raw)
-    theirs, files = tensor_files.read_all(folder)
+    theirs, files = tensor_files.read_all(folder, note)
     raw, tensors = translated(raw, theirs)
     rows = huggingface_rows(config, tied=raw.get("tie_word_embeddings") is not False)
     ours = read_tensors(rows, _cleaned(config, tensors))

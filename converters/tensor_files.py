@@ -20,12 +20,20 @@ from mobilebert_lite.errors import CheckpointError, DependencyError
 SAFETENSORS, PICKLE, HDF5 = "model.safetensors", "pytorch_model.bin", "tf_model.h5"
 
 
+# What the user is told on the way.
+Note = Callable[[str], None]
+
+
+def silent(message: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of file, under the name that transformers gives it."""
 
     name: str
-    read: Callable[[Path], Mapping[str, np.ndarray]]
+    read: Callable[[Path, Note], Mapping[str, np.ndarray]]
 
     @property
     def index(self) -> str:
@@ -39,8 +47,11 @@ def find(folder: Path) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def read_all(folder: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
-    """All tensors in ``folder`` and the files they came from. Raises CheckpointError where there are none."""
+def read_all(folder: Path, note: Note = silent) -> tuple[dict[str, np.ndarray], list[Path]]:
+    """All tensors in ``folder`` and the files they came from; ``note`` is told what one must know of them.
+
+    Raises CheckpointError where there are none, or a file cannot be read.
+    """
     found = find(folder)
     if found is None:
         raise CheckpointError(f"no weights in {folder}: expected {', '.join(kind.name for kind in KINDS)}, "
@@ -49,7 +60,7 @@ def read_all(folder: Path) -> tuple[dict[str, np.ndarray], list[Path]]:
     files = [found] if found.name == kind.name else _shards(folder, found)
     tensors: dict[str, np.ndarray] = {}
     for file in files:
-        tensors.update(kind.read(file))
+        tensors.update(kind.read(file, note))
     return tensors, files
 
 
@@ -67,7 +78,7 @@ def _shards(folder: Path, index: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+def read_safetensors(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
     """Every tensor of a safetensors file as float32. Raises CheckpointError when it is damaged."""
     try:
         import ml_dtypes  # noqa: F401  teaches NumPy bfloat16
@@ -83,20 +94,22 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
     return _shown(path, tensors)
 
 
-def read_bin(path: Path) -> dict[str, np.ndarray]:
+def read_bin(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
     """Every tensor of a file of torch.save as float32; nothing in it is run, and PyTorch is not needed.
 
-    Those of a state dict one level down, as training programs keep it, have its key before their names. Raises
+    ``note`` is told where they are, if not at the top: training programs keep them one level down. Raises
     CheckpointError when the file is damaged, or holds what tensors do not need.
     """
     try:
         tensors, place = torch_files.read(path)
     except (PickleError, OSError) as error:
         raise CheckpointError(f"{path} {error}") from None
-    return _shown(path, {f"{place}.{name}": tensor for name, tensor in tensors.items()} if place else tensors)
+    if place:
+        note(f"taking the weights under {place!r} in {path.name}")
+    return _shown(path, tensors)
 
 
-def read_h5(path: Path) -> dict[str, np.ndarray]:
+def read_h5(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
     """Every tensor of a file of transformers' TensorFlow classes as float32.
 
     Raises CheckpointError when it is damaged.

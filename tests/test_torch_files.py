@@ -51,11 +51,11 @@ def theirs(tiny_qa: Path) -> dict[str, np.ndarray]:
     return dict(load_file(tiny_qa / tensor_files.SAFETENSORS))
 
 
-def read(content: bytes, folder: Path) -> dict[str, np.ndarray]:
+def read(content: bytes, folder: Path, note: tensor_files.Note = tensor_files.silent) -> dict[str, np.ndarray]:
     """What is in a file of these bytes."""
     path = folder / tensor_files.PICKLE
     path.write_bytes(content)
-    return tensor_files.read_bin(path)
+    return tensor_files.read_bin(path, note)
 
 
 def refused(content: bytes, folder: Path) -> str:
@@ -177,15 +177,17 @@ def test_later_protocols(tmp_path: Path, protocol: int) -> None:
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "weights of mine"])
 def test_state_dict_one_level_down(tmp_path: Path, key: str) -> None:
-    """Beside an optimiser, which has tensors too. Its key stays before the names: whoever fits them says so."""
+    """Beside an optimiser, which has tensors too."""
     pickled, storages = parts({"weight": BASE, "moment": BASE + 1})
     optimiser = mapping([(text("state"), mapping([(number(0), mapping([(text("exp_avg"), pickled["moment"])]))])),
                          (text("param_groups"), b"](" + mapping([(text("lr"), b"G" + bytes(8))]) + b"e")])
     value = mapping([(text("epoch"), number(3)), (text("optimizer"), optimiser),
                      (text(key), state_dict({"weight": pickled["weight"]}))])
-    tensors = read(zipped(value, storages), tmp_path)
-    assert tensors.keys() == {f"{key}.weight"}
-    assert np.array_equal(tensors[f"{key}.weight"], BASE)
+    said: list[str] = []
+    tensors = read(zipped(value, storages), tmp_path, said.append)
+    assert tensors.keys() == {"weight"}
+    assert np.array_equal(tensors["weight"], BASE)
+    assert said == [f"taking the weights under {key!r} in pytorch_model.bin"]
 
 
 def test_several_state_dicts(tmp_path: Path) -> None:
@@ -196,7 +198,7 @@ def test_several_state_dicts(tmp_path: Path) -> None:
     for key, keys in {"known": ("ema", "model"), "unknown": ("a", "b")}.items():
         inside = [(text(one), state_dict(held)) for one, held in zip(keys, two.values(), strict=True)]
         content[key] = zipped(mapping(inside), storages)
-    assert np.array_equal(read(content["known"], tmp_path)["model.weight"], BASE + 1)
+    assert np.array_equal(read(content["known"], tmp_path)["weight"], BASE + 1)
     assert "holds several state dicts (a, b)" in refused(content["unknown"], tmp_path)
 
 
