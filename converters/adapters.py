@@ -16,6 +16,7 @@ import numpy as np
 
 from mobilebert_lite.config import read_json
 from mobilebert_lite.converters import hub, huggingface, tensor_files
+from mobilebert_lite.converters.cleaning import Note, silent
 from mobilebert_lite.converters.variants import ADAPTER_CONFIG, ADAPTERS, PICKLE, SAFETENSORS
 from mobilebert_lite.errors import CheckpointError, WeightsError, shorten
 from mobilebert_lite.files import sha256_of
@@ -37,6 +38,8 @@ _KNOWN = frozenset((
 _CHANGING_STARTS = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 _WORDS = "mobilebert.embeddings.word_embeddings.weight"
+_WAY = "save the merged model (in peft: merge_and_unload(), then save_pretrained)"
+_BARE = ("embeddings.", "encoder.", "pooler.")
 _WRAPPED = "base_model.model."
 # What peft puts into names: where a matrix goes that it wraps, copies that were trained whole, names of adapters.
 _PART = re.compile(r"(?P<module>.+)\.lora_(?P<kind>A|B|embedding_A|embedding_B)(?:\.(?!(?:weight|bias)\Z)\w+)?"
@@ -67,22 +70,20 @@ def read_settings(path: Path) -> tuple[Settings, str]:
     raw = read_json(path)
     kind = raw.get("peft_type")
     if kind != "LORA":
-        raise CheckpointError(f"{path}: peft_type is {kind!r}; LORA adapters are merged, for others save the merged "
-                              "model (in peft: merge_and_unload(), then save_pretrained)")
+        raise CheckpointError(f"{path}: peft_type is {kind!r}; LORA adapters are merged; for others {_WAY}")
     start = raw.get("init_lora_weights")
     reasons = sorted(name for name, value in raw.items() if value and name not in _KNOWN)
     if isinstance(start, str) and start.lower().startswith(_CHANGING_STARTS):
         reasons.append(f"init_lora_weights {start}")
     if reasons:
-        raise CheckpointError(f"{path}: {', '.join(reasons)} is more than LoRA alone; save the merged model (in peft: "
-                              "merge_and_unload(), then save_pretrained)")
+        raise CheckpointError(f"{path}: {', '.join(reasons)} is more than LoRA alone; {_WAY}")
     alphas = raw.get("alpha_pattern") or {}
     try:
-        settings = Settings(float(raw["lora_alpha"]), {str(key): float(alphas[key]) for key in alphas},
+        settings = Settings(float(raw["lora_alpha"]), {str(key): float(value) for key, value in alphas.items()},
                             bool(raw.get("use_rslora")))
         for key in settings.alphas:
             re.compile(key)
-    except (KeyError, TypeError, ValueError, re.error) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, re.error) as error:
         raise CheckpointError(f"{path}: lora_alpha and alpha_pattern must be numbers, the second by patterns of names "
                               f"({type(error).__name__}: {error})") from None
     return settings, _TASKS.get(str(raw.get("task_type")), "")
@@ -113,8 +114,8 @@ def find_base(folder: Path) -> Path:
                               f"files into the folder of its base, beside {SAFETENSORS} or {PICKLE}") from None
 
 
-def load(folder: Path, base: Path, config_path: Path | None = None) -> Weights:
-    """The model in ``base`` with the adapter in ``folder`` merged into it.
+def load(folder: Path, base: Path, config_path: Path | None = None, note: Note = silent) -> Weights:
+    """The model in ``base`` with the adapter in ``folder`` merged into it. Heads that it was not trained with go.
 
     Raises ConfigError, CheckpointError (files, adapters of other kinds) or WeightsError (tensors that do not fit).
     """
@@ -125,12 +126,18 @@ def load(folder: Path, base: Path, config_path: Path | None = None) -> Weights:
     own = folder / "config.json"
     if config_path is None and own.is_file():
         config_path = own  # a training may keep the labels there
-    found = huggingface.read(base, config_path)
-    config = replace(found.config, task=task) if task else found.config
-    merged = merge(found.tensors, tensor_files.read_file(file), settings, str(file))
-    if len(merged.get(_WORDS, ())) != len(found.tensors.get(_WORDS, ())):
+    found = huggingface.read(base, config_path, note)
+    config, tensors = found.config, found.tensors
+    parts = tensor_files.read_file(file)
+    alone = any(name.removeprefix(_WRAPPED).startswith(_BARE) for name in parts)
+    if task or alone:
+        config = replace(config, task=task)
+        kept = ("mobilebert.",) if alone else ("mobilebert.", "classifier.", "qa_outputs.")
+        tensors = {name: tensor for name, tensor in tensors.items() if name.startswith(kept)}
+    merged = merge(tensors, parts, settings, str(file))
+    if len(merged.get(_WORDS, ())) != len(tensors.get(_WORDS, ())):
         config = replace(config, vocab_size=len(merged[_WORDS]))  # words that were added for it came with their table
-    source = Source("huggingface", str(folder), sha256_of([*found.files, file]), found.notes)
+    source = Source("huggingface", str(folder), sha256_of([*found.files, file]))
     return huggingface.fitted(replace(found, config=config, tensors=merged), source)
 
 
@@ -147,8 +154,11 @@ def merge(tensors: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray], se
         if match := _PART.match(inner):
             kind = match["kind"] + (".bias" if match["field"] == "bias" else "")
             pairs.setdefault(match["module"].removesuffix(".base_layer"), {})[kind] = value
-        elif ".original_module." not in inner and (match := _WHOLE.match(inner)):
-            merged[_full(f"{match['module']}.{match['field']}")] = value
+        elif match := _WHOLE.match(inner):
+            if ".original_module." not in inner:
+                merged[_full(f"{match['module']}.{match['field']}")] = value
+        else:
+            raise WeightsError(f"{place} holds {name}, which is no part of LoRA alone; {_WAY}")
     for module, pair in pairs.items():
         _add(merged, module, pair, settings, place)
     return merged
@@ -156,7 +166,7 @@ def merge(tensors: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray], se
 
 def _full(name: str) -> str:
     """A name in an encoder alone as it is in a model around it."""
-    return f"mobilebert.{name}" if name.startswith(("embeddings.", "encoder.", "pooler.")) else name
+    return f"mobilebert.{name}" if name.startswith(_BARE) else name
 
 
 def _add(merged: dict[str, np.ndarray], module: str, pair: Mapping[str, np.ndarray], settings: Settings, place: str

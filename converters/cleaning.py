@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from mobilebert_lite.errors import WeightsError, shorten
 
 T = TypeVar("T")
+# What the user is told on the way.
+Note = Callable[[str], None]
+
+
+def silent(message: str) -> None:
+    """Tell nobody."""
+
 
 # What wrappers of PyTorch put into a name, wherever they wrap something.
 _WRAPPERS = {"_orig_mod": "torch.compile", "_fsdp_wrapped_module": "FSDP", "_checkpoint_wrapped_module":
@@ -22,45 +28,29 @@ _ENCODER, _ANCHOR = "mobilebert.", "embeddings.word_embeddings.weight"
 _BARE = ("embeddings.", "encoder.", "pooler.")
 
 
-@dataclass(frozen=True)
-class Cleaned:
-    """Tensors under the names of transformers' classes, and what was done to get there."""
+def clean(tensors: Mapping[str, T], known: Callable[[str], bool], note: Note) -> dict[str, T]:
+    """``tensors`` under the names of transformers' classes: without leftovers, wrappers and a prefix that all share.
 
-    # Name -> their name.
-    names: Mapping[str, str]
-    notes: tuple[str, ...] = ()
-
-    def of(self, tensors: Mapping[str, T]) -> dict[str, T]:
-        """``tensors``, by their names, under these."""
-        return {name: tensors[theirs] for name, theirs in self.names.items()}
-
-
-def clean(names: Iterable[str], known: Callable[[str], bool]) -> Cleaned:
-    """Without leftovers, wrappers and the prefix that all share; ``known`` says which names fit in the end.
-
-    A name that does not fit is kept, so that the strict check reports it. Raises WeightsError where there are several
-    encoders.
+    ``known`` says which names fit in the end; one that does not is kept, so that the strict check reports it. ``note``
+    is told what was left out. Raises WeightsError where there are several encoders.
     """
-    names = list(names)
     # A head that its writer calls class_weight is a head.
-    left = [name for name in names if _LEFTOVERS.match(name) and not known(name)]
-    kept = [name for name in names if name not in set(left)]
-    notes = [f"leaving out {shorten(left)}: weights of a training, which no output depends on"] if left else []
+    left = [name for name in tensors if _LEFTOVERS.match(name) and not known(name)]
+    if left:
+        note(f"leaving out {shorten(left)}: weights of a training, which no output depends on")
+    kept = {name: tensor for name, tensor in tensors.items() if name not in set(left)}
     for part, writer in _WRAPPERS.items():
         if any(part in name.split(".") for name in kept):
-            notes.append(f"leaving out {part} in names: {writer} put it there")
-    bare = {".".join(part for part in name.split(".") if part not in _WRAPPERS): name for name in kept}
-    prefix = _shared(list(bare), known)
-    if prefix:
-        notes.append(f"leaving out {prefix} at the beginning of all names"
-                     + (": DataParallel put it there" if "module" in prefix.split(".") else ""))
-    short = {name.removeprefix(prefix): theirs for name, theirs in bare.items()}
-    encoder = _encoder(list(short), known)
-    if encoder:
-        notes.append(f"taking {encoder}… for the encoder, {_ENCODER}…")
-        short = {_renamed(name, encoder): theirs for name, theirs in short.items()}
-    return Cleaned({f"{_ENCODER}{name}" if name.startswith(_BARE) else name: theirs
-                    for name, theirs in short.items()}, tuple(notes))
+            note(f"leaving out {part} in names: {writer} put it there")
+    bare = {".".join(part for part in name.split(".") if part not in _WRAPPERS): value for name, value in kept.items()}
+    if prefix := _shared(list(bare), known):
+        note(f"leaving out {prefix} at the beginning of all names"
+             + (": DataParallel put it there" if "module" in prefix.split(".") else ""))
+    short = {name.removeprefix(prefix): value for name, value in bare.items()}
+    if encoder := _encoder(list(short), known):
+        note(f"taking {encoder}… for the encoder, {_ENCODER}…")
+        short = {_renamed(name, encoder): value for name, value in short.items()}
+    return {f"{_ENCODER}{name}" if name.startswith(_BARE) else name: value for name, value in short.items()}
 
 
 def _renamed(name: str, encoder: str) -> str:

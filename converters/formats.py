@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from mobilebert_lite.converters import (
     tensorflow1,
     variants,
 )
+from mobilebert_lite.converters.cleaning import Note, silent
 from mobilebert_lite.errors import CheckpointError, WeightsError
 from mobilebert_lite.weights import Weights
 
@@ -39,29 +40,29 @@ class Found:
     # What was decided on the way here, for people.
     notes: tuple[str, ...] = ()
 
-    def load(self, config: Path | None = None, progress: Callable[[str], None] = lambda message: None) -> Weights:
-        """Read it; ``config`` in place of the configuration beside it. ``progress`` is told what was decided.
+    def load(self, config: Path | None = None, note: Note = silent) -> Weights:
+        """Read it; ``config`` in place of the configuration beside it. ``note`` is told what one must know of it.
 
         Raises ConfigError, CheckpointError or WeightsError, the last with the format that was taken for granted.
         """
-        for note in self.notes:
-            progress(note)
+        for decided in self.notes:
+            note(decided)
         try:
-            weights = self._load(config)
+            weights = self._load(config, note)
         except WeightsError as error:
             raise WeightsError(f"{error} (read as {self})") from None
-        for note in weights.source.notes:
-            progress(note)
+        for line in weights.source.notes:
+            note(line)
         return weights
 
     def __str__(self) -> str:
         return f"{self.format}, {self.evidence.name}"
 
-    def _load(self, config: Path | None) -> Weights:
+    def _load(self, config: Path | None, note: Note) -> Weights:
         if self.format == "huggingface":
             if self.evidence.name == variants.ADAPTER_CONFIG:
-                return adapters.load(self.folder, self.beside[0], config)
-            return huggingface.load(self.folder, config, self.evidence)
+                return adapters.load(self.folder, self.beside[0], config, note)
+            return huggingface.load(self.folder, config, note, self.evidence)
         if self.format in (saved_model.FORMAT, saved_model.HUB_FORMAT):
             return saved_model.load(self.folder, config or saved_model.config_path(self.folder), self.format)
         read = tensorflow1.load if self.format == tensorflow1.FORMAT else model_garden.load

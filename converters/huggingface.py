@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +10,9 @@ import numpy as np
 
 from mobilebert_lite.config import ARCHITECTURES, MobileBertConfig, read_json, to_huggingface
 from mobilebert_lite.config_files import HUGGINGFACE, TENSORFLOW, read_config
-from mobilebert_lite.converters import configuration, quantised, tensor_files, tokenizer_writing
-from mobilebert_lite.converters.cleaning import clean
-from mobilebert_lite.converters.name_maps import (
-    UNTIED,
-    Row,
-    huggingface_rows,
-    huggingface_tensorflow_rows,
-    in_their_words,
-    read_tensors,
-    tensorflow_name,
-    write_tensors,
-)
+from mobilebert_lite.converters import configuration, quantised, tensor_files, tensorflow_classes, tokenizer_writing
+from mobilebert_lite.converters.cleaning import Note, clean, silent
+from mobilebert_lite.converters.name_maps import UNTIED, huggingface_rows, in_their_words, read_tensors, write_tensors
 from mobilebert_lite.converters.variants import SAFETENSORS
 from mobilebert_lite.errors import WeightsError
 from mobilebert_lite.files import json_bytes, sha256_of, write_atomically
@@ -47,64 +38,41 @@ class Read:
     # By the names of transformers' classes.
     tensors: Tensors
     files: list[Path]
-    # What was done to read them, for people.
-    notes: tuple[str, ...]
-    # Whether a masked LM head has a word table of its own.
-    untied: bool
+    # Whether a masked LM head shares the word table of the embedding.
+    tied: bool
 
 
-def load(folder: Path, config_path: Path | None = None, evidence: Path | None = None) -> Weights:
+def load(folder: Path, config_path: Path | None = None, note: Note = silent, evidence: Path | None = None) -> Weights:
     """Read the checkpoint in ``folder``, with the configuration at ``config_path`` in place of its own.
 
-    ``evidence`` is which of the folder's files of tensors to read; None: the first that ``variants`` knows. Raises
-    ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not fit).
+    ``note`` is told what one must know of its files; ``evidence`` is which of them to read (None: the first that
+    ``variants`` knows). Raises ConfigError, CheckpointError (unreadable files) or WeightsError (tensors that do not
+    fit).
     """
-    found = read(folder, config_path, evidence)
-    return fitted(found, Source("huggingface", str(folder), sha256_of(found.files), found.notes))
+    found = read(folder, config_path, note, evidence)
+    return fitted(found, Source("huggingface", str(folder), sha256_of(found.files)))
 
 
-def read(folder: Path, config_path: Path | None = None, evidence: Path | None = None) -> Read:
+def read(folder: Path, config_path: Path | None = None, note: Note = silent, evidence: Path | None = None) -> Read:
     """What ``load`` reads, not checked yet."""
-    beside = configuration.beside(folder, names=(HUGGINGFACE, TENSORFLOW)) or folder / HUGGINGFACE
-    place = config_path or beside
+    place = config_path or configuration.beside(folder, names=(HUGGINGFACE, TENSORFLOW)) or folder / HUGGINGFACE
     config = read_config(place, tensorflow=False)
     raw = read_json(place) if place.is_file() else {}
     quantised.refuse_config(raw, place)
-    untied = raw.get("tie_word_embeddings") is False
-    told: list[str] = []
-    theirs, files = tensor_files.read_all(evidence or folder, told.append)
-    if _of_tensorflow_classes(theirs):
-        return Read(config, theirs, files, tuple(told), untied)
-    tensors, notes = _cleaned(config, theirs)
-    return Read(config, tensors, files, (*told, *notes), untied)
+    tensors, files = tensor_files.read_all(evidence or folder, note)
+    # transformers fills a tied table from the other one, whatever is in the file; its TensorFlow classes tie none.
+    tied = raw.get("tie_word_embeddings") is not False
+    if tensorflow_classes.are(tensors):
+        tied, tensors = False, tensorflow_classes.translated(config, tensors)
+    return Read(config, _cleaned(config, tensors, note), files, tied)
 
 
 def fitted(found: Read, source: Source) -> Weights:
     """``found`` as weights. Raises WeightsError where the tensors do not fit the configuration."""
-    config, tensors = found.config, found.tensors
-    if _of_tensorflow_classes(tensors):
-        rows = huggingface_tensorflow_rows(config)
-        ours = _of_tensorflow(rows, tensors)
-    else:
-        # transformers fills a tied table from the other one, whatever is in the file.
-        rows = [row for row in huggingface_rows(config) if found.untied or row.ours != UNTIED]
-        ours = read_tensors(rows, tensors)
-    weights = checked(config, ours, source, in_their_words(rows))
+    rows = huggingface_rows(found.config, tied=found.tied)
+    weights = checked(found.config, read_tensors(rows, found.tensors), source, in_their_words(rows))
     _check_pooler(weights)
     return weights
-
-
-def _of_tensorflow_classes(tensors: Tensors) -> bool:
-    """Whether the names are paths of variables: transformers' TensorFlow classes wrote them."""
-    return any("/" in name for name in tensors)
-
-
-def _of_tensorflow(rows: Sequence[Row], tensors: Tensors) -> Tensors:
-    """Our names for the variables of transformers' TensorFlow classes, which keep a decoder of their own."""
-    ours = read_tensors(rows, {tensorflow_name(name): tensor for name, tensor in tensors.items() if tensor.size})
-    if UNTIED in ours and _same(ours[UNTIED], ours.get("embeddings.word")):
-        del ours[UNTIED]
-    return ours
 
 
 def _check_pooler(weights: Weights) -> None:
@@ -117,16 +85,15 @@ def _check_pooler(weights: Weights) -> None:
                            "was trained without them, set classifier_activation to false in config.json")
 
 
-def _cleaned(config: MobileBertConfig, theirs: Mapping[str, np.ndarray]) -> tuple[Tensors, tuple[str, ...]]:
-    """Under the names of transformers' classes, without what carries no information; and what was left out."""
+def _cleaned(config: MobileBertConfig, theirs: Mapping[str, np.ndarray], note: Note) -> Tensors:
+    """Under the names of transformers' classes, without what carries no information."""
     rows = huggingface_rows(config)
 
     def known(name: str) -> bool:
         return any(row.read(whole) for row in rows for whole in (name, f"mobilebert.{name}")) or (
             name in _TIED or name.endswith(_IGNORED))
 
-    named = clean(theirs, known)
-    tensors, cleaned = named.of(theirs), {}
+    tensors, cleaned = clean(theirs, known, note), {}
     for name, tensor in tensors.items():
         if name.endswith(_IGNORED) or not tensor.size:  # the rest of a word table as wide as the network
             continue
@@ -136,7 +103,7 @@ def _cleaned(config: MobileBertConfig, theirs: Mapping[str, np.ndarray]) -> tupl
     if not config.classifier_activation:
         # Without the activation, transformers still stores a pooler in old checkpoints, and never reads it.
         cleaned = {name: tensor for name, tensor in cleaned.items() if not name.startswith("mobilebert.pooler.")}
-    return cleaned, named.notes
+    return cleaned
 
 
 def _same(tensor: np.ndarray, other: np.ndarray | None) -> bool:
@@ -157,8 +124,9 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     """
     from safetensors.numpy import save as serialise
 
+    rows = huggingface_rows(weights.config, tied=UNTIED not in weights.tensors)
     tensors = {name: np.ascontiguousarray(tensor.astype(dtype))
-               for name, tensor in write_tensors(huggingface_rows(weights.config), weights.tensors).items()}
+               for name, tensor in write_tensors(rows, weights.tensors).items()}
     if not weights.heads:
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
     config = {**to_huggingface(weights.config), "architectures": [_architecture(weights)], "dtype": dtype}

@@ -101,9 +101,10 @@ def outputs(ours: str, theirs: str) -> Iterator[Row]:
     yield Row(f"{ours}.bias", f"{theirs}output_bias")
 
 
-def huggingface_rows(config: MobileBertConfig) -> list[Row]:
-    """The names of transformers' MobileBert models for ``config``."""
-    return list(_huggingface_rows(config.num_feedforward_networks - 1))
+def huggingface_rows(config: MobileBertConfig, tied: bool = True) -> list[Row]:
+    """The names of transformers' MobileBert models for ``config``; ``tied`` to the word table, as the decoder is."""
+    decoder = [] if tied else [Row(UNTIED, "cls.predictions.decoder.weight")]
+    return [*_huggingface_rows(config.num_feedforward_networks - 1), *decoder]
 
 
 def _huggingface_rows(last_ffn: int) -> Iterable[Row]:
@@ -136,12 +137,11 @@ def _huggingface_rows(last_ffn: int) -> Iterable[Row]:
     yield from linear("mlm.transform", "cls.predictions.transform.dense")
     yield from weight_norm("mlm.norm", "cls.predictions.transform.LayerNorm")
     yield Row("mlm.extra", "cls.predictions.dense.weight", transposed=True)
-    yield Row(UNTIED, "cls.predictions.decoder.weight")
     yield Row("mlm.bias", "cls.predictions.bias")
 
 
 def huggingface_tensorflow_rows(config: MobileBertConfig) -> list[Row]:
-    """The variables of transformers' TensorFlow classes, as ``tensorflow_name`` gives them."""
+    """The variables of transformers' TensorFlow classes, by their paths from their layer on."""
     norms = norm if config.normalization_type == "layer_norm" else scale
     return list(_huggingface_tensorflow_rows(config.num_feedforward_networks - 1, norms))
 
@@ -177,20 +177,6 @@ def _huggingface_tensorflow_rows(last_ffn: int, norms: Callable[[str, str], Iter
     yield Row("mlm.extra", f"{predictions}/dense/weight", transposed=True)
     yield Row(UNTIED, f"{predictions}/decoder/weight")
     yield Row("mlm.bias", f"{predictions}/bias")
-
-
-_LAYERS = ("mobilebert", "qa_outputs", "classifier", "predictions___cls", "seq_relationship___cls")
-
-
-def tensorflow_name(name: str) -> str:
-    """The path of a variable from its layer on, without what depends on the file and on the name of the model.
-
-    ``mobilebert/tf_mobile_bert_model/mobilebert/pooler/dense/kernel:0`` in a whole file, the same without its first
-    part in a shard, and without the second in safetensors, is ``mobilebert/pooler/dense/kernel``.
-    """
-    parts = name.removesuffix(":0").split("/")
-    start = max((i for i, part in enumerate(parts) if part in _LAYERS), default=0)
-    return "/".join(parts[start:])
 
 
 def tensorflow1_rows(config: MobileBertConfig) -> list[Row]:

@@ -14,21 +14,11 @@ import numpy as np
 
 from mobilebert_lite.config import read_json
 from mobilebert_lite.converters import hdf5, quantised, torch_files, variants
+from mobilebert_lite.converters.cleaning import Note, silent
 from mobilebert_lite.converters.pickles import PickleError, shown
 from mobilebert_lite.converters.variants import HDF5, PICKLE, SAFETENSORS
 from mobilebert_lite.errors import CheckpointError, DependencyError
 from mobilebert_lite.files import refuse_pointer
-
-# Of a tensor, in characters: names end up in messages.
-_LONGEST_NAME = 200
-
-
-# What the user is told on the way.
-Note = Callable[[str], None]
-
-
-def silent(message: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +66,6 @@ def _read(kind: Kind, file: Path, note: Note) -> dict[str, np.ndarray]:
     if kind.name == SAFETENSORS:
         quantised.refuse_dtypes(file)
     tensors = dict(kind.read(file, note))
-    for name in tensors:
-        if len(name) > _LONGEST_NAME or shown(name) != name:
-            raise CheckpointError(f"{file} has a tensor of the name {shown(name)!r}, which no weights have")
     quantised.refuse_names(tensors, file)
     return tensors
 
@@ -107,23 +94,25 @@ def read_safetensors(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
                               "pip install 'mobilebert-lite[convert]'") from None
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: np.asarray(file.get_tensor(name)).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: np.asarray(file.get_tensor(name)).astype(np.float32) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors file ({error}); download it again") from None
+    return _shown(path, tensors)
 
 
 def read_bin(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
     """Every tensor of a file of torch.save as float32; nothing in it is run, and PyTorch is not needed.
 
-    Raises CheckpointError when it is damaged, or holds what tensors do not need.
+    ``note`` is told where they are, if not at the top: training programs keep them one level down. Raises
+    CheckpointError when the file is damaged, or holds what tensors do not need.
     """
     try:
         tensors, place = torch_files.read(path)
     except (PickleError, OSError) as error:
         raise CheckpointError(f"{path} {error}") from None
     if place:
-        note(f"{path.name}: the weights are those under {place!r}")
-    return tensors
+        note(f"taking the weights under {place!r} in {path.name}")
+    return _shown(path, tensors)
 
 
 def read_h5(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
@@ -132,9 +121,21 @@ def read_h5(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
     Raises CheckpointError when it is damaged.
     """
     try:
-        return hdf5.read(path)
+        return _shown(path, hdf5.read(path))
     except (hdf5.Hdf5Error, OSError) as error:
         raise CheckpointError(f"{path} {error}") from None
+
+
+# Of a tensor, in characters.
+_LONGEST_NAME = 200
+
+
+def _shown(path: Path, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """``tensors``, whose names end up in messages. Raises CheckpointError for one that could not be shown."""
+    for name in tensors:
+        if len(name) > _LONGEST_NAME or shown(name) != name:
+            raise CheckpointError(f"{path} has a tensor of the name {shown(name)!r}, which no weights have")
+    return tensors
 
 
 # In the order in which transformers looks for them.

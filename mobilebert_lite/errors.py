@@ -53,7 +53,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub("\ufffd", text)
 
 
-def shorten(names: list[str], limit: int = 6) -> str:
+# So many names of a list are shown.
+SHOWN = 6
+
+
+def shorten(names: list[str], limit: int = SHOWN) -> str:
     """``a, b, c and 4 more``: the first ``limit`` names and a count of the rest."""
     head = ", ".join(names[:limit])
     return head if len(names) <= limit else f"{head} and {len(names) - limit} more"

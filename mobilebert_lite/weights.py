@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.errors import MblError, WeightsError, shorten
+from mobilebert_lite.errors import SHOWN, MblError, WeightsError, shorten
 
 # Output kernel of each head. The width of a classifier comes from its tensor.
 HEADS = {"qa": "qa.kernel", "classifier": "classifier.kernel", "mlm": "mlm.transform.kernel", "nsp": "nsp.kernel"}
@@ -189,9 +189,12 @@ def _problems(config: MobileBertConfig, table: Mapping[str, TensorSpec], tensors
 
     missing = [called(name) for name, spec in table.items() if name not in tensors and not spec.optional]
     unexpected = [called(name) for name in tensors if name not in table]
+    misshapen = [name for name, spec in table.items() if name in tensors and tensors[name].shape != spec.shape]
+    # The reasons take a while, and few are shown.
     misshapen = [f"{called(name)}: found {list(naming(name, tensors[name].shape)[1])}, expected "
-                 f"{list(naming(name, spec.shape)[1])}{_origin(config, name, spec.shape, tensors[name].shape)}"
-                 for name, spec in table.items() if name in tensors and tensors[name].shape != spec.shape]
+                 f"{list(naming(name, table[name].shape)[1])}"
+                 f"{_origin(config, name, table[name].shape, tensors[name].shape)}" for name in misshapen[:SHOWN]
+                 ] + misshapen[SHOWN:]
     non_finite = [called(name) for name in table if name in tensors and not np.isfinite(tensors[name]).all()]
     for kind, names in (("missing", missing), ("unexpected", unexpected), ("wrong shape", misshapen),
                         ("NaN or infinite", non_finite)):
@@ -203,25 +206,30 @@ def _problems(config: MobileBertConfig, table: Mapping[str, TensorSpec], tensors
 
 def _origin(config: MobileBertConfig, name: str, expected: tuple[int, ...], found: tuple[int, ...]) -> str:
     """`` (vocab_size 8000)``: the values of ``config`` that the axes which differ come from."""
-    axes = [i for i, size in enumerate(expected) if i >= len(found) or found[i] != size]
     head = name.partition(".")[0]
     heads = {head: 1} if head in HEADS else {}
-    untied = name == "mlm.word"
-    before, told = tensor_table(config, heads, pooler=True, untied=untied)[name], []
-    for key in _SIZES:
+
+    def shape(**values: object) -> tuple[int, ...] | None:
         try:
-            # Whatever grows with a value comes from it.
-            larger = replace(config, **{key: 2 * getattr(config, key)})
-            after = tensor_table(larger, heads, pooler=True, untied=untied).get(name)
-        except MblError:
-            continue
-        if after is not None and any(after.shape[i] != before.shape[i] for i in axes):
-            told.append(f"{key} {getattr(config, key)}")
+            table = tensor_table(replace(config, **values), heads, pooler=True, untied=True)  # type: ignore[arg-type]
+            return table[name].shape
+        except (MblError, KeyError):
+            return None
+
+    before = shape() or expected
+    differing = [i for i, size in enumerate(expected) if i >= len(found) or found[i] != size]
+    # Whatever grows with a size comes from it; a switch is named where turning it explains what was found.
+    sizes = {key: shape(**{key: 2 * getattr(config, key)}) for key in _SIZES}
+    told = [f"{key} {getattr(config, key)}" for key, after in sizes.items()
+            if after is not None and any(after[i] != before[i] for i in differing)]
+    told += [f"{key} {str(getattr(config, key)).lower()}" for key in _SWITCHES
+             if before == expected and shape(**{key: not getattr(config, key)}) == found]
     return f" ({', '.join(told)})" if told else ""
 
 
 _SIZES = ("vocab_size", "hidden_size", "embedding_size", "intra_bottleneck_size", "intermediate_size",
           "max_position_embeddings", "type_vocab_size")
+_SWITCHES = ("trigram_input", "use_bottleneck", "use_bottleneck_attention", "key_query_shared_bottleneck")
 
 
 def _counts(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> Iterator[str]:

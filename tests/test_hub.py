@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import hubs
 import pytest
+import torch_writer
 from commands import mbl
+from safetensors.numpy import load_file
+from tokenizers import BertWordPieceTokenizer
 
 from mobilebert_lite.cli.convert import default_output
-from mobilebert_lite.converters import formats, hub
+from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.converters import formats, hub, huggingface, variants
 from mobilebert_lite.converters.hub import Address
 from mobilebert_lite.errors import CheckpointError
+from mobilebert_lite.weights import random_weights
 
 NAME = "somebody/tiny"
 PAGE = f"https://huggingface.co/{NAME}"
@@ -224,3 +231,40 @@ def test_what_the_cache_lacks(tiny_classifier: Path, tmp_path: Path) -> None:
     done = found(f"{PAGE}/blob/main/model.fp16.safetensors", hubs.offline(tmp_path), tmp_path)
     assert done.stdout == ("Error: somebody/tiny has no model.fp16.safetensors in this machine's cache, and the hub "
                            "could not be asked for it\n")
+
+
+def test_repository_like_the_published_one(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
+                                           tmp_path: Path) -> None:
+    """google/mobilebert-uncased: pytorch_model.bin of both pre-training heads, vocab.txt and tokenizer.json."""
+    weights = random_weights(replace(tiny_config, task="pretraining"), {"mlm": 0, "nsp": 2}, pooler=True)
+    made = tmp_path / "made"
+    huggingface.save(weights, made, tiny_vocabulary)
+    tensors = load_file(made / variants.SAFETENSORS)
+    (made / variants.SAFETENSORS).unlink()
+    (made / variants.PICKLE).write_bytes(torch_writer.checkpoint(
+        {**tensors, "cls.predictions.decoder.bias": tensors["cls.predictions.bias"]}))
+    (made / "tokenizer.json").write_text(BertWordPieceTokenizer(str(made / "vocab.txt")).to_str())
+    hubs.fill_cache(tmp_path, "google/mobilebert-uncased", hubs.files_in(made))
+    output = tmp_path / "out.tflite"
+    convert = ("convert", "--weights", "google/mobilebert-uncased", "--seq-len", 16, "--quantize", "none", "-o", output)
+    done = mbl(*convert, "--task", "fill-mask", "--json", environment=hubs.offline(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["task"] == "fill-mask"
+    output.unlink()
+    refused = mbl(*convert, "--task", "qa", environment=hubs.offline(tmp_path))
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].endswith(
+        "mbl train --task qa --data FILE --weights google/mobilebert-uncased -o FOLDER")
+
+
+def test_repository_of_transformers_5(tiny_classifier: Path, tmp_path: Path) -> None:
+    """No vocab.txt: the words are in tokenizer.json."""
+    made = Path(shutil.copytree(tiny_classifier, tmp_path / "made"))
+    (made / "tokenizer.json").write_text(BertWordPieceTokenizer(str(made / "vocab.txt")).to_str())
+    (made / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True, "tokenizer_class": "BertTokenizer"}))
+    (made / "vocab.txt").unlink()
+    hubs.fill_cache(tmp_path, NAME, hubs.files_in(made))
+    done = mbl("convert", "--weights", NAME, "--seq-len", 16, "--quantize", "none", "-o", tmp_path / "out.tflite",
+               "--json", environment=hubs.offline(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["task"] == "classification"

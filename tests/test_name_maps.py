@@ -15,6 +15,7 @@ from mobilebert_lite.converters.model_garden import name_rows, path_rows
 from mobilebert_lite.converters.name_maps import (
     Row,
     huggingface_rows,
+    huggingface_tensorflow_rows,
     read_tensors,
     tensorflow1_rows,
     write_tensors,
@@ -25,6 +26,7 @@ TRAINER = Places("encoder/", "model/", "masked_lm/")
 ALONE = Places("model/layer_with_weights-0/", "model/", "model/masked_lm/")
 TABLES: dict[str, Callable[[MobileBertConfig], list[Row]]] = {
     "huggingface": huggingface_rows,
+    "huggingface, TensorFlow": huggingface_tensorflow_rows,
     "tf1": tensorflow1_rows,
     "trainer": lambda config: path_rows(config, TRAINER),
     "alone": lambda config: path_rows(config, ALONE),
@@ -73,7 +75,7 @@ def test_places(tiny_config: MobileBertConfig, places: Places) -> None:
     assert find_places(["variables/1", "variables/2"]) is None
 
 
-@pytest.mark.parametrize("table", ["huggingface", "tf1"])
+@pytest.mark.parametrize("table", ["huggingface", "huggingface, TensorFlow", "tf1"])
 def test_two_names_of_one_tensor(tiny_config: MobileBertConfig, table: str) -> None:
     """A checkpoint of three networks a block, read as one of two: the numbered second and the last collide."""
     three = replace(tiny_config, num_feedforward_networks=3)

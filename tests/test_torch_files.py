@@ -175,23 +175,19 @@ def test_later_protocols(tmp_path: Path, protocol: int) -> None:
 
 # What training programs save
 
-def trained(key: str, tmp_path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Tensors, and what was said, of a checkpoint with the weights under ``key`` and an optimiser beside them."""
+@pytest.mark.parametrize("key", ["state_dict", "model", "weights of mine"])
+def test_state_dict_one_level_down(tmp_path: Path, key: str) -> None:
+    """Beside an optimiser, which has tensors too."""
     pickled, storages = parts({"weight": BASE, "moment": BASE + 1})
     optimiser = mapping([(text("state"), mapping([(number(0), mapping([(text("exp_avg"), pickled["moment"])]))])),
                          (text("param_groups"), b"](" + mapping([(text("lr"), b"G" + bytes(8))]) + b"e")])
     value = mapping([(text("epoch"), number(3)), (text("optimizer"), optimiser),
                      (text(key), state_dict({"weight": pickled["weight"]}))])
     said: list[str] = []
-    return read(zipped(value, storages), tmp_path, said.append), said
-
-
-@pytest.mark.parametrize("key", ["state_dict", "model", "weights of mine"])
-def test_state_dict_one_level_down(tmp_path: Path, key: str) -> None:
-    tensors, said = trained(key, tmp_path)
+    tensors = read(zipped(value, storages), tmp_path, said.append)
     assert tensors.keys() == {"weight"}
     assert np.array_equal(tensors["weight"], BASE)
-    assert said == [f"pytorch_model.bin: the weights are those under {key!r}"]
+    assert said == [f"taking the weights under {key!r} in pytorch_model.bin"]
 
 
 def test_several_state_dicts(tmp_path: Path) -> None:
@@ -314,7 +310,7 @@ def test_entries_without_checksums(tmp_path: Path) -> None:
     assert np.array_equal(read(bytes(content), tmp_path)["x"], BASE)
 
 
-def test_names_that_could_not_be_shown(tmp_path: Path, tiny_qa: Path) -> None:
+def test_names_that_could_not_be_shown(tmp_path: Path) -> None:
     """They end up in messages."""
     for bad in ("a\nb", "a\x1b[31m", "x" * 1000):
         (tmp_path / tensor_files.PICKLE).write_bytes(checkpoint({bad: BASE}))

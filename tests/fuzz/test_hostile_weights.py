@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pickle_attacks
@@ -12,18 +13,20 @@ from test_hostile_pickles import SAMPLES
 
 from mobilebert_lite.converters import tensor_files
 
-CHUNK = 2_000
+COUNT, CHUNK = int(os.environ.get("MBL_FUZZ_FILES", "2000")), 500
+# The first ones are damaged by every run of the tests.
+FIRST = range(300, 300 + COUNT, CHUNK)
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("first", range(300, 20_300, CHUNK))
+@pytest.mark.parametrize("first", FIRST)
 def test_pickles(tmp_path: Path, first: int) -> None:
     path = tmp_path / tensor_files.PICKLE
     assert len(set(survey(path, range(first, first + CHUNK), pickle_attacks.mutate, SAMPLES))) > 20
 
 
 @pytest.mark.fuzz
-@pytest.mark.parametrize("first", range(300, 10_300, CHUNK))
+@pytest.mark.parametrize("first", FIRST)
 def test_hdf5(tmp_path: Path, first: int) -> None:
     path = tmp_path / tensor_files.HDF5
     assert len(set(survey(path, range(first, first + CHUNK), pickle_attacks.mutate, samples(tmp_path / "whole")))) > 5

@@ -14,7 +14,7 @@ from mobilebert_lite.converters.tflite import convert_network
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.runtime import Session
-from mobilebert_lite.weights import Weights, random_weights
+from mobilebert_lite.weights import Weights, checked, random_weights
 
 LENGTH = 16
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -81,6 +81,23 @@ def test_features(tiny_config: MobileBertConfig, inputs: list[dict[str, np.ndarr
         assert np.abs(actual["sequence_output"][0] - hidden)[kept].max() < 1e-5 * np.abs(hidden).max()
         pooled = reference.pool(hidden)
         assert np.abs(actual["pooled_output"][0] - pooled).max() < 1e-5 * np.abs(pooled).max()
+
+
+def test_masked_lm_with_a_word_table_of_its_own(tiny_config: MobileBertConfig,
+                                                inputs: list[dict[str, np.ndarray]]) -> None:
+    """As transformers' TensorFlow classes have it."""
+    weights = random_weights(tiny_config, {"mlm": 0}, seed=9)
+    words = random_weights(tiny_config, seed=10).tensors["embeddings.word"]
+    weights = checked(tiny_config, {**weights.tensors, "mlm.word": words})
+    fused = fuse_last(fuse(weights, "fill-mask"))
+    actual = Network(tiny_config, fused.tensors, "fill-mask", plan=fused.plan).run(inputs)
+    tied = Reference(tiny_config, {**weights.tensors, "mlm.word": weights.tensors["embeddings.word"]})
+    for row, outputs in zip(inputs, actual, strict=True):
+        hidden = tied.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
+        kept = row["mask"][0].astype(bool)
+        expected = Reference(tiny_config, weights.tensors).masked_lm(hidden)[kept]
+        assert np.abs(outputs["logits"][0, kept] - expected).max() < 3e-5 * np.abs(expected).max()
+        assert np.abs(tied.masked_lm(hidden)[kept] - expected).max() > 0.1 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("pooler", [True, False])
