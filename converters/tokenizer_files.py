@@ -88,20 +88,23 @@ def _with_rows(said: Said, settings: TokenizerSettings, tokens: Sequence[AddedTo
     if settings.mask_token in absent and said.config and rows is not None:
         said.notes.append(f"{settings.mask_token} is no word of {said.origin.name} and has no row: there is no mask")
     if rows is not None:
-        _check_rows(said, {**said.words, **ids}, rows)
+        _check_rows(said, {word: i for word, i in ids.items() if word not in settings.special_tokens}, rows)
     return ids
 
 
-def _check_rows(said: Said, words: Mapping[str, int], rows: int) -> None:
-    count = max(words.values(), default=-1) + 1
+def _check_rows(said: Said, added: Mapping[str, int], rows: int) -> None:
+    """Raise DataError for words without a row, or a table of another size; say where it is larger."""
+    words = {**said.words, **added}
+    count, more = max(words.values(), default=-1) + 1, len(added.keys() - said.words.keys())
+    has = f"has {count - more} words" + (f" and {more} added token{'s' if more > 1 else ''}" if more else "")
     without = sorted((word for word, i in words.items() if i >= rows), key=words.__getitem__)
     if without or count < rows * _LEAST_NAMED:
         named = f", so that {shorten([repr(word) for word in without], 3)} have no row" if without else ""
-        raise DataError(f"{said.origin} has {count} words, but the checkpoint's vocab_size is {rows}{named}; give the "
+        raise DataError(f"{said.origin} {has}, but the checkpoint's vocab_size is {rows}{named}; give the "
                         "vocabulary it was trained with (--vocab)")
     if count < rows:
-        said.notes.append(f"{said.origin.name} has {count} words and the checkpoint's table {rows} rows: the last "
-                          f"{rows - count} belong to no word")
+        said.notes.append(f"{said.origin.name} {has}, the checkpoint's table {rows} rows: the last {rows - count} "
+                          "belong to no word")
 
 
 def _worth_saying(settings: TokenizerSettings, tokens: Iterable[AddedToken]) -> Iterable[AddedToken]:

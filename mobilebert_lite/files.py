@@ -167,9 +167,9 @@ def read_text(path: Path) -> str:
     try:
         return decode_text(path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"cannot read {path}: {error}") from None
 
 
 def decode_text(data: bytes) -> str:
@@ -177,7 +177,8 @@ def decode_text(data: bytes) -> str:
 
     Windows editors write the mark and CR LF; neither is a part of the text. Raises DataError for other bytes.
     """
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    marked = len(data) > 2 and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    encoding = "utf-16" if marked else "utf-8"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:

@@ -68,16 +68,17 @@ def test_equal_subtrees_are_stored_once() -> None:
 
 
 @pytest.mark.parametrize("lower_case", [True, False])
-def test_the_table_is_tensorflow_texts_format(lower_case: bool) -> None:
+@pytest.mark.parametrize("strip_accents", [None, True, False])
+def test_the_table_is_tensorflow_texts_format(lower_case: bool, strip_accents: bool | None) -> None:
     """tensorflow-text reads it, and does to whole texts what the reference does."""
     from tensorflow_text import FastBertNormalizer
     from tokenizers.normalizers import BertNormalizer
 
-    reference = BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=lower_case,
+    reference = BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=strip_accents,
                                lowercase=lower_case)
     texts = ["½² ﬁ … ™ ＡＢＣ １２３", "Éé e\u0301 Åß ẞ İı Ǆ Ω", "\ue000a\u00adb\u200b\ufeff\x00\x01\t\r\n\u2028\u3000",
              "한국어 हिन्दी עברית", "plain text", "", "𝒜 😀 \U000e0001"]
-    found = FastBertNormalizer(model_buffer=normalizer.model(lower_case)).normalize(texts).numpy()
+    found = FastBertNormalizer(model_buffer=normalizer.model(lower_case, strip_accents)).normalize(texts).numpy()
     assert [text.decode() for text in found] == [reference.normalize_str(text) for text in texts]
 
 

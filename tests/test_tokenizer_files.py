@@ -235,12 +235,12 @@ def test_rows_and_words(tmp_path: Path) -> None:
     assert len(read(folder, count).words) == count
     padded = read(folder, count + 7)
     assert len(padded.words) == count
-    assert f"{count} words and the checkpoint's table {count + 7} rows" in padded.notes[-1]
-    with pytest.raises(DataError, match=rf"has {count} words, .* is {count - 2}, so that '\[E2\]', 'NEW' have no row"):
+    assert f"has {len(WORDS)} words and 1 added token, the checkpoint's table {count + 7} rows" in padded.notes[-1]
+    with pytest.raises(DataError, match=rf"words and 1 added token, .* is {count - 2}, so that '\[E2\]', 'NEW' have"):
         read(folder, count - 2)
     with pytest.raises(DataError, match=r"vocab_size is 10, so that 'a', 'b', 'c' and \d+ more have no row"):
         read(folder, 10)
-    with pytest.raises(DataError, match=f"has {count} words, but the checkpoint's vocab_size is {3 * count}"):
+    with pytest.raises(DataError, match=f"1 added token, but the checkpoint's vocab_size is {3 * count}"):
         read(folder, 3 * count)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from commands import mbl
 
 from mobilebert_lite import cli
 from mobilebert_lite.config import MobileBertConfig, to_huggingface
+from mobilebert_lite.converters import tokenizer_files
 from mobilebert_lite.errors import DataError, MblError
 
 MBL = Path(sys.executable).with_name("mbl")
@@ -145,7 +147,7 @@ def test_logs_hold_the_curve(trained: tuple[Path, dict[str, Any]]) -> None:
 
 def test_fine_tuning_begins_where_training_ended(data: Path, trained: tuple[Path, dict[str, Any]], tmp_path: Path
                                                  ) -> None:
-    """Going on keeps the score and the vocabulary; a new set of labels gets a new head."""
+    """Going on keeps the score, the vocabulary and the tokenizer's settings; a new set of labels gets a new head."""
     output, report = trained
     options = ("--weights", str(output), "--epochs", "1", "--no-jit", "--json")
     after = mbl("train", *options, "--data", str(data / "train.csv"), "--eval", str(data / "dev.csv"),
@@ -159,8 +161,14 @@ def test_fine_tuning_begins_where_training_ended(data: Path, trained: tuple[Path
     assert (tmp_path / "again" / "vocab.txt").read_bytes() == (output / "vocab.txt").read_bytes()
     other = tmp_path / "other.csv"
     other.write_text((data / "dev.csv").read_text().replace(",music", ",one").replace(",weather", ",two"))
-    new = mbl("train", *options, "--data", str(other), "--output", str(tmp_path / "new"))
+    told = shutil.copytree(output, tmp_path / "told")
+    (told / "tokenizer_config.json").write_text(json.dumps({
+        "do_lower_case": True, "strip_accents": False, "mask_token": {"content": "[MASK]", "lstrip": True}}))
+    new = mbl("train", *options, "--weights", str(told), "--data", str(other), "--output", str(tmp_path / "new"))
     assert new.returncode == 0, new.stderr
+    before, after = (tokenizer_files.read(tokenizer_files.find(folder)) for folder in (told, tmp_path / "new"))
+    assert not after.settings.strip_accents
+    assert (after.words, after.settings) == (before.words, before.settings)
     assert json.loads(new.stdout)["history"][1]["loss"] > 0.6
     config = json.loads((tmp_path / "new" / "config.json").read_text())
     assert config["id2label"] == {"0": "one", "1": "two"}
