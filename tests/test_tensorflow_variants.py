@@ -256,6 +256,21 @@ def test_the_configuration_follows_from_objects(tiny_config: MobileBertConfig, t
     assert f"taken for granted, as published models have it: hidden_act {config.hidden_act};" in read.source.notes[1]
 
 
+@pytest.mark.parametrize("case", ["pretrainer", "pretrainer_pooler", "span_labeler", "span_labeler_model_only",
+                                  "classifier", "classifier_pooler", "token_classifier", "saved_model"])
+def test_what_the_model_garden_wrote_says_enough(shared: Callable[..., Path], tmp_path: Path, case: str) -> None:
+    """Objects as its own code tracks them."""
+    folder = shutil.copytree(shared("checkpoints", "model_garden", case), tmp_path / "garden")
+    expected = formats.find(folder).load()
+    folder.chmod(0o755)
+    (folder / "bert_config.json").unlink()
+    read = formats.find(folder).load()
+    training = {name: getattr(expected.config, name) for name in ("hidden_dropout_prob", "initializer_range",
+                                                                  "attention_probs_dropout_prob")}
+    assert (replace(read.config, **training), same(read, expected.tensors)) == (expected.config, True)
+    assert "normalization_type" not in read.source.notes[1]
+
+
 @pytest.mark.parametrize("pooler", [False, True])
 def test_the_configuration_follows_from_a_saved_model(tiny_config: MobileBertConfig, tmp_path: Path,
                                                       pooler: bool) -> None:
@@ -290,6 +305,9 @@ def test_what_the_shapes_of_tf1_say(tiny_config: MobileBertConfig, variant: str)
 
 
 def test_variables_that_say_too_little(tiny_config: MobileBertConfig) -> None:
+    wide = tensor_table(replace(tiny_config, intra_bottleneck_size=64, key_query_shared_bottleneck=False))
+    with pytest.raises(ConfigError, match="do not say what attention reads"):
+        infer(Known({name: spec.shape for name, spec in wide.items()}, None))
     shapes = {name: spec.shape for name, spec in tensor_table(tiny_config).items()}
     del shapes["embeddings.position"]
     with pytest.raises(ConfigError, match=r"embeddings\.position is missing; give the configuration with --config"):

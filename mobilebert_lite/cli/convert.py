@@ -39,7 +39,7 @@ class Lengths(click.ParamType):
 @click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint; the bundled demo without it.")
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
 @click.option("--format", help="huggingface, tf1, model_garden, saved_model or tf1_hub. [default: by its files]")
-@click.option("--config", type=PATH, help="Its configuration, if not beside the weights.")
+@click.option("--config", type=PATH, metavar="PATH|PRESET", help="Its configuration, if not beside the weights.")
 @click.option("--task", help="qa, classification, token-classification, multiple-choice, next-sentence, fill-mask, "
                              "pretraining or features. [default: what the checkpoint was trained for]")
 @click.option("--seq-len", "lengths", type=Lengths(), default=((), 0),

@@ -165,7 +165,7 @@ def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[
 
 def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tuple[str, ...],
                   progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
-    config = _configuration(options)
+    config = read_configuration(options)
     if options.vocabulary:
         tokenizer = Tokenizer.from_file(options.vocabulary, lower_case=not options.cased)
     else:
@@ -185,7 +185,7 @@ def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tup
     return initial(config, {head_of(task): outputs}, options.seed, pooler), tokenizer
 
 
-def _configuration(options: Options) -> MobileBertConfig:
+def read_configuration(options: Options) -> MobileBertConfig:
     """The configuration of a network from scratch: a file's (of transformers or TF1), or a preset's."""
     if options.config is None:
         return PRESETS[options.weights or SMALL]
