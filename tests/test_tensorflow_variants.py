@@ -471,8 +471,11 @@ def test_chinese_checkpoints_convert(size: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["XS", "M", "base-f4", "large-f2"])
-def test_whole_networks_convert(network: str, tmp_path: Path) -> None:
-    """Seeded weights of the published configurations, with all their blocks and words."""
+def test_whole_networks_convert(network: str, tiny_questions: Path, tmp_path: Path) -> None:
+    """Seeded weights of the published configurations, with all their blocks and words.
+
+    In float: rounding turns the answers of a network that has learnt nothing.
+    """
     if network in EDGETPU:
         config = edgetpu(network)
         tensors = random_weights(config, {"qa": 2}, seed=4).tensors
@@ -484,9 +487,9 @@ def test_whole_networks_convert(network: str, tmp_path: Path) -> None:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
     words += [f"word{number}" for number in range(config.vocab_size - len(words))]
     (tmp_path / "from" / "vocab.txt").write_text("".join(f"{word}\n" for word in words), "utf-8")
-    report = convert(Request(tmp_path / "whole.tflite", str(tmp_path / "from"), lengths=(64,), quantize="dynamic"))
-    assert report.task == "qa"
-    assert report.verification[0].agreement >= 0.9
+    report = convert(Request(tmp_path / "whole.tflite", str(tmp_path / "from"), lengths=(48,), quantize="none",
+                             calibration=tiny_questions))
+    assert (report.task, report.verification[0].agreement) == ("qa", 1)
 
 
 def test_huggingface_has_relu6_too(quantised: Callable[[str], tuple[Path, Weights]], tmp_path: Path) -> None:
