@@ -76,9 +76,12 @@ def _fields(known: Known) -> dict[str, int | str | bool]:
     hidden, embedding = known.size("embeddings.position", 1), known.size("embeddings.word", 1)
     block = known.size("layers.0.attention.output.bias", 0)
     use_bottleneck = "layers.0.bottleneck.input.kernel" in known.shapes
-    # Query and key's own projection is stored for some networks that do not read it.
-    narrow = known.size("layers.0.attention.value.kernel", 0) == block != hidden
-    projection = known.shapes.get("embeddings.projection.kernel", (0,))[0]
+    narrow = known.size("layers.0.attention.value.kernel", 0) == block
+    if use_bottleneck and block == hidden:
+        raise ConfigError(f"no configuration beside the weights, and their variables do not say what attention reads, "
+                          f"for blocks are as wide as the stream between them, {hidden}; give the configuration with "
+                          "--config")
+    projected = "embeddings.projection.kernel" in known.shapes
     return {
         "vocab_size": known.size("embeddings.word", 0), "hidden_size": hidden, "embedding_size": embedding,
         "max_position_embeddings": known.size("embeddings.position", 0),
@@ -89,7 +92,8 @@ def _fields(known: Known) -> dict[str, int | str | bool]:
         "use_bottleneck": use_bottleneck, "intra_bottleneck_size": block if use_bottleneck else hidden,
         "use_bottleneck_attention": use_bottleneck and narrow,
         "key_query_shared_bottleneck": "layers.0.bottleneck.attention.kernel" in known.shapes,
-        "trigram_input": projection == 3 * embedding, "classifier_activation": "pooler.kernel" in known.shapes}
+        "trigram_input": projected and known.size("embeddings.projection.kernel", 0) == 3 * embedding,
+        "classifier_activation": "pooler.kernel" in known.shapes}
 
 
 def _count(known: Known, pattern: str) -> int:

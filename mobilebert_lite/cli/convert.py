@@ -40,7 +40,7 @@ class Lengths(click.ParamType):
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
 @click.option("--format", type=FORMAT, help="huggingface, tf1, model_garden, saved_model or tf1_hub. "
                                             "[default: by its files]")
-@click.option("--config", type=PATH, help="Its configuration, if not beside the weights.")
+@click.option("--config", type=PATH, metavar="PATH|PRESET", help="Its configuration, if not beside the weights.")
 @click.option("--task", type=TASK, help="qa, classification, token-classification, multiple-choice, next-sentence, "
                                         "fill-mask, pretraining or features. [default: what the checkpoint was trained "
                                         "for]")

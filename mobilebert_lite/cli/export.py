@@ -16,7 +16,7 @@ from mobilebert_lite.cli.parameters import FORMAT, PATH, one_of
 @click.option("--revision", help="Commit, tag or branch of the hub id.")
 @click.option("--format", type=FORMAT, help="What CHECKPOINT is: huggingface, tf1, model_garden, saved_model or "
                                             "tf1_hub. [default: by its files]")
-@click.option("--config", type=PATH, help="Its configuration, if not beside the weights.")
+@click.option("--config", type=PATH, metavar="PATH|PRESET", help="Its configuration, if not beside the weights.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
 @click.option("--labels", type=PATH, help="Names of the classes, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

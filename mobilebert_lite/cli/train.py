@@ -32,7 +32,7 @@ class Layers(click.ParamType):
 @click.option("--eval", type=PATH, metavar="FILE", help="Examples to score on. [default: some of --data, held out]")
 @click.option("--weights", metavar="PATH|HUB_ID|PRESET",
               help="Checkpoint to go on from; or uncased, multilingual, small or tiny: from scratch. [default: small]")
-@click.option("--config", type=PATH, help="Configuration of a network from scratch.")
+@click.option("--config", type=PATH, metavar="PATH|PRESET", help="Configuration of a network from scratch.")
 @click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary. [default: the checkpoint's, or made from --data]")
 @click.option("--vocab-size", default=8000, show_default=True, help="Words of a vocabulary made from --data.")
 @click.option("--cased", is_flag=True, help="It keeps capitals and accents.")

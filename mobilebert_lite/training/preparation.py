@@ -167,7 +167,7 @@ def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[
 
 def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tuple[str, ...],
                   progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
-    config = _configuration(options)
+    config = read_configuration(options)
     if options.vocabulary:
         tokenizer = _given_tokenizer(options.vocabulary, options.cased, progress)
     else:
@@ -196,7 +196,7 @@ def _given_tokenizer(path: Path, cased: bool, progress: Callable[[str], None]) -
     return Tokenizer(read.words, settings=settings)
 
 
-def _configuration(options: Options) -> MobileBertConfig:
+def read_configuration(options: Options) -> MobileBertConfig:
     """The configuration of a network from scratch: a file's (of transformers or TF1), or a preset's."""
     if options.config is None:
         return PRESETS[options.weights or SMALL]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.config import PRESETS, MobileBertConfig
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.files import json_bytes
 from mobilebert_lite.tasks import find_task
@@ -22,6 +22,7 @@ from mobilebert_lite.training.initial import initial, stacked, with_head
 from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.optimizer import AdamW, rate_at
 from mobilebert_lite.training.options import Options
+from mobilebert_lite.training.preparation import read_configuration
 from mobilebert_lite.training.rows import RowMaker, find_labels
 from mobilebert_lite.training.vocabulary import build_vocabulary
 from mobilebert_lite.weights import random_weights
@@ -279,3 +280,15 @@ def test_options_are_read_back() -> None:
     """Paths too whose bytes are no UTF-8, so that such a training can be resumed."""
     options = Options("qa", Path(os.fsdecode(b"caf\xe9.json")), Path("out"), stack=(2, 4), imitate=("features",))
     assert Options.from_json(json.loads(json_bytes(options.to_json()))) == options
+
+
+def test_a_configuration_from_scratch(tmp_path: Path) -> None:
+    """A preset by either option, or a file of either writer."""
+    def read(**given: object) -> MobileBertConfig:
+        return read_configuration(Options("qa", tmp_path, tmp_path, **given))  # type: ignore[arg-type]
+
+    assert read() == PRESETS["small"]
+    assert read(weights="tiny") == read(config=Path("tiny")) == PRESETS["tiny"]
+    for name, activation in (("config.json", "gelu"), ("bert_config.json", "gelu_new")):
+        (tmp_path / name).write_text('{"vocab_size": 100, "hidden_act": "gelu"}')
+        assert read(config=tmp_path / name).hidden_act == activation
