@@ -79,6 +79,6 @@ def _difference(task: Task, first: Features, second: Features, before: Outputs, 
                       for outputs in (before, after))
         if one.shape != other.shape or not (np.isfinite(one).all() and np.isfinite(other).all()):
             return np.inf
-        largest = max(float(np.abs(one).max()), float(np.abs(other).max()), np.finfo(np.float32).tiny)
+        largest = max(float(np.abs(one).max()), float(np.abs(other).max()), float(np.finfo(np.float32).tiny))
         found = max(found, float(np.abs(one - other).max()) / largest)
     return found

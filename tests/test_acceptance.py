@@ -64,7 +64,7 @@ def test_what_is_written_is_what_is_read(converted: Converted, tiny_vocabulary: 
         require_readable(network, words, names, (48, 32))
     with pytest.raises(VerificationError, match="its lengths do not read back"):
         require_readable(content, words, names, (48,))
-    with pytest.raises(VerificationError, match="damaged|offset|lies outside"):
+    with pytest.raises(VerificationError, match=r"damaged|offset|lies outside"):
         require_readable(content[:200], words, names, (48, 32))
 
 
@@ -108,7 +108,7 @@ def test_a_file_that_answers_every_text_alike(tiny_vocabulary: Sequence[str]) ->
     # As close to constant as the file itself: nothing is lost. One text says nothing.
     dependence.require_in_file(task, "classification_16", features, near, [near[0]] * 4)
     dependence.require_in_file(task, "classification_16", features[:1], varied[:1], same[:1])
-    with pytest.raises(VerificationError, match="classification_16: its outputs are the same for all 4 texts.*0.1"):
+    with pytest.raises(VerificationError, match=r"classification_16: its outputs are the same for all 4 texts.*0.1"):
         dependence.require_in_file(task, "classification_16", features, varied, same)
 
 
