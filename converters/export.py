@@ -12,8 +12,9 @@ import numpy as np
 from mobilebert_lite.converters import formats, huggingface, tensorflow1, tokenizer_files
 from mobilebert_lite.converters.checkpoints import read_labels, read_tokenizer
 from mobilebert_lite.converters.tokenizer_rules import has_capitals
-from mobilebert_lite.errors import ConversionError, shorten
+from mobilebert_lite.errors import ConversionError, DataError, shorten
 from mobilebert_lite.files import making_folder
+from mobilebert_lite.labels import checked
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.tokenizer_settings import TokenizerSettings
 from mobilebert_lite.weights import Source, Weights
@@ -63,10 +64,9 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
     found = formats.find(request.checkpoint, request.format, request.revision)
     progress(f"reading the checkpoint ({found})")
     weights = found.load(request.config, progress)
-    if "classifier" in weights.heads:
-        weights = replace(weights, config=weights.config.with_labels(read_labels(request.labels, weights)))
+    weights = replace(weights, config=weights.config.with_labels(_labels(request, weights, progress)))
     tokenizer = None
-    if request.vocabulary or tokenizer_files.find(found.folder).vocabulary:
+    if request.vocabulary or tokenizer_files.find(found.folder, beside=found.beside).vocabulary:
         tokenizer = read_tokenizer(found, request.vocabulary, weights.config.vocab_size, progress)
     else:
         progress(f"no vocabulary in {found.folder} and none given with --vocab: none is written")
@@ -79,6 +79,17 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
         files = tuple(sorted(path.name for path in folder.iterdir()))
     return Exported(str(request.output), request.target, weights.source, len(weights.tensors), weights.parameters,
                     files)
+
+
+def _labels(request: ExportRequest, weights: Weights, progress: Progress) -> tuple[str, ...]:
+    """Names of the classes; where no head has classes, what the configuration calls them, if that can be read again."""
+    if "classifier" in weights.heads:
+        return read_labels(request.labels, weights)
+    try:
+        return checked(weights.config.labels, "the names of the checkpoint's classes")
+    except DataError as error:
+        progress(f"left out, for no head has classes: {error}")
+        return ()
 
 
 def _write(weights: Weights, tokenizer: Tokenizer | None, target: str, folder: Path, progress: Progress) -> None:

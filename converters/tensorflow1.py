@@ -148,7 +148,6 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None
     folder.mkdir(parents=True, exist_ok=True)
     bundle.write(folder / CHECKPOINT, write_tensors(tensorflow1_rows(weights.config), weights.tensors))
     write_atomically(folder / CONFIG, json_bytes(config))
-    named = weights.config.labels if "classifier" in weights.heads else ()
-    for name, lines in (("vocab.txt", vocabulary), (LABELS, named)):
+    for name, lines in (("vocab.txt", vocabulary), (LABELS, weights.config.labels)):
         if text := "".join(f"{line}\n" for line in lines):
             write_atomically(folder / name, text.encode())
