@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,9 @@ class Writer:
             write_atomically(self.folder / "vocabularies" / f"{name}.txt", path.read_bytes())
         return name
 
-    def write(self, name: str, vocabulary: str, found: Any, tolerances: Mapping[str, float] | None = None) -> None:
-        """One file of cases, in which the numbers that ``tolerances`` names are rounded."""
-        value = {"vocabulary": vocabulary, **({"tolerances": dict(tolerances)} if tolerances else {}), "cases": found}
+    def write(self, name: str, vocabulary: str, found: Any, **others: Any) -> None:
+        """One file of cases."""
+        value = {"vocabulary": vocabulary, **others, "cases": found}
         write_atomically(self.folder / name, f"{_json(value)}\n".encode())
         count = sum(map(len, found.values())) if isinstance(found, dict) else len(found)
         print(f"{name}: {count} cases")
@@ -185,7 +185,7 @@ def write_answers(writer: Writer, vocabulary: Path, examples: Sequence[QuestionE
                       "max_query": longest_question(length), "options": options,
                       "logits": [pair.tolist() for pair in logits],
                       "answers": [dataclasses.asdict(answer) for answer in answers]})
-    writer.write("answers.json", writer.vocabulary(vocabulary), found, TOLERANCES)
+    writer.write("answers.json", writer.vocabulary(vocabulary), found, tolerances=TOLERANCES)
 
 
 def write_labels(writer: Writer, count: int) -> None:
@@ -204,7 +204,7 @@ def write_labels(writer: Writer, count: int) -> None:
         result = decode({name: values[None]}, labels, form)
         found.append({"problem_type": form.problem_type, "logits": form.logits, "output": values.tolist(),
                       "labels": labels, "result": [dataclasses.asdict(one) for one in result]})
-    writer.write("labels.json", "", found, TOLERANCES)
+    writer.write("labels.json", "", found, tolerances=TOLERANCES)
 
 
 def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], length: int) -> None:
@@ -219,7 +219,7 @@ def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], leng
         found.append({"text": text, "length": length, "labels": LABELS, "logits": [one.tolist() for one in logits],
                       "words": [dataclasses.asdict(word) for word in words],
                       "entities": [dataclasses.asdict(one) for one in token_classification.entities(text, words)]})
-    writer.write("entities.json", writer.vocabulary(vocabulary), found, TOLERANCES)
+    writer.write("entities.json", writer.vocabulary(vocabulary), found, tolerances=TOLERANCES)
 
 
 def write_small(writer: Writer) -> None:

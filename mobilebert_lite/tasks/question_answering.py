@@ -176,12 +176,17 @@ def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context:
     logits = _logits_of(windows, outputs)
     spans = [_spans(window, *pair, len(window.ids), max_answer_tokens)
              for window, pair in zip(windows, logits, strict=True)]
-    found = {(int(start), int(end)): Answer(context[start:end], int(start), int(end), float(score))
-             for columns in spans for start, end, score in zip(*columns, strict=True)}
+    found = [Answer(context[start:end], int(start), int(end), float(score))
+             for columns in spans for start, end, score in zip(*columns, strict=True)]
     if allow_null or not found:
-        found[-1, -1] = _null(logits)
-    least = max(answer.score for answer in found.values()) - max(map(slack, windows, outputs))
-    return sorted((answer for answer in found.values() if answer.score >= least), key=lambda answer: -answer.score)
+        found.append(_null(logits))
+    found.sort(key=lambda answer: -answer.score)
+    least = found[0].score - max(map(slack, windows, outputs))
+    by_place: dict[tuple[int, int], Answer] = {}
+    for answer in found:
+        if answer.score >= least:
+            by_place.setdefault((answer.start, answer.end), answer)
+    return list(by_place.values())
 
 
 def stretches_of(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
