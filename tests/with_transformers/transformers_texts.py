@@ -14,4 +14,4 @@ TEXTS = [around.replace("{}", token) for token in _TOKENS for around in _AROUND]
     "alone, stand-alone, standalone, alone_, alone2, Apart., apArt", "[MASK] [SEP][CLS] <mask> </s><s> <ent>x</ent>",
     "", " ", "\t", "\u0000<l>\u0000", "中文 and 中 文", "naïve Ünïcode ÜNÏ", "x" * 101, "Ö" * 100 + " <b> " + "ö" * 101]
 PAIRS = [("Who wrote covid-19?", "New York is the <ent>city</ent> of [MASK]."), ("Who is it?", "word " * 60),
-         ("long " * 50, "short"), ("long " * 40, "Longer " * 40), ("", "an answer"), ("alone <mask> here", "中文 Ünï")]
+         ("long " * 50, "short"), ("?", "an answer"), ("alone <mask> here", "中文 Ünï")]
