@@ -3,9 +3,9 @@
     python scripts/end_to_end_cases.py --output out/cases
 
 converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
-``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints, and for questions the best
-spans. ``features`` and ``regression`` in ``models/`` are for what the demo has no screen for. ``app/`` holds what `mbl
-bench --runner app` would send to a phone: texts with answers, and the command with its arguments.
+``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints. ``features`` and ``regression``
+in ``models/`` are for what the demo has no screen for. ``app/`` holds what `mbl bench --runner app` would send to a
+phone: texts with answers, and the command with its arguments.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ from mobilebert_lite.cli import cli
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets import QuestionExample, builtin_examples
 from mobilebert_lite.files import json_bytes, write_atomically
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks import question_answering
 
 COUNT = 100
 # What TFLite 2.6 runs: it runs one signature alone, and computes dense int8 layers with a scale per channel wrongly.
@@ -75,19 +73,6 @@ def _mixed(rng: random.Random, text: str, i: int) -> str:
     words = text.split(" ")
     words.insert(rng.randrange(len(words) + 1), rng.choice([piece for piece in AWKWARD if "\0" not in piece]))
     return " ".join(words)
-
-
-def best_spans(model: Model, question: str, context: str) -> list[dict[str, Any]]:
-    """The best spans by their places, the best first.
-
-    `mbl run` gives every text once, at its best place. Which place that is may be for rounding to decide.
-    """
-    read = [model.run(window)
-            for window in question_answering.windows(model.tokenizer, question, context, model.longest)]
-    # Where no two places read alike, distinct answers are those of distinct places.
-    unlike = "".join(chr(0x10000 + place) for place in range(len(context)))
-    found = question_answering.decode([window for window, _ in read], [outputs for _, outputs in read], unlike)
-    return [{"start": one.start, "end": one.end, "score": one.score} for one in found]
 
 
 def invoke(*arguments: str) -> str:
@@ -139,13 +124,8 @@ def main() -> None:
         results = [json.loads(invoke("run", str(path), "--json", *top,
                                      *(word for key, value in text.items() for word in (f"--{key}", value))))
                    for text in texts]
-        cases = [{**text, "result": result} for text, result in zip(texts, results, strict=True)]
-        if task == "qa":
-            # The threads of `mbl run`.
-            model = Model(path, threads=2)
-            cases = [case | {"spans": best_spans(model, case["question"], case["context"])} for case in cases]
         models.append({"name": name, "task": task, "inspected": json.loads(invoke("inspect", str(path), "--json")),
-                       "cases": cases})
+                       "cases": [{**text, "result": result} for text, result in zip(texts, results, strict=True)]})
         print(f"{name}: {len(texts)} texts, {path.stat().st_size / 1e6:.2f} MB")
     app_request(options.output / "models" / "qa-old.tflite", options.output / "app")
     write_atomically(options.output / "models.json", json.dumps({"models": models}, ensure_ascii=False).encode())
