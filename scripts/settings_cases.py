@@ -9,7 +9,6 @@ import random
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from itertools import product
 from typing import Any
 
 from tokenizer_cases import AWKWARD
@@ -58,9 +57,11 @@ COMBINATIONS = {
                                   added_tokens=(*NORMALIZED, *ADDED[4:6])),
     "mask-with-its-space": replace(PLAIN, added_tokens=(AddedToken("[MASK]", lstrip=True, special=True, word=True),)),
 }
-# Everything that can happen to a character besides what the uncased and cased models do to it.
-NORMALIZERS = {f"normalizer-{i}": settings for i, settings in enumerate(
-    TokenizerSettings(*flags) for flags in product((True, False), repeat=4)) if settings not in (PLAIN, CASED)}
+# What can happen to a character besides what the uncased and cased models do to it: lower-cased, stripped of accents,
+# cleaned, set apart where it is Chinese.
+NORMALIZERS = {f"normalizer-{i}": TokenizerSettings(*flags) for i, flags in enumerate((
+    (True, False, True, True), (False, True, True, True), (True, True, False, True), (True, True, True, False),
+    (False, False, False, False), (True, False, False, False), (False, True, False, False)))}
 _CONTENTS = tuple(dict.fromkeys(token.content for token in (*ADDED, *NORMALIZED)))
 
 
