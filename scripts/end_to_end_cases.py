@@ -3,10 +3,11 @@
     python scripts/end_to_end_cases.py --output out/cases
 
 converts the bundled checkpoints into ``models/`` (``-old`` are the ones that TFLite 2.6 can run), and writes
-``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints, from this machine's processor,
-and for questions the best spans: which of those that nearly tie another processor gives, its rounding decides.
-``features`` and ``regression`` in ``models/`` are for what the demo has no screen for. ``app/`` holds what `mbl bench
---runner app` would send to a phone: texts with answers, and the command with its arguments.
+``models.json``: for each model 100 texts with the JSON that ``mbl run --json`` prints, from this machine's processor.
+``contenders`` of a question are the answers that tie with the best one here (text, start, end, score; the best first):
+which of them another interpreter gives, its rounding decides. ``features`` and ``regression`` in ``models/`` are for
+what the demo has no screen for. ``app/`` holds what `mbl bench --runner app` would send to a phone: texts with answers,
+and the command with its arguments.
 """
 
 from __future__ import annotations
@@ -95,19 +96,16 @@ def printed(path: Path, text: dict[str, Any]) -> Any:
 
 
 def answered(model: Model, text: dict[str, Any]) -> dict[str, Any]:
-    """A case: the text, ``result`` as the command prints it, and for questions the best ``spans``."""
+    """A case: the text, ``result`` as the command prints it, and what ties with the best answer."""
     if "question" not in text:
         return {**text, "result": [asdict(one) for one in model.classify(text["text"], text.get("pair"))]}
     context = text["context"]
     found = model.task.features(model.tokenizer, QuestionExample("", text["question"], context), model.longest)
     windows, outputs = zip(*map(model.run, found), strict=True)
     answers = question_answering.decode(windows, outputs, context)
-    # `mbl run` gives every text once, at its best place, which may be for rounding to decide. Where no two places read
-    # alike, distinct answers are those of distinct places.
-    unlike = "".join(chr(0x10000 + place) for place in range(len(context)))
-    spans = question_answering.decode(windows, outputs, unlike)
+    tied = question_answering.contenders(windows, outputs, context)
     return {**text, "result": [asdict(one) for one in answers[:TOP]],
-            "spans": [{"start": one.start, "end": one.end, "score": one.score} for one in spans]}
+            "contenders": [{"text": one.text, "start": one.start, "end": one.end, "score": one.score} for one in tied]}
 
 
 def app_request(path: Path, folder: Path) -> None:

@@ -3,10 +3,11 @@
     python scripts/shared_cases.py --output out/cases               # what `make test-android` runs on
     python scripts/shared_cases.py --small --output DIRECTORY       # a few of each, as kept beside the Kotlin tests
 
-``tokenizer-*.json`` have the form of ``tokenizer_cases.py``; ``features.json``, ``answers.json``, ``labels.json`` and
-``entities.json`` hold what goes in and what comes out. Vocabularies are named by their SHA-256 and lie in
-``vocabularies/``, except for that of the bundled checkpoint. Places are code points. With MBL_TEST_DATA the texts
-are SQuAD's, otherwise the package's own.
+``tokenizer-*.json`` have the form of ``tokenizer_cases.py``; in some ``settings`` holds the tokenizer of each name, in
+the form of a file's provenance (what is not there is as in the uncased models). ``features.json``, ``answers.json``,
+``labels.json`` and ``entities.json`` hold what goes in and what comes out. Vocabularies are named by their SHA-256 and
+lie in ``vocabularies/``, except for that of the bundled checkpoint. Places are code points. With MBL_TEST_DATA the
+texts are SQuAD's, otherwise the package's own.
 
 ``tolerances`` in a file names the numbers that each processor rounds in its own way (exp and sums of it), and how far
 apart two may be. Everything else is exact everywhere: ids, places, texts, their order, and scores, whose addends are
@@ -21,11 +22,13 @@ import hashlib
 import json
 import os
 import random
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import settings_cases
 from tokenizer_cases import AWKWARD, cases, texts
 
 from mobilebert_lite.converters.checkpoints import demonstration
@@ -38,7 +41,8 @@ from mobilebert_lite.tasks.examples import TextExample
 from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tasks.question_answering import longest_question
 from mobilebert_lite.tasks.token_classification import TokenClassification
-from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer
+from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer, parse_vocabulary
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 
 DEMO = demonstration("qa") / "vocab.txt"
 # Softmax and sigmoid in double precision: a few roundings of 1e-16.
@@ -86,6 +90,23 @@ def write_tokens(writer: Writer, name: str, vocabulary: Path, chosen: Sequence[s
     writer.write(f"tokenizer-{name}.json", writer.vocabulary(vocabulary), {
         f"{behaviour}-{kind}": cases(Tokenizer.from_file(vocabulary, lower, behaviour), list(chosen))
         for behaviour in behaviours for kind, lower in kinds})
+
+
+def write_settings(writer: Writer, name: str, vocabulary: Path, chosen: Sequence[str],
+                   combinations: Mapping[str, TokenizerSettings]) -> None:
+    """What tokenizers of many settings make of texts."""
+    words = parse_vocabulary(vocabulary.read_bytes())
+    writer.write(f"tokenizer-{name}.json", writer.vocabulary(vocabulary), {
+        f"reference-{kind}": settings_cases.cases(words, settings, chosen) for kind, settings in combinations.items()},
+        settings={kind: settings_cases.said(settings) for kind, settings in combinations.items()})
+
+
+def write_combinations(writer: Writer, chosen: Sequence[str]) -> None:
+    """All combinations of settings, with a vocabulary of their own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vocab.txt"
+        path.write_text("\n".join(settings_cases.vocabulary()) + "\n", encoding="utf-8", newline="")
+        write_settings(writer, "settings", path, chosen, settings_cases.COMBINATIONS)
 
 
 def every_character(folder: Path) -> tuple[Path, list[str]]:
@@ -225,14 +246,17 @@ def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], leng
 def write_small(writer: Writer) -> None:
     """A few of each, with the bundled vocabulary."""
     write_tokens(writer, "demo", DEMO, [*texts(0)[:20], *AWKWARD, *ordered(40)])
+    write_combinations(writer, [*settings_cases.texts(40), *ordered(5)])
     write_all(writer, DEMO, questions(None, 6), length=24, labels=24)
 
 
 def write_large(writer: Writer, data: Path | None) -> None:
     """All there are."""
     write_tokens(writer, "demo", DEMO, [*texts(1200), *ordered(800)])
+    write_combinations(writer, [*texts(0)[:20], *AWKWARD, *settings_cases.texts(3000), *ordered(800)])
     path, every = every_character(writer.folder)
     write_tokens(writer, "characters", path, every)
+    write_settings(writer, "characters-settings", path, every, settings_cases.NORMALIZERS)
     path.unlink()
     if not data:
         write_all(writer, DEMO, questions(None, 300), length=128, labels=120)

@@ -62,6 +62,14 @@ def label_type(found: Any) -> Any:
     return wrong.first(found, outputs=(replace(output, files=(AssociatedFile(metadata.LABELS),)),))
 
 
+def strangers(*words: bytes) -> wrong.Edit:
+    """A file that does not say where it comes from, with ``words`` for the last ones of its vocabulary."""
+    def end(files: dict[str, bytes]) -> dict[str, bytes]:
+        kept = files[metadata.VOCABULARY].split()[:-len(words)]
+        return {**files, metadata.VOCABULARY: b"\n".join([*kept, *words]) + b"\n"}
+    return lambda content: wrong.without_entry(metadata.ENTRY)(wrong.on_files(end)(content))
+
+
 TYPES = schema().TensorType
 AS_IT_IS: wrong.Edit = bytes
 WRONG = {
@@ -109,6 +117,25 @@ WRONG = {
     "no [CLS]": Wrong("classification", wrong.on_files(lambda found: {
         **found, metadata.VOCABULARY: found[metadata.VOCABULARY].replace(b"[CLS]", b"[cls]")}),
         "mediapipe", "vocabulary", r"lacks \[CLS\]", fixed=True, given=(metadata.VOCABULARY,)),
+    # Tokenizers that the clients do not have.
+    "a cased vocabulary": Wrong("qa", wrong.tokenizer(lower_case=False, strip_accents=False), "task-library",
+                                "same-tokens", "they lower-case, and this vocabulary is cased"),
+    "a cased vocabulary for MediaPipe": Wrong(
+        "classification", wrong.tokenizer(lower_case=False, strip_accents=False), "mediapipe", "same-tokens",
+        "they lower-case, and this vocabulary is cased"),
+    "accents kept": Wrong("qa", wrong.tokenizer(strip_accents=False), "task-library", "same-tokens",
+                          "capital letters with accents"),
+    "added tokens": Wrong("classification", wrong.tokenizer(added_tokens=[{"content": "<city>"}]), "mediapipe",
+                          "same-tokens", r"added tokens into pieces \(<city>\)"),
+    "renamed special tokens": Wrong("qa", wrong.tokenizer(cls_token="<s>"), "task-library", "same-tokens",
+                                    r"they know no <s>"),
+    "settings of the future": Wrong("qa", wrong.tokenizer(stemmed=True), "task-library", "same-tokens",
+                                    "unknown setting 'stemmed'"),
+    "a stranger's cased vocabulary": Wrong("qa", strangers(b"The", b"Hague", b"##A", b"US"), "task-library",
+                                           "same-tokens", r"4 of 2\d\d words .* \(The, Hague, ##A, US\); the client "
+                                           "lower-cases every text, and this vocabulary is cased"),
+    "a stranger's two words": Wrong("qa", strangers(b"The", b"Hague"), "task-library", "same-tokens",
+                                    "lower-cases every text and never finds them", WARNING),
     "compressed files": Wrong("qa", wrong.on_files(lambda found: found, zipfile.ZIP_DEFLATED), "task-library",
                               "stored-files", "compressed", fixed=True),
     "compressed files for MediaPipe": Wrong("classification", wrong.on_files(lambda found: found, zipfile.ZIP_DEFLATED),

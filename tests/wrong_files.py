@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,6 +47,14 @@ def on_files(change: Callable[[dict[str, bytes]], dict[str, bytes]], method: int
                 archive.writestr(name, data)
         return stream.getvalue()
     return edit
+
+
+def tokenizer(**settings: Any) -> Edit:
+    """Other settings of the tokenizer in the provenance."""
+    def change(content: bytes) -> bytes:
+        said = metadata.read_provenance(content) | {"tokenizer": settings}
+        return on_model(lambda model: set_metadata(model, metadata.ENTRY, json.dumps(said).encode()))(content)
+    return change
 
 
 def first(found: ModelMetadata, **changes: Any) -> ModelMetadata:

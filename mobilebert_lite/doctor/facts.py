@@ -21,8 +21,9 @@ from mobilebert_lite.converters.tflite_metadata import (
     read_metadata,
 )
 from mobilebert_lite.doctor.graph import Operator, Subgraph, Tensor
-from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.form import REGRESSION, Form
+from mobilebert_lite.tokenizer_settings import TokenizerSettings
 
 # Names that the text clients look for in the metadata, in the order in which a client without metadata reads.
 INPUTS = ("ids", "mask", "segment_ids")
@@ -162,6 +163,16 @@ class Facts:
                 port.tensor.shape for port in self.inputs}:
             return QA
         return CLASSIFICATION if len(shapes) == 1 and len(shapes[0]) == 2 else UNKNOWN
+
+    @cached_property
+    def tokenizer_settings(self) -> TokenizerSettings | None:
+        """What a file of ours says of its tokenizer; None for files of others. Raises ModelFileError."""
+        if "task" not in self.provenance:
+            return None
+        try:
+            return TokenizerSettings.from_provenance(self.provenance)
+        except DataError as error:
+            raise ModelFileError(str(error)) from None
 
     def by_role(self, ports: tuple[Port, ...]) -> dict[str, Port]:
         """The ports whose meaning is known."""

@@ -66,6 +66,7 @@ CHECKS = (
     Check("tokenizer", "BertTokenizerOptions as the first input process unit", text_model.tokenizer),
     Check("vocabulary", "the vocabulary carried, with [CLS], [SEP], [UNK] and no more words than the table has rows",
           text_model.vocabulary),
+    Check("same-tokens", text_model.SAME_TOKENS, text_model.same_tokens),
     Check("stored-files", "carried files are not compressed", text_model.stored),
     Check("outputs", "classes: one output [1, N]", _of_classes(text_model.class_output)),
     Check("output-type", "float32, uint8 or bool", _output_type),

@@ -106,6 +106,7 @@ CHECKS = (
     Check("tokenizer", "BertTokenizerOptions as the first input process unit", text_model.tokenizer),
     Check("vocabulary", "the vocabulary carried, with [CLS], [SEP], [UNK] and no more words than the table has rows",
           text_model.vocabulary),
+    Check("same-tokens", text_model.SAME_TOKENS, text_model.same_tokens),
     Check("stored-files", "carried files are not compressed", text_model.stored),
     Check("outputs", "questions: two float32 [1, 384]; classes: one [1, N]", _outputs),
     Check("output-names", "metadata names end_logits, start_logits; probability", _output_names),

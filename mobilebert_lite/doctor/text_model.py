@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mobilebert_lite.converters.tflite_metadata import AXIS_LABELS, BERT_TOKENIZER, ENTRY
 from mobilebert_lite.doctor.facts import INPUTS, PROBABILITY, Facts, Port
 from mobilebert_lite.doctor.findings import ERROR, METADATA, STORED, WARNING, Problem, some
+from mobilebert_lite.errors import ModelFileError
 
 # Tokens that the clients put around and into a text.
 SPECIAL_TOKENS = ("[CLS]", "[SEP]", "[UNK]")
 _CONVERT = "make the file with `mbl convert`"
+# Special tokens, in capitals in every vocabulary.
+_BRACKETED = re.compile(r"\[.*\]|<.*>")
+_CAPITAL = re.compile("[A-Z]")
+# Share of words with capitals up to which a vocabulary may be an uncased one with words added to it. Of the
+# multilingual cased vocabulary 14 % have them.
+_FEW = 0.01
 
 
 def metadata(facts: Facts) -> Iterator[Problem]:
@@ -112,8 +120,7 @@ def vocabulary(facts: Facts) -> Iterator[Problem]:
         yield Problem(ERROR, name, f"the metadata name the vocabulary {name!r}, which the file does not carry (it "
                       f"carries {some(facts.files) or 'nothing'})", "append it (--vocab FILE)", METADATA)
         return
-    # As every client ends a line: words may hold other characters that Python calls line breaks.
-    words = facts.files[name].decode("utf-8", "replace").removesuffix("\n").replace("\r\n", "\n").split("\n")
+    words = _words(facts)
     if missing := [word for word in SPECIAL_TOKENS if word not in words]:
         yield Problem(ERROR, name, f"the vocabulary lacks {some(missing)}", "append the one of the checkpoint "
                       "(--vocab FILE)", METADATA)
@@ -125,6 +132,43 @@ def vocabulary(facts: Facts) -> Iterator[Problem]:
                       f"it has {len(words)} words, the word table {table.shape[0]} rows"
                       + ("; ids beyond it stop the client" if too_long else "; is it the checkpoint's?"),
                       "append the one of the checkpoint (--vocab FILE)", METADATA)
+
+
+# What `same_tokens` asks for.
+SAME_TOKENS = ("the client, which lower-cases ASCII and knows no added tokens, makes the tokens that the checkpoint "
+               "was trained with")
+
+
+def same_tokens(facts: Facts) -> Iterator[Problem]:
+    """The client's tokenizer gives the tokens that the checkpoint was trained with.
+
+    That of both clients is ``phone`` of ``tokenization``: it lower-cases ASCII and keeps accents, and no setting in the
+    metadata changes that.
+    """
+    try:
+        settings = facts.tokenizer_settings
+    except ModelFileError as error:
+        yield Problem(ERROR, "provenance", str(error), _CONVERT)
+        return
+    mend = ("run it with LiteRT, and split texts with the tokenizer in core/ of the demo app, which does as the file "
+            "says; or train from an uncased checkpoint without added tokens")
+    if settings is not None:
+        if different := settings.phone_differences():
+            yield Problem(ERROR, "tokenizer", f"the client makes other tokens of texts than the checkpoint was trained "
+                          f"with: {'; '.join(different)}", mend)
+        return
+    words = [word for word in _words(facts) if not _BRACKETED.fullmatch(word)]
+    capital = [word for word in words if _CAPITAL.search(word)]
+    if capital:
+        cased = len(capital) > _FEW * len(words)
+        yield Problem(ERROR if cased else WARNING, str(facts.vocabulary_name),
+                      f"{len(capital)} of {len(words)} words have capital letters ({some(capital)}); the client "
+                      "lower-cases every text" + (", and this vocabulary is cased" if cased else
+                                                  " and never finds them"), mend)
+
+
+def _words(facts: Facts) -> list[str]:
+    return facts.files.get(facts.vocabulary_name or "", b"").decode("utf-8", "replace").splitlines()
 
 
 def stored(facts: Facts) -> Iterator[Problem]:

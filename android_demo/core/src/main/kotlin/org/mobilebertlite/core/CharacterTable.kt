@@ -30,6 +30,12 @@ internal class CharacterTable private constructor(
         const val ALONE = 4
         const val MAPPED = 5
 
+        /** A word by itself with a space on either side of it. */
+        const val APART = 6
+
+        /** Part of a word, to a token beside it. */
+        const val INSIDE = 7
+
         fun kind(entry: Int): Int = entry and 7
 
         /** Canonical combining class of an accent, 0 of all else. */
@@ -37,22 +43,41 @@ internal class CharacterTable private constructor(
 
         fun value(entry: Int): Int = entry shr 11
 
-        val lower: CharacterTable by lazy { read("lower") }
-        val cased: CharacterTable by lazy { read("cased") }
-        val phone: CharacterTable by lazy { read("phone") }
+        val phone: CharacterTable by lazy { read(listOf("phone")) }
+
+        /** What stands beside tokens that are matched whole: of kind [SPACE], [INSIDE] or [WORD]. */
+        val edges: CharacterTable by lazy { read(listOf("edges")) }
+        private val made = HashMap<List<String>, CharacterTable>()
+
+        /** That of the reference. */
+        fun of(settings: TokenizerSettings): CharacterTable {
+            val form = when {
+                settings.lowerCase && settings.stripAccents -> "both"
+                settings.lowerCase -> "lower"
+                settings.stripAccents -> "strip"
+                else -> null
+            }
+            // Each lies over those before it.
+            val sections = listOfNotNull(
+                "words", "chinese".takeIf { settings.chineseCharacters }, form, "clean".takeIf { settings.cleanText },
+            )
+            return synchronized(made) { made.getOrPut(sections) { read(sections) } }
+        }
 
         private const val PAGE_BITS = 7
         private const val PAGE_MASK = (1 shl PAGE_BITS) - 1
         private const val CODES = 0x110000
 
-        private fun read(section: String): CharacterTable {
+        private fun read(sections: List<String>): CharacterTable {
             val stream = checkNotNull(CharacterTable::class.java.getResourceAsStream("characters.txt")) {
                 "characters.txt is missing beside the classes; package the resources of core too"
             }
             val lines = stream.bufferedReader().use { it.readLines() }
             val builder = Builder()
-            lines.subList(lines.indexOf("[$section]") + 1, lines.size).takeWhile { !it.startsWith("[") }
-                .forEach(builder::read)
+            for (section in sections) {
+                lines.subList(lines.indexOf("[$section]") + 1, lines.size).takeWhile { !it.startsWith("[") }
+                    .forEach(builder::read)
+            }
             return builder.build()
         }
     }
@@ -61,7 +86,10 @@ internal class CharacterTable private constructor(
     private class Builder {
         private val pages = CharArray(CODES shr PAGE_BITS)
         private val full = ArrayList<IntArray>().apply { add(IntArray(PAGE_MASK + 1)) }
+
+        // Of one entry throughout: entry → page. Several places may share one.
         private val whole = HashMap<Int, Int>()
+        private val shared = HashSet<Int>()
         private val becomes = ArrayList<IntArray>()
 
         fun read(line: String) {
@@ -70,6 +98,8 @@ internal class CharacterTable private constructor(
                 "space" -> ranges(words, 1, SPACE)
                 "removed" -> ranges(words, 1, REMOVED)
                 "alone" -> ranges(words, 1, ALONE)
+                "apart" -> ranges(words, 1, APART)
+                "inside" -> ranges(words, 1, INSIDE)
                 "accent" -> ranges(words, 2, ACCENT or (words[1].toInt() shl 3))
                 "order" -> ranges(words, 2, WORD or (words[1].toInt() shl 3))
                 "map" -> for (i in 2 until words.size) map(words[1].toInt(16) + i - 2, words[i])
@@ -101,13 +131,19 @@ internal class CharacterTable private constructor(
             becomes.add(text.split('+').map { it.toInt(16) }.toIntArray())
         }
 
+        private fun sharedPage(entry: Int): Int {
+            full.add(IntArray(PAGE_MASK + 1) { entry })
+            shared.add(full.size - 1)
+            return full.size - 1
+        }
+
         private fun at(code: Int) = full[pages[code shr PAGE_BITS].code][code and PAGE_MASK]
 
         private fun set(code: Int, entry: Int) {
             val page = code shr PAGE_BITS
-            if (pages[page].code == 0) {
-                pages[page] = full.size.toChar()
-                full.add(IntArray(PAGE_MASK + 1))
+            if (pages[page].code == 0 || pages[page].code in shared) {
+                full.add(full[pages[page].code].clone())
+                pages[page] = (full.size - 1).toChar()
             }
             full[pages[page].code][code and PAGE_MASK] = entry
         }
@@ -116,11 +152,10 @@ internal class CharacterTable private constructor(
             var code = first
             while (code <= last) {
                 val page = code shr PAGE_BITS
-                if (code and PAGE_MASK == 0 && code + PAGE_MASK <= last && pages[page].code == 0) {
-                    pages[page] = whole.getOrPut(entry) { full.add(IntArray(PAGE_MASK + 1) { entry }); full.size - 1 }.toChar()
+                if (code and PAGE_MASK == 0 && code + PAGE_MASK <= last) {
+                    pages[page] = whole.getOrPut(entry) { sharedPage(entry) }.toChar()
                     code += PAGE_MASK + 1
                 } else {
-                    check(pages[page].code !in whole.values) { "characters.txt: ${code.toString(16)} stands twice" }
                     set(code++, entry)
                 }
             }

@@ -27,7 +27,7 @@ public data class Entity(
  * are labels, but not as many as classes, and for NaN.
  */
 public fun decodeWords(
-    windows: List<Features>, outputs: List<Map<String, FloatArray>>, vocabulary: Vocabulary, labels: List<String>,
+    windows: List<Features>, outputs: List<Map<String, FloatArray>>, tokenizer: Tokenizer, labels: List<String>,
 ): List<TaggedWord> {
     require(windows.size == outputs.size) { "${outputs.size} outputs, ${windows.size} windows" }
     val words = ArrayList<TaggedWord>()
@@ -41,7 +41,8 @@ public fun decodeWords(
         for (place in 0 until window.length) {
             if (!window.maxContext[place]) continue
             val last = words.lastOrNull()
-            if (last?.end == window.starts[place] && vocabulary.words[window.ids[place]].startsWith("##")) {
+            val piece = tokenizer.vocabulary.words[window.ids[place]]
+            if (last?.end == window.starts[place] && piece.startsWith(tokenizer.settings.continuingPrefix)) {
                 words[words.size - 1] = last.copy(end = window.ends[place])
                 continue
             }

@@ -124,8 +124,7 @@ private fun owners(starts: List<Int>, room: Int, tokens: Int): IntArray {
 
 /** Ids between special words. Where [length] is too short for the special words themselves, the sequence is cut. */
 private fun join(tokenizer: Tokenizer, first: IntArray?, last: Stretch, length: Int): Features {
-    val vocabulary = tokenizer.vocabulary
-    val ids = IntArray(length) { vocabulary.padId }
+    val ids = IntArray(length) { tokenizer.padId }
     val segments = IntArray(length)
     val starts = IntArray(length) { -1 }
     val ends = IntArray(length) { -1 }
@@ -136,10 +135,10 @@ private fun join(tokenizer: Tokenizer, first: IntArray?, last: Stretch, length: 
         ids[used] = id
         segments[used++] = segment
     }
-    put(vocabulary.clsId, 0)
+    put(tokenizer.clsId, 0)
     if (first != null) {
         for (id in first) put(id, 0)
-        put(vocabulary.sepId, 0)
+        put(tokenizer.sepId, 0)
     }
     val segment = if (first == null) 0 else 1
     for (token in last.from until last.to) {
@@ -148,6 +147,6 @@ private fun join(tokenizer: Tokenizer, first: IntArray?, last: Stretch, length: 
         maxContext[used] = last.owns(token)
         put(last.tokens.ids[token], segment)
     }
-    put(vocabulary.sepId, segment)
+    put(tokenizer.sepId, segment)
     return Features(ids, IntArray(length) { if (it < used) 1 else 0 }, segments, starts, ends, maxContext)
 }

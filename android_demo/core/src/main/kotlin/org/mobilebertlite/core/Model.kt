@@ -32,7 +32,9 @@ public class Model(
     private val runner: Runner,
     behaviour: Behaviour = Behaviour.REFERENCE,
 ) {
-    private val tokenizer = Tokenizer(file.vocabulary, file.lowerCase, behaviour)
+    private val tokenizer = file.tokenizer.let {
+        if (it.behaviour == behaviour) it else Tokenizer(it.vocabulary, it.settings, behaviour)
+    }
 
     /** Answers to [question] in [context], the best first; an empty text means that there is none. */
     public fun answer(
@@ -63,7 +65,7 @@ public class Model(
     public fun entities(text: String, progress: Progress = GO_ON): Outcome<Timed<List<Entity>>> =
         timed("token-classification", progress) { run ->
             val read = run(textWindows(tokenizer, text, file.longest))
-            val words = decodeWords(read.map { it.first }, read.map { it.second }, file.vocabulary, file.labels)
+            val words = decodeWords(read.map { it.first }, read.map { it.second }, tokenizer, file.labels)
             decodeEntities(text, words)
         }
 

@@ -9,10 +9,10 @@ public class ModelFile internal constructor(
     public val problemType: ProblemType,
     /** Whether classes are given as raw logits. */
     public val logits: Boolean,
-    public val lowerCase: Boolean,
     /** Length in tokens → name of the signature, the shortest first. */
     public val signatures: Map<Int, String>,
-    public val vocabulary: Vocabulary,
+    /** The vocabulary, with all that the file says of its tokenizer. */
+    public val tokenizer: Tokenizer,
     /** Class names in the order of the outputs; empty when the file carries none. */
     public val labels: List<String>,
     /** The whole description (JSON), as `mbl inspect` prints it. */
@@ -22,12 +22,14 @@ public class ModelFile internal constructor(
     /** How it was quantised (`int8`, `dynamic`, …), or "". */
     public val recipe: String,
 ) {
+    public val vocabulary: Vocabulary get() = tokenizer.vocabulary
+
     /** The longest sequence the file takes, in tokens. */
     public val longest: Int get() = signatures.keys.max()
 
     /** The same file with [signature] alone: every text is then read at its length. */
     public fun only(signature: String): ModelFile = ModelFile(
-        task, problemType, logits, lowerCase, signatures.filterValues { it == signature }, vocabulary, labels, provenance,
+        task, problemType, logits, signatures.filterValues { it == signature }, tokenizer, labels, provenance,
         minRuntimeVersion, recipe,
     )
 

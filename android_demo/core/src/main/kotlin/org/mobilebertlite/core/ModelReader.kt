@@ -27,17 +27,18 @@ internal class ModelReader(private val content: ByteBuffer) {
             task = task,
             problemType = problemType(form?.text("problem_type")),
             logits = (form?.get("logits") as? JsonPrimitive)?.booleanOrNull ?: false,
-            lowerCase = (description["lower_case"] as? JsonPrimitive)?.booleanOrNull ?: true,
             signatures = signatures(model, task),
-            vocabulary = Vocabulary.parse(
-                files.read("vocab.txt") ?: fail(Problem.BadVocabulary("the file carries no vocab.txt"))
-            ),
+            tokenizer = Tokenizer(vocabulary(files), SettingsReader.ofDescription(description)),
             labels = files.read("labels.txt")?.let { Vocabulary.lines(Charsets.UTF_8.decode(it)) }.orEmpty(),
             provenance = text,
             minRuntimeVersion = description.text("min_runtime_version").orEmpty(),
             recipe = (description["recipe"] as? JsonObject)?.text("name").orEmpty(),
         )
     }
+
+    private fun vocabulary(files: AppendedFiles): Vocabulary = Vocabulary.parse(
+        files.read("vocab.txt") ?: fail(Problem.BadVocabulary("the file carries no vocab.txt"))
+    )
 
     /** The metadata entry [name] as text, or null. */
     private fun entry(model: Table, name: String): String? {

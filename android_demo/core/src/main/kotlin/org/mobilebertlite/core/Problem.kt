@@ -26,6 +26,10 @@ public sealed class Problem(public val message: String) {
     public data class BadVocabulary(val detail: String) :
         Problem("The model's vocabulary cannot be used: $detail. Convert the checkpoint again with its vocab.txt.")
 
+    /** The file says of its tokenizer what cannot be followed exactly. */
+    public data class BadTokenizer(val detail: String) :
+        Problem("The model's tokenizer cannot be followed: $detail. Leave it out of the checkpoint's added tokens and convert that again.")
+
     /** The labels in the file do not fit its outputs. */
     public data class BadLabels(val labels: Int, val classes: Int) :
         Problem("The model has $classes classes, but $labels labels. Convert it again with one label for each class.")

@@ -5,30 +5,21 @@ import java.nio.CharBuffer
 import java.nio.charset.CharacterCodingException
 import java.nio.charset.CodingErrorAction
 
-/**
- * The words of a WordPiece vocabulary; a word's place is its id. Where one stands twice its last place counts.
- *
- * Throws [ProblemException] when one of [PAD], [UNK], [CLS] and [SEP] is missing.
- */
+/** The words of a WordPiece vocabulary; a word's place is its id. Where one stands twice its last place counts. */
 public class Vocabulary(public val words: List<String>) {
-    internal val trie = WordTrie(words)
-
-    public val padId: Int = required("[PAD]")
-    public val unkId: Int = required("[UNK]")
-    public val clsId: Int = required("[CLS]")
-    public val sepId: Int = required("[SEP]")
-
-    /** -1 where the vocabulary has none. */
-    public val maskId: Int = words.lastIndexOf("[MASK]")
-
-    private fun required(word: String): Int {
-        val id = words.lastIndexOf(word)
-        if (id < 0) fail(Problem.BadVocabulary("$word is missing among ${words.size} words"))
-        return id
+    /** The ids of those among [wanted] that there are. */
+    internal fun placesOf(wanted: List<String>): Map<String, Int> {
+        val names = wanted.toHashSet()
+        val found = HashMap<String, Int>()
+        for (id in words.indices) if (words[id] in names) found[words[id]] = id
+        return found
     }
 
     public companion object {
-        /** Reads `vocab.txt`: UTF-8, one word a line, in the order of the ids. Throws [ProblemException]. */
+        /**
+         * Reads `vocab.txt`: UTF-8, one word a line, in the order of the ids; blank lines at its end are no words.
+         * Throws [ProblemException].
+         */
         public fun parse(data: ByteBuffer): Vocabulary {
             val decoder = Charsets.UTF_8.newDecoder()
                 .onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT)
@@ -37,13 +28,16 @@ public class Vocabulary(public val words: List<String>) {
             } catch (_: CharacterCodingException) {
                 fail(Problem.BadVocabulary("it is not UTF-8"))
             }
-            return Vocabulary(lines(text))
+            return Vocabulary(lines(text).dropLastWhile { it.isEmpty() })
         }
 
-        /** Lines end with a newline (or CR LF) only: words may hold other characters that end lines elsewhere. */
+        /**
+         * Lines end with a newline (or CR LF) only: words may hold other characters that end lines elsewhere. A byte
+         * order mark is no part of the first.
+         */
         internal fun lines(text: CharBuffer): List<String> {
             val lines = ArrayList<String>()
-            var start = 0
+            var start = if (text.startsWith('\ufeff')) 1 else 0
             val end = if (text.endsWith('\n')) text.length - 1 else text.length
             while (start <= end) {
                 var stop = start

@@ -1,13 +1,20 @@
 package org.mobilebertlite.core
 
 /**
- * The words of a vocabulary, letter by letter (UTF-16 units).
+ * The words of a vocabulary but for those [left] out, letter by letter (UTF-16 units).
  *
- * Words that begin with `##` are under [CONTINUATION], without it; the others under [BEGINNING]. An edge is one entry
- * of an open hash table: parent (22 bits), letter (16 bits) and child (22 bits) in a Long.
+ * Words are under [BEGINNING]; those that begin with [prefix] also under [continuation], without it. An edge is one
+ * entry of an open hash table: parent (22 bits), letter (16 bits) and child (22 bits) in a Long.
  */
-internal class WordTrie(words: List<String>) {
-    private var edges = LongArray(tableSize(words.sumOf { it.length }))
+internal class WordTrie(
+    words: List<String>, private val prefix: String = "##", private val left: Set<String> = emptySet(),
+) {
+    /** Where a word goes on. Without a prefix its pieces are the words themselves. */
+    val continuation = if (prefix.isEmpty()) BEGINNING else BEGINNING + 1
+
+    // Punctuation is a word by itself: none begins with a longer prefix that has any.
+    private val isPrefixApart = prefix.length > 1 && prefix.any { it in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" }
+    private var edges = LongArray(tableSize(words.sumOf { it.length } * if (isPrefixApart) 1 else 2))
     private val mask = edges.size - 1
     private var ids = IntArray(1024) { -1 }
     private var nodes = 2
@@ -32,9 +39,15 @@ internal class WordTrie(words: List<String>) {
     fun id(node: Int): Int = ids[node]
 
     private fun add(word: String, id: Int) {
-        val continues = word.startsWith("##")
-        var node = if (continues) CONTINUATION else BEGINNING
-        for (i in (if (continues) 2 else 0) until word.length) node = childOrNew(node, word[i])
+        if (word in left) return
+        val continues = word.startsWith(prefix)
+        if (!continues || !isPrefixApart) put(BEGINNING, word, 0, id)
+        if (continues) put(continuation, word, prefix.length, id)
+    }
+
+    private fun put(root: Int, word: String, from: Int, id: Int) {
+        var node = root
+        for (i in from until word.length) node = childOrNew(node, word[i])
         ids[node] = id
     }
 
@@ -56,7 +69,6 @@ internal class WordTrie(words: List<String>) {
 
     companion object {
         const val BEGINNING = 0
-        const val CONTINUATION = 1
         private const val NODE_BITS = 22
         private const val NODE_MASK = (1L shl NODE_BITS) - 1
 

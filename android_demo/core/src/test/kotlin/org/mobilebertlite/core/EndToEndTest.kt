@@ -64,14 +64,13 @@ class EndToEndTest {
         val context = case.string("context")
         val recorder = Recorder(runner)
         val best = Model(file, recorder).answer(case.string("question"), context).orThrow().value.first()
-        val windows = questionWindows(
-            Tokenizer(file.vocabulary, file.lowerCase), case.string("question"), context, file.longest,
-        ).zip(recorder.outputs) { window, output -> window.trimmed(output.getValue("start_logits").size) }
+        val windows = questionWindows(file.tokenizer, case.string("question"), context, file.longest)
+            .zip(recorder.outputs) { window, output -> window.trimmed(output.getValue("start_logits").size) }
         val place = CodePoints(context)
         val found = spans(windows, recorder.outputs, context).map { span(place[it.start], place[it.end], it.text, it.score) }
         assertEquals(span(place[best.start], place[best.end], best.text, best.score), found.first())
         val units = context.codePoints().toArray()
-        val expected = case.objects("spans").map {
+        val expected = case.objects("contenders").map {
             val (start, end) = it.int("start") to it.int("end")
             span(start, end, if (start < 0) "" else String(units, start, end - start), it.double("score"))
         }

@@ -24,7 +24,7 @@ class EntitiesTest {
         val outputs = case.list("logits").map { rows ->
             mapOf("logits" to rows.jsonArray.flatMap { it.floats().asList() }.toFloatArray())
         }
-        val words = decodeWords(windows, outputs, tokenizer.vocabulary, case.getValue("labels").strings())
+        val words = decodeWords(windows, outputs, tokenizer, case.getValue("labels").strings())
         val place = CodePoints(text)
         fun equal(start: Int, end: Int, label: String, probability: Double, expected: JsonObject) =
             place[start] == expected.int("start") && place[end] == expected.int("end") &&

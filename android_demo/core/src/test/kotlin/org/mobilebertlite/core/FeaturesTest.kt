@@ -40,7 +40,7 @@ class FeaturesTest {
         val rest = used until window.length
         return window.length == case.int("length") && window.used == used &&
             window.mask.asList() == List(window.length) { if (it < used) 1 else 0 } &&
-            window.ids.take(used) == ids && rest.all { window.ids[it] == tokenizer.vocabulary.padId } &&
+            window.ids.take(used) == ids && rest.all { window.ids[it] == tokenizer.padId } &&
             window.segmentIds.take(used) == expected.getValue("segment_ids").ints() &&
             rest.all { window.segmentIds[it] == 0 && window.starts[it] == -1 && window.ends[it] == -1 } &&
             (0 until used).flatMap { listOf(place[window.starts[it]], place[window.ends[it]]) } ==

@@ -26,7 +26,7 @@ class ModelFileTest {
             // What is not known is not printed.
             assertEquals(provenance, JsonObject(carried.filterValues { it !is JsonNull }))
             assertEquals(provenance.string("task"), file.task)
-            assertEquals(provenance.bool("lower_case"), file.lowerCase)
+            assertEquals(provenance.bool("lower_case"), file.tokenizer.settings.lowerCase)
             assertEquals(provenance.getValue("lengths").ints().sorted(), file.signatures.keys.toList())
             assertEquals(provenance.string("min_runtime_version"), file.minRuntimeVersion)
             assertEquals(if (file.task == "qa") 4000 else 8000, file.vocabulary.words.size)
@@ -65,7 +65,7 @@ class ModelFileTest {
         replace(bytes, "[CLS]\n[SEP]", "[CLS]\n[sep]")
         assertEquals(Problem.Damaged("vocab.txt has changed"), refused(bytes))
         val words = listOf("[PAD]", "[UNK]", "[CLS]").joinToString("\n")
-        val problem = runCatching { Vocabulary.parse(ByteBuffer.wrap(words.toByteArray())) }.exceptionOrNull()
+        val problem = runCatching { Tokenizer(Vocabulary.parse(ByteBuffer.wrap(words.toByteArray()))) }.exceptionOrNull()
         assertEquals(Problem.BadVocabulary("[SEP] is missing among 3 words"), (problem as ProblemException).problem)
         val latin = runCatching { Vocabulary.parse(ByteBuffer.wrap(byteArrayOf(0x5b, -1))) }.exceptionOrNull()
         assertEquals(Problem.BadVocabulary("it is not UTF-8"), (latin as ProblemException).problem)

@@ -12,7 +12,7 @@ class ModelTest {
         task: String, type: ProblemType = ProblemType.SINGLE_LABEL, labels: List<String> = emptyList(), runner: Runner,
     ): Model {
         val signatures = mapOf(8 to "${task}_8", 16 to "${task}_16")
-        val file = ModelFile(task, type, false, true, signatures, Vocabulary(words), labels, "{}", "2.17.0", "int8")
+        val file = ModelFile(task, type, false, signatures, Tokenizer(Vocabulary(words)), labels, "{}", "2.17.0", "int8")
         return Model(file, { signature, inputs ->
             asked.add(signature to inputs.getValue("ids").size)
             runner.run(signature, inputs)

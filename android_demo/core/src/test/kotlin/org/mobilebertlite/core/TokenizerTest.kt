@@ -12,7 +12,7 @@ class TokenizerTest {
     private val words = listOf("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b", "ab", "e", "##e", "é", "##é", ".")
 
     private fun encode(text: String, lower: Boolean = true, behaviour: Behaviour = Behaviour.REFERENCE) =
-        Tokenizer(Vocabulary(words), lower, behaviour).encode(text)
+        Tokenizer(Vocabulary(words), TokenizerSettings.of(lower), behaviour).encode(text)
 
     @Test
     fun `ids and places are those of Python on every shared case`() {
@@ -21,9 +21,11 @@ class TokenizerTest {
         for (name in files) {
             val file = Cases.read(name)
             for ((kind, cases) in file.getValue("cases").jsonObject) {
-                val (behaviour, case) = kind.split("-")
-                val tokenizer =
-                    Tokenizer(Cases.vocabulary(file), case == "lower", Behaviour.valueOf(behaviour.uppercase()))
+                val (behaviour, name) = kind.split("-", limit = 2)
+                // Settings are given, or those of the uncased or the cased models.
+                val settings = (file["settings"] as? JsonObject)?.get(name)?.let { SettingsReader.read(it.jsonObject) }
+                    ?: TokenizerSettings.of(name == "lower")
+                val tokenizer = Tokenizer(Cases.vocabulary(file), settings, Behaviour.valueOf(behaviour.uppercase()))
                 val wrong = cases.jsonArray.mapNotNull { compare(tokenizer, it.jsonObject) }
                 println("$name $kind: ${cases.jsonArray.size} cases, ${wrong.size} differ")
                 expectNone(wrong.map { "$name $kind: $it" }, cases.jsonArray.size)

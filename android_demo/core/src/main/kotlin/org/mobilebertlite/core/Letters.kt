@@ -1,12 +1,18 @@
 package org.mobilebertlite.core
 
-/** The word that is being read: its letters as UTF-16, and the place in the text that each came from. */
-internal class Word {
-    val letters = CharArray(CAPACITY)
-    val starts = IntArray(CAPACITY)
-    val ends = IntArray(CAPACITY)
+/**
+ * Letters that are being read, those of a word: as UTF-16, with the place in the text that each came from. What goes
+ * beyond [longest] characters is counted, but not kept.
+ */
+internal class Letters(private val longest: Int) {
+    var units = CharArray(CAPACITY)
+        private set
+    var starts = IntArray(CAPACITY)
+        private set
+    var ends = IntArray(CAPACITY)
+        private set
 
-    /** Units of [letters]; what goes beyond [LONGEST] characters is counted, but not kept. */
+    /** How many [units] there are. */
     var length = 0
         private set
     private var characters = 0
@@ -16,12 +22,12 @@ internal class Word {
 
     val isEmpty: Boolean get() = characters == 0
 
-    /** Where the word stands in the text. */
+    /** Where they stand in the text. */
     val start: Int get() = starts[0]
-    val end: Int get() = if (characters > LONGEST) last else ends[length - 1]
+    val end: Int get() = if (characters > longest) last else ends[length - 1]
 
     /** The reference counts characters (max_input_chars_per_word), the phone clients bytes of UTF-8. */
-    fun isTooLong(inBytes: Boolean): Boolean = (if (inBytes) bytes else characters) > LONGEST
+    fun isTooLong(inBytes: Boolean): Boolean = (if (inBytes) bytes else characters) > longest
 
     fun clear() {
         length = 0
@@ -33,7 +39,7 @@ internal class Word {
     fun letter(code: Int, from: Int, until: Int) {
         settle()
         count(code, until)
-        if (characters <= LONGEST) put(code, from, until)
+        if (characters <= longest) put(code, from, until)
     }
 
     /** An accent that stays (when it [isKept]), or one that goes after it was put into order. */
@@ -41,14 +47,16 @@ internal class Word {
         // One of class 0 is no accent to Unicode: nothing is ordered across it.
         if (combiningClass == 0) return settle()
         if (isKept) count(code, until)
-        if (characters <= LONGEST) accents.add(code, combiningClass, from, until, isKept)
+        if (characters <= longest) accents.add(code, combiningClass, from, until, isKept)
     }
 
-    /** Puts the accents that wait for others into the word. */
+    /** Puts the accents that wait for others among the letters. */
     fun settle() {
         if (accents.hasKept) accents.inOrder { code, from, until -> put(code, from, until) }
         accents.clear()
     }
+
+    override fun toString() = String(units, 0, length)
 
     private fun count(code: Int, until: Int) {
         characters++
@@ -62,15 +70,20 @@ internal class Word {
     }
 
     private fun unit(letter: Char, from: Int, until: Int) {
-        letters[length] = letter
+        if (length == units.size) grow()
+        units[length] = letter
         starts[length] = from
         ends[length++] = until
     }
 
-    private companion object {
-        const val LONGEST = 100
+    private fun grow() {
+        units = units.copyOf(2 * length)
+        starts = starts.copyOf(2 * length)
+        ends = ends.copyOf(2 * length)
+    }
 
-        // Each character may take two units.
-        const val CAPACITY = 2 * LONGEST
+    private companion object {
+        // Few words are longer.
+        const val CAPACITY = 32
     }
 }
