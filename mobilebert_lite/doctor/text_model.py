@@ -168,7 +168,9 @@ def same_tokens(facts: Facts) -> Iterator[Problem]:
 
 
 def _words(facts: Facts) -> list[str]:
-    return facts.files.get(facts.vocabulary_name or "", b"").decode("utf-8", "replace").splitlines()
+    """As every client ends a line: words may hold other characters that Python calls line breaks."""
+    content = facts.files.get(facts.vocabulary_name or "", b"").decode("utf-8", "replace")
+    return content.removesuffix("\n").replace("\r\n", "\n").split("\n")
 
 
 def stored(facts: Facts) -> Iterator[Problem]:
