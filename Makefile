@@ -85,7 +85,7 @@ test-processors: install ## Run files and the numeric tests on other processors,
 	$(BIN)/python -m pytest -m "arm or processors" tests/processors
 
 # Whatever the suites install that is none of pip's, and their environments. Later installations find them there.
-ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Install what the suites need.
+ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Install what the suites need.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
 	scripts/install_chromium.sh
@@ -93,7 +93,7 @@ ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.insta
 	scripts/prepare_adbd.sh build/adbd
 	scripts/make_arm_root.sh .arm $(BIN)/python
 
-SUITES := lint typecheck test test-slow test-fuzz test-clients test-gpu test-browser test-processors test-device \
+SUITES := lint typecheck test test-slow test-fuzz test-clients test-transformers test-gpu test-browser test-processors test-device \
   test-android android-apk test-app bench-text bench-text-input bench-trained
 
 # Hours. Without MBL_EXHAUSTIVE the slow suites leave out combinations that show what others have shown.
