@@ -70,7 +70,7 @@ test-transformers: install $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/
 
 # Only what the lists name: PyTorch would bring 1.4 GB more that no CPU reads. TensorFlow, which only 4.46 reads, is .venv's.
 $(TRANSFORMERS)/%/.installed: tests/with_transformers/constraints/%.txt $(STAMP)
-	@echo "Installing into $(TRANSFORMERS)/$* (PyTorch with the CUDA libraries that it loads: 2.3 GB to fetch)"
+	@echo "Installing into $(TRANSFORMERS)/$* (tf5 fetches 2.3 GB: PyTorch with the CUDA libraries that it loads)"
 	$(PYTHON) -m venv $(TRANSFORMERS)/$*
 	$(TRANSFORMERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r $<
 	[ $* = tf5 ] || $(TRANSFORMERS)/$*/bin/python tests/with_transformers/borrow.py $(BIN)/python
