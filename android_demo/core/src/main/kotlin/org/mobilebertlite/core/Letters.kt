@@ -17,14 +17,14 @@ internal class Letters(private val longest: Int) {
         private set
     private var characters = 0
     private var bytes = 0
-    private var last = 0
     private val accents = Accents()
 
     val isEmpty: Boolean get() = characters == 0
 
     /** Where they stand in the text. */
     val start: Int get() = starts[0]
-    val end: Int get() = if (characters > longest) last else ends[length - 1]
+    var end = 0
+        private set
 
     /** The reference counts characters (max_input_chars_per_word), the phone clients bytes of UTF-8. */
     fun isTooLong(inBytes: Boolean): Boolean = (if (inBytes) bytes else characters) > longest
@@ -38,16 +38,14 @@ internal class Letters(private val longest: Int) {
 
     fun letter(code: Int, from: Int, until: Int) {
         settle()
-        count(code, until)
-        if (characters <= longest) put(code, from, until)
+        put(code, from, until)
     }
 
     /** An accent that stays (when it [isKept]), or one that goes after it was put into order. */
     fun accent(code: Int, combiningClass: Int, from: Int, until: Int, isKept: Boolean) {
         // One of class 0 is no accent to Unicode: nothing is ordered across it.
         if (combiningClass == 0) return settle()
-        if (isKept) count(code, until)
-        if (characters <= longest) accents.add(code, combiningClass, from, until, isKept)
+        accents.add(code, combiningClass, from, until, isKept)
     }
 
     /** Puts the accents that wait for others among the letters. */
@@ -58,13 +56,11 @@ internal class Letters(private val longest: Int) {
 
     override fun toString() = String(units, 0, length)
 
-    private fun count(code: Int, until: Int) {
+    private fun put(code: Int, from: Int, until: Int) {
         characters++
         bytes += if (code < 0x80) 1 else if (code < 0x800) 2 else if (code < 0x10000) 3 else 4
-        last = until
-    }
-
-    private fun put(code: Int, from: Int, until: Int) {
+        end = until
+        if (characters > longest) return
         if (code >= 0x10000) unit(Character.highSurrogate(code), from, until)
         unit(if (code < 0x10000) code.toChar() else Character.lowSurrogate(code), from, until)
     }
