@@ -229,7 +229,7 @@ def from_tensorflow1(raw: Mapping[str, Any],
     computed; an unknown key is an error. ``activations`` are those of the code that computes with the weights.
     """
     known = {*_TF1_DEFAULTS, *_TF1_WITHOUT_DEFAULT, *_BEYOND_TF1}
-    unknown = sorted(set(raw) - known - set(SILENT_KEYS) - {"model_type", "id2label", "architectures"})
+    unknown = sorted(set(raw) - known - set(SILENT_KEYS) - {"model_type", "id2label", "label2id", "architectures"})
     if unknown:
         raise ConfigError(f"bert_config: unknown keys {', '.join(unknown)}")
     for key, values in SILENT_KEYS.items():

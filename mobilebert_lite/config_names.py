@@ -29,7 +29,7 @@ SILENT_KEYS: Mapping[str, tuple[Any, ...]] = {
     # BertConfig of the Model Garden: how its own readers name variables.
     "backward_compatible": (),
     # transformers: follows from other keys,
-    "true_hidden_size": (), "num_labels": (), "label2id": (),
+    "true_hidden_size": (), "num_labels": (),
     # is the only way a MobileBERT can be,
     "position_embedding_type": ("absolute",), "is_decoder": (False,), "is_encoder_decoder": (False,),
     "add_cross_attention": (False,), "tie_word_embeddings": (True,),

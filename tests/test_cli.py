@@ -208,7 +208,6 @@ def files(converted: Converted, tmp_path_factory: pytest.TempPathFactory) -> Pat
     (("run", "QA", "--question", "", "--context", "x"), "the question is empty"),
     (("run", "QA", "--question", "x", "--context", " "), "the context .* holds no words"),
     (("run", "CLASSIFIER", "--text", ""), "the text is empty"),
-    (("run", "QA", *QUESTION, "--runtime", "onnx"), "unknown runtime 'onnx'; known are ai-edge-litert"),
     (("inspect", "absent.tflite"), "No such file"),
     (("inspect", "text.tflite"), r"text\.tflite is not a \.tflite"),
     (("inspect", "short.tflite"), r"short\.tflite: the flatbuffer is damaged"),
