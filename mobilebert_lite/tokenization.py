@@ -74,6 +74,8 @@ class Tokenizer:
         _check_there(index, [token.content for token in self.settings.added_tokens], "added tokens need a line there")
         self.pad_id, self.unk_id, self.cls_id, self.sep_id = (index[word] for word in required)
         self.mask_id: int | None = index.get(self.settings.mask_token)
+        # Those of the special tokens.
+        self.special_ids = tuple(index[word] for word in self.settings.special_tokens if word in index)
         # Ids of the backend that are others in the vocabulary.
         self._moved: dict[int, int] = {}
         if behaviour == "phone":

@@ -121,8 +121,8 @@ class Batcher:
     # Share of the words of the (last) text that are hidden behind [UNK], so that new words are not new to the network.
     unknown: float = 0.0
     unk_id: int = 1
-    # Ids from here on may be hidden; those before are special tokens.
-    first_word: int = 5
+    # Ids that are never hidden.
+    special_ids: Sequence[int] = (0, 1, 2, 3, 4)
     # Share of the batches that begin at a random position instead of the first, and the number of positions: from
     # scratch, positions that no text reaches would stay untrained.
     shift: float = 0.0
@@ -149,7 +149,7 @@ class Batcher:
         arrays = pad(rows, length, self.size, self.pad_id)
         if self.unknown:
             text = arrays["segment_ids"] == arrays["segment_ids"].max(axis=1, keepdims=True)
-            hidden = text & (arrays["ids"] >= self.first_word) & (rng.random(text.shape) < self.unknown)
+            hidden = text & ~np.isin(arrays["ids"], self.special_ids) & (rng.random(text.shape) < self.unknown)
             arrays["ids"] = np.where(hidden, self.unk_id, arrays["ids"]).astype(np.int32)
         shifted = self.shift and rng.random() < self.shift
         room = self.positions - length

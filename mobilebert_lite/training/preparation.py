@@ -54,7 +54,7 @@ class Prepared:
 
 def prepare(options: Options, progress: Callable[[str], None] = lambda message: None) -> Prepared:
     """Read and check everything. Raises a subclass of MblError; with ``options.strict`` also for findings."""
-    checkpoint = _checkpoint(options)
+    checkpoint = _checkpoint(options, progress)
     name, asked = _task(options, checkpoint), options.seq_len
     options = options.resolved(name, scratch=checkpoint is None)
     progress("reading the data")
@@ -126,14 +126,14 @@ def _task(options: Options, checkpoint: Checkpoint | None) -> str:
     return name
 
 
-def _checkpoint(options: Options) -> Checkpoint | None:
+def _checkpoint(options: Options, progress: Callable[[str], None]) -> Checkpoint | None:
     if options.weights is None or options.weights in PRESETS:
         return None
     if options.config is not None:
         raise DataError("a configuration is for networks from scratch; a checkpoint has its own")
     if options.stack:
         raise DataError("stacking is for networks from scratch; a checkpoint has its layers")
-    return load_checkpoint(options.weights, vocabulary=options.vocabulary)
+    return load_checkpoint(options.weights, vocabulary=options.vocabulary, progress=progress)
 
 
 def _outputs(task: str, labels: Sequence[str], problem: str, train: Sequence[Any]) -> int:

@@ -89,8 +89,9 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
     assert options.learning_rate is not None
     assert options.unknown is not None
     buckets = choose_buckets(prepared.rows, options.seq_len)
+    tokenizer = prepared.tokenizer
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
-                      prepared.tokenizer.unk_id, shift=options.shift, positions=config.max_position_embeddings)
+                      tokenizer.unk_id, tokenizer.special_ids, options.shift, config.max_position_embeddings)
     steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
     schedule = Schedule.of(steps, config.num_hidden_layers, options.stack, options.eval_every, options.save_every,
                            options.learning_rate, options.warmup, options.patience, not prepared.scratch)

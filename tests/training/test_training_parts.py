@@ -113,6 +113,17 @@ def test_stream_goes_on_anywhere() -> None:
     assert 0.1 < np.mean(words == 1) < 0.5
 
 
+def test_special_tokens_are_never_hidden() -> None:
+    """Wherever they stand in the vocabulary: that of published checkpoints has [CLS] at 101."""
+    rows = [Row(np.int32([101, 7, 8, 102]), np.zeros(4, np.int32), np.array(0, np.int32)) for _ in range(40)]
+    batcher = Batcher(40, (8,), 0, seed=3, unknown=0.5, unk_id=100, special_ids=(0, 100, 101, 102, 103))
+    ids = next(batcher.stream(lambda epoch: rows))["ids"]
+    assert set(ids[:, 0]) == {101}
+    assert set(ids[:, 3]) == {102}
+    assert set(ids[:, 1]) == {7, 100}
+    assert set(ids[:, 4:].ravel()) == {0}
+
+
 def test_padding_weighs_nothing() -> None:
     rows = rows_of([3, 5])
     arrays = pad(rows, 8, 4, pad_id=9)
