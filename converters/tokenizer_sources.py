@@ -11,7 +11,7 @@ from typing import Any
 from mobilebert_lite.converters import tokenizer_json
 from mobilebert_lite.converters.tokenizer_json import TokenizerJson
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.files import read_text
+from mobilebert_lite.files import read_text, refuse_pointer
 from mobilebert_lite.tokenization import MOST_WORDS, parse_vocabulary
 
 VOCAB_TXT, VOCAB_JSON, TOKENIZER_JSON = "vocab.txt", "vocab.json", "tokenizer.json"
@@ -98,10 +98,13 @@ class Said:
 
 
 def read_all(found: Found) -> Said:
-    """Read the files. Raises DataError where one is unreadable, or where none has words."""
+    """Read the files. Raises DataError where one is unreadable, or where none has words; CheckpointError for a Git LFS
+    pointer."""
     name = found.vocabulary
     if name is None:
         raise DataError("no vocabulary; give a vocab.txt, vocab.json or tokenizer.json with --vocab")
+    for path in found.paths.values():
+        refuse_pointer(path)
     config, special, added = (_object(found.paths[one]) if one in found.paths else None
                               for one in (CONFIG, SPECIAL_TOKENS, ADDED_TOKENS))
     path = found.paths[name]

@@ -154,8 +154,9 @@ def _umask() -> int:
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a text, such as labels, without blank ones at its end. Raises as ``read_text``."""
-    return without_blank_end(read_text(path).split("\n"))
+    """The lines of a text, such as labels, without blank ones at its end; old editors end them with CR. Raises as
+    ``read_text``."""
+    return without_blank_end([line if line.strip() else "" for line in read_text(path).replace("\r", "\n").split("\n")])
 
 
 def read_text(path: Path) -> str:

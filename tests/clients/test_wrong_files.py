@@ -84,6 +84,10 @@ def test_errors_are_errors(good: dict[str, bytes], expected: Callable[[str, str]
     wrong = case.edit(good[case.base])
     assert diagnose_content(wrong, name, [case.client]).fits[case.client] is False
     found = answers(case.client, wrong, case.base, tmp_path / "wrong.tflite")
+    if case.check == "same-tokens":
+        # Clients read past what a file says of its tokenizer: the answers are those of another one (test_cased.py).
+        assert found == expected(case.client, case.base)
+        return
     # What comes of reading a null pointer is up to what lies there; mostly, but not always, it is the end.
     assert "null pointer" in case.says or found != expected(case.client, case.base)
     if case.fixed:
