@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import objects
 import pytest
-from conftest import WORDS
+from conftest import EXHAUSTIVE, WORDS
 
 from mobilebert_lite.config import PRESETS, MobileBertConfig, from_tensorflow1, to_huggingface, to_tensorflow1
 from mobilebert_lite.converters import bundle, formats, huggingface, tensorflow1
@@ -470,7 +470,7 @@ def test_chinese_checkpoints_convert(size: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("network", ["XS", "M", "base-f4", "large-f2"])
+@pytest.mark.parametrize("network", ["XS", "M", "base-f4", "large-f2"] if EXHAUSTIVE else ["XS"])
 def test_whole_networks_convert(network: str, tiny_questions: Path, tmp_path: Path) -> None:
     """Seeded weights of the published configurations, with all their blocks and words.
 
