@@ -20,6 +20,8 @@ Shape = tuple[int, ...]
 UNTIED = "mlm.word"
 # Our name and shape of a tensor -> theirs.
 Naming = Callable[[str, Shape], tuple[str, Shape]]
+# Our name of a normalisation and where it stands -> its rows.
+Norms = Callable[[str, str], Iterator["Row"]]
 
 
 @dataclass(frozen=True)
@@ -140,33 +142,40 @@ def _huggingface_rows(last_ffn: int) -> Iterable[Row]:
     yield Row("mlm.bias", "cls.predictions.bias")
 
 
+def _tensorflow_encoder(embeddings: str, layer: str, ffn: str, last_ffn: int, norms: Norms) -> Iterator[Row]:
+    """What both TensorFlow writers call alike below ``embeddings`` and ``layer``; ``norms`` gives the rows of the
+    normalisation at a place."""
+    yield from dense("embeddings.projection", f"{embeddings}/embedding_transformation")
+    yield from norms("embeddings.norm", embeddings)
+    for part in ("input", "attention"):
+        yield from dense(f"layers.{{i}}.bottleneck.{part}", f"{layer}/bottleneck/{part}/dense")
+        yield from norms(f"layers.{{i}}.bottleneck.{part}.norm", f"{layer}/bottleneck/{part}")
+    for part in ("query", "key", "value"):
+        yield from dense(f"layers.{{i}}.attention.{part}", f"{layer}/attention/self/{part}")
+    yield from dense("layers.{i}.attention.output", f"{layer}/attention/output/dense")
+    yield from norms("layers.{i}.attention.norm", f"{layer}/attention/output")
+    # The last feed-forward network has names of its own.
+    for ours, theirs in (("ffn.{j}", f"{layer}/{ffn}"), (f"ffn.{last_ffn}", layer)):
+        yield from dense(f"layers.{{i}}.{ours}.intermediate", f"{theirs}/intermediate/dense")
+        yield from dense(f"layers.{{i}}.{ours}.output", f"{theirs}/output/dense")
+        yield from norms(f"layers.{{i}}.{ours}.norm", f"{theirs}/output")
+    yield from dense("layers.{i}.output", f"{layer}/output/bottleneck/dense")
+    yield from norms("layers.{i}.output.norm", f"{layer}/output/bottleneck")
+
+
 def huggingface_tensorflow_rows(config: MobileBertConfig) -> list[Row]:
     """The variables of transformers' TensorFlow classes, by their paths from their layer on."""
     norms = norm if config.normalization_type == "layer_norm" else scale
     return list(_huggingface_tensorflow_rows(config.num_feedforward_networks - 1, norms))
 
 
-def _huggingface_tensorflow_rows(last_ffn: int, norms: Callable[[str, str], Iterator[Row]]) -> Iterable[Row]:
+def _huggingface_tensorflow_rows(last_ffn: int, norms: Norms) -> Iterable[Row]:
     embeddings, layer = "mobilebert/embeddings", "mobilebert/encoder/layer_._{i}"
     yield Row("embeddings.word", f"{embeddings}/word_embeddings/weight")
     yield Row("embeddings.position", f"{embeddings}/position_embeddings/embeddings")
     yield Row("embeddings.token_type", f"{embeddings}/token_type_embeddings/embeddings")
-    yield from dense("embeddings.projection", f"{embeddings}/embedding_transformation")
-    yield from norms("embeddings.norm", f"{embeddings}/LayerNorm")
-    for part in ("input", "attention"):
-        yield from dense(f"layers.{{i}}.bottleneck.{part}", f"{layer}/bottleneck/{part}/dense")
-        yield from norms(f"layers.{{i}}.bottleneck.{part}.norm", f"{layer}/bottleneck/{part}/LayerNorm")
-    for part in ("query", "key", "value"):
-        yield from dense(f"layers.{{i}}.attention.{part}", f"{layer}/attention/self/{part}")
-    yield from dense("layers.{i}.attention.output", f"{layer}/attention/output/dense")
-    yield from norms("layers.{i}.attention.norm", f"{layer}/attention/output/LayerNorm")
-    # The last feed-forward network has names of its own.
-    for ours, theirs in (("ffn.{j}", f"{layer}/ffn.{{j}}"), (f"ffn.{last_ffn}", layer)):
-        yield from dense(f"layers.{{i}}.{ours}.intermediate", f"{theirs}/intermediate/dense")
-        yield from dense(f"layers.{{i}}.{ours}.output", f"{theirs}/output/dense")
-        yield from norms(f"layers.{{i}}.{ours}.norm", f"{theirs}/output/LayerNorm")
-    yield from dense("layers.{i}.output", f"{layer}/output/bottleneck/dense")
-    yield from norms("layers.{i}.output.norm", f"{layer}/output/bottleneck/LayerNorm")
+    yield from _tensorflow_encoder(embeddings, layer, "ffn.{j}", last_ffn,
+                                   lambda ours, place: norms(ours, f"{place}/LayerNorm"))
     yield from dense("pooler", "mobilebert/pooler/dense")
     yield from dense("qa", "qa_outputs")
     yield from dense("classifier", "classifier")
@@ -189,22 +198,8 @@ def _tensorflow1_rows(last_ffn: int, scope: str) -> Iterable[Row]:
     embeddings, layer = "bert/embeddings", "bert/encoder/layer_{i}"
     for table in ("word", "position", "token_type"):
         yield Row(f"embeddings.{table}", f"{embeddings}/{table}_embeddings")
-    yield from dense("embeddings.projection", f"{embeddings}/embedding_transformation")
-    yield from norm("embeddings.norm", f"{embeddings}/{scope}")
-    for part in ("input", "attention"):
-        yield from dense(f"layers.{{i}}.bottleneck.{part}", f"{layer}/bottleneck/{part}/dense")
-        yield from norm(f"layers.{{i}}.bottleneck.{part}.norm", f"{layer}/bottleneck/{part}/{scope}")
-    for part in ("query", "key", "value"):
-        yield from dense(f"layers.{{i}}.attention.{part}", f"{layer}/attention/self/{part}")
-    yield from dense("layers.{i}.attention.output", f"{layer}/attention/output/dense")
-    yield from norm("layers.{i}.attention.norm", f"{layer}/attention/output/{scope}")
-    # The last feed-forward network has names of its own.
-    for ours, theirs in (("ffn.{j}", f"{layer}/ffn_layer_{{j}}"), (f"ffn.{last_ffn}", layer)):
-        yield from dense(f"layers.{{i}}.{ours}.intermediate", f"{theirs}/intermediate/dense")
-        yield from dense(f"layers.{{i}}.{ours}.output", f"{theirs}/output/dense")
-        yield from norm(f"layers.{{i}}.{ours}.norm", f"{theirs}/output/{scope}")
-    yield from dense("layers.{i}.output", f"{layer}/output/bottleneck/dense")
-    yield from norm("layers.{i}.output.norm", f"{layer}/output/bottleneck/{scope}")
+    yield from _tensorflow_encoder(embeddings, layer, "ffn_layer_{j}", last_ffn,
+                                   lambda ours, place: norm(ours, f"{place}/{scope}"))
     yield from dense("pooler", "bert/pooler/dense")
     yield from outputs("qa", "cls/squad/")
     yield from outputs("classifier", "")
