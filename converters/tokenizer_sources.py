@@ -12,7 +12,7 @@ from mobilebert_lite.converters import tokenizer_json
 from mobilebert_lite.converters.tokenizer_json import TokenizerJson
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.files import read_text, refuse_pointer
-from mobilebert_lite.tokenization import MOST_WORDS, parse_vocabulary
+from mobilebert_lite.tokenization import MOST_WORDS, read_vocabulary
 
 VOCAB_TXT, VOCAB_JSON, TOKENIZER_JSON = "vocab.txt", "vocab.json", "tokenizer.json"
 CONFIG, SPECIAL_TOKENS, ADDED_TOKENS = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
@@ -109,7 +109,7 @@ def read_all(found: Found) -> Said:
                               for one in (CONFIG, SPECIAL_TOKENS, ADDED_TOKENS))
     path = found.paths[name]
     whole = tokenizer_json.read(path) if name == TOKENIZER_JSON else None
-    lines = _lines(path) if name == VOCAB_TXT else ()
+    lines = read_vocabulary(path) if name == VOCAB_TXT else ()
     said = Said(config, special or {}, added or {}, whole, _words(name, path), lines, path)
     for other in VOCABULARIES:
         if other != name and other in found.paths:
@@ -126,21 +126,12 @@ def _compare(said: Said, path: Path, words: Mapping[str, int]) -> None:
 
 def _words(name: str, path: Path) -> dict[str, int]:
     if name == VOCAB_TXT:
-        return {word: i for i, word in enumerate(_lines(path))}
+        return {word: i for i, word in enumerate(read_vocabulary(path))}
     words = dict(tokenizer_json.read(path).words) if name == TOKENIZER_JSON else _object(path)
     for word, i in words.items():
         if type(i) is not int or not 0 <= i < MOST_WORDS:
             raise DataError(f"{path} must give each word an id from 0 to {MOST_WORDS:,}; {word!r} has {i!r}")
     return words
-
-
-def _lines(path: Path) -> tuple[str, ...]:
-    try:
-        return parse_vocabulary(path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -87,15 +87,9 @@ class Tokenizer:
     @classmethod
     def from_file(cls, path: str | Path, lower_case: bool = True, behaviour: str = "reference") -> Tokenizer:
         """Read ``vocab.txt``: UTF-8, one word a line, in the order of the ids. Raises DataError."""
-        refuse_pointer(Path(path))
+        words = read_vocabulary(Path(path))
         try:
-            data = Path(path).read_bytes()
-        except FileNotFoundError:
-            raise DataError(f"no vocabulary at {path}; a checkpoint folder holds a vocab.txt") from None
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}") from None
-        try:
-            return cls(parse_vocabulary(data), lower_case, behaviour)
+            return cls(words, lower_case, behaviour)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
 
@@ -150,6 +144,22 @@ class Tokenizer:
             if not 0 <= i < len(self.vocabulary):
                 raise DataError(f"id {i} is outside the vocabulary of {len(self.vocabulary)} words")
         return [self.vocabulary[i] for i in ids]
+
+
+def read_vocabulary(path: Path) -> tuple[str, ...]:
+    """The words in a ``vocab.txt``, as ``parse_vocabulary`` has them.
+
+    Raises DataError with the path when it cannot be read, CheckpointError for a Git LFS pointer.
+    """
+    refuse_pointer(path)
+    try:
+        return parse_vocabulary(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"no vocabulary at {path}; a checkpoint folder holds a vocab.txt") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def parse_vocabulary(data: bytes) -> tuple[str, ...]:
