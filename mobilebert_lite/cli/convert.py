@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mobilebert_lite.cli.parameters import FORMAT, FUSION_RULE, MASK, MODE, PATH, TASK, VERSION
+from mobilebert_lite.cli.parameters import FORMAT, FUSION_RULE, MASK, MODE, PATH, TASK, VERSION, one_of
 
 if TYPE_CHECKING:
     from mobilebert_lite.gate import Gate
@@ -59,7 +59,7 @@ class Lengths(click.ParamType):
 @click.option("--positions", default=0, type=click.IntRange(0), metavar="P",
               help="fill-mask: logits at P positions, which become an input, in place of every token.")
 @click.option("--choices", type=click.IntRange(2), help="multiple-choice: how many. [default: as the texts have]")
-@click.option("--problem", type=click.Choice(["single", "multi", "regression"]),
+@click.option("--problem", type=one_of("single", "multi", "regression"),
               help="classification: one class, several at once, or a number. [default: as the checkpoint says]")
 @click.option("--no-fuse", "without", type=FUSION_RULE, multiple=True, metavar="RULE",
               help="Switch a fusion rule off, or all.")

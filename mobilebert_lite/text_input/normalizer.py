@@ -20,6 +20,7 @@ _LAST = 0xEFFFF
 _SURROGATES = range(0xD800, 0xE000)
 
 
+@cache
 def table(lower_case: bool, strip_accents: bool | None = None) -> dict[str, str]:
     """Character -> what the reference makes of it, for each that it changes.
 
@@ -27,11 +28,6 @@ def table(lower_case: bool, strip_accents: bool | None = None) -> dict[str, str]
     ``strip_accents`` (None: as ``lower_case``) the character is decomposed and its accents go, and for ``lower_case``
     the rest is lower-cased.
     """
-    return _table(lower_case, lower_case if strip_accents is None else strip_accents)
-
-
-@cache
-def _table(lower_case: bool, strip_accents: bool) -> dict[str, str]:
     normalizer = BertNormalizer(clean_text=True, handle_chinese_chars=False, strip_accents=strip_accents,
                                 lowercase=lower_case)
     changed = {}
@@ -45,13 +41,9 @@ def _table(lower_case: bool, strip_accents: bool) -> dict[str, str]:
     return changed
 
 
+@cache
 def model(lower_case: bool, strip_accents: bool | None = None) -> bytes:
     """``table`` as the flatbuffer that FastBertNormalizer reads (fast_bert_normalizer_model.fbs)."""
-    return _model(lower_case, lower_case if strip_accents is None else strip_accents)
-
-
-@cache
-def _model(lower_case: bool, strip_accents: bool) -> bytes:
     pool = bytearray()
     places: dict[str, int] = {}
     values: dict[bytes, int] = {}

@@ -17,8 +17,6 @@ from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.training.batches import UNLABELLED, Row
 
-# The tasks that can be trained.
-
 
 @dataclass(frozen=True)
 class RowMaker:
