@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from mobilebert_lite.converters.flatbuffer import add_buffer, read_model, write_model
-from mobilebert_lite.errors import ConversionError, DependencyError
-from mobilebert_lite.tasks import find_task
-
-if not os.environ.get("TF_CPP_MIN_LOG_LEVEL"):
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # must stand before TensorFlow's own import
-
-try:
-    import tensorflow as tf
-except ImportError as error:
-    raise DependencyError(f"converting needs TensorFlow ({error}): pip install 'mobilebert-lite[convert]'") from None
-
+from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tf import tf
 
 DEFAULT_SIGNATURE = "serving_default"
 

@@ -91,6 +91,20 @@ def test_commands_that_do_without_tensorflow(converted: Converted, arguments: tu
     assert (done.returncode, done.stderr) == (0, "False\n")
 
 
+@pytest.mark.parametrize("arguments", [
+    ("convert", "--task", "qa", "-o", "OUT/qa.tflite"),
+    ("train", "--task", "classification", "--data", "OUT/data.tsv", "-o", "OUT/trained")])
+def test_without_tensorflow_one_line_says_how_to_install_it(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    """Of commands that need it, where it was not installed."""
+    (tmp_path / "data.tsv").write_text("sentence\tlabel\n" + "good\t1\nbad\t0\n" * 20, encoding="utf-8")
+    code = "import sys\nsys.modules['tensorflow'] = None\nfrom mobilebert_lite.cli import main\nmain(sys.argv[1:])"
+    given = [argument.replace("OUT", str(tmp_path)) for argument in arguments]
+    done = subprocess.run([sys.executable, "-c", code, *given], capture_output=True, text=True, timeout=300)
+    assert "converting and training need TensorFlow" in error_line(done)
+    assert "pip install 'mobilebert-lite[convert]'" in done.stderr
+    assert os.listdir(tmp_path) == ["data.tsv"]
+
+
 # Usage
 
 @pytest.mark.parametrize(("arguments", "message"), [

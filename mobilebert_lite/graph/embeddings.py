@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.graph.ops import Tensors, dense, norm
+from mobilebert_lite.tf import tf
 from mobilebert_lite.weights import has_projection
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.graph.ops import Tensors, activation, dense, standardise
+from mobilebert_lite.tf import tf
 
 ACTIVATIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.math.sigmoid}
 

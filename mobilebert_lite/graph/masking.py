@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import tensorflow as tf
-
 from mobilebert_lite.graph.embeddings import lookup
 from mobilebert_lite.masking import Masking
+from mobilebert_lite.tf import tf
 
 
 class Mask(NamedTuple):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import tensorflow as tf
-
 from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.tf import tf
 from mobilebert_lite.weights import merged_name
 
 Tensors = Mapping[str, tf.Tensor]

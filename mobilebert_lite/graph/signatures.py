@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.form import INPUTS, Form
@@ -14,6 +13,7 @@ from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, Tensors, untapped
 from mobilebert_lite.masking import Masking
+from mobilebert_lite.tf import tf
 
 Outputs = dict[str, tf.Tensor]
 # Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.

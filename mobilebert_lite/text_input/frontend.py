@@ -5,11 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 
-import tensorflow as tf
-
 from mobilebert_lite.errors import DependencyError
 from mobilebert_lite.tasks.question_answering import longest_question
 from mobilebert_lite.text_input import normalizer
+from mobilebert_lite.tf import tf
 from mobilebert_lite.tokenization import Tokenizer
 
 try:

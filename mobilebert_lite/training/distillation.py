@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.converters.checkpoints import load_checkpoint
@@ -19,6 +18,7 @@ from mobilebert_lite.errors import DataError
 from mobilebert_lite.form import MULTI_LABEL, REGRESSION
 from mobilebert_lite.graph.ops import Tensors
 from mobilebert_lite.masking import Masking
+from mobilebert_lite.tf import tf
 from mobilebert_lite.training.batches import TEACHER, Row, bucket_for, pad
 from mobilebert_lite.training.objective import Batch, Loss, Outputs, forward, hidden_states, never_padding
 from mobilebert_lite.training.preparation import Prepared, head_of

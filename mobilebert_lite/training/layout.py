@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
+
+from mobilebert_lite.tf import tf
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import tensorflow as tf
+from mobilebert_lite.tf import tf
 
 
 class Logs:

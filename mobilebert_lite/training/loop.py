@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.errors import MblError
 from mobilebert_lite.quantization.trained import TrainedRanges
+from mobilebert_lite.tf import tf
 from mobilebert_lite.training import states
 from mobilebert_lite.training.batches import Batcher, Epochs
 from mobilebert_lite.training.initial import stacked

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mobilebert_lite.converters.flatbuffer import schema
 from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.tf import tf
 
 
 def activate(x: tf.Tensor, operator: Any) -> tf.Tensor:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mobilebert_lite.building import draw, finish_quantised
 from mobilebert_lite.config import MobileBertConfig
@@ -31,6 +30,7 @@ from mobilebert_lite.quantization.trained import TrainedRanges, places
 from mobilebert_lite.samples import MOST_CALIBRATION_TOKENS, samples
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tf import tf
 from mobilebert_lite.training.loop import Loop, Settings, Trained
 from mobilebert_lite.training.objective import Batch, Loss
 from mobilebert_lite.training.preparation import Prepared

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from mobilebert_lite.config import MobileBertConfig
 from mobilebert_lite.evaluation.scorers import Options, find_scorer
@@ -18,6 +17,7 @@ from mobilebert_lite.model import Model
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.base import Outputs
 from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.tf import tf
 from mobilebert_lite.tokenization import Tokenizer
 from mobilebert_lite.training.batches import bucket_for
 

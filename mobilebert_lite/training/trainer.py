@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
+from mobilebert_lite.tf import tf
 from mobilebert_lite.training.batches import Arrays
 from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.objective import Objective
