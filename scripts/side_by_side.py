@@ -19,8 +19,11 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 LAST_LINES = 30
@@ -72,10 +75,14 @@ class Calls:
         return ended
 
     def stop(self) -> None:
-        """End what runs (make passes it on), and start no more."""
+        """End what runs, and start no more. make passes it on to its shell alone, which does not pass it on."""
         with self.lock:
             self.stopped = True
             for process in self.running:
+                with suppress(psutil.NoSuchProcess):
+                    for one in psutil.Process(process.pid).children(recursive=True):
+                        with suppress(psutil.NoSuchProcess):
+                            one.terminate()
                 process.terminate()
 
 

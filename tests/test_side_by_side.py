@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import ROOT
 
@@ -22,7 +23,7 @@ meet:
 reads:
 	@read line && echo "read $$line" || echo nothing to read
 long:
-	@touch started; sleep 60; touch ended
+	@touch started; sleep 60 & echo $$! > child; mv child started; wait; touch ended
 """
 
 
@@ -60,10 +61,17 @@ def test_two_run_at_a_time_and_no_third(script: Path) -> None:
 
 def test_interrupted_it_ends_what_it_started(script: Path) -> None:
     process = subprocess.Popen([sys.executable, script, "long", "good", "good"], stdout=subprocess.PIPE, text=True)
-    while not (script.parent.parent / "started").exists():
+    started = script.parent.parent / "started"
+    while not (started.exists() and started.read_text()):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     printed, _ = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM
     assert "make long: FAILED" in printed
     assert not (script.parent.parent / "ended").exists()
+    child = int(started.read_text())
+    for _ in range(100):
+        if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
+            return
+        time.sleep(0.1)
+    pytest.fail("what the shell had started goes on")
