@@ -18,7 +18,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip setuptools wheel
 	PYTHONWARNINGS='ignore:Editable installation' \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
+	    --config-settings editable_mode=compat -e '.[dev]'
 	touch $@
 
 demo: install ## Convert the bundled checkpoints to int8 and let them answer.
@@ -197,12 +198,8 @@ train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data)
 lint: install ## Check style.
 	$(BIN)/ruff check .
 
-typecheck: install ## Check types. The two folders outside the package are linked to where they are installed.
-	rm -rf build/typecheck && mkdir -p build/typecheck
-	cp -rs $(CURDIR)/mobilebert_lite build/typecheck/
-	cp -rs $(CURDIR)/converters $(CURDIR)/benchmarks build/typecheck/mobilebert_lite/
-	rm -r build/typecheck/mobilebert_lite/benchmarks/suites
-	cd build/typecheck && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml -p mobilebert_lite
+typecheck: install ## Check types.
+	$(BIN)/mypy -p mobilebert_lite
 
 wheel: install ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation

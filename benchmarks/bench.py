@@ -12,19 +12,19 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobilebert_lite.benchmarks.child import SILENCE_S
+from mobilebert_lite.benchmarks.host.child import SILENCE_S
+from mobilebert_lite.benchmarks.measuring.runner import Input, Runner
+from mobilebert_lite.benchmarks.measuring.texts import MIXED, inputs_of, read_texts
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, Progress, merge
-from mobilebert_lite.benchmarks.result import CPU, Configuration, Options, Report
-from mobilebert_lite.benchmarks.runner import Input, Runner
+from mobilebert_lite.benchmarks.reports.result import CPU, Configuration, Options, Report
 from mobilebert_lite.benchmarks.subject import Subject, read_subject
-from mobilebert_lite.benchmarks.texts import MIXED, inputs_of, read_texts
-from mobilebert_lite.converters import tokenizer_files
+from mobilebert_lite.common.files import sha256_of
+from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
-from mobilebert_lite.files import sha256_of
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.tokenization import Tokenizer
 
 if TYPE_CHECKING:
-    from mobilebert_lite.benchmarks.adb import Phone
+    from mobilebert_lite.benchmarks.phone.adb import Phone
 
 HOST, ANY = "host", "any"
 BIG, ALL = "big", "all"
@@ -140,10 +140,10 @@ def open_runners(request: Request) -> Iterator[list[Runner]]:
 
 def _find(request: Request) -> list[Runner]:
     if request.device == HOST and not (request.serials or request.connect):
-        from mobilebert_lite.benchmarks.host import HostRunner
+        from mobilebert_lite.benchmarks.host.runner import HostRunner
 
         return [HostRunner(request.runtime, request.silence_s, request.profile)]
-    from mobilebert_lite.benchmarks.phones import attached_phones
+    from mobilebert_lite.benchmarks.phone.phones import attached_phones
 
     phones = attached_phones(request.device, request.serials, request.servers, request.connect)
     make, runners = _on_phones(request), list[Runner]()
@@ -159,12 +159,12 @@ def _find(request: Request) -> list[Runner]:
 
 def _on_phones(request: Request) -> Callable[[Phone], Runner]:
     if request.runner == APP:
-        from mobilebert_lite.benchmarks.app_runner import AppRunner
+        from mobilebert_lite.benchmarks.app.runner import AppRunner
 
         return partial(AppRunner, app=request.app, data=request.data, silence_s=request.silence_s,
                        profile=request.profile)
-    from mobilebert_lite.benchmarks.phone_runner import PhoneRunner
-    from mobilebert_lite.benchmarks.runner_binary import find_binary
+    from mobilebert_lite.benchmarks.phone.runner import PhoneRunner
+    from mobilebert_lite.benchmarks.phone.runner_binary import find_binary
 
     return partial(PhoneRunner, binary=find_binary(request.runner_binary), silence_s=request.silence_s,
                    profile=request.profile)

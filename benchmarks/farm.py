@@ -21,15 +21,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.android import examples, usable_model
-from mobilebert_lite.benchmarks.app_report import report_of
-from mobilebert_lite.benchmarks.app_request import AppRequest
-from mobilebert_lite.benchmarks.profiles import Profile, find_profile
-from mobilebert_lite.benchmarks.result import CPU, SCHEMA, Report, parse, read
-from mobilebert_lite.benchmarks.runner import RunnerError
-from mobilebert_lite.benchmarks.texts import MIXED, read_texts
+from mobilebert_lite.android.assets import examples, usable_model
+from mobilebert_lite.benchmarks.app.report import report_of
+from mobilebert_lite.benchmarks.app.request import AppRequest
+from mobilebert_lite.benchmarks.measuring.runner import RunnerError
+from mobilebert_lite.benchmarks.measuring.texts import MIXED, read_texts
+from mobilebert_lite.benchmarks.phone.profiles import Profile, find_profile
+from mobilebert_lite.benchmarks.reports.result import CPU, SCHEMA, Report, parse, read
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.errors import DataError, MblError
-from mobilebert_lite.files import write_atomically
 
 # On the phone, where the app may read. Firebase allows letters, digits and _-./+ in it.
 FOLDER = "/data/local/tmp/mbl"

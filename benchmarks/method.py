@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from mobilebert_lite import __version__
-from mobilebert_lite.benchmarks import judge
-from mobilebert_lite.benchmarks.result import (
+from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, Prepared, Runner, RunnerError, Sample
+from mobilebert_lite.benchmarks.reports import judge
+from mobilebert_lite.benchmarks.reports.result import (
     Aggregate,
     Configuration,
     Device,
@@ -25,9 +25,9 @@ from mobilebert_lite.benchmarks.result import (
     Samples,
     Snapshot,
 )
-from mobilebert_lite.benchmarks.runner import Findings, Input, Prepared, Runner, RunnerError, Sample
 from mobilebert_lite.benchmarks.subject import Subject
 from mobilebert_lite.errors import MblError
+from mobilebert_lite.version import __version__
 
 # MLPerf's rules for a single stream: https://github.com/mlcommons/inference_policies, scenario SingleStream.
 MLPERF_SAMPLES, MLPERF_SECONDS = 1024, 60.0

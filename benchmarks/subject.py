@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.benchmarks.child import Child
-from mobilebert_lite.benchmarks.result import CPU, File
-from mobilebert_lite.benchmarks.texts import ROLES, Entry, demo_tokenizer
-from mobilebert_lite.converters import metadata
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.benchmarks.host.child import Child
+from mobilebert_lite.benchmarks.measuring.texts import ROLES, Entry, demo_tokenizer
+from mobilebert_lite.benchmarks.reports.result import CPU, File
 from mobilebert_lite.errors import DataError, ModelFileError, shorten
-from mobilebert_lite.form import Form
 from mobilebert_lite.graph.names import signature_name
-from mobilebert_lite.model import read_tflite
+from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.tasks import TASKS, Task
-from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
-from mobilebert_lite.tokenizer_settings import TokenizerSettings
+from mobilebert_lite.text.tokenization import Tokenizer, parse_vocabulary
+from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
+from mobilebert_lite.tflite import container as metadata
 
 # What names of inputs in use have in common, the first that fits: input_word_ids, attention_mask, token_type_ids …
 _WORDS = (("segment_ids", ("segment", "type")), ("mask", ("mask",)), ("ids", ("ids", "word", "token")))

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from mobilebert_lite.converters import formats, tokenizer_files
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.formats import Found
+from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
 from mobilebert_lite.errors import CheckpointError, DataError
-from mobilebert_lite.labels import checked, default_names, read_file
 from mobilebert_lite.quantization import trained
 from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.weights import Weights
+from mobilebert_lite.tasks.labels import checked, default_names, read_file
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # The bundled checkpoint for a task; see its model card.
 DEMONSTRATIONS = ("qa", "classification")

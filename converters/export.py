@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters import formats, huggingface, tensorflow1, tokenizer_files
+from mobilebert_lite.architecture.weights import Source, Weights
+from mobilebert_lite.common.files import making_folder
+from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.checkpoints import read_labels, read_tokenizer
-from mobilebert_lite.converters.tokenizer_rules import has_capitals
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.tensorflow import tensorflow1
+from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
+from mobilebert_lite.converters.tokenizers.rules import has_capitals
 from mobilebert_lite.errors import ConversionError, DataError, shorten
-from mobilebert_lite.files import making_folder
-from mobilebert_lite.labels import checked
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.tokenizer_settings import TokenizerSettings
-from mobilebert_lite.weights import Source, Weights
+from mobilebert_lite.tasks.labels import checked
+from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 
 Progress = Callable[[str], None]
 

@@ -6,21 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mobilebert_lite.converters import (
-    adapters,
-    bundle,
-    configuration,
-    hub,
-    huggingface,
-    model_garden,
-    saved_model,
-    tensor_files,
-    tensorflow1,
-    variants,
-)
-from mobilebert_lite.converters.cleaning import Note, silent
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.converters.files import bundle
+from mobilebert_lite.converters.huggingface import adapters, hub, tensor_files, variants
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.huggingface.cleaning import Note, silent
+from mobilebert_lite.converters.tensorflow import configuration, model_garden, saved_model, tensorflow1
 from mobilebert_lite.errors import CheckpointError, WeightsError
-from mobilebert_lite.weights import Weights
 
 # In the order of help texts.
 FORMATS = ("huggingface", tensorflow1.FORMAT, model_garden.FORMAT, saved_model.FORMAT, saved_model.HUB_FORMAT)

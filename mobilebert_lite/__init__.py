@@ -9,50 +9,51 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from mobilebert_lite.version import __version__
+
 if TYPE_CHECKING:
-    from mobilebert_lite.building import quantise
-    from mobilebert_lite.config import PRESETS, MobileBertConfig
+    from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
+    from mobilebert_lite.architecture.form import Form
+    from mobilebert_lite.architecture.weights import Weights, random_weights
+    from mobilebert_lite.conversion.building import quantise
+    from mobilebert_lite.conversion.lowering import convert_network
+    from mobilebert_lite.conversion.pipeline import Report, Request, convert
     from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
-    from mobilebert_lite.converters.tflite import convert_network
-    from mobilebert_lite.datasets import builtin_examples, read_examples
+    from mobilebert_lite.datasets.reading import builtin_examples, read_examples
     from mobilebert_lite.errors import MblError
-    from mobilebert_lite.form import Form
     from mobilebert_lite.fusion.pipeline import fuse, fuse_last
     from mobilebert_lite.graph.signatures import Network
-    from mobilebert_lite.inspection import inspect
-    from mobilebert_lite.model import Model
-    from mobilebert_lite.pipeline import Report, Request, convert
+    from mobilebert_lite.inspection.report import inspect
     from mobilebert_lite.quantization.embedding import quantise_rows
     from mobilebert_lite.quantization.recipe import load_recipe
-    from mobilebert_lite.runtime import Session
-    from mobilebert_lite.tokenization import Tokenizer
-    from mobilebert_lite.weights import Weights, random_weights
-
-__version__ = "0.1.0"
+    from mobilebert_lite.running.model import Model
+    from mobilebert_lite.running.runtime import Session
+    from mobilebert_lite.text.tokenization import Tokenizer
 
 __all__ = ["PRESETS", "Checkpoint", "Form", "MblError", "MobileBertConfig", "Model", "Network", "Report", "Request",
-           "Session", "Tokenizer", "Weights", "builtin_examples", "convert", "convert_network", "fuse", "fuse_last",
-           "inspect", "load_checkpoint", "load_recipe", "quantise", "quantise_rows", "random_weights", "read_examples"]
+           "Session", "Tokenizer", "Weights", "__version__", "builtin_examples", "convert", "convert_network", "fuse",
+           "fuse_last", "inspect", "load_checkpoint", "load_recipe", "quantise", "quantise_rows", "random_weights",
+           "read_examples"]
 
 # Module -> the public names that live there; the imports above say the same to type checkers.
 _HOMES = {
-    "building": ("quantise",),
-    "config": ("PRESETS", "MobileBertConfig"),
+    "conversion.building": ("quantise",),
+    "architecture.config": ("PRESETS", "MobileBertConfig"),
     "converters.checkpoints": ("Checkpoint", "load_checkpoint"),
-    "converters.tflite": ("convert_network",),
-    "datasets": ("builtin_examples", "read_examples"),
+    "conversion.lowering": ("convert_network",),
+    "datasets.reading": ("builtin_examples", "read_examples"),
     "errors": ("MblError",),
-    "form": ("Form",),
+    "architecture.form": ("Form",),
     "fusion.pipeline": ("fuse", "fuse_last"),
     "graph.signatures": ("Network",),
-    "inspection": ("inspect",),
-    "model": ("Model",),
-    "pipeline": ("Report", "Request", "convert"),
+    "inspection.report": ("inspect",),
+    "running.model": ("Model",),
+    "conversion.pipeline": ("Report", "Request", "convert"),
     "quantization.embedding": ("quantise_rows",),
     "quantization.recipe": ("load_recipe",),
-    "runtime": ("Session",),
-    "tokenization": ("Tokenizer",),
-    "weights": ("Weights", "random_weights"),
+    "running.runtime": ("Session",),
+    "text.tokenization": ("Tokenizer",),
+    "architecture.weights": ("Weights", "random_weights"),
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 

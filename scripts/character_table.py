@@ -40,8 +40,8 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import NFD, BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer, PreTokenizer
 
-from mobilebert_lite.files import write_atomically
-from mobilebert_lite.tokenization import phone_words
+from mobilebert_lite.common.files import write_atomically
+from mobilebert_lite.text.tokenization import phone_words
 
 PATH = (Path(__file__).parent.parent
         / "android_demo/core/src/main/resources/org/mobilebertlite/core/characters.txt")

@@ -18,9 +18,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.doctor.diagnose import diagnose
 from mobilebert_lite.doctor.packages import PAGE, Package
-from mobilebert_lite.files import write_atomically
 
 NAME, MIN_SDK, TARGET_SDK = "org.mobilebertlite.demo", 26, 35
 # The TFLite whose library is in it.

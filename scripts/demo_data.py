@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample
+from mobilebert_lite.text.examples import QuestionExample, TextExample
 
 # SNIPS writes "what s" and "don t"; people write an apostrophe.
 CONTRACTIONS = {"s", "t", "d", "m", "ll", "re", "ve"}

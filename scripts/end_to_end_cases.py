@@ -25,14 +25,14 @@ from typing import Any
 from click.testing import CliRunner
 from tokenizer_cases import AWKWARD
 
-from mobilebert_lite.android import examples, usable_model
-from mobilebert_lite.benchmarks.app_request import AppRequest
-from mobilebert_lite.benchmarks.texts import read_texts
+from mobilebert_lite.android.assets import examples, usable_model
+from mobilebert_lite.benchmarks.app.request import AppRequest
+from mobilebert_lite.benchmarks.measuring.texts import read_texts
 from mobilebert_lite.cli import cli
+from mobilebert_lite.common.files import json_bytes, write_atomically
 from mobilebert_lite.converters.checkpoints import demonstration
-from mobilebert_lite.datasets import QuestionExample, builtin_examples
-from mobilebert_lite.files import json_bytes, write_atomically
-from mobilebert_lite.model import Model
+from mobilebert_lite.datasets.reading import QuestionExample, builtin_examples
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import question_answering
 
 COUNT = 100

@@ -18,7 +18,7 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from mobilebert_lite.tokenizer_settings import AddedToken, TokenizerSettings
+from mobilebert_lite.text.tokenizer_settings import AddedToken, TokenizerSettings
 
 PLAIN = TokenizerSettings()
 CASED = TokenizerSettings.of(lower_case=False)

@@ -31,18 +31,18 @@ import numpy as np
 import settings_cases
 from tokenizer_cases import AWKWARD, cases, texts
 
+from mobilebert_lite.architecture.form import ACTIVATIONS, Form
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.checkpoints import demonstration
-from mobilebert_lite.datasets import QuestionExample, builtin_examples, evenly, read_examples
-from mobilebert_lite.files import write_atomically
-from mobilebert_lite.form import ACTIVATIONS, Form
+from mobilebert_lite.datasets.reading import QuestionExample, builtin_examples, evenly, read_examples
 from mobilebert_lite.tasks import classification, question_answering, token_classification
 from mobilebert_lite.tasks.classification import Classification
-from mobilebert_lite.tasks.examples import TextExample
-from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tasks.question_answering import longest_question
 from mobilebert_lite.tasks.token_classification import TokenClassification
-from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer, parse_vocabulary
-from mobilebert_lite.tokenizer_settings import TokenizerSettings
+from mobilebert_lite.text.examples import TextExample
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import BEHAVIOURS, Tokenizer, parse_vocabulary
+from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 
 DEMO = demonstration("qa") / "vocab.txt"
 # Softmax and sigmoid in double precision: a few roundings of 1e-16.

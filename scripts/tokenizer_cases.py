@@ -15,10 +15,10 @@ import json
 import random
 from pathlib import Path
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.checkpoints import demonstration
-from mobilebert_lite.datasets import QuestionExample, builtin_examples
-from mobilebert_lite.files import write_atomically
-from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer
+from mobilebert_lite.datasets.reading import QuestionExample, builtin_examples
+from mobilebert_lite.text.tokenization import BEHAVIOURS, Tokenizer
 
 # What tokenizers disagree about: composed and decomposed accents, letters whose lower case is longer, ligatures and
 # widths, CJK, punctuation outside ASCII, spaces of all kinds, control and format characters, private use, emoji with

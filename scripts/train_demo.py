@@ -22,14 +22,14 @@ import demo_cards
 import demo_data as data
 import numpy as np
 
+from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
+from mobilebert_lite.architecture.masking import default_masking
 from mobilebert_lite.cli.output import counted, progress
-from mobilebert_lite.config import PRESETS, MobileBertConfig
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.datasets import read_examples
-from mobilebert_lite.files import json_bytes, write_atomically
-from mobilebert_lite.masking import default_masking
+from mobilebert_lite.common.files import json_bytes, write_atomically
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.datasets.reading import read_examples
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.training import devices
 from mobilebert_lite.training.batches import Row
 from mobilebert_lite.training.initial import initial

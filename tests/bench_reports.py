@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilebert_lite.benchmarks.result import (
+from mobilebert_lite.benchmarks.reports.result import (
     Configuration,
     Device,
     File,

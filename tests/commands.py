@@ -59,7 +59,7 @@ def serve() -> None:
     """Answer each line of standard input, a command, with a line, its exit code."""
     import gc
 
-    import mobilebert_lite.gate
+    import mobilebert_lite.conversion.gate
     import mobilebert_lite.training.run  # noqa: F401
 
     gc.freeze()  # what is there already is not looked through again

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from made import made_once
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.text.tokenization import Tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -110,8 +110,8 @@ def tiny_config(tiny_vocabulary: tuple[str, ...]) -> MobileBertConfig:
 def tiny_qa(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
             tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A question-answering checkpoint as transformers writes it."""
-    from mobilebert_lite.converters import huggingface
-    from mobilebert_lite.weights import random_weights
+    from mobilebert_lite.architecture.weights import random_weights
+    from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny_qa"
     # Of the first 16 seeds the one whose best answers stand out: random noise of 1 % changes none of them.
@@ -123,8 +123,8 @@ def tiny_qa(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
 def tiny_classifier(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
                     tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classification checkpoint with a pooler and LABELS."""
-    from mobilebert_lite.converters import huggingface
-    from mobilebert_lite.weights import random_weights
+    from mobilebert_lite.architecture.weights import random_weights
+    from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny_classifier"
     weights = random_weights(tiny_config.with_labels(LABELS), {"classifier": len(LABELS)}, pooler=True, seed=0)
@@ -139,7 +139,7 @@ LENGTHS = (32, 48)
 @pytest.fixture(scope="session")
 def tiny_questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixteen of the built-in questions with contexts of one window; all of them take some ten seconds a conversion."""
-    from mobilebert_lite.datasets import builtin_examples
+    from mobilebert_lite.datasets.reading import builtin_examples
 
     path = tmp_path_factory.mktemp("calibration") / "questions.jsonl"
     path.write_text("".join(json.dumps({"question": example.question, "context": example.context[:60]}) + "\n"
@@ -157,7 +157,7 @@ def converted(tiny_qa: Path, tiny_classifier: Path, tiny_questions: Path,
     @cache
     def make(task: str, mode: str) -> Path:
         def write(path: Path) -> None:
-            from mobilebert_lite.pipeline import Request, convert
+            from mobilebert_lite.conversion.pipeline import Request, convert
 
             convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode,
                             calibration=tiny_questions if task == "qa" else None))
@@ -173,7 +173,7 @@ def converted(tiny_qa: Path, tiny_classifier: Path, tiny_questions: Path,
 def file_of(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str],
             tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
     """``file_of("regression", "int8")``: that checkpoint of heads.HEADS as a file, verified by the conversion."""
-    from mobilebert_lite.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import Request, convert
 
     folder = tmp_path_factory.mktemp("heads")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.flatbuffer import add_buffer, add_operator_code, schema, write_model
-from mobilebert_lite.converters.op_versions import operator_name, type_name
+from mobilebert_lite.tflite.flatbuffer import add_buffer, add_operator_code, schema, write_model
+from mobilebert_lite.tflite.op_versions import operator_name, type_name
 
 FLOAT32, INT32, STRING, BOOL = 0, 2, 5, 6
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.weights import Weights, random_weights
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import Weights, random_weights
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 
 # Of the one signature of their files.
 LENGTH = 48

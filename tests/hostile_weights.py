@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilebert_lite.converters import tensor_files
+from mobilebert_lite.converters.huggingface import tensor_files
 from mobilebert_lite.errors import CheckpointError
 
 # Of the processor, for one file; other programs on the machine do not count.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
 
 # NoNorm of the Model Garden keeps its variables under second names; LayerNormalization does not.
 SECOND_NAMES = {"gamma": "scale", "beta": "bias"}

@@ -15,11 +15,13 @@ import pytest
 from commands import mbl
 from safetensors.numpy import load_file, save_file
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import formats, huggingface, variants
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import Weights, random_weights
+from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.huggingface import variants
 from mobilebert_lite.errors import CheckpointError, WeightsError
-from mobilebert_lite.weights import Weights, random_weights
 
 PRE = "base_model.model."
 QUERY, VALUE = (f"mobilebert.encoder.layer.{i}.attention.self.{part}" for i, part in ((0, "query"), (1, "value")))

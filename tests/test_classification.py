@@ -8,9 +8,9 @@ import pytest
 from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.classification import Label, decode
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample
-from mobilebert_lite.tasks.features import Features, longest_first, pack
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import QuestionExample, TextExample
+from mobilebert_lite.text.features import Features, longest_first, pack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 CLASSIFICATION, FEATURES = find_task("text-classification"), find_task("feature-extraction")
 

@@ -21,7 +21,7 @@ from mobilebert_lite import __version__
 from mobilebert_lite.cli import COMMANDS, cli
 from mobilebert_lite.cli.convert import command as convert_command
 from mobilebert_lite.cli.convert import default_output
-from mobilebert_lite.converters import metadata
+from mobilebert_lite.tflite import container as metadata
 
 Converted = Callable[[str, str], Path]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mobilebert_lite.datasets import builtin_examples
+from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.evaluation import cluster
 from mobilebert_lite.evaluation.evaluate import Request, evaluate

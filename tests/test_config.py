@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.config import (
+from mobilebert_lite.architecture.config import (
     ACTIVATIONS,
     NORMALIZATIONS,
     PRESETS,

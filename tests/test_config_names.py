@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilebert_lite.config import MobileBertConfig, from_huggingface, from_tensorflow1, to_tensorflow1
-from mobilebert_lite.config_names import HUGGINGFACE_ACTIVATIONS, SILENT_KEYS, TENSORFLOW_ACTIVATIONS
+from mobilebert_lite.architecture.config import MobileBertConfig, from_huggingface, from_tensorflow1, to_tensorflow1
+from mobilebert_lite.architecture.config_names import HUGGINGFACE_ACTIVATIONS, SILENT_KEYS, TENSORFLOW_ACTIVATIONS
 from mobilebert_lite.errors import ConfigError
 from mobilebert_lite.graph.ops import activation
 

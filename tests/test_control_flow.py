@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.inspection import inspect
+from mobilebert_lite.inspection.report import inspect
 
 
 @pytest.fixture(scope="module")

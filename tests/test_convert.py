@@ -14,14 +14,15 @@ from conftest import LENGTHS
 from graphs import dense_layers
 
 from mobilebert_lite import __version__
-from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import operator_name, type_name
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.verify import load_threshold
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.inspection import inspect
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.runtime import Session
-from mobilebert_lite.verify import load_threshold
+from mobilebert_lite.inspection.report import inspect
+from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, schema
+from mobilebert_lite.tflite.op_versions import operator_name, type_name
 
 Converted = Callable[[str, str], Path]
 Inputs = dict[int, list[dict[str, np.ndarray]]]

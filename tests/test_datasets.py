@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.datasets import QuestionExample, TextExample, builtin_examples, evenly, read_examples
+from mobilebert_lite.datasets.reading import QuestionExample, TextExample, builtin_examples, evenly, read_examples
 from mobilebert_lite.errors import ConversionError, DataError
 
 

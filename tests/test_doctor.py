@@ -20,19 +20,20 @@ from click.testing import CliRunner
 from conftest import LABELS, ROOT
 from wrong_cases import AS_IT_IS, WRONG, Wrong, hostile_to_gpus
 
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.cli.inspect import command
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.converters.flatbuffer import read_model, write_model
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.doctor.diagnose import ANDROID, CLIENTS, PACKAGE_CHECKS, Diagnosis, diagnose, diagnose_content
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, NOTE
 from mobilebert_lite.doctor.fix import compare, mend
 from mobilebert_lite.errors import ConversionError, ModelFileError
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.runtime import Session
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 LENGTH = 384
 

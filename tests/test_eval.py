@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from commands import mbl
 
-from mobilebert_lite.datasets import builtin_examples
+from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.evaluation import workers
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import Request, evaluate
 from mobilebert_lite.evaluation.journal import Journal, Outcome
 from mobilebert_lite.evaluation.scorers import Options
-from mobilebert_lite.model import Model
+from mobilebert_lite.running.model import Model
 
 Converted = Callable[[str, str], Path]
 MBL = [str(Path(sys.executable).with_name("mbl"))]

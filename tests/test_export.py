@@ -18,11 +18,13 @@ from click.testing import CliRunner
 from conftest import LABELS
 from safetensors.numpy import load_file
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import formats, huggingface, tensorflow1
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import Weights, random_weights
+from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.export import ExportRequest, export
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.tensorflow import tensorflow1
 from mobilebert_lite.errors import ConfigError, ConversionError
-from mobilebert_lite.weights import Weights, random_weights
 
 HUGGINGFACE = ["uncased/base", "uncased/mlm", "uncased/nsp", "uncased/pretraining", "uncased/question_answering",
                "uncased/sequence_classification", "nopool/sequence_classification", "tiny/question_answering"]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mobilebert_lite.common.files import check_output, making_folder, replacing, write_atomically
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.files import check_output, making_folder, replacing, write_atomically
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.config import PRESETS
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.inspection import inspect
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.architecture.config import PRESETS
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.inspection.report import inspect
+from mobilebert_lite.text.tokenization import Tokenizer
 
 pytestmark = pytest.mark.slow
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from commands import mbl
 
-from mobilebert_lite import search
-from mobilebert_lite.model import Model
-from mobilebert_lite.search import Candidate
+from mobilebert_lite.conversion import search
+from mobilebert_lite.conversion.search import Candidate
+from mobilebert_lite.running.model import Model
 
 LENGTHS = "48,32"
 

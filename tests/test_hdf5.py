@@ -12,7 +12,8 @@ import pickle_attacks
 import pytest
 from hostile_weights import survey
 
-from mobilebert_lite.converters import hdf5, tensor_files
+from mobilebert_lite.converters.files import hdf5
+from mobilebert_lite.converters.huggingface import tensor_files
 
 
 def write(path: Path, datasets: dict[str, np.ndarray], **options: Any) -> Path:

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.cli import convert as convert_command
 from mobilebert_lite.cli.inspect import command as inspect_command
-from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.conversion.lowering import convert_network
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization.head_room import HeadRoom, measure
-from mobilebert_lite.weights import Weights
+from mobilebert_lite.tflite import container as metadata
 
 INPUTS = {"ids": np.arange(5, 37, dtype=np.int32)[None], "mask": (np.arange(32) < 20).astype(np.int32)[None],
           "segment_ids": (np.arange(32) > 9).astype(np.int32)[None]}

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from heads import HEADS, LENGTH, TAGS, weights_of
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.architecture.weights import Source, random_weights
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import ConversionError, DataError, ModelFileError
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.inspection import inspect
-from mobilebert_lite.model import Model
+from mobilebert_lite.inspection.report import inspect
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.choose import choose_form, choose_task
-from mobilebert_lite.tasks.examples import ChoiceExample, TextExample
-from mobilebert_lite.weights import Source, random_weights
+from mobilebert_lite.text.examples import ChoiceExample, TextExample
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model
 
 TEXT = "the battery should last four hundred [MASK] in a day, and [MASK] more"
 CHOICES = ("it is cold", "a salt room", "twenty people")

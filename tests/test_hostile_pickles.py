@@ -19,7 +19,7 @@ import pytest
 from hostile_weights import SECONDS, outcome, survey
 from torch_writer import checkpoint, text
 
-from mobilebert_lite.converters import tensor_files
+from mobilebert_lite.converters.huggingface import tensor_files
 
 MEGABYTES = 100
 SAMPLES = [checkpoint({f"layer.{i}.weight": np.full((7, 5), i, np.float32) for i in range(40)}, layout, dtype)

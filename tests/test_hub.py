@@ -16,12 +16,14 @@ from commands import mbl
 from safetensors.numpy import load_file
 from tokenizers import BertWordPieceTokenizer
 
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.cli.convert import default_output
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import formats, hub, huggingface, variants
-from mobilebert_lite.converters.hub import Address
+from mobilebert_lite.converters import formats
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.huggingface import hub, variants
+from mobilebert_lite.converters.huggingface.hub import Address
 from mobilebert_lite.errors import CheckpointError
-from mobilebert_lite.weights import random_weights
 
 NAME = "somebody/tiny"
 PAGE = f"https://huggingface.co/{NAME}"

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, variants
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.huggingface import variants
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
-from mobilebert_lite.weights import random_weights
 
 WORDS = "mobilebert.embeddings.word_embeddings.weight"
 

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from graphs import adding, endless, recursive
 
-from mobilebert_lite.converters.soundness import check_tflite
 from mobilebert_lite.errors import DataError, ModelFileError
-from mobilebert_lite.isolation import helper
-from mobilebert_lite.isolation.session import SECONDS, IsolatedSession, time_limit
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.running.isolation import helper
+from mobilebert_lite.running.isolation.session import SECONDS, IsolatedSession, time_limit
+from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tflite.soundness import check_tflite
 
 X = {"x": np.arange(6, dtype=np.float32).reshape(2, 3)}
 
@@ -140,7 +140,8 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_orphans_end() -> None:
     """When its owner is killed, nothing stays."""
-    code = ("from graphs import adding; from mobilebert_lite.isolation.session import IsolatedSession; import time\n"
+    code = ("import time; from graphs import adding\n"
+            "from mobilebert_lite.running.isolation.session import IsolatedSession\n"
             "session = IsolatedSession(adding().bytes()); print(session._helper._process.pid, flush=True)\n"
             "time.sleep(60)")
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from commands import mbl
 
-from mobilebert_lite import labels
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.model import Model
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.running.model import Model
+from mobilebert_lite.tasks import labels
 
 NAMES = ("add to playlist", "book", "weather")
 

@@ -10,7 +10,7 @@ from conftest import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.lengths import STEP, choose, cost
+from mobilebert_lite.conversion.lengths import STEP, choose, cost
 
 
 def total(used: list[int], lengths: tuple[int, ...]) -> float:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import metadata, tensorflow1
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.tensorflow import tensorflow1
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.masking import apply_mask, make_mask
-from mobilebert_lite.masking import Masking, default_masking, parse_masking
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.tflite import container as metadata
 
 
 @pytest.mark.parametrize(("text", "expected"), [

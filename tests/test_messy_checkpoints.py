@@ -14,15 +14,17 @@ import pytest
 from commands import mbl
 from safetensors.numpy import load_file, save_file
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import checkpoints, formats, huggingface, variants
-from mobilebert_lite.datasets import read_examples
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import Weights, random_weights
+from mobilebert_lite.common.files import read_lines
+from mobilebert_lite.converters import checkpoints, formats
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.huggingface import variants
+from mobilebert_lite.datasets.reading import read_examples
 from mobilebert_lite.errors import CheckpointError, ConversionError, WeightsError
-from mobilebert_lite.files import read_lines
-from mobilebert_lite.model import read_tflite
+from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.tasks.choose import choose_task
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.weights import Weights, random_weights
+from mobilebert_lite.text.tokenization import Tokenizer
 
 Tensors = dict[str, np.ndarray]
 WORDS = "mobilebert.embeddings.word_embeddings.weight"
@@ -355,7 +357,7 @@ def test_pointers_elsewhere(tmp_path: Path) -> None:
 
 
 def test_pointers_of_tensorflow(tiny_classifier: Path, tmp_path: Path) -> None:
-    from mobilebert_lite.converters import tensorflow1
+    from mobilebert_lite.converters.tensorflow import tensorflow1
 
     tensorflow1.save(huggingface.load(tiny_classifier), tmp_path)
     for name in ("model.ckpt.data-00000-of-00001", "model.ckpt.index", "bert_config.json"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks.features import pack
+from mobilebert_lite.running.model import Model
+from mobilebert_lite.text.features import pack
 
 
 def test_the_shortest_signature_that_holds_a_text_runs(converted: Callable[[str, str], Path]) -> None:

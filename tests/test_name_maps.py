@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters.garden_places import Places, find_places
-from mobilebert_lite.converters.model_garden import name_rows, path_rows
-from mobilebert_lite.converters.name_maps import (
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.converters.names.name_maps import (
     Row,
     huggingface_rows,
     huggingface_tensorflow_rows,
@@ -20,7 +19,8 @@ from mobilebert_lite.converters.name_maps import (
     tensorflow1_rows,
     write_tensors,
 )
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.converters.tensorflow.garden_places import Places, find_places
+from mobilebert_lite.converters.tensorflow.model_garden import name_rows, path_rows
 
 TRAINER = Places("encoder/", "model/", "masked_lm/")
 ALONE = Places("model/layer_with_weights-0/", "model/", "model/masked_lm/")

@@ -16,14 +16,15 @@ import pytest
 from conftest import LENGTHS
 from graphs import dense_layers
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.converters.op_versions import as_tuple
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.inspection import inspect
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.inspection.report import inspect
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model
+from mobilebert_lite.tflite.op_versions import as_tuple
 
 Converted = Callable[[str, str], Path]
 Inputs = dict[int, list[dict[str, np.ndarray]]]
@@ -35,7 +36,7 @@ def run_apart(path: Path, runtime: str, inputs: Inputs, folder: Path) -> list[di
     """Outputs of ``path`` for every input in a process of its own: tflite-runtime's library does not live in one
     process with TensorFlow's."""
     code = ("import pickle, sys\n"
-            "from mobilebert_lite.runtime import Session\n"
+            "from mobilebert_lite.running.runtime import Session\n"
             "path, runtime, task, inputs, outputs = sys.argv[1:]\n"
             "session = Session(open(path, 'rb').read(), runtime=runtime)\n"
             "rows = pickle.load(open(inputs, 'rb'))\n"
@@ -101,7 +102,7 @@ def test_old_runtimes_refuse_what_they_would_compute_wrongly(converted: Converte
     pytest.importorskip("tflite_runtime")
     path = converted(task, mode)
     code = ("import sys\nfrom mobilebert_lite.errors import ModelFileError\n"
-            "from mobilebert_lite.runtime import Session\n"
+            "from mobilebert_lite.running.runtime import Session\n"
             "try: Session(open(sys.argv[1], 'rb').read(), runtime='tflite-runtime')\n"
             "except ModelFileError as error: print(error)")
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=300, check=True)

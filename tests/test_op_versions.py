@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters.first_runtimes import OTHERS
-from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import (
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.tflite.first_runtimes import OTHERS
+from mobilebert_lite.tflite.flatbuffer import read_model, schema
+from mobilebert_lite.tflite.op_versions import (
     FIRST_RUNTIME,
     RULES,
     Signature,
@@ -25,8 +27,6 @@ from mobilebert_lite.converters.op_versions import (
     operator_name,
     stamp_versions,
 )
-from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.weights import random_weights
 
 
 def from_tensorflow(config: MobileBertConfig, mode: str) -> Any:

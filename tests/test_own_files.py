@@ -10,22 +10,23 @@ import numpy as np
 import pytest
 from commands import mbl
 
-from mobilebert_lite import dependence, rounding
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, metadata
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import MULTI_LABEL, SINGLE_LABEL, Form
+from mobilebert_lite.architecture.weights import Weights, random_weights
+from mobilebert_lite.conversion import dependence, rounding
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.verify import Threshold, Verification
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.datasets.samples import narrowed
 from mobilebert_lite.doctor.own import require_readable
 from mobilebert_lite.errors import VerificationError
-from mobilebert_lite.form import MULTI_LABEL, SINGLE_LABEL, Form
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.samples import narrowed
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.examples import ChoiceExample, TextExample
-from mobilebert_lite.tasks.features import pack
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.verify import Threshold, Verification
-from mobilebert_lite.weights import Weights, random_weights
+from mobilebert_lite.text.examples import ChoiceExample, TextExample
+from mobilebert_lite.text.features import pack
+from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.tflite import container as metadata
 
 Converted = Callable[[str, str], Path]
 TEXTS = ("the battery should last", "four hundred cycles", "it is cold today, and how", "who")

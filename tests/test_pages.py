@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from mobilebert_lite.cli.inspect import command as inspect_command
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import channel_ranges
-from mobilebert_lite.inspection import inspect
+from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.pages import charts, page, svg
 from mobilebert_lite.pages import inspect_page as pages
 from mobilebert_lite.pages.inspect_page import inspect_page

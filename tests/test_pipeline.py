@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.conversion.pipeline import Request, answers, check, choose_lengths, choose_task, convert
+from mobilebert_lite.conversion.verify import Threshold, load_threshold, require
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.datasets.samples import split_examples
 from mobilebert_lite.errors import ConversionError, DataError, VerificationError
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.pipeline import Request, answers, check, choose_lengths, choose_task, convert
-from mobilebert_lite.samples import split_examples
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.features import pack
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.verify import Threshold, load_threshold, require
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.text.features import pack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 Converted = Callable[[str, str], Path]
 

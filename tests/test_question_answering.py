@@ -15,8 +15,6 @@ import pytest
 
 from mobilebert_lite.errors import ConversionError, DataError, MblError
 from mobilebert_lite.tasks import TASKS, find_task
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample
-from mobilebert_lite.tasks.features import Features
 from mobilebert_lite.tasks.question_answering import (
     Answer,
     best_answer,
@@ -27,7 +25,9 @@ from mobilebert_lite.tasks.question_answering import (
     token_to_orig_map,
     windows,
 )
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import QuestionExample, TextExample
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
 
 QA = find_task("qa")
 CONTEXT = "the cat sat on the mat"

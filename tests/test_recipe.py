@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.converters.op_versions import operator_name, stamp_versions, type_name
-from mobilebert_lite.converters.tflite import convert_network, rewrite
+from mobilebert_lite.conversion.lowering import convert_network, rewrite
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import LOW, SCALE, TABLE, dequantise_rows, quantise_rows
 from mobilebert_lite.quantization.recipe import MODES, Recipe, Rule, apply_recipe, load_recipe, parse_recipe
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tflite.flatbuffer import read_model
+from mobilebert_lite.tflite.op_versions import operator_name, stamp_versions, type_name
 
 DENSE = {"operation": "FULLY_CONNECTED", "weights": "int8", "activations": "dynamic"}
 

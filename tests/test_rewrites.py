@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.weights import random_weights
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "suites"))
 from rewrites import KEY_BIAS, with_outliers

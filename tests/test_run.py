@@ -14,13 +14,14 @@ import pytest
 from commands import mbl
 from heads import save
 
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.cli.run import SHOWN
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, metadata
-from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import TASKS
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.tflite import container as metadata
 
 FileOf = Callable[[str, str], Path]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.conversion.lowering import convert_network
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.score_ranges import best_range, fake_quantise, fit_scores, score_tensors, softmax
+from mobilebert_lite.tflite.flatbuffer import read_model
 
 
 def scores(spread: float, padding: int = 16) -> np.ndarray:

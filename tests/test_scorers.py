@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from heads import HEADS, LENGTH, TAGS, save
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.conversion.reference import float_file
 from mobilebert_lite.converters.checkpoints import load_checkpoint
-from mobilebert_lite.datasets import builtin_examples
+from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation import entities
 from mobilebert_lite.evaluation.choices import ChoiceScorer
@@ -23,13 +25,11 @@ from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import Request, Result, evaluate
 from mobilebert_lite.evaluation.masked_lm import MaskedScorer
 from mobilebert_lite.evaluation.numbers import MultiLabelScorer, RegressionScorer
-from mobilebert_lite.evaluation.reference import float_file
 from mobilebert_lite.evaluation.scorers import Options, find_scorer
 from mobilebert_lite.evaluation.token_classification import EntityScorer
-from mobilebert_lite.form import Form
-from mobilebert_lite.model import Model
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.examples import ChoiceExample, TextExample, TokenExample
+from mobilebert_lite.text.examples import ChoiceExample, TextExample, TokenExample
 
 Made = Callable[[str], Path]
 

@@ -15,13 +15,13 @@ from click.testing import CliRunner
 from graphs import BOOL, FLOAT32, INT32, STRING, Graph, adding, endless, recursive, sharing
 
 from mobilebert_lite.cli.inspect import command
-from mobilebert_lite.converters import soundness, verifier
-from mobilebert_lite.converters.flatbuffer import IDENTIFIER, read_model, schema
-from mobilebert_lite.converters.metadata import append_files
-from mobilebert_lite.converters.schema_tables import TABLES, UNIONS
-from mobilebert_lite.converters.soundness import check_tflite
-from mobilebert_lite.converters.verifier import read_tables
 from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.tflite import soundness, verifier
+from mobilebert_lite.tflite.container import append_files
+from mobilebert_lite.tflite.flatbuffer import IDENTIFIER, read_model, schema
+from mobilebert_lite.tflite.schema_tables import TABLES, UNIONS
+from mobilebert_lite.tflite.soundness import check_tflite
+from mobilebert_lite.tflite.verifier import read_tables
 
 _FLAGS = {"i8": "Int8", "u8": "Uint8", "bool": "Bool", "u16": "Uint16", "i32": "Int32", "u32": "Uint32",
           "f32": "Float32", "i64": "Int64", "u64": "Uint64"}
@@ -332,7 +332,7 @@ def test_what_is_sound() -> None:
 
 def test_files_in_use(tmp_path: Path) -> None:
     """What is read through ``read_tflite`` is checked, and the message names the file."""
-    from mobilebert_lite.model import read_tflite
+    from mobilebert_lite.running.model import read_tflite
 
     path = tmp_path / "model.tflite"
     content = adding().bytes()

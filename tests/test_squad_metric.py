@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.datasets import QuestionExample, read_examples
+from mobilebert_lite.datasets.reading import QuestionExample, read_examples
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation.squad import exact_match, f1, normalize_answer, score
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.datasets import builtin_examples, read_examples
+from mobilebert_lite.datasets.reading import builtin_examples, read_examples
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tasks.examples import ChoiceExample, PairExample, TextExample, TokenExample
+from mobilebert_lite.text.examples import ChoiceExample, PairExample, TextExample, TokenExample
 
 
 def written(folder: Path, text: str) -> Path:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.errors import ConversionError, DataError, MblError
 from mobilebert_lite.evaluation import entities as entity_metric
-from mobilebert_lite.form import Form
 from mobilebert_lite.tasks import classification, find_task, masked_lm, multiple_choice
-from mobilebert_lite.tasks.examples import ChoiceExample, PairExample, TextExample, TokenExample
 from mobilebert_lite.tasks.token_classification import Tagged, chunks, entities, tag
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import ChoiceExample, PairExample, TextExample, TokenExample
+from mobilebert_lite.text.tokenization import Tokenizer
 
 TAGGING, FILL, CHOICE = find_task("ner"), find_task("masked-lm"), find_task("multiple-choice")
 NAMES = ("O", "B-x", "I-x", "B-y", "I-y")

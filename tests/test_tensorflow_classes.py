@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mobilebert_lite.config import MobileBertConfig, to_huggingface
-from mobilebert_lite.converters import formats, huggingface, tensor_files
+from mobilebert_lite.architecture.config import MobileBertConfig, to_huggingface
+from mobilebert_lite.architecture.weights import Weights, checked, random_weights
+from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.export import ExportRequest, export
-from mobilebert_lite.converters.name_maps import UNTIED, huggingface_tensorflow_rows, write_tensors
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.huggingface import tensor_files
+from mobilebert_lite.converters.names.name_maps import UNTIED, huggingface_tensorflow_rows, write_tensors
 from mobilebert_lite.errors import ConfigError, WeightsError
-from mobilebert_lite.weights import Weights, checked, random_weights
 
 sys.path.insert(0, str(Path(__file__).with_name("parity")))
 from reference import Reference

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import bundle, formats, huggingface, tensorflow1
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.files import bundle
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.tensorflow import tensorflow1
 from mobilebert_lite.errors import CheckpointError, ConfigError, DataError, MblError, WeightsError
-from mobilebert_lite.weights import random_weights
 
 QUERY = "layer_with_weights-1/block_layers/attention/0/_query_dense/kernel"
 
@@ -238,7 +241,7 @@ def test_objects_of_another_model(tf1: Path) -> None:
 
 
 def test_two_encoders() -> None:
-    from mobilebert_lite.converters.garden_places import find_places
+    from mobilebert_lite.converters.tensorflow.garden_places import find_places
 
     with pytest.raises(CheckpointError, match="holds 2 encoders, at first/, second/"):
         find_places([f"first/{QUERY}", f"second/{QUERY}"])
@@ -272,7 +275,7 @@ def test_wrong_configuration_for_objects(garden: Callable[[str], Path], values: 
 
 def test_wrong_format_for_the_files(garden: Callable[[str], Path], tf1: Path) -> None:
     """The loaders themselves know better than whoever calls them."""
-    from mobilebert_lite.converters import model_garden
+    from mobilebert_lite.converters.tensorflow import model_garden
 
     folder = garden("classifier")
     with pytest.raises(CheckpointError, match="is an object-based checkpoint of TF2"):

@@ -14,18 +14,27 @@ import objects
 import pytest
 from conftest import EXHAUSTIVE, WORDS
 
-from mobilebert_lite.config import PRESETS, MobileBertConfig, from_tensorflow1, to_huggingface, to_tensorflow1
-from mobilebert_lite.converters import bundle, formats, huggingface, tensorflow1
+from mobilebert_lite.architecture.config import (
+    PRESETS,
+    MobileBertConfig,
+    from_tensorflow1,
+    to_huggingface,
+    to_tensorflow1,
+)
+from mobilebert_lite.architecture.masking import Masking, default_masking
+from mobilebert_lite.architecture.weights import Weights, random_weights, tensor_table
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.checkpoints import load_checkpoint
-from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.garden_places import Places
-from mobilebert_lite.converters.inferred import Known, infer
-from mobilebert_lite.converters.model_garden import name_rows, path_rows
-from mobilebert_lite.converters.name_maps import write_tensors
+from mobilebert_lite.converters.files import bundle
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.names.name_maps import write_tensors
+from mobilebert_lite.converters.tensorflow import tensorflow1
+from mobilebert_lite.converters.tensorflow.garden_places import Places
+from mobilebert_lite.converters.tensorflow.inferred import Known, infer
+from mobilebert_lite.converters.tensorflow.model_garden import name_rows, path_rows
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
-from mobilebert_lite.masking import Masking, default_masking
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.weights import Weights, random_weights, tensor_table
+from mobilebert_lite.tflite.flatbuffer import read_model, schema
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -114,7 +123,7 @@ def test_training_follows_the_clamp(tiny_config: MobileBertConfig) -> None:
     """Quantisation-aware training reads it off the operator."""
     import tensorflow as tf
 
-    from mobilebert_lite.converters.tflite import convert_network
+    from mobilebert_lite.conversion.lowering import convert_network
     from mobilebert_lite.graph.signatures import Network
     from mobilebert_lite.training.operators import activate
 

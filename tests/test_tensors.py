@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from mobilebert_lite.converters import metadata
-from mobilebert_lite.inspection import inspect
-from mobilebert_lite.parts import Place, place_of_name
-from mobilebert_lite.runtime import load_runtime
+from mobilebert_lite.inspection.parts import Place, place_of_name
+from mobilebert_lite.inspection.report import inspect
+from mobilebert_lite.running.runtime import load_runtime
+from mobilebert_lite.tflite import container as metadata
 
 Converted = Callable[[str, str], Path]
 

@@ -14,14 +14,14 @@ from conftest import ROOT, examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.converters import metadata
+from mobilebert_lite.conversion.text_input import differences, normalizer, trie
 from mobilebert_lite.errors import ModelFileError, VerificationError
-from mobilebert_lite.inspection import inspect
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.inspection.report import inspect
+from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample
-from mobilebert_lite.text_input import differences, normalizer, trie
-from mobilebert_lite.tokenization import Encoding, Tokenizer
+from mobilebert_lite.text.examples import QuestionExample, TextExample
+from mobilebert_lite.text.tokenization import Encoding, Tokenizer
+from mobilebert_lite.tflite import container as metadata
 
 pytest.importorskip("tensorflow_text")
 
@@ -86,7 +86,7 @@ def test_the_table_is_tensorflow_texts_format(lower_case: bool, strip_accents: b
 
 @pytest.fixture(scope="module")
 def classifier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mobilebert_lite.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import Request, convert
 
     path = tmp_path_factory.mktemp("text") / "classifier.tflite"
     convert(Request(path, str(tiny_classifier), lengths=(16, 24), quantize="none", text_input=True))
@@ -165,7 +165,7 @@ def test_questions(tiny_qa: Path, tiny_questions: Path, tiny_vocabulary: tuple[s
 
 def test_a_front_end_that_differs_is_refused(classifier: Path, tiny_vocabulary: tuple[str, ...]) -> None:
     """Here because the tokenizer beside it is another."""
-    from mobilebert_lite.text_input.attach import verify
+    from mobilebert_lite.conversion.text_input.attach import verify
 
     other = Tokenizer([*tiny_vocabulary[:5], *reversed(tiny_vocabulary[5:])])
     with pytest.raises(VerificationError, match=r"text input differs from the tokenizer on .* of 2 texts"):

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.converters.flatbuffer import read_model, set_metadata
-from mobilebert_lite.converters.metadata import read_entry, read_files
-from mobilebert_lite.converters.tflite_metadata import (
+from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.tflite.container import read_entry, read_files
+from mobilebert_lite.tflite.flatbuffer import read_model, set_metadata
+from mobilebert_lite.tflite.metadata import (
     ENTRY,
     AssociatedFile,
     ModelMetadata,
@@ -21,8 +22,7 @@ from mobilebert_lite.converters.tflite_metadata import (
     parse_metadata,
     read_metadata,
 )
-from mobilebert_lite.converters.tflite_metadata_writer import _Writer, pack_metadata
-from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.tflite.metadata_writer import _Writer, pack_metadata
 
 WORDS = AssociatedFile("vocab.txt", "words", "VOCABULARY")
 # Every field has a value of its own.
@@ -152,7 +152,7 @@ def test_tables_that_unfold_without_end() -> None:
 
 
 def test_entry_of_a_buffer_that_is_not_there(converted: Callable[[str, str], Path]) -> None:
-    from mobilebert_lite.converters.flatbuffer import write_model
+    from mobilebert_lite.tflite.flatbuffer import write_model
 
     model = read_model(converted("classification", "dynamic").read_bytes())
     set_metadata(model, "elsewhere", b"x")

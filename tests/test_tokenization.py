@@ -13,7 +13,7 @@ from conftest import ROOT
 
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tokenization import Encoding, Tokenizer, parse_vocabulary
+from mobilebert_lite.text.tokenization import Encoding, Tokenizer, parse_vocabulary
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 

@@ -15,14 +15,15 @@ from tokenizers import AddedToken as HubToken
 from tokenizers import Tokenizer as Backend
 from tokenizers.models import BPE
 
-from mobilebert_lite.config import read_json
-from mobilebert_lite.converters import tokenizer_files, tokenizer_writing
+from mobilebert_lite.architecture.config import read_json
+from mobilebert_lite.common.files import read_lines
 from mobilebert_lite.converters.checkpoints import load_checkpoint
-from mobilebert_lite.converters.tokenizer_files import Read
+from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
+from mobilebert_lite.converters.tokenizers import writing as tokenizer_writing
+from mobilebert_lite.converters.tokenizers.reading import Read
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.files import read_lines
-from mobilebert_lite.tokenization import Tokenizer, parse_vocabulary
-from mobilebert_lite.tokenizer_settings import TokenizerSettings
+from mobilebert_lite.text.tokenization import Tokenizer, parse_vocabulary
+from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 
 TEXTS = (
     "The café Café CAFÉ cafe\u0301 É e\u0301", "日本 日本語the日", "the [E1] rain[E2]in [e1]",

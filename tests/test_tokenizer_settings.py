@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from tokenizer_folders import FIVE, LOWER, whole, write
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.common.files import read_lines
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.export import ExportRequest, export
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
-from mobilebert_lite.files import read_lines
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.tokenizer_settings import AddedToken, TokenizerSettings
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.text.tokenizer_settings import AddedToken, TokenizerSettings
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def test_a_checkpoint_without_vocabulary_says_what_to_give(checkpoint: Callable[
 def test_settings_travel_into_the_file_and_back(checkpoint: Callable[..., Path], many: tuple[str, ...],
                                                 tmp_path: Path) -> None:
     """Accents kept, additional special tokens among the words, an added token and padded rows."""
-    from mobilebert_lite.model import Model
-    from mobilebert_lite.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import Request, convert
+    from mobilebert_lite.running.model import Model
 
     config = {**LOWER, "strip_accents": False, "additional_special_tokens": ["[E1]", "[E2]"]}
     rows = len(many) + 20
@@ -93,7 +93,7 @@ def test_settings_travel_into_the_file_and_back(checkpoint: Callable[..., Path],
 
 def test_text_signatures_refuse_what_they_cannot_do(checkpoint: Callable[..., Path], many: tuple[str, ...],
                                                     tmp_path: Path) -> None:
-    from mobilebert_lite.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import Request, convert
 
     folder = checkpoint(len(many), vocab=many, config={**LOWER, "tokenize_chinese_chars": False,
                                                       "additional_special_tokens": ["[E1]"]})
@@ -154,7 +154,7 @@ def test_an_added_token_comes_out_of_no_longer_word() -> None:
 def test_rows_without_a_word_are_never_given(tiny_vocabulary: tuple[str, ...]) -> None:
     """And a mask of another name is the one to be written."""
     from mobilebert_lite.tasks import find_task, masked_lm
-    from mobilebert_lite.tasks.examples import TextExample
+    from mobilebert_lite.text.examples import TextExample
 
     settings = TokenizerSettings(mask_token="<mask>")
     tokenizer = Tokenizer([*tiny_vocabulary, "<mask>"], settings=settings)

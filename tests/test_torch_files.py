@@ -31,7 +31,9 @@ from torch_writer import (
     zipped,
 )
 
-from mobilebert_lite.converters import formats, huggingface, tensor_files
+from mobilebert_lite.converters import formats
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.converters.huggingface import tensor_files
 from mobilebert_lite.errors import CheckpointError
 
 BASE = np.arange(24, dtype=np.float32).reshape(4, 6)

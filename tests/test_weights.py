@@ -8,9 +8,9 @@ from math import prod
 import numpy as np
 import pytest
 
-from mobilebert_lite.config import PRESETS, MobileBertConfig
+from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
+from mobilebert_lite.architecture.weights import checked, random_weights, tensor_table
 from mobilebert_lite.errors import WeightsError, shorten
-from mobilebert_lite.weights import checked, random_weights, tensor_table
 
 
 @pytest.mark.parametrize(("preset", "parameters"), [("uncased", 24_581_888), ("multilingual", 35_977_088)])

@@ -71,7 +71,7 @@ def test_everything_is_inside(wheel: Path) -> None:
 
 
 def test_import_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
-    code = ("import mobilebert_lite.converters.metadata as module, mobilebert_lite\n"
+    code = ("import mobilebert_lite.tflite.container as module, mobilebert_lite\n"
             "print(module.__file__); print(mobilebert_lite.__file__)")
     lines = run(installed, tmp_path, "-c", code).splitlines()
     assert all(line.startswith(f"{installed}/mobilebert_lite/") for line in lines)
@@ -81,11 +81,11 @@ def test_import_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
 def test_data_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
     """Recipes, thresholds, calibration texts and the bundled checkpoints are found as resources."""
     code = ("from mobilebert_lite.quantization.recipe import MODES, load_recipe\n"
-            "from mobilebert_lite.verify import load_threshold\n"
-            "from mobilebert_lite.datasets import builtin_examples\n"
+            "from mobilebert_lite.conversion.verify import load_threshold\n"
+            "from mobilebert_lite.datasets.reading import builtin_examples\n"
             "from mobilebert_lite.converters.checkpoints import DEMONSTRATIONS, load_checkpoint\n"
             "for mode in MODES: load_recipe(mode), load_threshold(mode)\n"
-            "from mobilebert_lite.benchmarks.profiles import find_profile\n"
+            "from mobilebert_lite.benchmarks.phone.profiles import find_profile\n"
             "find_profile('pixel4')\n"
             "for task in DEMONSTRATIONS:\n"
             "    print(len(builtin_examples(task)) > 8, load_checkpoint(None, task).weights.heads)")

@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 import wrong_files as wrong
 
-from mobilebert_lite.converters import metadata
-from mobilebert_lite.converters.flatbuffer import schema
-from mobilebert_lite.converters.tflite_metadata import ENTRY, AssociatedFile
 from mobilebert_lite.doctor.findings import ERROR, NOTE, WARNING
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import schema
+from mobilebert_lite.tflite.metadata import ENTRY, AssociatedFile
 
 
 def hostile_to_gpus(folder: Path) -> bytes:

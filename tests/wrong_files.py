@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters import metadata
-from mobilebert_lite.converters.flatbuffer import read_model, schema, set_metadata, write_model
-from mobilebert_lite.converters.op_versions import operator_name
-from mobilebert_lite.converters.tflite_metadata import ENTRY, ModelMetadata, TensorMetadata, read_metadata
-from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, schema, set_metadata, write_model
+from mobilebert_lite.tflite.metadata import ENTRY, ModelMetadata, TensorMetadata, read_metadata
+from mobilebert_lite.tflite.metadata_writer import pack_metadata
+from mobilebert_lite.tflite.op_versions import operator_name
 
 Edit = Callable[[bytes], bytes]
 

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilebert_lite.benchmarks.host import HostRunner
-from mobilebert_lite.benchmarks.result import Configuration
-from mobilebert_lite.benchmarks.runner import Input, Sample
-from mobilebert_lite.benchmarks.statistics import ratio
+from mobilebert_lite.benchmarks.host.runner import HostRunner
+from mobilebert_lite.benchmarks.measuring.runner import Input, Sample
+from mobilebert_lite.benchmarks.measuring.texts import inputs_of, read_texts
+from mobilebert_lite.benchmarks.reports.result import Configuration
+from mobilebert_lite.benchmarks.reports.statistics import ratio
 from mobilebert_lite.benchmarks.subject import read_subject
-from mobilebert_lite.benchmarks.texts import inputs_of, read_texts
 
 MOST_RATIO, MOST_OVERHEAD = 0.02, 0.01
 

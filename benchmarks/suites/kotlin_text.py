@@ -22,9 +22,9 @@ from typing import Any
 
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
 
-from mobilebert_lite.datasets import QuestionExample, evenly, read_examples
+from mobilebert_lite.datasets.reading import QuestionExample, evenly, read_examples
 from mobilebert_lite.tasks.question_answering import windows
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.tokenization import Tokenizer
 
 DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared")) / "data"
 VOCABULARY = DATA / "vocab/uncased.txt"

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import psutil
 
-from mobilebert_lite.config import PRESETS
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.datasets import evenly, read_examples
-from mobilebert_lite.model import Model
+from mobilebert_lite.architecture.config import PRESETS
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.datasets.reading import evenly, read_examples
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
 
 DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared"))
 LONGEST = 384

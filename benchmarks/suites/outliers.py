@@ -20,13 +20,13 @@ from peer_files import Inputs, stock
 from rewrites import with_outliers
 from stored import DATA, Judgement, judge
 
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.conversion.pipeline import Request, convert
 from mobilebert_lite.converters.checkpoints import load_checkpoint
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.samples import read_or_builtin, samples, split_examples
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.datasets.samples import read_or_builtin, samples, split_examples
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.weights import Weights
 
 CHECKPOINT, LENGTH = "snips_qa", 128
 FOLDER = DATA / "checkpoints/trained" / CHECKPOINT

@@ -12,15 +12,15 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_lite.building import build
-from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.conversion.building import build
+from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization.recipe import Recipe, Rule, apply_recipe, load_recipe
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.weights import Weights
+from mobilebert_lite.text.features import Features
 
 Inputs = dict[str, np.ndarray]
 

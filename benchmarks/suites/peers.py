@@ -95,8 +95,8 @@ def print_memory_of(path: str, length: int) -> None:
 
 def describe(files: Mapping[str, Path], length: int) -> dict[str, dict[str, Any]]:
     """Size, operators, XNNPACK partitions and memory of each file."""
-    from mobilebert_lite.converters.flatbuffer import read_model
-    from mobilebert_lite.inspection import delegation
+    from mobilebert_lite.inspection.report import delegation
+    from mobilebert_lite.tflite.flatbuffer import read_model
 
     empty, found = peak_memory(None, length), {}
     for title, path in files.items():
@@ -213,8 +213,8 @@ def build(folder: Path, length: int, layers: int, titles: list[str] | None) -> d
     """The files of one length, those that are not in ``folder`` yet made there."""
     from peer_files import FILES
 
-    from mobilebert_lite.config import PRESETS
-    from mobilebert_lite.weights import random_weights
+    from mobilebert_lite.architecture.config import PRESETS
+    from mobilebert_lite.architecture.weights import random_weights
 
     weights = random_weights(replace(PRESETS["uncased"], num_hidden_layers=layers), {"qa": 2}, seed=1)
     files = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilebert_lite.weights import Weights, has_projection
+from mobilebert_lite.architecture.weights import Weights, has_projection
 
 Tensors = dict[str, np.ndarray]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.running.runtime import Session
 
 # Examples that may fall on the other side of a near tie where a processor rounds otherwise than the one that a figure
 # was recorded on.

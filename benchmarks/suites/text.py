@@ -22,9 +22,9 @@ from typing import Any
 # One thread for each of the three; must stand before the imports.
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
-from mobilebert_lite.datasets import QuestionExample, read_examples
+from mobilebert_lite.datasets.reading import QuestionExample, read_examples
 from mobilebert_lite.tasks.question_answering import token_to_orig_map, windows
-from mobilebert_lite.tokenization import BEHAVIOURS, Tokenizer
+from mobilebert_lite.text.tokenization import BEHAVIOURS, Tokenizer
 
 DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared")) / "data"
 LENGTH, STRIDE, MAX_QUERY = 384, 128, 64

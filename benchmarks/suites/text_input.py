@@ -18,9 +18,9 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from mobilebert_lite.text_input import differences
-from mobilebert_lite.text_input.frontend import Frontend
-from mobilebert_lite.tokenization import Encoding, Tokenizer
+from mobilebert_lite.conversion.text_input import differences
+from mobilebert_lite.conversion.text_input.frontend import Frontend
+from mobilebert_lite.text.tokenization import Encoding, Tokenizer
 
 DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared")) / "data"
 VOCABULARIES = {"uncased": True, "multilingual_cased": False}

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from stored import DATA, judge, rounding
 
+from mobilebert_lite.conversion.pipeline import Request, convert
 from mobilebert_lite.evaluation.evaluate import Request as Evaluation
 from mobilebert_lite.evaluation.evaluate import evaluate
-from mobilebert_lite.pipeline import Request, convert
 from mobilebert_lite.quantization.recipe import MODES
 
 # Points that a mode may lose against the recorded score, near ties apart (stored.TIES).

@@ -26,9 +26,9 @@ from rich.console import Console
 from rich.table import Table
 from training import CASES, SHARED, TRAINED, mbl, prepare, score_of
 
-from mobilebert_lite.config import PRESETS, to_huggingface
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.config import PRESETS, to_huggingface
 from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 
 LAYERS, LENGTH = 4, 64
 MODE = "int8-full"

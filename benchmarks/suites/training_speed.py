@@ -48,8 +48,8 @@ CASES = {"small": Case("small", 32, 32, 10), "uncased": Case("uncased", 8, 128, 
 
 def prepare(case: Case, folder: Path) -> None:
     """The checkpoint and the batch that both sides read."""
-    from mobilebert_lite.config import PRESETS
-    from mobilebert_lite.converters import huggingface
+    from mobilebert_lite.architecture.config import PRESETS
+    from mobilebert_lite.converters.huggingface import checkpoint as huggingface
     from mobilebert_lite.training.initial import initial
 
     # Without dropout, so that the losses can be compared.
@@ -68,7 +68,7 @@ def serve(folder: Path, threads: int, jit: bool) -> None:
     """Our side: what torch_training.py does, with our trainer."""
     import tensorflow as tf
 
-    from mobilebert_lite.converters import huggingface
+    from mobilebert_lite.converters.huggingface import checkpoint as huggingface
     from mobilebert_lite.training.objective import TaskObjective, find_loss
     from mobilebert_lite.training.optimizer import AdamW
     from mobilebert_lite.training.trainer import Trainer

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from mobilebert_lite import __version__
 from mobilebert_lite.cli import signals
 from mobilebert_lite.cli.output import escape_unprintable, hide_native_logs
 from mobilebert_lite.errors import MblError, printable
+from mobilebert_lite.version import __version__
 
 # Command -> one-line help, so that `mbl --help` imports none of them.
 COMMANDS = {

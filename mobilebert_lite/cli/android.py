@@ -30,10 +30,10 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | N
 
     Models that the app's runtime cannot load, or that it has no screen for, are refused with a reason.
     """
-    from mobilebert_lite.isolation import helper
+    from mobilebert_lite.running.isolation import helper
 
     helper.prepare()
-    from mobilebert_lite.android import put_assets
+    from mobilebert_lite.android.assets import put_assets
     from mobilebert_lite.errors import printable
 
     written = [str(path) for path in put_assets(models, demo, examples, runtime)]
@@ -54,10 +54,10 @@ def install(models: tuple[Path, ...], app: Path | None, serial: str | None, conn
     """Push each MODEL with examples to where the app on a phone finds it; the app too, where it is missing."""
     import dataclasses
 
-    from mobilebert_lite.isolation import helper
+    from mobilebert_lite.running.isolation import helper
 
     helper.prepare()
-    from mobilebert_lite import android_install
+    from mobilebert_lite.benchmarks.app import install as android_install
     from mobilebert_lite.errors import printable
 
     done = android_install.install(models, app, examples, (serial,) if serial else (), adb_servers(servers, port),

@@ -118,8 +118,8 @@ def _check_runner(app: Path | None, farm: str | None, options: dict[str, Any]) -
 
 def _measure(models: tuple[Path, ...], output: Output, baseline: Path | None, max_regression: float | None,
              options: dict[str, Any]) -> int:
-    from mobilebert_lite.benchmarks import result
     from mobilebert_lite.benchmarks.bench import Failed, Request, bench
+    from mobilebert_lite.benchmarks.reports import result
 
     before = None if baseline is None else result.read(baseline)
     failed: Failed | None = None
@@ -135,7 +135,7 @@ def _measure(models: tuple[Path, ...], output: Output, baseline: Path | None, ma
 
 
 def _compare(paths: tuple[Path, Path], max_regression: float | None, output: Output) -> int:
-    from mobilebert_lite.benchmarks import result
+    from mobilebert_lite.benchmarks.reports import result
 
     before, after = map(result.read, paths)
     if output.page is not None:

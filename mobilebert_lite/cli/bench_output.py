@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mobilebert_lite.benchmarks.bench import Failed
-    from mobilebert_lite.benchmarks.compare import Comparison
-    from mobilebert_lite.benchmarks.result import Report
+    from mobilebert_lite.benchmarks.reports.compare import Comparison
+    from mobilebert_lite.benchmarks.reports.result import Report
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Output:
 
     def write(self, report: Report, before: Report | None = None) -> None:
         """The files asked for, and the table (or what stands in its place); the page compares with ``before``."""
-        from mobilebert_lite.benchmarks import result
+        from mobilebert_lite.benchmarks.reports import result
 
         if self.json_file is not None and not self._prints_json:
             result.write(report, self.json_file)
@@ -39,7 +39,7 @@ class Output:
 
     def write_page(self, report: Report, before: Report | None) -> None:
         """The page alone."""
-        from mobilebert_lite.benchmarks.compare import between
+        from mobilebert_lite.benchmarks.reports.compare import between
         from mobilebert_lite.cli.output import write_page
         from mobilebert_lite.pages.bench_page import bench_page
 
@@ -53,7 +53,7 @@ class Output:
     def _print(self, report: Report) -> None:
         import json
 
-        from mobilebert_lite.benchmarks import export
+        from mobilebert_lite.benchmarks.reports import export
         from mobilebert_lite.cli.output import progress
 
         for said in dict.fromkeys(f"{run.file.name}, {export.setting(run)}: {one}" for run in report.runs
@@ -111,7 +111,7 @@ def fail(failed: Failed, kept: Path | None) -> int:
 
 def judge(before: Report, after: Report, max_regression: float | None) -> int:
     """Print how ``after`` compares with ``before``; the exit status."""
-    from mobilebert_lite.benchmarks.compare import between
+    from mobilebert_lite.benchmarks.reports.compare import between
     from mobilebert_lite.cli.output import progress
 
     found = between(before, after)
@@ -128,7 +128,7 @@ def judge(before: Report, after: Report, max_regression: float | None) -> int:
 
 
 def _comparison(one: Comparison, max_regression: float | None) -> tuple[str, ...]:
-    from mobilebert_lite.benchmarks.export import marks, setting
+    from mobilebert_lite.benchmarks.reports.export import marks, setting
 
     verdict = "no difference beyond chance" if not one.significant else (
         "slower" if one.ratio.value > 1 else "faster")

@@ -11,8 +11,8 @@ import click
 from mobilebert_lite.cli.parameters import FORMAT, FUSION_RULE, MASK, MODE, PATH, TASK, VERSION, one_of
 
 if TYPE_CHECKING:
-    from mobilebert_lite.gate import Gate
-    from mobilebert_lite.pipeline import Report, Request
+    from mobilebert_lite.conversion.gate import Gate
+    from mobilebert_lite.conversion.pipeline import Report, Request
 
 
 class Lengths(click.ParamType):
@@ -93,7 +93,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
         raise click.UsageError("--search needs --eval")
     # Wrong recipes are found before TensorFlow's seconds of import.
     load_recipe(quantize, recipe, runtime)
-    from mobilebert_lite import pipeline
+    from mobilebert_lite.conversion import pipeline
 
     if output is None:
         output = default_output(options["weights"], task, quantize)
@@ -102,7 +102,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
     if data is None:
         report = pipeline.convert(request, stage)
     else:
-        from mobilebert_lite import gate
+        from mobilebert_lite.conversion import gate
 
         limits = gate.Gate(data, max_drop, metric, limit, workers, cluster)
         if search:
@@ -114,7 +114,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
 
 def default_output(weights: object, task: str | None, quantize: str) -> Path:
     """``snips-int8.tflite`` for the checkpoint ``models/snips``, ``mobilebert-qa-int8.tflite`` for the bundled one."""
-    from mobilebert_lite.converters import hub
+    from mobilebert_lite.converters.huggingface import hub
 
     page = hub.address(str(weights)) if weights else None
     name = Path(page.id if page else str(weights)).resolve().name if weights else "mobilebert"
@@ -143,8 +143,8 @@ def _print(report: Report, as_json: bool) -> None:
 def _search(request: Request, gate: Gate, as_json: bool) -> None:
     """Print what was tried. Raises VerificationError when nothing passed."""
     from mobilebert_lite.cli.output import counted, stage
+    from mobilebert_lite.conversion.search import search
     from mobilebert_lite.errors import VerificationError
-    from mobilebert_lite.search import search
 
     found = search(request, gate, stage, counted)
     if as_json:

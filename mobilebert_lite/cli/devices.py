@@ -10,8 +10,8 @@ import click
 from mobilebert_lite.cli.parameters import adb_servers, phone_options
 
 if TYPE_CHECKING:
-    from mobilebert_lite.benchmarks.phones import Found
-    from mobilebert_lite.benchmarks.result import Snapshot
+    from mobilebert_lite.benchmarks.phone.phones import Found
+    from mobilebert_lite.benchmarks.reports.result import Snapshot
 
 
 @click.command("devices")
@@ -24,7 +24,7 @@ def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None
 
     The profile is the name that `mbl bench --device` takes.
     """
-    from mobilebert_lite.benchmarks import phones
+    from mobilebert_lite.benchmarks.phone import phones
     from mobilebert_lite.cli.output import progress
 
     if list_profiles:
@@ -41,7 +41,7 @@ def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None
 
 
 def _row(one: Found, state: Snapshot | None) -> dict[str, Any]:
-    from mobilebert_lite.benchmarks.phone_state import THERMAL, objections
+    from mobilebert_lite.benchmarks.phone.state import THERMAL, objections
 
     row: dict[str, Any] = {"serial": one.attached.serial, "server": str(one.server) if one.server.arguments else None,
                            "state": one.attached.state, "usable": one.device is not None}
@@ -56,7 +56,7 @@ def _row(one: Found, state: Snapshot | None) -> dict[str, Any]:
 
 
 def _profiles() -> list[dict[str, Any]]:
-    from mobilebert_lite.benchmarks.profiles import profiles
+    from mobilebert_lite.benchmarks.phone.profiles import profiles
 
     return [{"profile": one.name, "phone": one.title, "processor": one.soc,
              "big cores": ",".join(map(str, one.big_cpus))} for one in profiles().values()]

@@ -41,7 +41,7 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
 
 def _write_page(page: Path, model: Path, found: Diagnosis) -> None:
     from mobilebert_lite.errors import ConversionError
-    from mobilebert_lite.inspection import inspect
+    from mobilebert_lite.inspection.report import inspect
     from mobilebert_lite.pages.inspect_page import inspect_page
 
     if found.kind == "package":

@@ -46,9 +46,9 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     Interrupted with --report given, the same command goes on where it stopped.
     """
     from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.common.files import write_atomically, write_json
     from mobilebert_lite.evaluation.evaluate import Request
     from mobilebert_lite.evaluation.scorers import Options
-    from mobilebert_lite.files import write_atomically, write_json
 
     judged = Options(**{name: options.pop(name) for name in ("metric", "stride", "max_answer_tokens",
                                                             "null_threshold")})
@@ -93,12 +93,12 @@ def _results(request: Request, against: str | None) -> list[Result]:
 def _reference(request: Request, location: str, folder: Path) -> Path:
     """The checkpoint at ``location`` as a float file of the model's task and lengths."""
     from mobilebert_lite.cli.output import progress
-    from mobilebert_lite.model import Model
+    from mobilebert_lite.running.model import Model
 
     model = Model(request.model, runtime=request.runtime, isolated=True)
     progress(f"building the float model of {location}")
+    from mobilebert_lite.conversion.reference import float_file
     from mobilebert_lite.converters.checkpoints import load_checkpoint
-    from mobilebert_lite.evaluation.reference import float_file
 
     checkpoint = load_checkpoint(location, model.task.name)
     content = float_file(checkpoint, model.task, sorted(model.lengths, reverse=True))

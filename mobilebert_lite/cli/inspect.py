@@ -14,7 +14,7 @@ from mobilebert_lite.cli.parameters import CLIENT, PATH, VERSION
 from mobilebert_lite.errors import printable
 
 if TYPE_CHECKING:
-    from mobilebert_lite.inspection import Inspection, TensorInfo
+    from mobilebert_lite.inspection.report import Inspection, TensorInfo
 
 
 @click.command("inspect")
@@ -45,10 +45,10 @@ def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: P
 
         examine(model, clients or ("all" if fixed else "litert",), runtime, fixed, vocabulary, labels, as_json, page)
         return
-    from mobilebert_lite.isolation import helper
+    from mobilebert_lite.running.isolation import helper
 
     helper.prepare()
-    from mobilebert_lite.inspection import inspect
+    from mobilebert_lite.inspection.report import inspect
 
     found = inspect(model)
     if page is not None:

@@ -44,7 +44,7 @@ def read_input() -> str:
 
 def write_page(path: Path, html: str) -> None:
     """A page for the browser. Raises ConversionError when it cannot be written."""
-    from mobilebert_lite.files import write_atomically
+    from mobilebert_lite.common.files import write_atomically
 
     write_atomically(path, html.encode("utf-8", "replace"))
     progress(f"wrote {path}")

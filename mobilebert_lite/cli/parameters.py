@@ -86,26 +86,26 @@ def _clients() -> Iterable[str]:
 
 
 def _runtimes() -> Iterable[str]:
-    from mobilebert_lite.runtime import RUNTIMES
+    from mobilebert_lite.running.runtime import RUNTIMES
 
     return RUNTIMES
 
 
 def _check_mask(text: str) -> None:
-    from mobilebert_lite.masking import parse_masking
+    from mobilebert_lite.architecture.masking import parse_masking
 
     parse_masking(text)
 
 
 def _check_version(text: str) -> None:
-    from mobilebert_lite.converters.op_versions import as_tuple
+    from mobilebert_lite.tflite.op_versions import as_tuple
 
     as_tuple(text)
 
 
 def _check_devices(names: str) -> None:
-    from mobilebert_lite.benchmarks.phones import ANY, HOST
-    from mobilebert_lite.benchmarks.profiles import find_profile
+    from mobilebert_lite.benchmarks.phone.phones import ANY, HOST
+    from mobilebert_lite.benchmarks.phone.profiles import find_profile
 
     for name in names.split(","):
         if name not in (HOST, ANY):

@@ -13,7 +13,7 @@ import click
 from mobilebert_lite.cli.parameters import RUNTIME, one_of
 
 if TYPE_CHECKING:
-    from mobilebert_lite.model import Model
+    from mobilebert_lite.running.model import Model
 
 # What a model is asked for: names as the options below, and `top`.
 Asked = dict[str, Any]
@@ -53,11 +53,11 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
     if (asked["question"] is None) == (asked["text"] is None):
         raise click.UsageError("give either --question and --context, or --text")
     from mobilebert_lite.cli.output import read_input
-    from mobilebert_lite.isolation import helper
+    from mobilebert_lite.running.isolation import helper
 
     helper.prepare()
     from mobilebert_lite.errors import ModelFileError, printable
-    from mobilebert_lite.model import Model
+    from mobilebert_lite.running.model import Model
 
     loaded = Model(model, threads, runtime, tokenizer, isolated=True)
     needed = "question" if loaded.task.name == "qa" else "text"
@@ -81,7 +81,7 @@ def _answers(model: Model, asked: Asked) -> Shown:
 
 
 def _classes(model: Model, asked: Asked) -> Shown:
-    from mobilebert_lite.form import REGRESSION
+    from mobilebert_lite.architecture.form import REGRESSION
 
     if model.task.form.problem_type == REGRESSION:
         numbers = model.predict(asked["text"], asked["pair"])

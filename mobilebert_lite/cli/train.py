@@ -88,7 +88,7 @@ def command(context: click.Context, resume: Path | None, as_json: bool, problem:
         raise click.UsageError("--data and --output are needed (or --resume)")
     if resume is not None and (given := _given(context)):
         raise click.UsageError(f"--resume goes on with the options of before; leave out {', '.join(given)}")
-    from mobilebert_lite.form import PROBLEMS
+    from mobilebert_lite.architecture.form import PROBLEMS
     from mobilebert_lite.training.options import Options
 
     wanted = None if resume else Options(problem=PROBLEMS[problem], **options)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.converters.flatbuffer import is_tflite
-from mobilebert_lite.converters.op_versions import as_tuple
-from mobilebert_lite.converters.soundness import check_tflite
 from mobilebert_lite.doctor import gpu, litert, mediapipe, mlperf, npu, packages, task_library
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, SEVERITIES, Check, Finding, Problem
 from mobilebert_lite.errors import ConversionError, ModelFileError
-from mobilebert_lite.model import read_tflite
+from mobilebert_lite.running.model import read_tflite
+from mobilebert_lite.tflite.flatbuffer import is_tflite
+from mobilebert_lite.tflite.op_versions import as_tuple
+from mobilebert_lite.tflite.soundness import check_tflite
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mobilebert_lite.converters import metadata
-from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import first_runtime, latest
-from mobilebert_lite.converters.tflite_metadata import (
+from mobilebert_lite.architecture.form import REGRESSION, Form
+from mobilebert_lite.doctor.graph import Operator, Subgraph, Tensor
+from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, schema
+from mobilebert_lite.tflite.metadata import (
     BERT_TOKENIZER,
     ModelMetadata,
     ProcessUnit,
@@ -20,10 +23,7 @@ from mobilebert_lite.converters.tflite_metadata import (
     TensorMetadata,
     read_metadata,
 )
-from mobilebert_lite.doctor.graph import Operator, Subgraph, Tensor
-from mobilebert_lite.errors import DataError, ModelFileError
-from mobilebert_lite.form import REGRESSION, Form
-from mobilebert_lite.tokenizer_settings import TokenizerSettings
+from mobilebert_lite.tflite.op_versions import first_runtime, latest
 
 # Names that the text clients look for in the metadata, in the order in which a client without metadata reads.
 INPUTS = ("ids", "mask", "segment_ids")

@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters import metadata
-from mobilebert_lite.converters.flatbuffer import read_model, schema, write_model
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.doctor import packages, repairs
 from mobilebert_lite.doctor.diagnose import Diagnosis, diagnose_content
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import METADATA, ORDER, SIGNATURE, STORED, VERSIONS
 from mobilebert_lite.errors import ConversionError, ModelFileError, VerificationError
-from mobilebert_lite.files import write_atomically
-from mobilebert_lite.isolation.session import IsolatedSession
-from mobilebert_lite.labels import encode, read_file
-from mobilebert_lite.model import read_tflite
+from mobilebert_lite.running.isolation.session import IsolatedSession
+from mobilebert_lite.running.model import read_tflite
+from mobilebert_lite.tasks.labels import encode, read_file
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, schema, write_model
 
 # In this order: each reads the file that the one before it wrote.
 _STEPS = (VERSIONS, SIGNATURE, ORDER, METADATA, STORED)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.op_versions import needed_version, operator_name, right_since, type_name
 from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.tflite.op_versions import needed_version, operator_name, right_since, type_name
 
 # Operators that hand values on as they are, or in another number format.
 PASSING = ("RESHAPE", "QUANTIZE", "DEQUANTIZE", "CAST", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "PACK")

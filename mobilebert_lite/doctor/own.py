@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mobilebert_lite.converters.soundness import check_tflite
 from mobilebert_lite.doctor import litert, text_model
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR
 from mobilebert_lite.errors import MblError, VerificationError
-from mobilebert_lite.model import Model
+from mobilebert_lite.running.model import Model
+from mobilebert_lite.tflite.soundness import check_tflite
 
 # Of the checks for clients those that no task, number format or length excuses: their errors,
 ERRORS = (text_model.metadata, text_model.input_names, text_model.tokenizer, text_model.vocabulary, text_model.labels,

@@ -6,20 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mobilebert_lite.converters import metadata, op_versions
-from mobilebert_lite.converters.flatbuffer import schema, set_metadata
-from mobilebert_lite.converters.tflite_metadata import (
-    AXIS_LABELS,
-    BERT_TOKENIZER,
-    ENTRY,
-    AssociatedFile,
-    ModelMetadata,
-    ProcessUnit,
-    SubgraphMetadata,
-    TensorMetadata,
-)
-from mobilebert_lite.converters.tflite_metadata import VOCABULARY as VOCABULARY_TYPE
-from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
 from mobilebert_lite.doctor.facts import (
     CLASSIFICATION,
     FEATURES,
@@ -32,6 +18,21 @@ from mobilebert_lite.doctor.facts import (
     Port,
 )
 from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite import op_versions
+from mobilebert_lite.tflite.flatbuffer import schema, set_metadata
+from mobilebert_lite.tflite.metadata import (
+    AXIS_LABELS,
+    BERT_TOKENIZER,
+    ENTRY,
+    AssociatedFile,
+    ModelMetadata,
+    ProcessUnit,
+    SubgraphMetadata,
+    TensorMetadata,
+)
+from mobilebert_lite.tflite.metadata import VOCABULARY as VOCABULARY_TYPE
+from mobilebert_lite.tflite.metadata_writer import pack_metadata
 
 DEFAULT_SIGNATURE = "serving_default"
 # What the outputs of each kind are called, in the order of positions.

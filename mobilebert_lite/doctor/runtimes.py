@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from mobilebert_lite.converters.op_versions import as_tuple, first_runtime
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, NOTE, VERSIONS, WARNING, Problem, some
+from mobilebert_lite.tflite.op_versions import as_tuple, first_runtime
 
 # The oldest runtime that was seen to read buffers behind the flatbuffer.
 _OUTSIDE_BUFFERS = "2.14.0"

@@ -11,8 +11,8 @@ from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation import glue
 from mobilebert_lite.evaluation.classification import ClassificationScorer
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks.examples import ChoiceExample, PairExample
+from mobilebert_lite.running.model import Model
+from mobilebert_lite.text.examples import ChoiceExample, PairExample
 
 
 class NextSentenceScorer(ClassificationScorer):

@@ -10,8 +10,8 @@ import numpy as np
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.evaluation import glue
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks.examples import TextExample
+from mobilebert_lite.running.model import Model
+from mobilebert_lite.text.examples import TextExample
 
 _OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
 

@@ -8,7 +8,7 @@ from typing import Any
 from mobilebert_lite.errors import DependencyError, MblError
 from mobilebert_lite.evaluation.journal import Outcome
 from mobilebert_lite.evaluation.workers import Job, Plan, answer_shard, shards
-from mobilebert_lite.model import read_tflite
+from mobilebert_lite.running.model import read_tflite
 
 # Larger than on one machine: each portion crosses the network.
 SHARD = 32

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks.examples import TokenExample
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.token_classification import OUTSIDE, chunks
+from mobilebert_lite.text.examples import TokenExample
 
 
 def predict(model: Model, example: TokenExample) -> list[str]:

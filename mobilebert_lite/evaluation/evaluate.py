@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite import __version__
-from mobilebert_lite.converters import metadata
-from mobilebert_lite.datasets import evenly, read_examples
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.evaluation.cluster import run_cluster
 from mobilebert_lite.evaluation.journal import Journal, Outcome
@@ -22,10 +21,11 @@ from mobilebert_lite.evaluation.scorer import Prediction, Scorer
 from mobilebert_lite.evaluation.scorers import Options, find_scorer
 from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, percentiles, resample
 from mobilebert_lite.evaluation.workers import Job, Plan, run_here, run_processes
-from mobilebert_lite.form import Form
-from mobilebert_lite.model import read_tflite
-from mobilebert_lite.runtime import load_runtime
+from mobilebert_lite.running.model import read_tflite
+from mobilebert_lite.running.runtime import load_runtime
 from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.version import __version__
 
 # Called with the number of examples done and of all.
 Progress = Callable[[int, int], None]

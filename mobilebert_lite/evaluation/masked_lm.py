@@ -10,10 +10,10 @@ import numpy as np
 
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks.examples import TextExample
-from mobilebert_lite.tasks.features import pack
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.masked_lm import MASK, mask_logits
+from mobilebert_lite.text.examples import TextExample
+from mobilebert_lite.text.features import pack
 
 # The other words that a right one may stand among.
 TOP = 5

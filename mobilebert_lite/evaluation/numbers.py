@@ -11,9 +11,9 @@ from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.evaluation import glue
 from mobilebert_lite.evaluation.classification import ClassificationScorer
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.model import Model
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.classification import YES
-from mobilebert_lite.tasks.examples import TextExample
+from mobilebert_lite.text.examples import TextExample
 
 
 class RegressionScorer(Scorer):

@@ -10,9 +10,9 @@ import numpy as np
 
 from mobilebert_lite.evaluation import squad
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks.examples import QuestionExample
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.question_answering import longest_question
+from mobilebert_lite.text.examples import QuestionExample
 
 # Columns of a row.
 _ANSWERABLE, _EXACT, _F1, _SPAN_EXACT, _SPAN_F1, _NULL_ODDS, _ANSWERED = range(7)

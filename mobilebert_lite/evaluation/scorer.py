@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.model import Model
+from mobilebert_lite.running.model import Model
 
 # What a model answered to one example, as JSON.
 Prediction = Mapping[str, Any]

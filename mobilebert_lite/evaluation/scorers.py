@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation import squad
 from mobilebert_lite.evaluation.choices import ChoiceScorer, NextSentenceScorer
@@ -15,7 +16,6 @@ from mobilebert_lite.evaluation.numbers import MultiLabelScorer, OneClassScorer,
 from mobilebert_lite.evaluation.question_answering import QuestionAnsweringScorer
 from mobilebert_lite.evaluation.scorer import Scorer
 from mobilebert_lite.evaluation.token_classification import EntityScorer
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 
 
 @dataclass(frozen=True)

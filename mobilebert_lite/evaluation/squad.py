@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tasks.examples import QuestionExample
+from mobilebert_lite.text.examples import QuestionExample
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

@@ -10,9 +10,9 @@ import numpy as np
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation import entities
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.model import Model
-from mobilebert_lite.tasks.examples import TokenExample
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.token_classification import chunks
+from mobilebert_lite.text.examples import TokenExample
 
 _RIGHT, _ASKED, _GIVEN = range(3)
 

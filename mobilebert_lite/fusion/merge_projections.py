@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mobilebert_lite.architecture.weights import merged_name
 from mobilebert_lite.fusion.algebra import Tensors
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.weights import merged_name
 
 NAME = "merge-projections"
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import (
     centre,
@@ -23,8 +25,6 @@ from mobilebert_lite.fusion import (
 )
 from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.weights import Weights
 
 Rules = dict[str, Callable[[Fused], Fused]]
 

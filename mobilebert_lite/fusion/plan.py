@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.masking import Masking
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.masking import Masking
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import has_projection
 from mobilebert_lite.fusion.algebra import Tensors, rescale_output
-from mobilebert_lite.weights import has_projection
 
 
 def scale_embedding(tensors: Tensors, gain: np.ndarray, config: MobileBertConfig) -> None:

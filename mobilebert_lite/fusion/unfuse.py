@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mobilebert_lite.architecture.weights import Weights, checked, merged_name
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion.plan import Fused
-from mobilebert_lite.weights import Weights, checked, merged_name
 
 
 def unfuse(fused: Fused, like: Weights) -> Weights:

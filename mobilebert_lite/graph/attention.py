@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph.masking import Mask, apply_mask
 from mobilebert_lite.graph.ops import Tap, Tensors, dense, untapped
-from mobilebert_lite.tf import tf
 
 
 def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query: tf.Tensor, key: tf.Tensor,

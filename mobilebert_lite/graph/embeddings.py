@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import has_projection
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.graph.ops import Tensors, dense, norm
-from mobilebert_lite.tf import tf
-from mobilebert_lite.weights import has_projection
 
 
 def embed(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, segment_ids: tf.Tensor) -> tf.Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph.attention import attend
 from mobilebert_lite.graph.embeddings import embed
 from mobilebert_lite.graph.masking import Mask, make_mask
 from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, project, untapped
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.tf import tf
 
 
 def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,

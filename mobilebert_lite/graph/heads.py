@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.graph.ops import Tensors, activation, dense, standardise
-from mobilebert_lite.tf import tf
 
 ACTIVATIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.math.sigmoid}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.graph.embeddings import lookup
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.tf import tf
 
 
 class Mask(NamedTuple):

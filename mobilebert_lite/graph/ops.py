@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.tf import tf
-from mobilebert_lite.weights import merged_name
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import merged_name
+from mobilebert_lite.common.tf import tf
 
 Tensors = Mapping[str, tf.Tensor]
 # Called with the name and the value of each activation that can be measured or replaced; returns what to go on with.

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.form import INPUTS, Form
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import INPUTS, Form
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import Plan
 from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, Tensors, untapped
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.tf import tf
 
 Outputs = dict[str, tf.Tensor]
 # Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.

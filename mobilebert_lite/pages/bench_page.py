@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.benchmarks.compare import Comparison, within
-from mobilebert_lite.benchmarks.export import COLUMNS, marks, setting, table
-from mobilebert_lite.benchmarks.profiles import profiles
-from mobilebert_lite.benchmarks.result import Report, Run
-from mobilebert_lite.benchmarks.statistics import summarise
+from mobilebert_lite.benchmarks.phone.profiles import profiles
+from mobilebert_lite.benchmarks.reports.compare import Comparison, within
+from mobilebert_lite.benchmarks.reports.export import COLUMNS, marks, setting, table
+from mobilebert_lite.benchmarks.reports.result import Report, Run
+from mobilebert_lite.benchmarks.reports.statistics import summarise
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.page import render
 

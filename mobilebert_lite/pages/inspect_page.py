@@ -13,9 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mobilebert_lite.fusion import channel_ranges
-from mobilebert_lite.pages import charts
-from mobilebert_lite.pages.page import render
-from mobilebert_lite.parts import (
+from mobilebert_lite.inspection.parts import (
     ATTENTION,
     BOTTLENECKS,
     EMBEDDING,
@@ -26,6 +24,8 @@ from mobilebert_lite.parts import (
     POSITIONS,
     WORDS,
 )
+from mobilebert_lite.pages import charts
+from mobilebert_lite.pages.page import render
 
 # Part -> the class that colours it; files and what is no tensor have one each.
 _COLOURS = {WORDS: "words", POSITIONS: "positions", EMBEDDING: "embedding", BOTTLENECKS: "bottlenecks",

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from mobilebert_lite import __version__
+from mobilebert_lite.version import __version__
 
 
 def render(template: str, **values: Any) -> str:

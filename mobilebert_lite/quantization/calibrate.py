@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.flatbuffer import read_model, schema
-from mobilebert_lite.converters.op_versions import operator_name
 from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.tflite.flatbuffer import read_model, schema
+from mobilebert_lite.tflite.op_versions import operator_name
 
 Ranges = dict[str, tuple[float, float]]
 # Signature -> its inputs, text by text.

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.flatbuffer import add_operator_code, schema
-from mobilebert_lite.converters.op_versions import operator_name
+from mobilebert_lite.tflite.flatbuffer import add_operator_code, schema
+from mobilebert_lite.tflite.op_versions import operator_name
 
 TABLE, LOW, SCALE = "embeddings.word", "embeddings.word.low", "embeddings.word.scale"
 # What a masked LM head multiplies with.

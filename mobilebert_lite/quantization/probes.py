@@ -14,7 +14,7 @@ import numpy as np
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.text.features import Features
 
 # Their arrays, but for the mask, which is 1 throughout.
 _ARRAYS = {"ids": np.int32, "segment_ids": np.int32, "offsets": np.int32, "max_context": np.bool_}
@@ -38,7 +38,7 @@ class Probe:
         outputs = {name: (_pad(value, length, value.min()) if name in task.per_token else value)[None]
                    for name, value in self.logits.items()}
         if tuple(task.outputs) == ("probability",) and "logits" in outputs:
-            from mobilebert_lite.graph import heads  # needs TensorFlow, which reading a checkpoint does not
+            from mobilebert_lite.graph import heads
 
             outputs = {"probability": heads.ACTIVATIONS[task.form.activation](outputs["logits"]).numpy()}
         features = self.features

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.op_versions import as_tuple
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.records import record
 from mobilebert_lite.errors import ConversionError, DataError, DependencyError
-from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization.calibrate import Ranges
-from mobilebert_lite.records import record
+from mobilebert_lite.tflite.op_versions import as_tuple
 
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")

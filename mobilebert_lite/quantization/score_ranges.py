@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.converters.op_versions import operator_name
 from mobilebert_lite.quantization.calibrate import Ranges, Samples, observe, tie
+from mobilebert_lite.tflite.flatbuffer import read_model
+from mobilebert_lite.tflite.op_versions import operator_name
 
 # Texts for each signature and rows of scores for each softmax: more change little.
 TEXTS, ROWS = 48, 2048

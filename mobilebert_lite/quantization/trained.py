@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.converters.op_versions import operator_name
+from mobilebert_lite.common.files import json_bytes
 from mobilebert_lite.errors import CheckpointError, ConversionError
-from mobilebert_lite.files import json_bytes
 from mobilebert_lite.quantization import probes
+from mobilebert_lite.tflite.op_versions import operator_name
 
 FILE = "quantization.json"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.form import Form
 from mobilebert_lite.tasks.base import Task
 from mobilebert_lite.tasks.classification import Classification
 from mobilebert_lite.tasks.feature_extraction import FeatureExtraction

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
-from mobilebert_lite.form import Form
-from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # Output name -> array with a leading batch axis of 1.
 Outputs = Mapping[str, np.ndarray]

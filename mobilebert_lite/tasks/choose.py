@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mobilebert_lite.architecture.form import PROBLEMS, SINGLE_LABEL, Form, problem_of
+from mobilebert_lite.architecture.weights import HEAD_TITLES, Weights
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.form import PROBLEMS, SINGLE_LABEL, Form, problem_of
 from mobilebert_lite.tasks import TASKS, TRAINABLE, Task, find_task
 from mobilebert_lite.tasks.classification import Classification, ClassTask
 from mobilebert_lite.tasks.masked_lm import FillMask, Pretraining
 from mobilebert_lite.tasks.multiple_choice import MultipleChoice
 from mobilebert_lite.tasks.token_classification import TokenClassification
-from mobilebert_lite.weights import HEAD_TITLES, Weights
 
 # For a checkpoint that does not say what it was trained for: its heads -> task, the first that fits.
 _BY_HEADS = (("qa", "qa"), ("classifier", "classification"), ("mlm", "fill-mask"), ("nsp", "next-sentence"))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
-from mobilebert_lite.labels import default_names
 from mobilebert_lite.tasks.base import Outputs, Task, output_row
-from mobilebert_lite.tasks.examples import TextExample
-from mobilebert_lite.tasks.features import Features, pack
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.tasks.labels import default_names
+from mobilebert_lite.text.examples import TextExample
+from mobilebert_lite.text.features import Features, pack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # Classes whose probabilities differ by less than this are a tie that rounding decides.
 NEAR_TIE = 0.02

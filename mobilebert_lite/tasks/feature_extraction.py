@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from mobilebert_lite.tasks.base import Outputs, Task, output_row
-from mobilebert_lite.tasks.examples import TextExample
-from mobilebert_lite.tasks.features import Features, pack
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import TextExample
+from mobilebert_lite.text.features import Features, pack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # Below this, nearest neighbours start to change.
 MIN_COSINE = 0.99

@@ -11,9 +11,9 @@ import numpy as np
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks.base import Outputs, Task, near_best, output_row
 from mobilebert_lite.tasks.classification import NEAR_TIE as NEAR_CLASS
-from mobilebert_lite.tasks.examples import TextExample
-from mobilebert_lite.tasks.features import Features, pack
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import TextExample
+from mobilebert_lite.text.features import Features, pack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # As BERT spells it; a tokenizer may have another.
 MASK = "[MASK]"

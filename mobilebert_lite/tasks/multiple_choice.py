@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.form import Form
 from mobilebert_lite.tasks.base import Outputs
 from mobilebert_lite.tasks.classification import ClassTask, class_values
-from mobilebert_lite.tasks.examples import ChoiceExample
-from mobilebert_lite.tasks.features import Features, pack, stack
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import ChoiceExample
+from mobilebert_lite.text.features import Features, pack, stack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 
 @dataclass(frozen=True)

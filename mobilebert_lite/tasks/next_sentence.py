@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks.classification import ClassTask
-from mobilebert_lite.tasks.examples import PairExample, TextExample
-from mobilebert_lite.tasks.features import Features, pack
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import PairExample, TextExample
+from mobilebert_lite.text.features import Features, pack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # In the order of the head's outputs (create_pretraining_data.py of google-research/bert: 1 is a random next).
 LABELS = ("is next", "not next")

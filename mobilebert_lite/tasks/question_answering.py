@@ -13,9 +13,9 @@ import numpy as np
 
 from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.tasks.base import Outputs, Task, output_row
-from mobilebert_lite.tasks.examples import QuestionExample
-from mobilebert_lite.tasks.features import Features, encode_texts, join, spans_of
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import QuestionExample
+from mobilebert_lite.text.features import Features, encode_texts, join, spans_of
+from mobilebert_lite.text.tokenization import Tokenizer
 
 STRIDE = 128
 MAX_QUERY = 64

@@ -10,10 +10,10 @@ import numpy as np
 from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.tasks.base import Outputs, Task, near_best, output_row
 from mobilebert_lite.tasks.classification import label_names
-from mobilebert_lite.tasks.examples import TextExample, TokenExample
-from mobilebert_lite.tasks.features import Features, encode_texts, join, spans_of
 from mobilebert_lite.tasks.question_answering import owners_of, stretches_of
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import TextExample, TokenExample
+from mobilebert_lite.text.features import Features, encode_texts, join, spans_of
+from mobilebert_lite.text.tokenization import Tokenizer
 
 STRIDE = 128
 # Labels whose logits differ by less than this share of the logits' spread are a tie that rounding decides.

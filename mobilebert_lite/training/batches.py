@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mobilebert_lite import lengths
+from mobilebert_lite.conversion import lengths
 
 # Lengths that batches are padded to; each costs a trace (and, with XLA, a compilation) of the step.
 BUCKETS = 5

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mobilebert_lite.errors import shorten
-from mobilebert_lite.tasks.examples import ChoiceExample, QuestionExample, TokenExample
+from mobilebert_lite.text.examples import ChoiceExample, QuestionExample, TokenExample
 from mobilebert_lite.training.batches import Row
 
 # The commonest class may have this many times the examples of the rarest.

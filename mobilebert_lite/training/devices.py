@@ -6,8 +6,8 @@ import json
 import os
 from typing import Any
 
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tf import tf
 from mobilebert_lite.training.options import Options
 
 KINDS = ("auto", "none", "mirrored", "workers")

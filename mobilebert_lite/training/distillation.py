@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import HEADS, Weights
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION
 from mobilebert_lite.graph.ops import Tensors
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.tf import tf
 from mobilebert_lite.training.batches import TEACHER, Row, bucket_for, pad
 from mobilebert_lite.training.objective import Batch, Loss, Outputs, forward, hidden_states, never_padding
 from mobilebert_lite.training.preparation import Prepared, head_of
-from mobilebert_lite.weights import HEADS, Weights
 
 LOGITS, FEATURES, ATTENTION = "logits", "features", "attention"
 KINDS = (LOGITS, FEATURES, ATTENTION)

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.weights import HEADS, Weights, checked, tensor_table
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import HEADS, Weights, checked, tensor_table
 
 _LAYER = re.compile(r"layers\.(\d+)\.(.*)")
 # Of the word table and of positions and segments, which are added to it.

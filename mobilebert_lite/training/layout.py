@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobilebert_lite.tf import tf
+from mobilebert_lite.common.tf import tf
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mobilebert_lite.tf import tf
+from mobilebert_lite.common.tf import tf
 
 
 class Logs:

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import Weights, checked
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.errors import MblError
 from mobilebert_lite.quantization.trained import TrainedRanges
-from mobilebert_lite.tf import tf
 from mobilebert_lite.training import states
 from mobilebert_lite.training.batches import Batcher, Epochs
 from mobilebert_lite.training.initial import stacked
@@ -26,7 +27,6 @@ from mobilebert_lite.training.objective import Objective
 from mobilebert_lite.training.optimizer import AdamW, rate_at
 from mobilebert_lite.training.scoring import Evaluator
 from mobilebert_lite.training.trainer import Trainer
-from mobilebert_lite.weights import Weights, checked
 
 # Steps between lines of the log.
 LOG_EVERY = 20

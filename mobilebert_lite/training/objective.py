@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, Tensors, untapped
 from mobilebert_lite.graph.signatures import draw_head
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.tf import tf
 
 # ids, mask, segment_ids int32 [B, S]; labels and weight as the task has them (rows.py); seed int32 [2]: of this
 # step's random choices; shift int32 []: the position at which the texts begin.

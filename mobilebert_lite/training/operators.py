@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.flatbuffer import schema
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.tf import tf
+from mobilebert_lite.tflite.flatbuffer import schema
 
 
 def activate(x: tf.Tensor, operator: Any) -> tf.Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mobilebert_lite.tf import tf
+from mobilebert_lite.common.tf import tf
 
 EPSILON = 1e-8
 

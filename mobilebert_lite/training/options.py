@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.architecture.form import SINGLE_LABEL
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.form import SINGLE_LABEL
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 

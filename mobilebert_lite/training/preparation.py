@@ -9,24 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import PRESETS, MobileBertConfig
-from mobilebert_lite.config_files import TENSORFLOW, read_config
-from mobilebert_lite.converters import tokenizer_files
+from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
+from mobilebert_lite.architecture.config_files import TENSORFLOW, read_config
+from mobilebert_lite.architecture.form import REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.architecture.masking import Masking, default_masking
+from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
-from mobilebert_lite.datasets import read_examples
+from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
+from mobilebert_lite.datasets.reading import read_examples
 from mobilebert_lite.errors import ConfigError, DataError
-from mobilebert_lite.form import REGRESSION, SINGLE_LABEL, Form
-from mobilebert_lite.labels import read_file
-from mobilebert_lite.masking import Masking, default_masking
 from mobilebert_lite.tasks import TRAINABLE, Task, find_task
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.tasks.labels import read_file
+from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.training.batches import Row
 from mobilebert_lite.training.checks import Finding, check
 from mobilebert_lite.training.initial import initial, with_head
 from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.rows import RowMaker, find_labels
 from mobilebert_lite.training.vocabulary import build_vocabulary, texts_of
-from mobilebert_lite.weights import Weights
 
 SMALL = "small"
 # Held out where no examples to score on are given: this share, and no more than so many.

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.building import draw, finish_quantised
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.datasets import evenly
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.common.tf import tf
+from mobilebert_lite.conversion.building import draw, finish_quantised
+from mobilebert_lite.datasets.reading import evenly
+from mobilebert_lite.datasets.samples import MOST_CALIBRATION_TOKENS, samples
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.form import Form
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.unfuse import unfuse
 from mobilebert_lite.graph import heads
@@ -27,17 +29,15 @@ from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.quantization.probes import Probe
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.quantization.trained import TrainedRanges, places
-from mobilebert_lite.samples import MOST_CALIBRATION_TOKENS, samples
 from mobilebert_lite.tasks import Task
-from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tf import tf
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.tflite.flatbuffer import read_model
 from mobilebert_lite.training.loop import Loop, Settings, Trained
 from mobilebert_lite.training.objective import Batch, Loss
 from mobilebert_lite.training.preparation import Prepared
 from mobilebert_lite.training.scoring import Evaluator
 from mobilebert_lite.training.simulation import Ranges, Simulation, find_parts
 from mobilebert_lite.training.trainer import Trainer
-from mobilebert_lite.weights import Weights
 
 # Texts of the training data that give the first ranges.
 _TEXTS = 256

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from mobilebert_lite.errors import DataError, shorten
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
 from mobilebert_lite.tasks import Task
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample, TokenExample
-from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import QuestionExample, TextExample, TokenExample
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.training.batches import UNLABELLED, Row
 
 

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite import __version__
-from mobilebert_lite.config import read_json
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.config import read_json
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.common.files import json_bytes, write_atomically
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
-from mobilebert_lite.files import json_bytes, write_atomically
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.quantization.trained import FILE as RANGES
 from mobilebert_lite.training import devices, states
@@ -27,7 +27,7 @@ from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.preparation import Prepared, prepare
 from mobilebert_lite.training.quantised import QuantisedEvaluator, QuantisedLoop, QuantisedObjective, quantised
 from mobilebert_lite.training.scoring import Evaluator
-from mobilebert_lite.weights import Weights
+from mobilebert_lite.version import __version__
 
 METRICS = "metrics.json"
 # Compiling takes some ten seconds for each length; it makes a step a quarter to a half faster.

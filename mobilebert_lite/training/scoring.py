@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import INPUTS
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.evaluation.scorers import Options, find_scorer
-from mobilebert_lite.form import INPUTS
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.signatures import draw_head
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.model import Model
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tf import tf
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.training.batches import bucket_for
 
 # Rows that run at once.

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters.op_versions import operator_name, type_name
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.tf import tf
+from mobilebert_lite.tflite.op_versions import operator_name, type_name
 from mobilebert_lite.training.operators import COMPUTE, activate
 
 # Prefix of the trainable factors: float32 [2], logarithms, for the low and the high end of a range.

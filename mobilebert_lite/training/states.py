@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.common.files import replacing
 from mobilebert_lite.errors import CheckpointError
-from mobilebert_lite.files import replacing
 
 FOLDER, STATE, OPTIONS, LOGS = "training", "state.safetensors", "options.json", "logs"
 

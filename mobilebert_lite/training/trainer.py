@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.tf import tf
+from mobilebert_lite.common.tf import tf
 from mobilebert_lite.training.batches import Arrays
 from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.objective import Objective

@@ -15,11 +15,11 @@ import pytest
 from click.testing import CliRunner
 from heads import save
 
+from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.cli import cli
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.conversion.pipeline import Request, convert
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.running.model import Model
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.benchmarks.app_lines import Different, events, parse
-from mobilebert_lite.benchmarks.app_request import AppRequest
-from mobilebert_lite.benchmarks.runner import RunnerError
+from mobilebert_lite.benchmarks.app.lines import Different, events, parse
+from mobilebert_lite.benchmarks.app.request import AppRequest
+from mobilebert_lite.benchmarks.measuring.runner import RunnerError
 
 KEPT = Path(__file__).parent / "app_lines"
 FOLDERS = [KEPT, *([Path(fresh)] if (fresh := os.environ.get("MBL_APP_LINES")) else [])]

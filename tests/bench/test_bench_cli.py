@@ -19,12 +19,14 @@ import psutil
 import pytest
 from test_result import REPORT, RUN
 
-from mobilebert_lite.benchmarks import host, result, subject
-from mobilebert_lite.benchmarks.export import records, to_csv, to_markdown
-from mobilebert_lite.benchmarks.result import Report, Run, Samples
+from mobilebert_lite.benchmarks import subject
+from mobilebert_lite.benchmarks.host import runner as host
+from mobilebert_lite.benchmarks.reports import result
+from mobilebert_lite.benchmarks.reports.export import records, to_csv, to_markdown
+from mobilebert_lite.benchmarks.reports.result import Report, Run, Samples
 from mobilebert_lite.cli import main
-from mobilebert_lite.converters.flatbuffer import read_model, write_model
-from mobilebert_lite.converters.metadata import append_files, read_files
+from mobilebert_lite.tflite.container import append_files, read_files
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 Converted = Callable[[str, str], Path]
 MBL = Path(sys.executable).with_name("mbl")

@@ -16,9 +16,9 @@ from hostile import IMAGE, SCRIPT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.benchmarks import result
-from mobilebert_lite.benchmarks.compare import between
-from mobilebert_lite.benchmarks.result import Aggregate, Configuration, Report, Samples
+from mobilebert_lite.benchmarks.reports import result
+from mobilebert_lite.benchmarks.reports.compare import between
+from mobilebert_lite.benchmarks.reports.result import Aggregate, Configuration, Report, Samples
 from mobilebert_lite.cli.bench import command
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.bench_page import bench_page

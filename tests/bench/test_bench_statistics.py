@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_result import RUN
 
-from mobilebert_lite.benchmarks.compare import compare, within
-from mobilebert_lite.benchmarks.result import Aggregate, Configuration, Options, Report, Run, Samples
-from mobilebert_lite.benchmarks.statistics import (
+from mobilebert_lite.benchmarks.reports.compare import compare, within
+from mobilebert_lite.benchmarks.reports.result import Aggregate, Configuration, Options, Report, Run, Samples
+from mobilebert_lite.benchmarks.reports.statistics import (
     ratio,
     statistic_of,
     stretches,

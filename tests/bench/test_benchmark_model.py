@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.benchmarks.benchmark_model import TOLD, Output, flags, parse
+from mobilebert_lite.benchmarks.phone.benchmark_model import TOLD, Output, flags, parse
 
 OUTPUTS = Path(__file__).with_name("benchmark_model_outputs")
 

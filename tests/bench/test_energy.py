@@ -6,8 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from mobilebert_lite.benchmarks.energy import energy_mj, power_w
-from mobilebert_lite.benchmarks.result import Configuration, Device, File, Loading, Run, Runtime, Samples, Snapshot
+from mobilebert_lite.benchmarks.reports.energy import energy_mj, power_w
+from mobilebert_lite.benchmarks.reports.result import (
+    Configuration,
+    Device,
+    File,
+    Loading,
+    Run,
+    Runtime,
+    Samples,
+    Snapshot,
+)
 
 RUN = Run(File("a", "", 1), Device("pixel4", "Pixel 4"), Configuration(128, 1), Runtime("benchmark_model", ""), 0,
           Loading(1, 1), samples=Samples((0.0, 1.0), (19_000.0, 21_000.0), (128, 128), (0, 0)))

@@ -14,10 +14,10 @@ import yaml
 from test_app_lines import changed
 from test_bench_cli import call, report_of, saved, standard_error_stays
 
-from mobilebert_lite.benchmarks import result
 from mobilebert_lite.benchmarks.farm import read_results
-from mobilebert_lite.benchmarks.profiles import find_profile
-from mobilebert_lite.benchmarks.result import Configuration
+from mobilebert_lite.benchmarks.phone.profiles import find_profile
+from mobilebert_lite.benchmarks.reports import result
+from mobilebert_lite.benchmarks.reports.result import Configuration
 from mobilebert_lite.errors import DataError
 
 __all__ = ["standard_error_stays"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.benchmarks.feeding import inputs_in_order, with_inputs
+from mobilebert_lite.benchmarks.phone.feeding import inputs_in_order, with_inputs
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.running.runtime import Session
 
 
 @pytest.mark.parametrize(("task", "mode"), [("qa", "int8"), ("classification", "none")])

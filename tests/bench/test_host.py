@@ -15,17 +15,17 @@ import psutil
 import pytest
 from conftest import LENGTHS
 
-from mobilebert_lite.benchmarks import machine
 from mobilebert_lite.benchmarks.bench import Failed, Request, bench
-from mobilebert_lite.benchmarks.child import Child
-from mobilebert_lite.benchmarks.host import HostRunner
-from mobilebert_lite.benchmarks.operators import parse
-from mobilebert_lite.benchmarks.result import Configuration
-from mobilebert_lite.benchmarks.runner import Input, RunnerError, Sample
+from mobilebert_lite.benchmarks.host import machine
+from mobilebert_lite.benchmarks.host.child import Child
+from mobilebert_lite.benchmarks.host.runner import HostRunner
+from mobilebert_lite.benchmarks.measuring.runner import Input, RunnerError, Sample
+from mobilebert_lite.benchmarks.measuring.texts import MIXED, inputs_of, read_texts
+from mobilebert_lite.benchmarks.reports.operators import parse
+from mobilebert_lite.benchmarks.reports.result import Configuration
 from mobilebert_lite.benchmarks.subject import read_subject
-from mobilebert_lite.benchmarks.texts import MIXED, inputs_of, read_texts
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.inspection import inspect
+from mobilebert_lite.inspection.report import inspect
 
 Converted = Callable[[str, str], Path]
 

@@ -14,8 +14,10 @@ import pytest
 
 from mobilebert_lite.benchmarks import method
 from mobilebert_lite.benchmarks.bench import Request
+from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerError, Sample
+from mobilebert_lite.benchmarks.measuring.texts import Entry
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, merge
-from mobilebert_lite.benchmarks.result import (
+from mobilebert_lite.benchmarks.reports.result import (
     Aggregate,
     Configuration,
     Device,
@@ -26,12 +28,10 @@ from mobilebert_lite.benchmarks.result import (
     Runtime,
     Snapshot,
 )
-from mobilebert_lite.benchmarks.runner import Findings, Input, RunnerError, Sample
 from mobilebert_lite.benchmarks.subject import Subject
-from mobilebert_lite.benchmarks.texts import Entry
 from mobilebert_lite.errors import MblError
 from mobilebert_lite.tasks import TASKS
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.tokenization import Tokenizer
 
 WORDS = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
 INPUT = Input("qa_8", {"ids": np.zeros((1, 8), np.int32)}, 3)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.benchmarks import adb, phone_state
-from mobilebert_lite.benchmarks.adb import AdbError, Attached, Server
-from mobilebert_lite.benchmarks.phones import Found, choose, parse_servers
-from mobilebert_lite.benchmarks.result import Device, Snapshot
+from mobilebert_lite.benchmarks.phone import adb
+from mobilebert_lite.benchmarks.phone import state as phone_state
+from mobilebert_lite.benchmarks.phone.adb import AdbError, Attached, Server
+from mobilebert_lite.benchmarks.phone.phones import Found, choose, parse_servers
+from mobilebert_lite.benchmarks.reports.result import Device, Snapshot
 from mobilebert_lite.cli.parameters import adb_servers
 from mobilebert_lite.errors import DataError, DependencyError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mobilebert_lite.benchmarks.profiles import GENERIC, find_profile, profile_of, profiles
+from mobilebert_lite.benchmarks.phone.profiles import GENERIC, find_profile, profile_of, profiles
 from mobilebert_lite.errors import DataError
 
 

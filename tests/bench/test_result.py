@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.benchmarks import result
-from mobilebert_lite.benchmarks.result import (
+from mobilebert_lite.benchmarks.reports import result
+from mobilebert_lite.benchmarks.reports.result import (
     Aggregate,
     Answers,
     Configuration,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.benchmarks import runner_binary
-from mobilebert_lite.benchmarks.runner import RunnerError
-from mobilebert_lite.benchmarks.runner_binary import find_binary
+from mobilebert_lite.benchmarks.measuring.runner import RunnerError
+from mobilebert_lite.benchmarks.phone import runner_binary
+from mobilebert_lite.benchmarks.phone.runner_binary import find_binary
 
 VERSION = importlib.metadata.version("ai-edge-litert")
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import LENGTHS
 
+from mobilebert_lite.benchmarks.measuring.texts import MIXED, inputs_of, read_texts
 from mobilebert_lite.benchmarks.subject import read_subject, roles
-from mobilebert_lite.benchmarks.texts import MIXED, inputs_of, read_texts
-from mobilebert_lite.converters.flatbuffer import read_model, write_model
 from mobilebert_lite.errors import DataError, ModelFileError
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 Converted = Callable[[str, str], Path]
 

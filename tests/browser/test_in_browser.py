@@ -12,7 +12,7 @@ import pytest
 from bench_reports import make_report
 from hostile import SCRIPT, write_hostile
 
-from mobilebert_lite.inspection import inspect
+from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.pages.bench_page import bench_page
 from mobilebert_lite.pages.inspect_page import inspect_page
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.datasets import QuestionExample, TextExample, evenly, read_examples
-from mobilebert_lite.model import Model
+from mobilebert_lite.datasets.reading import QuestionExample, TextExample, evenly, read_examples
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import classification, question_answering
 from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.tasks.features import Features
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # (text) or (question, context).
 Example = tuple[str, ...]

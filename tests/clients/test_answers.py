@@ -16,11 +16,11 @@ from ours import Example, RememberingModel, real_texts
 from support import ask
 from table import CASES, FILES, SAMPLE, comparable, render
 
-from mobilebert_lite.converters.flatbuffer import read_model, set_metadata, write_model
-from mobilebert_lite.converters.metadata import append_files, read_files
-from mobilebert_lite.converters.tflite_metadata import ENTRY, read_metadata
-from mobilebert_lite.converters.tflite_metadata_writer import pack_metadata
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.tflite.container import append_files, read_files
+from mobilebert_lite.tflite.flatbuffer import read_model, set_metadata, write_model
+from mobilebert_lite.tflite.metadata import ENTRY, read_metadata
+from mobilebert_lite.tflite.metadata_writer import pack_metadata
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 

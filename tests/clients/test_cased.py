@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from support import ask
 
+from mobilebert_lite.conversion.pipeline import Request, convert
 from mobilebert_lite.converters.checkpoints import demonstration
-from mobilebert_lite.datasets import builtin_examples
+from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.doctor.diagnose import diagnose
-from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.running.model import Model
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support import RefusedError, ask
 
-from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.running.model import Model
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 

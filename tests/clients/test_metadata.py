@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from support import environment, run
 
-from mobilebert_lite.converters.flatbuffer import read_model, write_model
-from mobilebert_lite.converters.metadata import read_files
-from mobilebert_lite.converters.tflite_metadata import (
+from mobilebert_lite.tflite.container import read_files
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
+from mobilebert_lite.tflite.metadata import (
     AssociatedFile,
     ModelMetadata,
     ProcessUnit,

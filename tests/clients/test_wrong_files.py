@@ -15,13 +15,14 @@ import pytest
 from support import environment
 from wrong_cases import WRONG
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, metadata
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.doctor.diagnose import diagnose_content
 from mobilebert_lite.doctor.findings import ERROR
 from mobilebert_lite.doctor.fix import mend
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.tflite import container as metadata
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 

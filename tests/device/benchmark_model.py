@@ -64,7 +64,7 @@ def benchmark(options: dict[str, str]) -> int:
                     if line.startswith("VmHWM"))
         print(f"INFO: Overall peak memory footprint (MB) via periodic monitoring: {peak / 1024:g}")
     if options["enable_op_profiling"] == "true":
-        from mobilebert_lite.benchmarks.profiler import profile
+        from mobilebert_lite.benchmarks.host.profiler import profile
 
         print("INFO: Operator-wise Profiling Info for Regular Benchmark Runs:")
         print(profile(str(path), 1, options["use_xnnpack"] == "true", options["signature_to_run_for"], inputs, 5))

@@ -90,7 +90,7 @@ def measure(given: dict[str, str]) -> None:
          manufacturer="rig", model="Pixel 4", device="flame", fingerprint="rig", android="13", sdk=33,
          abi=os.uname().machine, cores=os.cpu_count())
     tell("request", **given)
-    from mobilebert_lite.model import Model
+    from mobilebert_lite.running.model import Model
 
     path = Path(given["model"])
     before = time.perf_counter()
@@ -115,7 +115,7 @@ def measure(given: dict[str, str]) -> None:
 
 def read(model: Any, example: dict[str, Any], wanted: str | None) -> tuple[str, Any]:
     """The first window of a text, for the signature asked for or the shortest that holds it."""
-    from mobilebert_lite.tasks.examples import QuestionExample, TextExample
+    from mobilebert_lite.text.examples import QuestionExample, TextExample
 
     length = model.longest if wanted is None else next(one for one, name in model.lengths.items() if name == wanted)
     one = (QuestionExample("", example["question"], example["context"]) if "question" in example

@@ -109,7 +109,7 @@ def test_two_phones_side_by_side(host: Host, with_app: Phone, other_with_app: Ph
 
 
 def test_a_model_without_a_screen(host: Host, with_app: Phone, tiny_qa: Path, tmp_path: Path) -> None:
-    from mobilebert_lite.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import Request, convert
 
     features = tmp_path / "features.tflite"
     convert(Request(features, str(tiny_qa), task="features", lengths=(32,), quantize="none"))

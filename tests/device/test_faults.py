@@ -253,8 +253,8 @@ def test_no_phone(host: Host, pixel4: Phone, pixel7: Phone, model: Path) -> None
 
 def test_a_model_that_the_phone_refuses(host: Host, pixel4: Phone, model: Path, program: Path, tmp_path: Path) -> None:
     """One whose operators are newer than the phone's runtime."""
-    from mobilebert_lite.converters import metadata
-    from mobilebert_lite.converters.flatbuffer import read_model, write_model
+    from mobilebert_lite.tflite import container as metadata
+    from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
     content = model.read_bytes()
     future = read_model(content)

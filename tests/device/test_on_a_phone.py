@@ -73,8 +73,8 @@ def test_the_whole(host: Host, pixel4: Phone, program: Path, model: Path, tmp_pa
 
 def test_the_texts_arrive(host: Host, pixel4: Phone, wrapper: Any, model: Path, tmp_path: Path) -> None:
     """The phone reads the very ids that the host would."""
+    from mobilebert_lite.benchmarks.measuring.texts import inputs_of, read_texts
     from mobilebert_lite.benchmarks.subject import read_subject
-    from mobilebert_lite.benchmarks.texts import inputs_of, read_texts
 
     program = wrapper(f"[ -f 0.0 ] && cp -r . {tmp_path}/phone")
     done = bench(host, program, model, "--device", "pixel4", "--runs", "9")

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.converters import metadata
-from mobilebert_lite.converters.flatbuffer import read_model, set_metadata, write_model
-from mobilebert_lite.converters.verifier import read_tables
+from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, set_metadata, write_model
+from mobilebert_lite.tflite.verifier import read_tables
 
 # Takes the random numbers, the file, and another one.
 Mutation = Callable[[random.Random, bytes, bytes], bytes]

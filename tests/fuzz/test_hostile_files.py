@@ -17,8 +17,8 @@ from heads import save
 from mutations import MUTATIONS, mutate
 
 from mobilebert_lite import cli
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.conversion.pipeline import Request, convert
 
 MBL = Path(sys.executable).with_name("mbl")
 SECONDS = 30

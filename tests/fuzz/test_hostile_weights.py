@@ -11,7 +11,7 @@ from hostile_weights import survey
 from test_hdf5 import samples
 from test_hostile_pickles import SAMPLES
 
-from mobilebert_lite.converters import tensor_files
+from mobilebert_lite.converters.huggingface import tensor_files
 
 COUNT, CHUNK = int(os.environ.get("MBL_FUZZ_FILES", "2000")), 500
 # The first ones are damaged by every run of the tests.

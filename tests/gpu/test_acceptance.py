@@ -13,14 +13,14 @@ import tensorflow as tf
 from accelerator import Inputs, parse, run_on_gpu
 from conftest import EXHAUSTIVE
 
-from mobilebert_lite.config import PRESETS, MobileBertConfig
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.converters.flatbuffer import read_model
-from mobilebert_lite.converters.metadata import read_provenance
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks import TASKS
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.tflite.container import read_provenance
+from mobilebert_lite.tflite.flatbuffer import read_model
 
 pytestmark = pytest.mark.gpu
 

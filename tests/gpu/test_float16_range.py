@@ -11,11 +11,12 @@ import pytest
 from accelerator import run_on_gpu
 from test_acceptance import ALLOWED, LENGTH, check, some_inputs
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface, metadata
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import Weights, random_weights
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.fusion.stream import head_readers
-from mobilebert_lite.pipeline import Request, convert
-from mobilebert_lite.weights import Weights, random_weights
+from mobilebert_lite.tflite import container as metadata
 
 pytestmark = pytest.mark.gpu
 

@@ -11,7 +11,7 @@ from math import erf
 
 import numpy as np
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
 
 Array = np.ndarray
 

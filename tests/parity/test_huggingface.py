@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.converters.tflite import convert_network
-from mobilebert_lite.form import Form
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.conversion.lowering import convert_network
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks.choose import choose_task
-from mobilebert_lite.weights import Weights
 
 Arrays = Mapping[str, np.ndarray]
 

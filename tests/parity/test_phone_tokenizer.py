@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # The expressions of bert_tokenizer.h of the Task Library and of MediaPipe, in RE2's spelling.
 _KEPT = (r"[!-/]|[:-@]|[\[-`]|[{-~]|[\p{P}]|[\x{4E00}-\x{9FFF}]|[\x{3400}-\x{4DBF}]|[\x{20000}-\x{2A6DF}]|"

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from reference import Reference
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters.tflite import convert_network
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import Weights, checked, random_weights
+from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.runtime import Session
-from mobilebert_lite.weights import Weights, checked, random_weights
+from mobilebert_lite.running.runtime import Session
 
 LENGTH = 16
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -13,7 +13,7 @@ from conftest import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.datasets import QuestionExample, read_examples
+from mobilebert_lite.datasets.reading import QuestionExample, read_examples
 from mobilebert_lite.evaluation import squad
 from mobilebert_lite.evaluation.question_answering import QuestionAnsweringScorer
 

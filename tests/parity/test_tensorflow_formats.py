@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from test_huggingface import LENGTH, QA, Arrays, assert_close, rows_of, softmax
 
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.converters import formats
-from mobilebert_lite.converters.tflite import convert_network
-from mobilebert_lite.form import Form
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.masking import Masking, default_masking, parse_masking
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks.choose import choose_task
-from mobilebert_lite.weights import Weights
 
 # Task -> for each of our outputs, theirs.
 FEATURES = {"features": {"sequence_output": "out_sequence_output", "pooled_output": "out_pooled_output"}}

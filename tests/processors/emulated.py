@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.runtime import Session
+from mobilebert_lite.running.runtime import Session
 
 ROOT = Path(__file__).resolve().parents[2] / ".arm"
 _CHILD = Path(__file__).with_name("child.py")

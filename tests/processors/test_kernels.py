@@ -18,12 +18,12 @@ from conftest import EXHAUSTIVE
 from emulated import X86, Job, Outputs, instructions, run_on
 from made import made_once
 
-from mobilebert_lite import verify
-from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.conversion import verify
+from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import Task
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample
-from mobilebert_lite.tasks.features import Features
+from mobilebert_lite.text.examples import QuestionExample, TextExample
+from mobilebert_lite.text.features import Features
 
 pytestmark = pytest.mark.timeout(1200)
 

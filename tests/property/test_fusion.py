@@ -13,9 +13,11 @@ from conftest import examples
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mobilebert_lite.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.form import Form
 from mobilebert_lite.fusion import centre, centre_keys, channel_ranges, equalise, merge_projections
 from mobilebert_lite.fusion.channels import stretches
 from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse_last
@@ -23,8 +25,6 @@ from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import scale_embedding
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.signatures import draw_head
-from mobilebert_lite.masking import Masking
-from mobilebert_lite.weights import Weights, random_weights
 
 LENGTH = 10
 HEADS = {"qa": {"qa": 2}, "classification": {"classifier": 3}, "features": {},

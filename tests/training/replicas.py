@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mobilebert_lite.config import from_huggingface, read_json
+from mobilebert_lite.architecture.config import from_huggingface, read_json
 from mobilebert_lite.training.initial import initial
 from mobilebert_lite.training.objective import TaskObjective, find_loss
 from mobilebert_lite.training.optimizer import AdamW

@@ -13,17 +13,17 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import Weights, random_weights
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
-from mobilebert_lite.masking import Masking
 from mobilebert_lite.training.batches import Row, pad
 from mobilebert_lite.training.distillation import Transfer, annotated, imitating
 from mobilebert_lite.training.objective import TaskObjective, find_loss, forward, hidden_states
 from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.run import train
-from mobilebert_lite.weights import Weights, random_weights
 
 RNG = np.random.default_rng(5)
 

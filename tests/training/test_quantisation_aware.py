@@ -15,23 +15,23 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from click.testing import CliRunner
 
-from mobilebert_lite.building import draw, finish_quantised
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.cli import cli
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
-from mobilebert_lite.converters.flatbuffer import read_model
+from mobilebert_lite.conversion.building import draw, finish_quantised
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.datasets.samples import samples
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError, VerificationError
-from mobilebert_lite.form import Form
 from mobilebert_lite.fusion.unfuse import unfuse
-from mobilebert_lite.masking import Masking
 from mobilebert_lite.quantization import probes, trained
 from mobilebert_lite.quantization.recipe import load_recipe
-from mobilebert_lite.samples import samples
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import QuestionExample, TextExample
+from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.tflite.flatbuffer import read_model
 from mobilebert_lite.training.simulation import RANGE, Part, Ranges, Simulation, find_parts, group_of
-from mobilebert_lite.weights import Weights, random_weights
 
 LENGTHS = (48, 32)
 RECIPES = ("int8-full", "int8", "int16x8")

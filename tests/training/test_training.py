@@ -21,8 +21,8 @@ import pytest
 from commands import mbl
 
 from mobilebert_lite import cli
-from mobilebert_lite.config import MobileBertConfig, to_huggingface
-from mobilebert_lite.converters import tokenizer_files
+from mobilebert_lite.architecture.config import MobileBertConfig, to_huggingface
+from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
 from mobilebert_lite.errors import DataError, MblError
 
 MBL = Path(sys.executable).with_name("mbl")

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.config import PRESETS, MobileBertConfig
+from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.common.files import json_bytes
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.files import json_bytes
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tasks.examples import QuestionExample, TextExample, TokenExample
-from mobilebert_lite.tokenization import Tokenizer
+from mobilebert_lite.text.examples import QuestionExample, TextExample, TokenExample
+from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.training.batches import Batcher, Row, bucket_for, choose_buckets, epoch_batches, pad
 from mobilebert_lite.training.checks import check
 from mobilebert_lite.training.initial import initial, stacked, with_head
@@ -25,7 +26,6 @@ from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.preparation import read_configuration
 from mobilebert_lite.training.rows import RowMaker, find_labels
 from mobilebert_lite.training.vocabulary import build_vocabulary
-from mobilebert_lite.weights import random_weights
 
 
 def rows_of(lengths: list[int]) -> list[Row]:

@@ -13,12 +13,12 @@ import pytest
 from transformers_support import VERSIONS, start
 from transformers_texts import PAIRS, RENAMED, TEXTS
 
-from mobilebert_lite.config import MobileBertConfig
-from mobilebert_lite.converters import huggingface
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.converters.checkpoints import load_checkpoint
-from mobilebert_lite.tasks.features import pack
-from mobilebert_lite.tokenization import Tokenizer
-from mobilebert_lite.weights import random_weights
+from mobilebert_lite.converters.huggingface import checkpoint as huggingface
+from mobilebert_lite.text.features import pack
+from mobilebert_lite.text.tokenization import Tokenizer
 
 pytestmark = [pytest.mark.transformers, pytest.mark.timeout(1800)]
 

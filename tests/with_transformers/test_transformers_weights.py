@@ -22,10 +22,10 @@ from transformers_support import (
     start,
 )
 
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.conversion.pipeline import Request, convert
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
-from mobilebert_lite.form import Form
-from mobilebert_lite.model import Model
-from mobilebert_lite.pipeline import Request, convert
+from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.choose import choose_task
 
 pytestmark = [pytest.mark.transformers, pytest.mark.timeout(1800)]

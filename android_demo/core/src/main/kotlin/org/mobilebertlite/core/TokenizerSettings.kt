@@ -20,7 +20,7 @@ public data class AddedToken(
 /**
  * What a checkpoint says of its tokenizer, besides the words. Defaults are those of the uncased models.
  *
- * The fields are those of `mobilebert_lite/tokenizer_settings.py`, and mean what they do in `BertNormalizer`,
+ * The fields are those of `mobilebert_lite/text/tokenizer_settings.py`, and mean what they do in `BertNormalizer`,
  * `WordPiece` and `AddedToken` of Hugging Face `tokenizers`.
  */
 public data class TokenizerSettings(

@@ -1,0 +1,1 @@
+"""What every runner offers, and the texts that all are fed."""

@@ -1,0 +1,1 @@
+"""What was measured: the schema of results, statistics, comparisons and exports."""

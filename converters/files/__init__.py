@@ -1,0 +1,1 @@
+"""File formats without their meaning: TensorFlow bundles, HDF5, pickles, PyTorch's files."""

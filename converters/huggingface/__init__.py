@@ -1,0 +1,1 @@
+"""Checkpoints of transformers, its TensorFlow classes, peft and the hub."""

@@ -1,0 +1,1 @@
+"""Names of tensors: canonical name to the name in each format."""

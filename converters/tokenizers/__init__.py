@@ -1,0 +1,1 @@
+"""Tokenizer files: vocab.txt, tokenizer.json and their settings, read and written."""

@@ -1,0 +1,1 @@
+"""Models and examples for the demo app's assets."""

@@ -1,0 +1,1 @@
+"""What a MobileBERT is: configuration, canonical weights, masking, form of inputs and outputs."""

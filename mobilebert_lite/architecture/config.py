@@ -1,0 +1,296 @@
+"""The shape of a MobileBERT: every field of the published configurations, and readers for them.
+
+Sources: Sun et al. 2020 (arXiv:2004.02984); ``BertConfig`` of google-research/mobilebert;
+``MobileBertConfig`` of transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from mobilebert_lite.architecture.config_names import (
+    HUGGINGFACE_ACTIVATIONS,
+    SILENT_KEYS,
+    TENSORFLOW_ACTIVATIONS,
+    activation,
+)
+from mobilebert_lite.common.files import read_text
+from mobilebert_lite.errors import ConfigError, DataError
+
+NORMALIZATIONS = ("no_norm", "layer_norm")
+# relu6 is min(max(x, 0), 6); gelu the exact (erf) form, gelu_new its tanh approximation, which TF1 calls "gelu".
+ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_new")
+
+
+@dataclass(frozen=True)
+class MobileBertConfig:
+    """Widths and switches of a MobileBERT. Defaults are google/mobilebert-uncased (24.6 M parameters)."""
+
+    # WordPiece vocabulary, number of words.
+    vocab_size: int = 30522
+    # Width of the residual stream between blocks.
+    hidden_size: int = 512
+    # Number of blocks.
+    num_hidden_layers: int = 24
+    num_attention_heads: int = 4
+    # Width inside each feed-forward network.
+    intermediate_size: int = 512
+    # Width of a word vector before the trigram projection.
+    embedding_size: int = 128
+    # Width of the residual stream inside a block.
+    intra_bottleneck_size: int = 128
+    hidden_act: str = "relu"
+    # Longest sequence with a learnt position.
+    max_position_embeddings: int = 512
+    # Number of segments (question, context).
+    type_vocab_size: int = 2
+    # Feed-forward networks in each block, the last one included.
+    num_feedforward_networks: int = 4
+    # no_norm is gamma * x + beta; layer_norm the usual one.
+    normalization_type: str = "no_norm"
+    layer_norm_eps: float = 1e-12
+    # Whether each block works at intra_bottleneck_size between two projections.
+    use_bottleneck: bool = True
+    # TINY: query, key and value all read the block's own (narrow) input.
+    use_bottleneck_attention: bool = False
+    # Query and key read one projection of their own, shared between them.
+    key_query_shared_bottleneck: bool = True
+    # Each position sees the word vectors of its two neighbours.
+    trigram_input: bool = True
+    # A tanh layer on [CLS] before the classifiers ("pooler").
+    classifier_activation: bool = True
+    pad_token_id: int = 0
+    # Training only.
+    hidden_dropout_prob: float = 0.0
+    attention_probs_dropout_prob: float = 0.1
+    initializer_range: float = 0.02
+    # Names of the classes, in the order of the classifier's outputs, as they were written (labels.checked cleans them);
+    # empty when unknown.
+    labels: tuple[str, ...] = ()
+    # single_label_classification, multi_label_classification or regression; empty when unknown.
+    problem_type: str = ""
+    # What its writer trained it for, by our name of the task; empty when unknown.
+    task: str = ""
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"config: {name} is {value!r}; it must be a whole number of 1 or more")
+        for name in ("use_bottleneck", "use_bottleneck_attention", "key_query_shared_bottleneck",
+                     "trigram_input", "classifier_activation"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"config: {name} is {getattr(self, name)!r}; it must be true or false")
+        if self.normalization_type not in NORMALIZATIONS:
+            raise ConfigError(f"config: normalization_type is {self.normalization_type!r}; "
+                              f"known are {', '.join(NORMALIZATIONS)}")
+        if self.hidden_act not in ACTIVATIONS:
+            raise ConfigError(f"config: hidden_act is {self.hidden_act!r}; known are {', '.join(ACTIVATIONS)}")
+        if self.block_size % self.num_attention_heads:
+            raise ConfigError(f"config: num_attention_heads is {self.num_attention_heads}, which does not divide "
+                              f"the attention width {self.block_size}")
+        if self.task and self.task not in ARCHITECTURES:
+            raise ConfigError(f"config: task is {self.task!r}; known are {', '.join(ARCHITECTURES)}")
+        eps = self.layer_norm_eps
+        if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < 1:
+            raise ConfigError(f"config: layer_norm_eps is {eps!r}; it must be a number from 0 to below 1")
+        if not isinstance(self.pad_token_id, int) or not 0 <= self.pad_token_id < self.vocab_size:
+            raise ConfigError(f"config: pad_token_id is {self.pad_token_id!r}, outside the vocabulary of "
+                              f"{self.vocab_size} words")
+
+    @property
+    def block_size(self) -> int:
+        """Width of the residual stream inside a block (``true_hidden_size`` in transformers)."""
+        return self.intra_bottleneck_size if self.use_bottleneck else self.hidden_size
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.block_size // self.num_attention_heads
+
+    @property
+    def query_input_size(self) -> int:
+        """Width of what query and key read (a projection that they share, the block's input, or the stream)."""
+        shared = self.use_bottleneck_attention or self.key_query_shared_bottleneck
+        return self.block_size if shared or not self.use_bottleneck else self.hidden_size
+
+    @property
+    def value_input_size(self) -> int:
+        """Width of what value reads."""
+        return self.block_size if self.use_bottleneck_attention or not self.use_bottleneck else self.hidden_size
+
+    @property
+    def stream_readers(self) -> tuple[str, ...]:
+        """Dense layers that read the stream between blocks, by their names inside a block."""
+        if not self.use_bottleneck:
+            return _ATTENTION
+        if self.use_bottleneck_attention:
+            return ("bottleneck.input",)
+        if self.key_query_shared_bottleneck:
+            return ("bottleneck.attention", "attention.value", "bottleneck.input")
+        return (*_ATTENTION, "bottleneck.input")
+
+    @property
+    def bottleneck_readers(self) -> tuple[str, ...]:
+        """Dense layers of the attention that read a bottleneck instead."""
+        return tuple(part for part in _ATTENTION if part not in self.stream_readers)
+
+    def with_labels(self, labels: tuple[str, ...]) -> MobileBertConfig:
+        """The same model with its classes renamed."""
+        return replace(self, labels=labels)
+
+
+_ATTENTION = ("attention.query", "attention.key", "attention.value")
+_POSITIVE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+             "embedding_size", "intra_bottleneck_size", "max_position_embeddings", "type_vocab_size",
+             "num_feedforward_networks")
+# More classes than any model has; a wrong id must not fill the memory.
+_MOST_LABELS = 1 << 16
+_FIELDS = {field.name for field in fields(MobileBertConfig)}
+
+PRESETS: dict[str, MobileBertConfig] = {
+    "uncased": MobileBertConfig(),
+    "multilingual": MobileBertConfig(vocab_size=119547),
+    # Trains from scratch on a CPU.
+    "small": MobileBertConfig(vocab_size=8000, hidden_size=192, num_hidden_layers=6, intermediate_size=128,
+                              embedding_size=64, intra_bottleneck_size=64, max_position_embeddings=384,
+                              num_feedforward_networks=2, classifier_activation=False, hidden_dropout_prob=0.1),
+    "tiny": MobileBertConfig(num_feedforward_networks=2, use_bottleneck_attention=True,
+                             classifier_activation=False),
+}
+
+# Task -> class of transformers, where the tensors alone leave it open.
+ARCHITECTURES = {
+    "classification": "MobileBertForSequenceClassification", "fill-mask": "MobileBertForMaskedLM",
+    "multiple-choice": "MobileBertForMultipleChoice", "next-sentence": "MobileBertForNextSentencePrediction",
+    "pretraining": "MobileBertForPreTraining", "qa": "MobileBertForQuestionAnswering",
+    "token-classification": "MobileBertForTokenClassification"}
+_TASKS = {architecture: task for task, architecture in ARCHITECTURES.items()}
+
+# BertConfig of google-research/mobilebert leaves these to its own defaults when the file is silent.
+_TF1_DEFAULTS: dict[str, Any] = {
+    "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+    "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1,
+    "max_position_embeddings": 512, "type_vocab_size": 16, "initializer_range": 0.02, "trigram_input": False,
+    "use_bottleneck": False, "use_bottleneck_attention": False, "key_query_shared_bottleneck": False,
+    "num_feedforward_networks": 1, "normalization_type": "layer_norm", "classifier_activation": True,
+}
+_TF1_WITHOUT_DEFAULT = ("vocab_size", "embedding_size", "intra_bottleneck_size")
+_TF1_ACTIVATIONS = {"relu": "relu", "relu6": "relu6", "gelu_new": "gelu"}
+# What transformers says of a network beyond BertConfig; read where somebody has merged the two.
+_BEYOND_TF1 = ("layer_norm_eps", "pad_token_id", "problem_type")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in ``path``; raises ConfigError when there is none, CheckpointError for a Git LFS pointer."""
+    if not path.exists():
+        raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights, and presets "
+                          f"are {', '.join(PRESETS)}")
+    try:
+        value = json.loads(read_text(path))
+    except (DataError, json.JSONDecodeError) as error:
+        raise ConfigError(f"{path} is not readable JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path} holds a JSON {type(value).__name__}, not an object")
+    return value
+
+
+def from_huggingface(raw: Mapping[str, Any],
+                     activations: Mapping[str, str] = HUGGINGFACE_ACTIVATIONS) -> MobileBertConfig:
+    """Read the ``config.json`` of transformers.
+
+    Keys that do not describe the network (versions, dtypes, generation settings) are ignored: transformers
+    writes a changing set of them. ``activations`` are those of the code that computes with the weights.
+    """
+    values = {name: raw[name] for name in _FIELDS if name in raw and raw[name] is not None}
+    return _build({**values, **_described(raw)}, activations)
+
+
+def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
+    """The ``config.json`` of transformers for ``config``; ``from_huggingface`` reads it back unchanged."""
+    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - {"labels", "problem_type", "task"})}
+    raw["model_type"] = "mobilebert"
+    raw["true_hidden_size"] = config.block_size
+    if config.labels:
+        raw["id2label"] = {str(i): label for i, label in enumerate(config.labels)}
+        raw["label2id"] = {label: i for i, label in enumerate(config.labels)}
+    if config.problem_type:
+        raw["problem_type"] = config.problem_type
+    if config.task:
+        raw["architectures"] = [ARCHITECTURES[config.task]]
+    return raw
+
+
+def from_tensorflow1(raw: Mapping[str, Any],
+                     activations: Mapping[str, str] = TENSORFLOW_ACTIVATIONS) -> MobileBertConfig:
+    """Read the ``bert_config.json`` of google-research/mobilebert.
+
+    Keys of other writers are read where they describe the network, and accepted where they change nothing that is
+    computed; an unknown key is an error. ``activations`` are those of the code that computes with the weights.
+    """
+    known = {*_TF1_DEFAULTS, *_TF1_WITHOUT_DEFAULT, *_BEYOND_TF1}
+    unknown = sorted(set(raw) - known - set(SILENT_KEYS) - {"model_type", "id2label", "label2id", "architectures"})
+    if unknown:
+        raise ConfigError(f"bert_config: unknown keys {', '.join(unknown)}")
+    for key, values in SILENT_KEYS.items():
+        if values and raw.get(key) not in (None, *values):
+            raise ConfigError(f"bert_config: {key} is {raw[key]!r}; a MobileBERT is only {values[0]!r}")
+    if "vocab_size" not in raw:
+        raise ConfigError("bert_config: vocab_size is missing")
+    read = {**_TF1_DEFAULTS, **{key: raw[key] for key in known if raw.get(key) is not None}}
+    read.setdefault("embedding_size", read["hidden_size"])
+    read.setdefault("intra_bottleneck_size", read["hidden_size"])
+    return _build({**read, **_described(raw)}, activations)
+
+
+def to_tensorflow1(config: MobileBertConfig) -> dict[str, Any]:
+    """The ``bert_config.json`` for ``config``. Raises ConfigError for what TF1 cannot express."""
+    if config.hidden_act not in _TF1_ACTIVATIONS:
+        raise ConfigError(f"config: hidden_act {config.hidden_act!r} (exact erf) has no name in bert_config.json")
+    names = [*_TF1_DEFAULTS, *_TF1_WITHOUT_DEFAULT]
+    return {**{name: getattr(config, name) for name in names}, "hidden_act": _TF1_ACTIVATIONS[config.hidden_act]}
+
+
+def _build(values: Mapping[str, Any], activations: Mapping[str, str]) -> MobileBertConfig:
+    named = {"hidden_act": activation(values["hidden_act"], activations)} if "hidden_act" in values else {}
+    try:
+        return MobileBertConfig(**{**values, **named})
+    except TypeError as error:
+        raise ConfigError(f"config: {error}") from None
+
+
+def _described(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels and task as transformers writes them. Raises ConfigError for another kind of model."""
+    kind = raw.get("model_type", "mobilebert")
+    if kind != "mobilebert":
+        raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
+    return {"labels": _labels(raw), "task": _task(raw.get("architectures"))}
+
+
+def _task(architectures: Any) -> str:
+    """The task of transformers' ``architectures``; empty for the encoder alone and for classes unknown here."""
+    first = architectures[0] if isinstance(architectures, list) and architectures else None
+    return _TASKS.get(first, "") if isinstance(first, str) else ""
+
+
+def _labels(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names in the order of the outputs, from transformers' ``id2label``, or ``label2id`` where that is all there is.
+
+    An id without a name of its own has the name "", which whoever needs the names refuses (labels.py).
+    """
+    try:
+        by_id = {int(key): "" if name is None else str(name) for key, name in (raw.get("id2label") or {}).items()}
+        if not by_id:
+            ids = [(int(i), str(name)) for name, i in (raw.get("label2id") or {}).items()]
+            count = Counter(i for i, _ in ids)
+            by_id = {i: name if count[i] == 1 else "" for i, name in ids}
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise ConfigError("config: id2label must map whole numbers to names, and label2id names to numbers") from None
+    # Ids below 0 mark what training passes over; no output has them.
+    last = max((i for i in by_id if 0 <= i < _MOST_LABELS), default=-1)
+    return tuple(by_id.get(i, "") for i in range(last + 1))

@@ -1,0 +1,112 @@
+"""A conversion that must keep the task's own score: float model and candidate on the same labelled examples."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.files import check_output, replacing, write_json
+from mobilebert_lite.conversion import pipeline
+from mobilebert_lite.conversion.reference import float_file
+from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.datasets.reading import read_examples
+from mobilebert_lite.errors import DataError, VerificationError
+from mobilebert_lite.evaluation import evaluate
+from mobilebert_lite.evaluation.compare import compare
+from mobilebert_lite.evaluation.evaluate import Result
+from mobilebert_lite.evaluation.scorers import Options
+from mobilebert_lite.tasks import find_task
+
+# A message to a context that counts examples.
+Counted = Callable[[str], AbstractContextManager[evaluate.Progress]]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a converted file must keep."""
+
+    # Labelled examples.
+    data: Path
+    # Points of the score that it may lose against the float model.
+    max_drop: float = 1.0
+    # The score to judge by; None for the task's own.
+    metric: str | None = None
+    # This many examples, evenly over the file; None: all.
+    limit: int | None = None
+    workers: int = 1
+    cluster: str | None = None
+
+    def score(self, model: Path, name: str, counted: Counted) -> Result:
+        """``model`` on the examples, one thread each. Raises DataError for examples that do not fit the model."""
+        request = evaluate.Request(model, self.data, limit=self.limit, workers=self.workers, cluster=self.cluster,
+                                   options=Options(self.metric))
+        with counted(f"scoring {name}") as progress:
+            return evaluate.evaluate(request, progress)
+
+    def passes(self, reference: Result, candidate: Result) -> bool:
+        """Whether ``candidate`` loses no more than is allowed."""
+        return reference.score.value - candidate.score.value <= self.max_drop
+
+
+def convert(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, counted: Counted) -> pipeline.Report:
+    """``pipeline.convert``, but the file appears only when it also passes ``gate``.
+
+    Raises VerificationError with both scores when it does not, else as ``pipeline.convert``.
+    """
+    check_output(request.output)
+    check_data(gate, request)
+    with replacing(request.output) as temporary:
+        report = pipeline.convert(replace(request, output=temporary, report=None), progress)
+        candidate = gate.score(temporary, "the candidate", counted)
+        with float_model(request, report, progress) as path:
+            reference = gate.score(path, "the float model", counted)
+        if not gate.passes(reference, candidate):
+            raise VerificationError(refusal(gate, reference, candidate))
+    report = replace(report, output=str(request.output), evaluation=summary(gate, reference, candidate))
+    if request.report is not None:
+        write_json(request.report, report.to_json())
+    return report
+
+
+def check_data(gate: Gate, request: pipeline.Request) -> None:
+    """Fail now rather than after the conversion. Raises DataError."""
+    if request.task is not None:
+        read_examples(gate.data, request.task)
+    elif not gate.data.is_file():
+        raise DataError(f"no data file at {gate.data}")
+
+
+@contextmanager
+def float_model(request: pipeline.Request, report: pipeline.Report, progress: pipeline.Progress) -> Iterator[Path]:
+    """The checkpoint of ``request`` as a float file with the task and lengths of ``report``, while the block lasts."""
+    progress("building the float model")
+    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
+                                 request.format, request.config)
+    task = find_task(report.task, Form.read(report.provenance["form"]))
+    with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
+        path = Path(folder) / "float.tflite"
+        masking = Masking(**report.provenance["mask"])
+        path.write_bytes(float_file(checkpoint, task, report.provenance["lengths"], masking))
+        yield path
+
+
+def summary(gate: Gate, reference: Result, candidate: Result) -> dict[str, Any]:
+    """For the report."""
+    data = candidate.report["data"]
+    return {"metric": candidate.scorer.metric, "data": data, "max_drop": gate.max_drop,
+            "float": reference.score.to_json(), "candidate": candidate.score.to_json(),
+            **compare(candidate, reference)}
+
+
+def refusal(gate: Gate, reference: Result, candidate: Result) -> str:
+    """Why there is no file."""
+    lost = reference.score.value - candidate.score.value
+    return (f"evaluation failed on {len(candidate.examples)} examples: {candidate.scorer.metric} of the candidate "
+            f"{candidate.score.value:.2f}, of the float model {reference.score.value:.2f}, a drop of {lost:.2f} points "
+            f"(at most {gate.max_drop:g} allowed); no file was written. Try a safer --quantize mode, or --search")

@@ -1,0 +1,1 @@
+"""Examples: from files of users, and the package's own."""

@@ -1,0 +1,81 @@
+"""Texts that a conversion is calibrated with, and texts held aside to verify it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mobilebert_lite.datasets.reading import Example, builtin_examples, evenly, read_examples
+from mobilebert_lite.errors import DataError
+from mobilebert_lite.graph.names import signature_name
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.text.examples import ChoiceExample
+from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
+
+# Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
+# widen the ranges less and less.
+MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
+# Powers of two are chosen by magnitudes, which a few texts show.
+MOST_MAGNITUDE_TOKENS = 4096
+
+
+def read_or_builtin(path: Path | None, task: Task) -> list[Example]:
+    """The examples in ``path``, or the package's own. Raises DataError."""
+    return builtin_examples(task.name) if path is None else read_examples(path, task.name)
+
+
+def narrowed(examples: Sequence[Example], choices: int) -> list[Example]:
+    """``examples`` with at most ``choices`` choices each, the right one among them; 0: as they are."""
+    return [_narrowed(one, choices) if choices and isinstance(one, ChoiceExample) else one for one in examples]
+
+
+def _narrowed(example: ChoiceExample, choices: int) -> ChoiceExample:
+    kept = list(range(len(example.choices)))[:choices]
+    if example.label is not None and example.label not in kept:
+        kept[-1] = example.label
+    label = None if example.label is None else kept.index(example.label)
+    return replace(example, choices=tuple(example.choices[i] for i in kept), label=label)
+
+
+def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Every fourth example is held aside for verification, the others calibrate; a single one does both."""
+    if len(examples) < 4:
+        return list(examples[:-1] or examples), list(examples[-1:])
+    return [example for i, example in enumerate(examples) if i % 4 != 3], list(examples[3::4])
+
+
+def samples(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengths: Sequence[int],
+            tokens: int) -> dict[str, list[Features]]:
+    """Signature -> sequences for it, of at most ``tokens`` together (but 8 at least), evenly over the examples.
+
+    Raises DataError when no text fits a length.
+    """
+    result: dict[str, list[Features]] = {}
+    for length in lengths:
+        most = max(8, tokens // length)
+        fitting = sequences(tokenizer, task, evenly(examples, most), length, "calibration text")
+        # Long contexts make many windows; every part of them should be seen.
+        step = max(1, -(-len(fitting) // most))
+        result[signature_name(task.name, length)] = fitting[::step]
+    return result
+
+
+def sequences(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], length: int, what: str) -> list[Features]:
+    """Those of ``examples`` that fit ``length``. Raises DataError, which calls them ``what``, when none does."""
+    found: list[Features] = []
+    reason: DataError | None = None
+    for example in examples:
+        try:
+            found += task.features(tokenizer, example, length)
+        except DataError as error:  # a question can be too long for a short signature
+            reason = error
+    if not found:
+        raise DataError(f"no {what} can be used at length {length}: {reason}")
+    return found
+
+
+def tokens_used(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], length: int) -> list[int]:
+    """How many of ``length`` tokens each sequence made of ``examples`` uses. Raises DataError for an unusable text."""
+    return [one.length_used for example in examples for one in task.features(tokenizer, example, length)]

@@ -1,0 +1,1 @@
+"""A finished file, ready to answer: the interpreter, its isolation, Model."""

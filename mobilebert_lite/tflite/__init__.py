@@ -1,0 +1,1 @@
+"""Bytes of .tflite files: read, verified, edited and written."""
