@@ -40,7 +40,7 @@ _MEASURED = """
 import resource, sys
 from pathlib import Path
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.inspection import inspect
+from mobilebert_lite.inspection.report import inspect
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     inspect(Path(sys.argv[1]))

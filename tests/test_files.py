@@ -151,7 +151,7 @@ _DEVICES = """
 import os, stat, sys
 from pathlib import Path
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.files import check_output, write_atomically
+from mobilebert_lite.common.files import check_output, write_atomically
 null, full, disk = (Path(sys.argv[1], name) for name in ("null", "full", "disk"))
 os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
 os.mknod(full, 0o666 | stat.S_IFCHR, os.makedev(1, 7))
