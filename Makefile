@@ -118,7 +118,7 @@ bench-peers: install ## Time our files against stock ones, interleaved (about ha
 bench-lengths: install ## Time several lengths in one file on real text lengths (needs the SQuAD data).
 	$(BIN)/python benchmarks/suites/lengths.py --json out/lengths.json
 
-bench-text: install ## Tokenisation and SQuAD features: speed, and MLPerf's recorded features.
+bench-text: install ## Tokenization and SQuAD features: speed, and MLPerf's recorded features.
 	$(BIN)/python benchmarks/suites/text.py --check --json out/text.json
 
 bench-text-input: install ## Text input inside the file: differences from the reference by rule.
@@ -169,7 +169,7 @@ TRAINING ?=
 bench-train: install ## Train small networks from scratch, fine-tune trained ones, convert them (about an hour; needs the data).
 	$(BIN)/python benchmarks/suites/training.py --check --json out/training.json --plot out/training.svg $(TRAINING)
 
-bench-training-gains: install ## What a teacher and quantisation-aware training gain (half an hour; needs the data).
+bench-training-gains: install ## What a teacher and quantization-aware training gain (half an hour; needs the data).
 	$(BIN)/python benchmarks/suites/training_gains.py --json out/training-gains.json
 
 TORCH := .venv-torch

@@ -81,7 +81,7 @@ def _entries(path: Path, task: Task, lengths: Any) -> tuple[Entry, ...]:
 
 
 def _foreign(path: Path, file: File, tokenizer: Tokenizer | None) -> Subject:
-    """A file of another toolkit: its inputs are recognised by their names, in a child that loads it."""
+    """A file of another toolkit: its inputs are recognized by their names, in a child that loads it."""
     child = Child()
     try:
         said = child.ask("load", path=str(path), threads=1, accelerator=CPU, xnnpack=False, cpus=[], runtime=None)

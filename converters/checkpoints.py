@@ -30,7 +30,7 @@ class Checkpoint:
     tokenizer: Tokenizer
     # Names of the classes in the order of the outputs; empty when there are none.
     labels: tuple[str, ...] = ()
-    # What quantisation-aware training left.
+    # What quantization-aware training left.
     trained: TrainedRanges | None = None
 
 

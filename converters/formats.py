@@ -20,7 +20,7 @@ FORMATS = ("huggingface", tensorflow1.FORMAT, model_garden.FORMAT, saved_model.F
 
 @dataclass(frozen=True)
 class Found:
-    """A checkpoint that has been recognised but not read."""
+    """A checkpoint that has been recognized but not read."""
 
     format: str
     # Where vocabulary and configuration are.
@@ -64,7 +64,7 @@ class Found:
 def find(location: str | Path, format: str | None = None, revision: str | None = None) -> Found:
     """The checkpoint at ``location``: a folder, one of its files, the prefix of a TensorFlow checkpoint, or a hub id.
 
-    ``format`` says which where several stand side by side. Raises CheckpointError when nothing is recognised, when
+    ``format`` says which where several stand side by side. Raises CheckpointError when nothing is recognized, when
     several are and none is asked for, or when it is another than was asked for.
     """
     if format is not None and format not in FORMATS:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
     from mobilebert_lite.architecture.form import Form
     from mobilebert_lite.architecture.weights import Weights, random_weights
-    from mobilebert_lite.conversion.building import quantise
+    from mobilebert_lite.conversion.building import quantize
     from mobilebert_lite.conversion.lowering import convert_network
     from mobilebert_lite.conversion.pipeline import Report, Request, convert
     from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mobilebert_lite.fusion.pipeline import fuse, fuse_last
     from mobilebert_lite.graph.signatures import Network
     from mobilebert_lite.inspection.report import inspect
-    from mobilebert_lite.quantization.embedding import quantise_rows
+    from mobilebert_lite.quantization.embedding import quantize_rows
     from mobilebert_lite.quantization.recipe import load_recipe
     from mobilebert_lite.running.model import Model
     from mobilebert_lite.running.runtime import Session
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PRESETS", "Checkpoint", "Form", "MblError", "MobileBertConfig", "Model", "Network", "Report", "Request",
            "Session", "Tokenizer", "Weights", "__version__", "builtin_examples", "convert", "convert_network", "fuse",
-           "fuse_last", "inspect", "load_checkpoint", "load_recipe", "quantise", "quantise_rows", "random_weights",
+           "fuse_last", "inspect", "load_checkpoint", "load_recipe", "quantize", "quantize_rows", "random_weights",
            "read_examples"]
 
 # Module -> the public names that live there; the imports above say the same to type checkers.
 _HOMES = {
-    "conversion.building": ("quantise",),
+    "conversion.building": ("quantize",),
     "architecture.config": ("PRESETS", "MobileBertConfig"),
     "converters.checkpoints": ("Checkpoint", "load_checkpoint"),
     "conversion.lowering": ("convert_network",),
@@ -49,7 +49,7 @@ _HOMES = {
     "inspection.report": ("inspect",),
     "running.model": ("Model",),
     "conversion.pipeline": ("Report", "Request", "convert"),
-    "quantization.embedding": ("quantise_rows",),
+    "quantization.embedding": ("quantize_rows",),
     "quantization.recipe": ("load_recipe",),
     "running.runtime": ("Session",),
     "text.tokenization": ("Tokenizer",),

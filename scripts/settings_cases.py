@@ -28,7 +28,7 @@ ADDED = (
     AddedToken("<l>", lstrip=True, special=True), AddedToken("<r>", rstrip=True),
     AddedToken("<b>", lstrip=True, rstrip=True), AddedToken(" x", special=True), AddedToken("covid", single_word=True),
     AddedToken("covid-19"), AddedToken("日本"), AddedToken("😀", single_word=True), AddedToken("é"))
-# Matched in the normalised text. No two are the same there: which of them is found, the reference leaves to chance.
+# Matched in the normalized text. No two are the same there: which of them is found, the reference leaves to chance.
 NORMALIZED = (
     AddedToken("Straße", normalized=True), AddedToken("Été", normalized=True, single_word=True),
     AddedToken("ÈRE", normalized=True, special=True), AddedToken("İzmir", normalized=True, rstrip=True),

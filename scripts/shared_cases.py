@@ -41,7 +41,7 @@ from mobilebert_lite.tasks.question_answering import longest_question
 from mobilebert_lite.tasks.token_classification import TokenClassification
 from mobilebert_lite.text.examples import TextExample
 from mobilebert_lite.text.features import Features
-from mobilebert_lite.text.tokenization import BEHAVIOURS, Tokenizer, parse_vocabulary
+from mobilebert_lite.text.tokenization import BEHAVIorS, Tokenizer, parse_vocabulary
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 
 DEMO = demonstration("qa") / "vocab.txt"
@@ -85,11 +85,11 @@ def _json(value: Any) -> str:
 
 
 def write_tokens(writer: Writer, name: str, vocabulary: Path, chosen: Sequence[str],
-                 kinds: Sequence[tuple[str, bool]] = _KINDS, behaviours: Sequence[str] = BEHAVIOURS) -> None:
+                 kinds: Sequence[tuple[str, bool]] = _KINDS, behaviors: Sequence[str] = BEHAVIorS) -> None:
     """What tokenizers make of texts."""
     writer.write(f"tokenizer-{name}.json", writer.vocabulary(vocabulary), {
-        f"{behaviour}-{kind}": cases(Tokenizer.from_file(vocabulary, lower, behaviour), list(chosen))
-        for behaviour in behaviours for kind, lower in kinds})
+        f"{behavior}-{kind}": cases(Tokenizer.from_file(vocabulary, lower, behavior), list(chosen))
+        for behavior in behaviors for kind, lower in kinds})
 
 
 def write_settings(writer: Writer, name: str, vocabulary: Path, chosen: Sequence[str],

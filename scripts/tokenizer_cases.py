@@ -2,7 +2,7 @@
 
     python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
-writes JSON: ``vocabulary`` names the words by their SHA-256; ``cases`` holds, for each behaviour (``reference``,
+writes JSON: ``vocabulary`` names the words by their SHA-256; ``cases`` holds, for each behavior (``reference``,
 ``phone``) and case (``lower``, ``cased``), objects with ``text``, ``ids`` and ``offsets`` (start, end in code points).
 The same arguments give the same bytes.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets.reading import QuestionExample, builtin_examples
-from mobilebert_lite.text.tokenization import BEHAVIOURS, Tokenizer
+from mobilebert_lite.text.tokenization import BEHAVIorS, Tokenizer
 
 # What tokenizers disagree about: composed and decomposed accents, letters whose lower case is longer, ligatures and
 # widths, CJK, punctuation outside ASCII, spaces of all kinds, control and format characters, private use, emoji with
@@ -61,8 +61,8 @@ def main() -> None:
     options = parser.parse_args()
     chosen = texts(options.count)
     result = {"vocabulary": hashlib.sha256(options.vocab.read_bytes()).hexdigest(), "cases": {
-        f"{behaviour}-{name}": cases(Tokenizer.from_file(options.vocab, lower_case, behaviour), chosen)
-        for behaviour in BEHAVIOURS for name, lower_case in (("lower", True), ("cased", False))}}
+        f"{behavior}-{name}": cases(Tokenizer.from_file(options.vocab, lower_case, behavior), chosen)
+        for behavior in BEHAVIorS for name, lower_case in (("lower", True), ("cased", False))}}
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(options.output, (json.dumps(result, ensure_ascii=False, indent=0) + "\n").encode())
     print(f"{options.output}: {sum(map(len, result['cases'].values()))} cases")

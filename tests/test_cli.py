@@ -422,8 +422,8 @@ def test_lengths_are_chosen_for_the_texts(tiny_qa: Path, tiny_questions: Path, t
 # Words that no option knows: the command, and what it says.
 MISTYPED = (
     (("convert", "--task", "poetry"), "--task", "unknown task 'poetry'; known are qa, classification, token-"),
-    (("convert", "--quantize", "int2"), "--quantize", "unknown quantisation 'int2'; known are none, fp16"),
-    (("convert", "--quantize", "int8:64"), "--quantize", "unknown quantisation 'int8:64'"),
+    (("convert", "--quantize", "int2"), "--quantize", "unknown quantization 'int2'; known are none, fp16"),
+    (("convert", "--quantize", "int8:64"), "--quantize", "unknown quantization 'int8:64'"),
     (("convert", "--mask", "mask6"), "--mask", "unknown masking 'mask6'; known are additive"),
     (("convert", "--mask", "additive:5"), "--mask", "the constant must be a number below 0"),
     (("convert", "--format", "pytorch"), "--format", "unknown format 'pytorch'; known are huggingface, tf1"),
@@ -431,7 +431,7 @@ MISTYPED = (
     (("convert", "--no-fuse", "all-of-it"), "--no-fuse", "unknown fusion rule 'all-of-it'; known are fold-query"),
     *((("convert", "--seq-len", value), "--seq-len", value) for value in ("auto:0", "auto:99", "auto:many", "64;32")),
     (("train", "--task", "poetry"), "--task", "unknown task 'poetry'"),
-    (("train", "--quantize", "int2"), "--quantize", "unknown quantisation 'int2'"),
+    (("train", "--quantize", "int2"), "--quantize", "unknown quantization 'int2'"),
     (("eval", "x.tflite", "--task", "poetry"), "--task", "unknown task 'poetry'"),
     (("eval", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'; known are ai-edge-litert"),
     (("run", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'"),

@@ -25,7 +25,7 @@ Converted = Callable[[str, str], Path]
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eighty labelled texts."""
+    """Eighty labeled texts."""
     path = tmp_path_factory.mktemp("data") / "texts.jsonl"
     examples = builtin_examples("classification")
     path.write_text("".join(json.dumps({"text": f"{examples[i % len(examples)].text} {i}", "label": "alarm"}) + "\n"

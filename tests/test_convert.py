@@ -196,7 +196,7 @@ def test_minimum_runtime(converted: Converted, task: str, mode: str) -> None:
 # What runtimes make of them
 
 def test_xnnpack_takes_each_signature_whole(converted: Converted, task: str) -> None:
-    """One partition: whatever stands between two of them costs a copy and a synchronisation at every block."""
+    """One partition: whatever stands between two of them costs a copy and a synchronization at every block."""
     for signature in inspect(converted(task, "int8")).signatures:
         assert signature.delegation is not None
         assert signature.delegation.partitions == 1

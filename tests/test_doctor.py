@@ -47,7 +47,7 @@ def narrow(tiny_config: MobileBertConfig) -> MobileBertConfig:
 @pytest.fixture(scope="module")
 def files(narrow: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_questions: Path,
           tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Ours (qa, classification), TensorFlow's (stock …), ai-edge-quantizer's of the latter (quantised)."""
+    """Ours (qa, classification), TensorFlow's (stock …), ai-edge-quantizer's of the latter (quantized)."""
     from ai_edge_quantizer import quantizer, recipe
 
     folder = tmp_path_factory.mktemp("doctor")
@@ -72,9 +72,9 @@ def files(narrow: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_questio
     converter = tf.lite.TFLiteConverter.from_concrete_functions([network.signature(LENGTH)], network)
     converter._experimental_use_buffer_offset = True
     found["outside"] = converter.convert()
-    quantise = quantizer.Quantizer(bytearray(found["stock float"]))
-    quantise.load_quantization_recipe(recipe.dynamic_wi8_afp32())
-    found["quantised"] = bytes(quantise.quantize().quantized_model)
+    quantize = quantizer.Quantizer(bytearray(found["stock float"]))
+    quantize.load_quantization_recipe(recipe.dynamic_wi8_afp32())
+    found["quantized"] = bytes(quantize.quantize().quantized_model)
     found["hostile to GPUs"] = hostile_to_gpus(folder)
     return found
 
@@ -160,7 +160,7 @@ def test_metadata_without_a_vocabulary_are_not_written(files: dict[str, bytes]) 
 
 # Name -> file and edit, for what a runtime of 2.14 says to them.
 OLD_AND_NEW: dict[str, tuple[str, wrong.Edit]] = {
-    **{base: (base, AS_IT_IS) for base in ("qa", "stock dynamic", "stock int8", "quantised", "outside")},
+    **{base: (base, AS_IT_IS) for base in ("qa", "stock dynamic", "stock int8", "quantized", "outside")},
     **{f"{name} {number}": ("qa", wrong.version(name, number)) for name, numbers in (
         ("TRANSPOSE", (6, 7)), ("SLICE", (5, 6)), ("CONCATENATION", (4,)), ("CAST", (5, 6)),
         ("FULLY_CONNECTED", (10, 11)))

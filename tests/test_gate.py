@@ -19,8 +19,8 @@ LENGTHS = "48,32"
 
 
 @pytest.fixture(scope="module")
-def labelled(converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Texts with the float model's own classes, so that it scores 100; dynamic quantisation gets every second wrong."""
+def labeled(converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Texts with the float model's own classes, so that it scores 100; dynamic quantization gets every second wrong."""
     exact, coarse = (Model(converted("classification", mode)) for mode in ("none", "dynamic"))
     rng = random.Random(0)
     words = sorted(word for word in exact.tokenizer.vocabulary if word.isalpha() and len(word) > 1)
@@ -36,26 +36,26 @@ def labelled(converted: Callable[[str, str], Path], tmp_path_factory: pytest.Tem
     return path
 
 
-def test_a_good_file_passes(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
+def test_a_good_file_passes(tiny_classifier: Path, labeled: Path, tmp_path: Path) -> None:
     output, report = tmp_path / "out.tflite", tmp_path / "report.json"
-    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--quantize", "none", "--eval", labelled,
+    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--quantize", "none", "--eval", labeled,
                "--max-drop", 0, "--report", report, "-o", output)
     assert done.returncode == 0, done.stderr
     assert "accuracy 100.00, of the float model 100.00" in done.stdout
     written = json.loads(report.read_text())
     assert written["output"] == str(output)
     assert written["evaluation"]["candidate"]["value"] == written["evaluation"]["float"]["value"] == 100
-    assert written["evaluation"]["data"]["examples"] == len(labelled.read_text().splitlines())
+    assert written["evaluation"]["data"]["examples"] == len(labeled.read_text().splitlines())
     assert written["bytes"] == output.stat().st_size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.tflite", "report.json"]
 
 
-def test_a_file_that_loses_too_much_is_refused(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
+def test_a_file_that_loses_too_much_is_refused(tiny_classifier: Path, labeled: Path, tmp_path: Path) -> None:
     """It agrees with the checkpoint on the calibration texts, so verification lets it pass; its score does not."""
     output = tmp_path / "out.tflite"
     output.write_bytes(b"before")
     done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--quantize", "dynamic", "--eval",
-               labelled, "-o", output, "--report", tmp_path / "report.json", "--max-drop", 49.9)
+               labeled, "-o", output, "--report", tmp_path / "report.json", "--max-drop", 49.9)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
         "Error: evaluation failed on 10 examples: accuracy of the candidate 50.00, of the float model 100.00, a drop "
@@ -65,11 +65,11 @@ def test_a_file_that_loses_too_much_is_refused(tiny_classifier: Path, labelled: 
 
 
 @pytest.mark.slow
-def test_search(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
+def test_search(tiny_classifier: Path, labeled: Path, tmp_path: Path) -> None:
     output, report, recipe = tmp_path / "out.tflite", tmp_path / "report.json", tmp_path / "broken.json"
     recipe.write_text(json.dumps({"description": "coarse", "word_table": "int8", "rules": [
         {"operation": "*", "weights": "int8-tensor", "activations": "int8"}]}))
-    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--search", "--eval", labelled,
+    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", LENGTHS, "--search", "--eval", labeled,
                "--recipe", recipe, "--max-drop", 0, "--report", report, "-o", output)
     assert done.returncode == 0, done.stderr
     written = json.loads(report.read_text())
@@ -92,15 +92,15 @@ def test_search(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_no_recipe_can_help(tiny_classifier: Path, labelled: Path, tmp_path: Path) -> None:
-    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", 999, "--search", "--eval", labelled,
+def test_what_no_recipe_can_help(tiny_classifier: Path, labeled: Path, tmp_path: Path) -> None:
+    done = mbl("convert", "--weights", tiny_classifier, "--seq-len", 999, "--search", "--eval", labeled,
                "-o", tmp_path / "out.tflite")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("Error: --seq-len 999 is above max_position_embeddings, 64")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_passes(tiny_classifier: Path, tmp_path: Path, labelled: Path) -> None:
+def test_nothing_passes(tiny_classifier: Path, tmp_path: Path, labeled: Path) -> None:
     """For an old runtime only some modes exist; the data is not the task's."""
     done = mbl("convert", "--weights", tiny_classifier, "--task", "classification", "--eval", tmp_path / "absent.jsonl",
                "-o", tmp_path / "out.tflite")

@@ -1,4 +1,4 @@
-"""Hugging Face folders as trainings leave them: prefixes, leftovers, variants, quantised weights, Git LFS."""
+"""Hugging Face folders as trainings leave them: prefixes, leftovers, variants, quantized weights, Git LFS."""
 
 from __future__ import annotations
 
@@ -279,32 +279,32 @@ def eight_bits(tensors: Tensors) -> Tensors:
     return {**tensors, QUERY: np.ones((16, 16), np.int8)}
 
 
-QUANTISED: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
+QUANTIzED: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
     "FP8": (lambda tensors: {**tensors, QUERY: tensors[QUERY].astype(ml_dtypes.float8_e4m3fn)},
-            f"{QUERY} is F8_E4M3, no float numbers: the weights are quantised; quantise with mbl instead"),
+            f"{QUERY} is F8_E4M3, no float numbers: the weights are quantized; quantize with mbl instead"),
     "FP8 with scales": (lambda tensors: {**tensors, f"{QUERY}_scale_inv": np.ones(1, np.float32)},
-                        "holds weights quantised by FP8 or compressed-tensors"),
+                        "holds weights quantized by FP8 or compressed-tensors"),
     "int8": (eight_bits, f"{QUERY} is I8, no float numbers"),
     "bitsandbytes, 8 bits": (lambda tensors: {**eight_bits(tensors), QUERY.replace(".weight", ".SCB"): np.ones(16)},
-                             "holds weights quantised by bitsandbytes (mobilebert.encoder.layer.0.attention.self."),
+                             "holds weights quantized by bitsandbytes (mobilebert.encoder.layer.0.attention.self."),
     "bitsandbytes, 4 bits": (lambda tensors: {**tensors, QUERY: np.ones((128, 1), np.uint8),
                                               f"{QUERY}.absmax": np.ones(4), f"{QUERY}.quant_map": np.ones(16),
                                               f"{QUERY}.quant_state.bitsandbytes__nf4": np.ones(9, np.uint8)},
-                             "holds weights quantised by bitsandbytes"),
+                             "holds weights quantized by bitsandbytes"),
     "GPTQ": (lambda tensors: {**tensors, **{QUERY.replace("weight", name): np.ones((2, 2), np.int32)
                                             for name in ("qweight", "qzeros", "scales", "g_idx")}},
-             "holds weights quantised by GPTQ ("),
+             "holds weights quantized by GPTQ ("),
     "AWQ": (lambda tensors: {**tensors, **{QUERY.replace("weight", name): np.ones((2, 2), np.int32)
                                            for name in ("qweight", "qzeros", "scales")}},
-            "holds weights quantised by GPTQ or AWQ"),
+            "holds weights quantized by GPTQ or AWQ"),
     "complex": (lambda tensors: {**tensors, QUERY: tensors[QUERY].astype(np.complex64)},
                 f"{QUERY} is C64, complex numbers, which no MobileBERT has"),
 }
 
 
-@pytest.mark.parametrize("kind", QUANTISED)
-def test_quantised_weights(folder: Path, kind: str) -> None:
-    edit, said = QUANTISED[kind]
+@pytest.mark.parametrize("kind", QUANTIzED)
+def test_quantized_weights(folder: Path, kind: str) -> None:
+    edit, said = QUANTIzED[kind]
     change(folder, edit)
     done = mbl("convert", "--weights", folder, "-o", folder / "x.tflite")
     assert done.returncode == 1
@@ -315,7 +315,7 @@ def test_quantised_weights(folder: Path, kind: str) -> None:
 @pytest.mark.parametrize(("said", "method"), [
     ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes"),
     ({"quant_method": "gptq", "bits": 4}, "gptq"), ({"bits": 4}, "of no named")])
-def test_quantised_by_its_configuration(folder: Path, said: dict[str, object], method: str) -> None:
+def test_quantized_by_its_configuration(folder: Path, said: dict[str, object], method: str) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "quantization_config": said}))
     with pytest.raises(CheckpointError, match=rf"quantization_config \({method}.*the float checkpoint that it was"):

@@ -30,7 +30,7 @@ from mobilebert_lite.tflite.op_versions import (
 
 
 def from_tensorflow(config: MobileBertConfig, mode: str) -> Any:
-    """A tiny model as TensorFlow converts and quantises it, untouched by us."""
+    """A tiny model as TensorFlow converts and quantizes it, untouched by us."""
     weights = random_weights(config, {"classifier": 3}, pooler=True)
     network = Network(config, weights.tensors, "classification")
     converter = tf.lite.TFLiteConverter.from_concrete_functions([network.signature(16)], network)

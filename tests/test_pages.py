@@ -98,7 +98,7 @@ NUMBERS = st.floats() | st.integers() | st.sampled_from([0.0, -1.0, 1e308, 5e-32
 @example([[5e-324, 5e-324, 5e-324]], 1e308, 5e-324)
 @given(st.lists(st.lists(NUMBERS, min_size=3, max_size=3), max_size=3), NUMBERS, NUMBERS)
 def test_page_of_any_numbers(small_found: dict[str, Any], rows: list[list[float]], one: float, other: float) -> None:
-    record = {"rule": "equalise", "texts": 1, "length": 8, "padding": False,
+    record = {"rule": "equalize", "texts": 1, "length": 8, "padding": False,
               "parts": {"keys": {"before": rows, "after": rows[::-1]}}}
     room = {"largest": one, "largest_in": "x", "bits_above": other, "smallest_typical": other, "smallest_in": "y",
             "bits_below": one}
@@ -147,14 +147,14 @@ def test_link_to_model_explorer(converted: Converted, tmp_path: Path, monkeypatc
 def test_ranges_are_in_the_file_and_told(converted: Converted) -> None:
     path = converted("qa", "int8")
     found = inspect(path).provenance["channel_ranges"]
-    assert (found["rule"], found["length"], found["padding"]) == ("equalise", 48, False)
+    assert (found["rule"], found["length"], found["padding"]) == ("equalize", 48, False)
     assert set(found["parts"]) == set(channel_ranges.PARTS)
     assert all(np.shape(rows) == (2, 3) for part in found["parts"].values() for rows in part.values())
     shown = " ".join(CliRunner().invoke(inspect_command, [str(path)], env={"COLUMNS": "200"}).output.split())
     before, after = channel_ranges.imbalance(found)["hidden layers"]
     assert f"hidden layers {before:.1f} → {after:.1f}" in shown
     assert '"parts"' not in shown
-    assert inspect(converted("classification", "fp16")).provenance["channel_ranges"]["rule"] == "centre"
+    assert inspect(converted("classification", "fp16")).provenance["channel_ranges"]["rule"] == "center"
 
 
 # Charts

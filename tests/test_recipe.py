@@ -1,4 +1,4 @@
-"""Recipes: what is accepted, and what the quantiser makes of them."""
+"""Recipes: what is accepted, and what the quantizer makes of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.embedding import LOW, SCALE, TABLE, dequantise_rows, quantise_rows
+from mobilebert_lite.quantization.embedding import LOW, SCALE, TABLE, dequantize_rows, quantize_rows
 from mobilebert_lite.quantization.recipe import MODES, Recipe, Rule, apply_recipe, load_recipe, parse_recipe
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tflite.flatbuffer import read_model
@@ -49,7 +49,7 @@ def test_built_in_recipes(mode: str) -> None:
     assert recipe.description.endswith(".")
     assert recipe.needs_calibration == (mode in ("int8", "int8-full", "int16x8"))
     assert recipe.integer == (mode in ("int8-full", "int16x8"))
-    # Integer recipes quantise the table with everything else.
+    # Integer recipes quantize the table with everything else.
     assert recipe.word_table == {"fp16": "int16", "dynamic": "int8", "int8": "int8", "int4": "int8"}.get(
         mode, "float32")
 
@@ -64,8 +64,8 @@ def test_built_in_recipes(mode: str) -> None:
     ({"rules": [{"operation": "ADD"}]}, r"rules\[0\]: no weights, activations"),
     ({"rules": [{**DENSE, "operation": 3}]}, r"rules\[0\]\.operation is 3; it must be a text"),
     ({"mask_constant": 0}, "mask_constant is 0; it must be a number below 0"),
-    ({"equalise": "no"}, "equalise is 'no'; it must be true or false"),
-    ({"without": "equalise"}, "without: str, not a list"),
+    ({"equalize": "no"}, "equalize is 'no'; it must be true or false"),
+    ({"without": "equalize"}, "without: str, not a list"),
     ({"runtime": 2.14}, "runtime is 2.14; it must be a text"),
     ({"runtime": "latest"}, "'latest' is not a runtime version"),
     ({"rules": [{**DENSE, "weights": "int3"}]}, "weights is 'int3'; known are "),
@@ -86,7 +86,7 @@ def test_where_recipes_are_looked_for(tmp_path: Path) -> None:
     assert load_recipe("ignored", path) == Recipe("mine", "Mine.", rules=(Rule(**DENSE),))
     with pytest.raises(ConversionError, match=r"cannot read the recipe .*absent\.json: .*No such file"):
         load_recipe("int8", tmp_path / "absent.json")
-    with pytest.raises(ConversionError, match=r"unknown quantisation 'int3'; known are none, .*int8, int8-full, "):
+    with pytest.raises(ConversionError, match=r"unknown quantization 'int3'; known are none, .*int8, int8-full, "):
         load_recipe("int3")
 
 
@@ -97,7 +97,7 @@ def test_what_needs_calibration(activations: str, needed: bool) -> None:
     assert Recipe("mine", "", rules=rules).needs_calibration == needed
 
 
-# What the quantiser makes of them
+# What the quantizer makes of them
 
 def test_no_rules_no_change(content: bytes) -> None:
     assert apply_recipe(content, load_recipe("none"), {}) is content
@@ -115,7 +115,7 @@ def test_a_later_rule_overrides_an_earlier_one(content: bytes) -> None:
     assert dense_layers(apply_recipe(content, Recipe("mine", "", rules=(exception, broad)), {})) == {dynamic: total}
 
 
-def test_the_quantiser_prints_nothing(content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_quantizer_prints_nothing(content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     apply_recipe(content, load_recipe("dynamic"), {})
     assert capfd.readouterr() == ("", "")
 
@@ -140,23 +140,23 @@ ROWS = np.array([[1.0, -0.5, 0.0], [1e-3, 5e-4, -1e-3], [0.0, 0.0, 0.0]], np.flo
 
 
 def test_every_row_has_its_own_scale() -> None:
-    quantised = quantise_rows({TABLE: ROWS, "other": ROWS}, "int8")
-    assert quantised["other"] is ROWS
-    assert quantised[TABLE].dtype == np.int8
-    assert quantised[TABLE].tolist() == [[127, -64, 0], [127, 64, -127], [0, 0, 0]]
+    quantized = quantize_rows({TABLE: ROWS, "other": ROWS}, "int8")
+    assert quantized["other"] is ROWS
+    assert quantized[TABLE].dtype == np.int8
+    assert quantized[TABLE].tolist() == [[127, -64, 0], [127, 64, -127], [0, 0, 0]]
     # Half a step of each row: 1/254 of its largest value.
-    error = np.abs(quantised[TABLE] * quantised[SCALE] - ROWS)
+    error = np.abs(quantized[TABLE] * quantized[SCALE] - ROWS)
     assert (error <= np.abs(ROWS).max(1, keepdims=True) / 254 * 1.001).all()
-    assert LOW not in quantised
+    assert LOW not in quantized
 
 
 def test_sixteen_bits_in_two_tables() -> None:
     """Half a step is 1/65,024 of the row's largest value, also where the low byte carries into the high one."""
     table = np.concatenate([ROWS, np.linspace(-1, 1, 3 * 4096, dtype=np.float32).reshape(-1, 3)])
-    quantised = quantise_rows({TABLE: table}, "int16")
-    assert quantised[TABLE].dtype == quantised[LOW].dtype == np.int8
-    assert {int(quantised[LOW].min()), int(quantised[LOW].max())} == {-128, 127}
-    wide = (quantised[TABLE].astype(np.float64) * 256 + quantised[LOW]) * quantised[SCALE] / 256
+    quantized = quantize_rows({TABLE: table}, "int16")
+    assert quantized[TABLE].dtype == quantized[LOW].dtype == np.int8
+    assert {int(quantized[LOW].min()), int(quantized[LOW].max())} == {-128, 127}
+    wide = (quantized[TABLE].astype(np.float64) * 256 + quantized[LOW]) * quantized[SCALE] / 256
     assert (np.abs(wide - table) <= np.abs(table).max(1, keepdims=True) / 65024 * 1.01).all()
 
 
@@ -164,9 +164,9 @@ def test_sixteen_bits_in_two_tables() -> None:
 def test_rows_are_widened_without_a_cast_of_int8(tiny_qa: Path, word_table: str) -> None:
     """And the numbers are the same as with it."""
     weights = huggingface.load(tiny_qa)
-    tensors = quantise_rows(weights.tensors, word_table)
+    tensors = quantize_rows(weights.tensors, word_table)
     before = convert_network(Network(weights.config, tensors, "qa"), [32])
-    after = rewrite(before, lambda model: (dequantise_rows(model), stamp_versions(model)))
+    after = rewrite(before, lambda model: (dequantize_rows(model), stamp_versions(model)))
     assert casts(before).count("INT8") == casts(after).count("INT8") + len(tensors) - len(weights.tensors)
     assert set(casts(after)) == {"INT32"}
     inputs = {"ids": np.arange(32, dtype=np.int32)[None], "mask": np.ones((1, 32), np.int32),

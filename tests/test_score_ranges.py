@@ -11,7 +11,7 @@ from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
-from mobilebert_lite.quantization.score_ranges import best_range, fake_quantise, fit_scores, score_tensors, softmax
+from mobilebert_lite.quantization.score_ranges import best_range, fake_quantize, fit_scores, score_tensors, softmax
 from mobilebert_lite.tflite.flatbuffer import read_model
 
 
@@ -25,7 +25,7 @@ def scores(spread: float, padding: int = 16) -> np.ndarray:
 
 def cost(rows: np.ndarray, low: float, high: float) -> float:
     """Mean squared change of the probabilities in 8 bits."""
-    return float(np.square(softmax(fake_quantise(rows, low, high, 8)) - softmax(rows)).sum(axis=-1).mean())
+    return float(np.square(softmax(fake_quantize(rows, low, high, 8)) - softmax(rows)).sum(axis=-1).mean())
 
 
 @pytest.mark.parametrize("spread", [0.5, 1.5])
@@ -42,7 +42,7 @@ def test_better_than_the_extremes(spread: float) -> None:
 def test_padding_gets_no_share() -> None:
     """At the low end of the range it must weigh next to nothing, however many positions it is."""
     rows = np.concatenate([scores(0.5, padding=16), np.full((400, 300), -1000.0)], axis=1)
-    shares = softmax(fake_quantise(rows, *best_range(rows, 8), 8))
+    shares = softmax(fake_quantize(rows, *best_range(rows, 8), 8))
     assert shares[:, 32:].sum(axis=1).mean() < 0.02
 
 

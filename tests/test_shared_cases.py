@@ -67,7 +67,7 @@ def test_rounding_is_no_difference_and_all_else_is() -> None:
 
 @pytest.mark.parametrize("name", ["answers", "labels", "entities"])
 def test_no_answer_of_the_kept_cases_hangs_on_a_rounding(name: str) -> None:
-    """Neighbours are equal to the bit, so that a rule orders them, or farther apart than any rounding."""
+    """Neighbors are equal to the bit, so that a rule orders them, or farther apart than any rounding."""
     kept = _read(KEPT / f"{name}.json")
     tolerance = kept["tolerances"]["probability"]
     compared = 0

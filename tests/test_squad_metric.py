@@ -21,7 +21,7 @@ from mobilebert_lite.evaluation.squad import exact_match, f1, normalize_answer, 
     ("“quoted” – Ökonom", "“quoted” – ökonom"),
     ("3,000.5", "30005"),
 ])
-def test_normalisation(text: str, normal: str) -> None:
+def test_normalization(text: str, normal: str) -> None:
     assert normalize_answer(text) == normal
 
 

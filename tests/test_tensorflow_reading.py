@@ -142,7 +142,7 @@ def test_wrong_configuration(tf1: Path, values: dict[str, object], parts: list[s
     assert all(part in str(error.value) for part in parts), error.value
 
 
-def test_wrong_normalisation(tf1: Path) -> None:
+def test_wrong_normalization(tf1: Path) -> None:
     """One reason instead of a hundred names."""
     change(tf1, normalization_type="layer_norm")
     fails(tf1, ConfigError, "was written with normalization_type no_norm", "bert_config.json says layer_norm")

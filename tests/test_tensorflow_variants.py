@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints beyond the published ones: quantisation-aware, without a configuration, of other sizes."""
+"""TensorFlow checkpoints beyond the published ones: quantization-aware, without a configuration, of other sizes."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def write_texts(folder: Path, texts: Iterable[str]) -> Path:
     return path
 
 
-# Quantisation-aware training of TF1
+# Quantization-aware training of TF1
 
 SELF = "bert/encoder/layer_0/attention/self/query"
 ACTIVATION, KERNEL = "MobileBertActFakeQuantWithMinMaxVars", "MobileBertWeightFakeQuantWithMinMaxVars_1"
 # As tf.contrib.quantize names them, and as google-research/mobilebert does, with what its moving averages keep.
-QUANTISED = {
+QUANTIzED = {
     "contrib": [f"{SELF}/{kind}/{end}" for kind in ("act_quant", "weights_quant") for end in ("min", "max")],
     "mobilebert": [f"{SELF}/{scope}/{end}" for scope in (ACTIVATION, KERNEL) for end in ("min", "max")]
     + [f"{SELF}/{ACTIVATION}/{SELF}/{ACTIVATION}/{end}/{part}" for end in ("min", "max")
@@ -71,9 +71,9 @@ QUANTISED = {
 
 
 @pytest.fixture
-def quantised(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...], tmp_path: Path
+def quantized(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...], tmp_path: Path
               ) -> Callable[[str], tuple[Path, Weights]]:
-    """A checkpoint of the recipe, with variables named as one of QUANTISED, and its weights."""
+    """A checkpoint of the recipe, with variables named as one of QUANTIzED, and its weights."""
     def make(naming: str) -> tuple[Path, Weights]:
         config = replace(tiny_config, hidden_act="relu6", classifier_activation=False)
         weights = random_weights(config, {"qa": 2}, seed=15)
@@ -83,31 +83,31 @@ def quantised(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...], t
         folder = tmp_path / "qat"
         tensorflow1.save(weights, folder, tiny_vocabulary)
         assert json.loads((folder / "bert_config.json").read_text())["hidden_act"] == "relu6"
-        ranges = {name: np.float32(6 if "max" in name else -6) for name in QUANTISED[naming]}
+        ranges = {name: np.float32(6 if "max" in name else -6) for name in QUANTIzED[naming]}
         bundle.write(folder / "model.ckpt", {**stored(folder), **ranges})
         return folder, weights
 
     return make
 
 
-@pytest.mark.parametrize("naming", QUANTISED)
-def test_ranges_of_training_are_left_out_and_said(quantised: Callable[[str], tuple[Path, Weights]],
+@pytest.mark.parametrize("naming", QUANTIzED)
+def test_ranges_of_training_are_left_out_and_said(quantized: Callable[[str], tuple[Path, Weights]],
                                                   naming: str) -> None:
-    folder, weights = quantised(naming)
+    folder, weights = quantized(naming)
     said: list[str] = []
     read = load_checkpoint(str(folder), progress=said.append).weights
     assert same(read, weights.tensors)
     assert read.config.hidden_act == "relu6"
-    assert said[1].startswith(f"left out: {len(QUANTISED[naming])} quantization variables ({SELF}/")
+    assert said[1].startswith(f"left out: {len(QUANTIzED[naming])} quantization variables ({SELF}/")
     assert "--mask multiplicative" in said[2]
     # The code that trains so has no other mask.
     assert default_masking(read.source.format, read.source.masking) == Masking("multiplicative", -6.0)
 
 
-def test_relu6_becomes_a_part_of_the_dense_layer(quantised: Callable[[str], tuple[Path, Weights]],
+def test_relu6_becomes_a_part_of_the_dense_layer(quantized: Callable[[str], tuple[Path, Weights]],
                                                  tiny_questions: Path, tmp_path: Path) -> None:
     """And the file is verified against a network whose hidden layers it clamps: without, it would not be."""
-    folder, _ = quantised("mobilebert")
+    folder, _ = quantized("mobilebert")
     report = convert(Request(tmp_path / "qat.tflite", str(folder), lengths=(32,), quantize="int8",
                              calibration=tiny_questions))
     assert report.provenance["source"]["format"] == "tf1"
@@ -120,7 +120,7 @@ def test_relu6_becomes_a_part_of_the_dense_layer(quantised: Callable[[str], tupl
 
 
 def test_training_follows_the_clamp(tiny_config: MobileBertConfig) -> None:
-    """Quantisation-aware training reads it off the operator."""
+    """Quantization-aware training reads it off the operator."""
     import tensorflow as tf
 
     from mobilebert_lite.conversion.lowering import convert_network
@@ -134,11 +134,11 @@ def test_training_follows_the_clamp(tiny_config: MobileBertConfig) -> None:
     assert activate(tf.constant([-1.0, 5.0, 7.0]), clamped).numpy().tolist() == [0, 5, 6]
 
 
-def test_quantised_training_says_the_activation(quantised: Callable[[str], tuple[Path, Weights]]) -> None:
+def test_quantized_training_says_the_activation(quantized: Callable[[str], tuple[Path, Weights]]) -> None:
     """Where no configuration does: the recipe exists with relu6 alone. The number of heads is left."""
-    folder, weights = quantised("contrib")
+    folder, weights = quantized("contrib")
     known = Known({**{name: tensor.shape for name, tensor in weights.tensors.items()},
-                   "layers.0.attention.query.kernel": (16, 4, 4)}, "no_norm", quantised=True)
+                   "layers.0.attention.query.kernel": (16, 4, 4)}, "no_norm", quantized=True)
     assert infer(known)[0] == weights.config
     (folder / "bert_config.json").unlink()
     with pytest.raises(ConfigError, match="do not say num_attention_heads"):
@@ -147,16 +147,16 @@ def test_quantised_training_says_the_activation(quantised: Callable[[str], tuple
 
 # Names around the variables
 
-def test_a_scope_before_all_names(quantised: Callable[[str], tuple[Path, Weights]]) -> None:
-    folder, weights = quantised("contrib")
+def test_a_scope_before_all_names(quantized: Callable[[str], tuple[Path, Weights]]) -> None:
+    folder, weights = quantized("contrib")
     bundle.write(folder / "model.ckpt", {f"tower0/{name}": tensor for name, tensor in stored(folder).items()})
     read = formats.find(folder).load()
     assert same(read, weights.tensors)
     assert read.source.notes[0] == "read without the scope tower0/ before the names"
 
 
-def test_the_teacher_is_left_out(quantised: Callable[[str], tuple[Path, Weights]]) -> None:
-    folder, weights = quantised("contrib")
+def test_the_teacher_is_left_out(quantized: Callable[[str], tuple[Path, Weights]]) -> None:
+    folder, weights = quantized("contrib")
     plain = {name: tensor for name, tensor in stored(folder).items() if "_quant/" not in name}
     bundle.write(folder / "model.ckpt", {**plain, **{f"teacher/{name}": tensor + 1 for name, tensor in plain.items()}})
     read = formats.find(folder).load()
@@ -172,8 +172,8 @@ def test_the_teacher_is_left_out(quantised: Callable[[str], tuple[Path, Weights]
 
 @pytest.mark.parametrize("file", ["model.ckpt", "model.ckpt.index", "model.ckpt.meta",
                                   "model.ckpt.data-00000-of-00001"])
-def test_any_file_of_a_checkpoint_is_its_prefix(quantised: Callable[[str], tuple[Path, Weights]], file: str) -> None:
-    folder, weights = quantised("contrib")
+def test_any_file_of_a_checkpoint_is_its_prefix(quantized: Callable[[str], tuple[Path, Weights]], file: str) -> None:
+    folder, weights = quantized("contrib")
     (folder / "model.ckpt.meta").write_bytes(b"the graph, which is not read")
     assert same(formats.find(folder / file).load(), weights.tensors)
     (folder / "model.ckpt.index").unlink()
@@ -183,9 +183,9 @@ def test_any_file_of_a_checkpoint_is_its_prefix(quantised: Callable[[str], tuple
 
 # Configurations of other writers
 
-def test_a_configuration_of_transformers(quantised: Callable[[str], tuple[Path, Weights]]) -> None:
+def test_a_configuration_of_transformers(quantized: Callable[[str], tuple[Path, Weights]]) -> None:
     """Beside a TF1 checkpoint, or given with --config; labels and all."""
-    folder, weights = quantised("contrib")
+    folder, weights = quantized("contrib")
     (folder / "bert_config.json").unlink()
     raw = {**to_huggingface(weights.config.with_labels(("no", "yes"))), "transformers_version": "4.6.0"}
     (folder / "config.json").write_text(json.dumps(raw))
@@ -501,9 +501,9 @@ def test_whole_networks_convert(network: str, tiny_questions: Path, tmp_path: Pa
     assert (report.task, report.verification[0].agreement) == ("qa", 1)
 
 
-def test_huggingface_has_relu6_too(quantised: Callable[[str], tuple[Path, Weights]], tmp_path: Path) -> None:
+def test_huggingface_has_relu6_too(quantized: Callable[[str], tuple[Path, Weights]], tmp_path: Path) -> None:
     """And tells it back to TF1."""
-    weights = formats.find(quantised("contrib")[0]).load()
+    weights = formats.find(quantized("contrib")[0]).load()
     huggingface.save(weights, tmp_path / "hf")
     assert json.loads((tmp_path / "hf" / "config.json").read_text())["hidden_act"] == "relu6"
     again = formats.find(tmp_path / "hf").load()

@@ -1,4 +1,4 @@
-"""Every tensor of a file: place, size, quantisation."""
+"""Every tensor of a file: place, size, quantization."""
 
 from __future__ import annotations
 

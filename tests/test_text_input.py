@@ -1,4 +1,4 @@
-"""Texts into a file that tokenises them itself, against the tokenizer and the ordinary signatures."""
+"""Texts into a file that tokenizes them itself, against the tokenizer and the ordinary signatures."""
 
 from __future__ import annotations
 

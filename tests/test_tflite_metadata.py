@@ -27,7 +27,7 @@ from mobilebert_lite.tflite.metadata_writer import _Writer, pack_metadata
 WORDS = AssociatedFile("vocab.txt", "words", "VOCABULARY")
 # Every field has a value of its own.
 FULL = ModelMetadata(
-    "name", "described: ½ é", "7", "author", "licence",
+    "name", "described: ½ é", "7", "author", "license",
     (SubgraphMetadata(
         "first", "graph",
         (TensorMetadata("ids", "input", ("batch", "token"), minimum=(0.0,), maximum=(511.0,),

@@ -109,7 +109,7 @@ def test_marks_line_ends_and_blank_ends_are_no_words(data: bytes) -> None:
 @pytest.fixture
 def phone() -> Tokenizer:
     words = ["é", "e", "É", "a", "##b", "ab", "[", "]", "sep", "—", "日", "\u00a0"]
-    return Tokenizer([*SPECIAL, *words], behaviour="phone")
+    return Tokenizer([*SPECIAL, *words], behavior="phone")
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -131,7 +131,7 @@ def test_phone_clients_count_bytes(phone: Tokenizer) -> None:
     assert len(phone.encode(long).ids) == 99
     assert phone.encode(long + "b").ids == [phone.unk_id]
     vocabulary = [*SPECIAL, "é", "##é", "a"]
-    phone, reference = (Tokenizer(vocabulary, lower_case=False, behaviour=name) for name in ("phone", "reference"))
+    phone, reference = (Tokenizer(vocabulary, lower_case=False, behavior=name) for name in ("phone", "reference"))
     assert phone.encode("a " + "é" * 50).ids == [6, 4, *[5] * 49]
     assert phone.encode("a " + "é" * 51 + " a") == Encoding([6, 1, 6], [(0, 1), (2, 53), (54, 55)])
     assert len(reference.encode("é" * 51).ids) == 51
@@ -139,12 +139,12 @@ def test_phone_clients_count_bytes(phone: Tokenizer) -> None:
 
 def test_phone_clients_lower_case_for_any_vocabulary() -> None:
     vocabulary = [*SPECIAL, "A", "a"]
-    assert Tokenizer(vocabulary, lower_case=False, behaviour="phone").encode("A a").ids == [5, 5]
+    assert Tokenizer(vocabulary, lower_case=False, behavior="phone").encode("A a").ids == [5, 5]
 
 
 def test_other_behaviours_are_refused() -> None:
     with pytest.raises(DataError, match="unknown tokenizer 'ios'; known are reference, phone"):
-        Tokenizer(SPECIAL, behaviour="ios")
+        Tokenizer(SPECIAL, behavior="ios")
 
 
 def test_the_case_file_is_reproducible(tmp_path: Path) -> None:
@@ -158,8 +158,8 @@ def test_the_case_file_is_reproducible(tmp_path: Path) -> None:
     assert list(written) == ["reference-lower", "reference-cased", "phone-lower", "phone-cased"]
     vocabulary = demonstration("qa") / "vocab.txt"
     for name, cases in written.items():
-        behaviour, case = name.split("-")
-        tokenizer = Tokenizer.from_file(vocabulary, case == "lower", behaviour)
+        behavior, case = name.split("-")
+        tokenizer = Tokenizer.from_file(vocabulary, case == "lower", behavior)
         assert len(cases) == 701
         for one in cases:
             encoding = tokenizer.encode(one["text"])

@@ -73,7 +73,7 @@ FLAGS = tuple({"lowercase": lower, "strip_accents": accents, "handle_chinese_cha
 @pytest.mark.parametrize("tokens", TOKENS, ids=("none", "added", "flags", "special"))
 @pytest.mark.parametrize("five", [FIVE, RENAMED], ids=("bert", "renamed"))
 def test_tokenizer_json_alone_is_obeyed(tmp_path: Path, tokens: tuple[HubToken, ...], five: tuple[str, ...]) -> None:
-    """Every setting of the normaliser: ids and offsets are those of tokenizers, after the way through a file too."""
+    """Every setting of the normalizer: ids and offsets are those of tokenizers, after the way through a file too."""
     for i, flags in enumerate(FLAGS):
         value = whole(five=five, tokens=tokens, **flags)
         found = read(write(tmp_path / str(i), whole=value, config={"tokenizer_class": "PreTrainedTokenizerFast",
@@ -175,15 +175,15 @@ def broken(**changes: Any) -> dict[str, Any]:
 
 
 NFD = {"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "Lowercase"}, {"type": "StripAccents"}]}
-BERT_NORMALISER = {"type": "BertNormalizer", "clean_text": False, "handle_chinese_chars": False, "strip_accents": False,
+BERT_NORMALIzER = {"type": "BertNormalizer", "clean_text": False, "handle_chinese_chars": False, "strip_accents": False,
                    "lowercase": False}
 
 
 @pytest.mark.parametrize(("files", "message"), [
     ({"whole": whole(model=BPE({"a": 0}, []))}, "BPE, not WordPiece"),
-    ({"whole": broken(normalizer=NFD)}, "the normaliser is Sequence of NFD, Lowercase, StripAccents; .* NFD is not"),
+    ({"whole": broken(normalizer=NFD)}, "the normalizer is Sequence of NFD, Lowercase, StripAccents; .* NFD is not"),
     ({"whole": broken(normalizer={"type": "Sequence", "normalizers": [{"type": "Lowercase"}, {
-        **BERT_NORMALISER, "clean_text": True}]})}, "Sequence of Lowercase, BertNormalizer, whose steps"),
+        **BERT_NORMALIzER, "clean_text": True}]})}, "Sequence of Lowercase, BertNormalizer, whose steps"),
     ({"whole": broken(pre_tokenizer={"type": "Whitespace"})}, "the pre-tokenizer is Whitespace"),
     ({"whole": broken(pre_tokenizer=None)}, "the pre-tokenizer is missing"),
     ({"whole": broken(post_processor={"type": "RobertaProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2],
@@ -211,15 +211,15 @@ def test_what_is_refused_by_name(tmp_path: Path, files: dict[str, Any], message:
         read(write(tmp_path, **files))
 
 
-@pytest.mark.parametrize(("normaliser", "settings"), [
+@pytest.mark.parametrize(("normalizer", "settings"), [
     (None, set()), ({"type": "Lowercase"}, {"lower_case"}),
-    ({"type": "Sequence", "normalizers": [{**BERT_NORMALISER, "clean_text": True}, {"type": "Lowercase"}]},
+    ({"type": "Sequence", "normalizers": [{**BERT_NORMALIzER, "clean_text": True}, {"type": "Lowercase"}]},
      {"clean_text", "lower_case"}),
-    ({"type": "Sequence", "normalizers": [{**BERT_NORMALISER, "strip_accents": None, "lowercase": True}]},
+    ({"type": "Sequence", "normalizers": [{**BERT_NORMALIzER, "strip_accents": None, "lowercase": True}]},
      {"strip_accents", "lower_case"})])
-def test_normalisers_that_come_to_the_same(tmp_path: Path, normaliser: dict[str, Any] | None,
+def test_normalizers_that_come_to_the_same(tmp_path: Path, normalizer: dict[str, Any] | None,
                                            settings: set[str]) -> None:
-    value = broken(normalizer=normaliser)
+    value = broken(normalizer=normalizer)
     found = read(write(tmp_path, whole=value))
     said = {name for name in ("lower_case", "strip_accents", "clean_text", "chinese_characters")
             if getattr(found.settings, name)}

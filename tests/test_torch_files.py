@@ -179,11 +179,11 @@ def test_later_protocols(tmp_path: Path, protocol: int) -> None:
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "weights of mine"])
 def test_state_dict_one_level_down(tmp_path: Path, key: str) -> None:
-    """Beside an optimiser, which has tensors too."""
+    """Beside an optimizer, which has tensors too."""
     pickled, storages = parts({"weight": BASE, "moment": BASE + 1})
-    optimiser = mapping([(text("state"), mapping([(number(0), mapping([(text("exp_avg"), pickled["moment"])]))])),
+    optimizer = mapping([(text("state"), mapping([(number(0), mapping([(text("exp_avg"), pickled["moment"])]))])),
                          (text("param_groups"), b"](" + mapping([(text("lr"), b"G" + bytes(8))]) + b"e")])
-    value = mapping([(text("epoch"), number(3)), (text("optimizer"), optimiser),
+    value = mapping([(text("epoch"), number(3)), (text("optimizer"), optimizer),
                      (text(key), state_dict({"weight": pickled["weight"]}))])
     said: list[str] = []
     tensors = read(zipped(value, storages), tmp_path, said.append)

@@ -195,15 +195,15 @@ WRONG = {
                               r"FULLY_CONNECTED v12 needs runtime ≥ 2\.17\.0; 2\.14 refuses", runtime="2.14"),
     "stamped too high": Wrong("qa", wrong.version("TRANSPOSE", 7), "litert", "over-stamped",
                               r"TRANSPOSE v7 \(v1 is enough\): runtimes from 2\.3\.0 to 2\.14\.4", WARNING, fixed=True),
-    "stamped too low": Wrong("quantised", AS_IT_IS, "litert", "under-stamped",
+    "stamped too low": Wrong("quantized", AS_IT_IS, "litert", "under-stamped",
                        r"stamped v5, but the operands need v12 .*NaN", fixed=True),
     "kernels of 2.9": Wrong("stock int8", AS_IT_IS, "litert", "wrong-before", r"runtimes before 2\.10\.0 that load",
                             runtime="2.9.1"),
-    "stated runtime": Wrong("quantised", AS_IT_IS, "litert", "stated-runtime", r"the operators need 2\.17\.0", WARNING,
+    "stated runtime": Wrong("quantized", AS_IT_IS, "litert", "stated-runtime", r"the operators need 2\.17\.0", WARNING,
                             fixed=True),
     "buffers outside": Wrong("outside", AS_IT_IS, "litert", "outside-buffers", "behind the flatbuffer", NOTE,
                              fixed=True),
-    # Quantisation.
+    # Quantization.
     "no scales": Wrong("stock int8", wrong.on_model(wrong.no_scale), "litert", "scales", "have no scale"),
     "zero-point": Wrong("stock int8", wrong.on_model(wrong.zero_point), "litert", "zero-point", "zero-point ≠ 0"),
     "mask of -10000 in int8": Wrong("stock int8", AS_IT_IS, "litert", "mask-constant",

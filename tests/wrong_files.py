@@ -173,7 +173,7 @@ def weights_of_first_dense(model: Any) -> Any:
 
 
 def no_scale(model: Any) -> None:
-    """Quantised weights without their scales."""
+    """Quantized weights without their scales."""
     weights_of_first_dense(model).quantization = None
 
 

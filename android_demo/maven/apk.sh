@@ -10,7 +10,7 @@ natives=$demo/maven/tensorflow-lite/target/tensorflow-lite/jni
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Kotlin's and serialisation's own classes go along whole; nothing shrinks them here.
+# Kotlin's and serialization's own classes go along whole; nothing shrinks them here.
 jars=$(tr ':' '\n' < "$demo/app/target/runtime-classpath" | grep -E '/(kotlin-stdlib|kotlinx-serialization)[^/]*\.jar$')
 mkdir -p "$work/classes" "$work/package"
 for jar in $jars; do

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import Report, Run
-from mobilebert_lite.benchmarks.reports.statistics import ratio, statistic_of, stretches, summarise, turns, value
+from mobilebert_lite.benchmarks.reports.statistics import ratio, statistic_of, stretches, summarize, turns, value
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation.statistics import Interval
 
@@ -50,7 +50,7 @@ class Comparison:
 
 def compare(first: Run, second: Run, mlperf: bool = False, together: bool = False) -> Comparison | None:
     """``together``: both are of one report, so that their offsets are of one clock. None without samples."""
-    if summarise(first) is None or summarise(second) is None:
+    if summarize(first) is None or summarize(second) is None:
         return None
     kinds = {statistic_of(first, mlperf), statistic_of(second, mlperf)}
     statistic = kinds.pop() if len(kinds) == 1 else "mean"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import Run
-from mobilebert_lite.benchmarks.reports.statistics import summarise
+from mobilebert_lite.benchmarks.reports.statistics import summarize
 
 # Fewer moments say nothing: the counters themselves are averages of a second or so.
 _FEWEST = 3
@@ -34,5 +34,5 @@ def power_w(run: Run) -> float | None:
 
 def energy_mj(run: Run) -> float | None:
     """Of one inference, in millijoules: the power of the whole device, screen and all, for as long as it takes."""
-    power, found = power_w(run), summarise(run)
+    power, found = power_w(run), summarize(run)
     return None if power is None or found is None else power * found.mean_us / 1000

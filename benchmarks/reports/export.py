@@ -10,7 +10,7 @@ from typing import Any
 from mobilebert_lite.benchmarks.reports import energy
 from mobilebert_lite.benchmarks.reports.compare import Comparison, within
 from mobilebert_lite.benchmarks.reports.result import CPU, Report, Run
-from mobilebert_lite.benchmarks.reports.statistics import PERCENTILES, Summary, summarise
+from mobilebert_lite.benchmarks.reports.statistics import PERCENTILES, Summary, summarize
 
 # Of a table for people.
 COLUMNS = ("model", "device", "setting", "samples", "mean ± σ ms", *(f"p{q}" for q in PERCENTILES), "min", "load ms",
@@ -45,7 +45,7 @@ def records(report: Report) -> list[dict[str, Any]]:
 
 
 def _record(run: Run, compared: Comparison | None) -> dict[str, Any]:
-    found, one = summarise(run), run.configuration
+    found, one = summarize(run), run.configuration
     return {
         "model": run.file.name, "sha256": run.file.sha256, "bytes": run.file.bytes, "recipe": run.file.recipe,
         "device": run.device.title, "profile": run.device.profile, "serial": run.device.serial,

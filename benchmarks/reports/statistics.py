@@ -11,7 +11,7 @@ from mobilebert_lite.benchmarks.reports.result import Run
 from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, resample
 
 PERCENTILES = (50, 90, 95, 99)
-# Neighbouring samples are alike (clocks, other work), so whole stretches are drawn: so many of them in a run.
+# Neighboring samples are alike (clocks, other work), so whole stretches are drawn: so many of them in a run.
 _BLOCKS = 20
 # Fewer pairs make no interval.
 _FEWEST_TURNS = 5
@@ -35,7 +35,7 @@ class Summary:
         return self.percentiles_us.get(str(which), float("nan"))
 
 
-def summarise(run: Run) -> Summary | None:
+def summarize(run: Run) -> Summary | None:
     """Of single samples, or pooled from a runner's batches; None for a run without any."""
     if len(run.samples):
         values = np.asarray(run.samples.duration_us)

@@ -108,7 +108,7 @@ def describe(files: Mapping[str, Path], length: int) -> dict[str, dict[str, Any]
     return found
 
 
-def summarise(samples: Mapping[str, list[float]], described: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+def summarize(samples: Mapping[str, list[float]], described: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
     """One row per file."""
     best = float(np.median(samples[OURS])) if OURS in samples else float("nan")
     return [{"file": title, **described[title], "median_ms": float(np.median(times)), "min_ms": min(times),
@@ -197,7 +197,7 @@ def main() -> int:
             files |= {path.stem.removesuffix(f"-{length}"): path for path in made_by_torch}
             described = describe(files, length)
             for threads in options.threads:
-                rows = summarise(measure(files, length, threads, options.runs), described)
+                rows = summarize(measure(files, length, threads, options.runs), described)
                 show(console, f"length {length}, {threads} thread(s), {options.layers} layers", rows)
                 results.append({"length": length, "threads": threads, "layers": options.layers, "files": rows})
                 if options.json:  # after each table, so that an interrupted run keeps what it has

@@ -1,4 +1,4 @@
-"""Tokenisation and SQuAD features: how fast, and whether they are the reference's.
+"""Tokenization and SQuAD features: how fast, and whether they are the reference's.
 
     python benchmarks/suites/text.py --check
 
@@ -24,7 +24,7 @@ os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "TF_
 
 from mobilebert_lite.datasets.reading import QuestionExample, read_examples
 from mobilebert_lite.tasks.question_answering import token_to_orig_map, windows
-from mobilebert_lite.text.tokenization import BEHAVIOURS, Tokenizer
+from mobilebert_lite.text.tokenization import BEHAVIorS, Tokenizer
 
 DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared")) / "data"
 LENGTH, STRIDE, MAX_QUERY = 384, 128, 64
@@ -43,9 +43,9 @@ def best_of(rounds: int, run: Callable[[], object]) -> float:
 def throughput(texts: list[str], vocabulary: Path, rounds: int) -> dict[str, float]:
     """Tokenizer -> texts per second, one thread, ids and offsets."""
     result = {}
-    for behaviour in BEHAVIOURS:
-        tokenizer = Tokenizer.from_file(vocabulary, behaviour=behaviour)
-        result[behaviour] = len(texts) / best_of(rounds, lambda tokenizer=tokenizer: tokenizer.encode_batch(texts))
+    for behavior in BEHAVIorS:
+        tokenizer = Tokenizer.from_file(vocabulary, behavior=behavior)
+        result[behavior] = len(texts) / best_of(rounds, lambda tokenizer=tokenizer: tokenizer.encode_batch(texts))
     try:
         import tensorflow as tf
         import tensorflow_text

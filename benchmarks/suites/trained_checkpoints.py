@@ -1,4 +1,4 @@
-"""Scores of the trained checkpoints in every quantisation mode, beside the figures recorded when they were trained.
+"""Scores of the trained checkpoints in every quantization mode, beside the figures recorded when they were trained.
 
     python benchmarks/suites/trained_checkpoints.py --check
 

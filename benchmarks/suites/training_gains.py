@@ -1,4 +1,4 @@
-"""What distillation and quantisation-aware training gain over training and converting alone.
+"""What distillation and quantization-aware training gain over training and converting alone.
 
     MBL_TEST_DATA=<folder with data, checkpoints/trained> python benchmarks/suites/training_gains.py --check
 
@@ -6,7 +6,7 @@
   24-layer checkpoint too; the same data, steps and seeds.
 - slots: the trained slot tagger with channels nearly as far apart as those of published checkpoints (``rewrites``),
   converted to int8-full without the balancing that would mend them: as it is, and after half an epoch of
-  quantisation-aware training. The scores in training are of the same network on dev.
+  quantization-aware training. The scores in training are of the same network on dev.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LAYERS, LENGTH = 4, 64
 MODE = "int8-full"
 # Of the outliers. With more, rounding drowns the answers, and the converter refuses the file of the plain checkpoint.
 STRENGTH = 0.7
-HARD = ("--quantize", MODE, "--no-fuse", "equalise")
+HARD = ("--quantize", MODE, "--no-fuse", "equalize")
 
 
 def students(data: Path, folder: Path, seeds: range) -> list[dict[str, Any]]:
@@ -74,10 +74,10 @@ def slots(data: Path, folder: Path) -> list[dict[str, Any]]:
     files = [(name, _converted(source, options, data, folder / file)) for name, source, options, file in (
         ("float", hard, ("--quantize", "none"), "float.tflite"),
         (f"{MODE} without balancing, file of the plain checkpoint", hard, HARD, "after.tflite"),
-        (f"{MODE} without balancing, file after quantisation-aware training", aware, HARD, "aware.tflite"))]
+        (f"{MODE} without balancing, file after quantization-aware training", aware, HARD, "aware.tflite"))]
     return [{"case": f"slots with outliers, {name}", "scores": scores} for name, scores in (
         *files, (f"{MODE} without balancing, on dev before training", history[:1]),
-        (f"{MODE} without balancing, on dev while quantisation-aware", [max(history)]))]
+        (f"{MODE} without balancing, on dev while quantization-aware", [max(history)]))]
 
 
 def _converted(checkpoint: Path, options: tuple[str, ...], data: Path, file: Path) -> list[float]:
@@ -93,8 +93,8 @@ def _converted(checkpoint: Path, options: tuple[str, ...], data: Path, file: Pat
 def failures(rows: list[dict[str, Any]]) -> list[str]:
     """Cases whose better way is not better than the plain one; a refused file is worse than any."""
     means = {row["case"]: float(np.mean(row["scores"])) if row["scores"] else 0.0 for row in rows}
-    pairs = [("labels alone", "labels and teacher"), ("before training", "while quantisation-aware"),
-             ("file of the plain checkpoint", "file after quantisation-aware training")]
+    pairs = [("labels alone", "labels and teacher"), ("before training", "while quantization-aware"),
+             ("file of the plain checkpoint", "file after quantization-aware training")]
     wrong = []
     for plain, better in pairs:
         values = [[value for name, value in means.items() if name.endswith(end)] for end in (plain, better)]

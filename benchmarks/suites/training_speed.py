@@ -1,4 +1,4 @@
-"""Steps a second beside transformers' MobileBERT in PyTorch: the same weights, batch, optimiser and threads.
+"""Steps a second beside transformers' MobileBERT in PyTorch: the same weights, batch, optimizer and threads.
 
     python benchmarks/suites/training_speed.py --torch .venv-torch/bin/python --json out/training-speed.json
 

@@ -54,13 +54,13 @@ class Settings:
 
     alpha: float
     alphas: Mapping[str, float]
-    rank_stabilised: bool
+    rank_stabilized: bool
 
     def scale(self, module: str, rank: int) -> float:
         """s for ``module``, whose matrices have ``rank``."""
         found = next((key for key in self.alphas if re.match(rf"(.*\.)?({key})\Z", module)), None)
         alpha = self.alpha if found is None else self.alphas[found]
-        return alpha / (math.sqrt(rank) if self.rank_stabilised else rank)
+        return alpha / (math.sqrt(rank) if self.rank_stabilized else rank)
 
 
 def read_settings(path: Path) -> tuple[Settings, str]:

@@ -12,7 +12,7 @@ from mobilebert_lite.architecture.config import ARCHITECTURES, MobileBertConfig,
 from mobilebert_lite.architecture.config_files import HUGGINGFACE, TENSORFLOW, read_config
 from mobilebert_lite.architecture.weights import Source, Weights, checked
 from mobilebert_lite.common.files import json_bytes, sha256_of, write_atomically
-from mobilebert_lite.converters.huggingface import quantised, tensor_files, tensorflow_classes
+from mobilebert_lite.converters.huggingface import quantized, tensor_files, tensorflow_classes
 from mobilebert_lite.converters.huggingface.cleaning import Note, clean, silent
 from mobilebert_lite.converters.huggingface.variants import SAFETENSORS
 from mobilebert_lite.converters.names.name_maps import (
@@ -66,7 +66,7 @@ def read(folder: Path, config_path: Path | None = None, note: Note = silent, evi
     place = config_path or configuration.beside(folder, names=(HUGGINGFACE, TENSORFLOW)) or folder / HUGGINGFACE
     config = read_config(place, tensorflow=False)
     raw = read_json(place) if place.is_file() else {}
-    quantised.refuse_config(raw, place)
+    quantized.refuse_config(raw, place)
     tensors, files = tensor_files.read_all(evidence or folder, note)
     # transformers fills a tied table from the other one, whatever is in the file; its TensorFlow classes tie none.
     tied = raw.get("tie_word_embeddings") is not False
@@ -130,7 +130,7 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     Each file appears whole or not at all. Raises OSError when the folder cannot be made, ConversionError when a file
     cannot be written.
     """
-    from safetensors.numpy import save as serialise
+    from safetensors.numpy import save as serialize
 
     rows = huggingface_rows(weights.config, tied=UNTIED not in weights.tensors)
     tensors = {name: np.ascontiguousarray(tensor.astype(dtype))
@@ -143,7 +143,7 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     if "classifier" in weights.heads and not weights.config.labels:
         config["num_labels"] = int(weights.tensors["classifier.bias"].size)  # or transformers takes 2 for granted
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / SAFETENSORS, serialise(tensors, metadata={"format": "pt"}))
+    write_atomically(folder / SAFETENSORS, serialize(tensors, metadata={"format": "pt"}))
     write_atomically(folder / "config.json", json_bytes(config))
     if words := list(vocabulary):
         for name, content in tokenizer_writing.files(words, settings or TokenizerSettings.of(lower_case)).items():

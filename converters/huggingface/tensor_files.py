@@ -16,7 +16,7 @@ from mobilebert_lite.architecture.config import read_json
 from mobilebert_lite.common.files import refuse_pointer
 from mobilebert_lite.converters.files import hdf5, torch_files
 from mobilebert_lite.converters.files.pickles import PickleError, shown
-from mobilebert_lite.converters.huggingface import quantised, variants
+from mobilebert_lite.converters.huggingface import quantized, variants
 from mobilebert_lite.converters.huggingface.cleaning import Note, silent
 from mobilebert_lite.converters.huggingface.variants import HDF5, PICKLE, SAFETENSORS
 from mobilebert_lite.errors import CheckpointError, DependencyError
@@ -62,12 +62,12 @@ def read_file(path: Path, note: Note = silent) -> dict[str, np.ndarray]:
 
 
 def _read(kind: Kind, file: Path, note: Note) -> dict[str, np.ndarray]:
-    """Raises CheckpointError for Git LFS pointers and quantised weights before anything else."""
+    """Raises CheckpointError for Git LFS pointers and quantized weights before anything else."""
     refuse_pointer(file)
     if kind.name == SAFETENSORS:
-        quantised.refuse_dtypes(file)
+        quantized.refuse_dtypes(file)
     tensors = dict(kind.read(file, note))
-    quantised.refuse_names(tensors, file)
+    quantized.refuse_names(tensors, file)
     return tensors
 
 

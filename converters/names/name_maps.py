@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 UNTIED = "mlm.word"
 # Our name and shape of a tensor -> theirs.
 Naming = Callable[[str, Shape], tuple[str, Shape]]
-# Our name of a normalisation and where it stands -> its rows.
+# Our name of a normalization and where it stands -> its rows.
 Norms = Callable[[str, str], Iterator["Row"]]
 
 
@@ -86,7 +86,7 @@ def dense(ours: str, theirs: str) -> Iterator[Row]:
 
 
 def norm(ours: str, theirs: str) -> Iterator[Row]:
-    """A TensorFlow normalisation: gamma and beta."""
+    """A TensorFlow normalization: gamma and beta."""
     yield Row(f"{ours}.gamma", f"{theirs}/gamma")
     yield Row(f"{ours}.beta", f"{theirs}/beta")
 
@@ -144,7 +144,7 @@ def _huggingface_rows(last_ffn: int) -> Iterable[Row]:
 
 def _tensorflow_encoder(embeddings: str, layer: str, ffn: str, last_ffn: int, norms: Norms) -> Iterator[Row]:
     """What both TensorFlow writers call alike below ``embeddings`` and ``layer``; ``norms`` gives the rows of the
-    normalisation at a place."""
+    normalization at a place."""
     yield from dense("embeddings.projection", f"{embeddings}/embedding_transformation")
     yield from norms("embeddings.norm", embeddings)
     for part in ("input", "attention"):

@@ -1,7 +1,7 @@
 """The configuration of a network from what its variables say, where no file says it.
 
 Widths, depth and switches follow from names and shapes. The number of attention heads does only where kernels keep the
-heads apart, as in the Model Garden; the activation never does, but for quantisation-aware training, which exists with
+heads apart, as in the Model Garden; the activation never does, but for quantization-aware training, which exists with
 relu6 alone.
 """
 
@@ -30,8 +30,8 @@ class Known:
     shapes: Mapping[str, tuple[int, ...]]
     # None where neither names nor objects tell.
     normalization: str | None
-    # Whether it comes from quantisation-aware training.
-    quantised: bool = False
+    # Whether it comes from quantization-aware training.
+    quantized: bool = False
 
     @property
     def heads(self) -> int | None:
@@ -55,7 +55,7 @@ def infer(known: Known) -> tuple[MobileBertConfig, list[str]]:
     """
     normalization = known.normalization or _PUBLISHED_NORMALIZATION
     fields = _fields(known) | {"normalization_type": normalization}
-    activation = "relu6" if known.quantised else _PUBLISHED_ACTIVATIONS[normalization]
+    activation = "relu6" if known.quantized else _PUBLISHED_ACTIVATIONS[normalization]
     if known.heads is None:
         raise ConfigError(_heads_missing(fields))
     config = MobileBertConfig(**fields, num_attention_heads=known.heads, hidden_act=activation)  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def infer(known: Known) -> tuple[MobileBertConfig, list[str]]:
              f"{config.hidden_size} (inside {config.block_size}), {config.num_feedforward_networks} feed-forward "
              f"networks of {config.intermediate_size}, {config.num_attention_heads} heads, "
              f"{config.vocab_size} words of {config.embedding_size}, {normalization}"]
-    granted = [] if known.quantised else [f"hidden_act {activation}"]
+    granted = [] if known.quantized else [f"hidden_act {activation}"]
     granted += [] if known.normalization else [f"normalization_type {normalization}"]
     if granted:
         lines.append(f"taken for granted, as published models have it: {', '.join(granted)}; give another "

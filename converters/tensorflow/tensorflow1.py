@@ -32,14 +32,14 @@ CHECKPOINT = "model.ckpt"
 # What training keeps beside the weights: steps, and the moments of Adam, LAMB and their relatives.
 _TRAINING = re.compile(r"(global_step|.*/(adam_[mv]|lamb_[mv]|Adam(_1)?|Momentum|ExponentialMovingAverage)"
                        r"|(.*/)?beta[12]_power|(.*/)?(good_steps|current_loss_scale|loss_scale))\Z")
-# Ranges of quantisation-aware training, with the bias and the step of their moving averages. tf.contrib.quantize puts
+# Ranges of quantization-aware training, with the bias and the step of their moving averages. tf.contrib.quantize puts
 # them under act_quant and weights_quant, google-research/mobilebert under MobileBertActFakeQuantWithMinMaxVars_7.
 _RANGES = re.compile(r"(.*/)?(min|max)(/(biased|local_step)(_\d+)?)?\Z")
 # How the only code that trains so masks padding.
-_QUANTISED_MASKING = "multiplicative"
+_QUANTIzED_MASKING = "multiplicative"
 # Heads that no script of google-research/mobilebert has.
 _NOT_IN_TF1 = ("token-classification", "multiple-choice")
-# Of the layer normalisations in TF1.
+# Of the layer normalizations in TF1.
 _EPS = 1e-12
 # A table that every checkpoint has; before it may stand the scope of a TF1-Hub module or of a tower.
 _ANCHOR = "bert/embeddings/word_embeddings"
@@ -65,7 +65,7 @@ def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
                           f"{config} says {read.normalization_type}; give the configuration it was trained with "
                           "(--config)")
     tensors = dict(zip(theirs, stored.read(theirs.values()).values(), strict=True))
-    source = Source(kind, str(prefix), stored.sha256(), (*lines, *notes), _QUANTISED_MASKING if ranges else "")
+    source = Source(kind, str(prefix), stored.sha256(), (*lines, *notes), _QUANTIzED_MASKING if ranges else "")
     rows = tensorflow1_rows(read)
     naming = in_their_words(rows)
     weights = checked(read, read_tensors(rows, tensors), source, naming)
@@ -76,7 +76,7 @@ def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
 
 
 def _sorted_out(prefix: Path, names: Iterable[str]) -> tuple[dict[str, str], list[str], list[str]]:
-    """Names without their scope → as they are stored; ranges of quantisation; lines about what was left out.
+    """Names without their scope → as they are stored; ranges of quantization; lines about what was left out.
 
     Raises CheckpointError for another model.
     """
@@ -98,16 +98,16 @@ def _sorted_out(prefix: Path, names: Iterable[str]) -> tuple[dict[str, str], lis
             notes.append(f"left out: {len(some)} {what} ({shorten(some, 2)})")
     if ranges:
         notes.append("ranges are measured anew, for fusion changes what they are of; padding is masked as "
-                     f"--mask {_QUANTISED_MASKING} does, as in the code that trains them")
+                     f"--mask {_QUANTIzED_MASKING} does, as in the code that trains them")
     left_out = {*others, *ranges}
     return {name.removeprefix(scope): name for name in kept if name not in left_out}, ranges, notes
 
 
-def _known(theirs: Mapping[str, str], stored: bundle.Bundle, normalization: str, quantised: bool) -> Known:
+def _known(theirs: Mapping[str, str], stored: bundle.Bundle, normalization: str, quantized: bool) -> Known:
     networks = 1 + sum(1 for name in theirs if _FFN.match(name))
     rows = tensorflow1_rows(MobileBertConfig(num_feedforward_networks=networks, normalization_type=normalization))
     shapes = {ours: stored.shapes[theirs[name]] for ours, name in our_names(rows, theirs).items()}
-    return Known(shapes, normalization, quantised)
+    return Known(shapes, normalization, quantized)
 
 
 def check_pooler(weights: Weights, naming: Naming) -> None:

@@ -12,7 +12,7 @@ from mobilebert_lite.converters.tokenizers.rules import (
     added_tokens,
     is_generic,
     listed_tokens,
-    normalisation,
+    normalization,
     special_tokens,
 )
 from mobilebert_lite.converters.tokenizers.sources import CONFIG, NAMES, Found, Said, find, read_all
@@ -51,7 +51,7 @@ def read(found: Found, rows: int | None = None, lower_case: bool | None = None) 
     said = read_all(found)
     generic = is_generic(said)
     special = special_tokens(said, generic)
-    settings = special.into(normalisation(said, generic, lower_case))
+    settings = special.into(normalization(said, generic, lower_case))
     if said.whole is not None:
         settings = replace(settings, continuing_prefix=said.whole.continuing_prefix,
                            longest_word=said.whole.longest_word)

@@ -15,7 +15,7 @@ from mobilebert_lite.converters.tokenizers.sources import ADDED_TOKENS, CONFIG, 
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.text.tokenizer_settings import AddedToken, TokenizerSettings
 
-# Classes of transformers that tokenise as BertTokenizer does, and those that do what tokenizer.json says.
+# Classes of transformers that tokenize as BertTokenizer does, and those that do what tokenizer.json says.
 _BERT = ("BertTokenizer", "MobileBertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "ConvBertTokenizer",
          "SqueezeBertTokenizer", "LxmertTokenizer", "LayoutLMTokenizer", "RetriBertTokenizer")
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
@@ -23,13 +23,13 @@ _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")
 _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 _OURS = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 _LISTS = ("extra_special_tokens", "additional_special_tokens")
-# Ours -> transformers' names of what normalises.
+# Ours -> transformers' names of what normalizes.
 _FLAGS = {"lower_case": "do_lower_case", "strip_accents": "strip_accents",
           "chinese_characters": "tokenize_chinese_chars"}
 
 
 def is_generic(said: Said) -> bool:
-    """Whether tokenizer.json alone says how texts are normalised.
+    """Whether tokenizer.json alone says how texts are normalized.
 
     Raises DataError for a tokenizer of another kind than BERT's.
     """
@@ -44,15 +44,15 @@ def is_generic(said: Said) -> bool:
     return True
 
 
-def normalisation(said: Said, generic: bool, lower_case: bool | None) -> TokenizerSettings:
-    """How texts are normalised; ``lower_case`` where no file says it (None: where no word has a capital letter)."""
+def normalization(said: Said, generic: bool, lower_case: bool | None) -> TokenizerSettings:
+    """How texts are normalized; ``lower_case`` where no file says it (None: where no word has a capital letter)."""
     whole = said.whole
     theirs = by_steps(whole.steps) if whole else None
     if generic or said.config is None:
         if theirs is None:
             return TokenizerSettings.of(_by_words(said) if lower_case is None else lower_case)
         if said.config is None and theirs != TokenizerSettings():
-            said.notes.append(f"{TOKENIZER_JSON} says how texts are normalised ({theirs.described()}); transformers "
+            said.notes.append(f"{TOKENIZER_JSON} says how texts are normalized ({theirs.described()}); transformers "
                               f"wants it in {CONFIG} too, and without one lower-cases")
         return theirs
     lower = _flag(said.config, "do_lower_case", True)
@@ -81,7 +81,7 @@ def _by_words(said: Said) -> bool:
 
 
 def by_steps(taken: frozenset[str]) -> TokenizerSettings:
-    """The settings that a normaliser of these steps has."""
+    """The settings that a normalizer of these steps has."""
     return TokenizerSettings(lower_case=steps.LOWER in taken, strip_accents=steps.ACCENTS in taken,
                              clean_text=steps.CLEAN in taken, chinese_characters=steps.CHINESE in taken)
 
@@ -179,7 +179,7 @@ def _further(merged: Mapping[str, Any]) -> Iterator[tuple[str, AddedToken]]:
 def token_of(name: str, value: Any, special: bool | None = None) -> AddedToken:
     """A token that a file gives as a word, or as an object with flags; ``special`` where that is known.
 
-    A special token is looked for in the text as it is, another one in the normalised text, unless its flags say
+    A special token is looked for in the text as it is, another one in the normalized text, unless its flags say
     otherwise. Raises DataError for a value that is neither.
     """
     raw = {"content": value} if isinstance(value, str) else value

@@ -65,7 +65,7 @@ def _parts(backend: Backend) -> TokenizerJson:
     words = backend.get_vocab(with_added_tokens=False)
     cls_token, sep_token = _ends(_state(backend.post_processor))
     padding = backend.padding
-    return TokenizerJson(words, normaliser_steps(_state(backend.normalizer)), model.unk_token,
+    return TokenizerJson(words, normalizer_steps(_state(backend.normalizer)), model.unk_token,
                          model.continuing_subword_prefix, model.max_input_chars_per_word, cls_token, sep_token,
                          padding["pad_token"] if padding else None,
                          {i: AddedToken(one.content, one.single_word, one.lstrip, one.rstrip, one.normalized,
@@ -96,8 +96,8 @@ def _name(part: Mapping[str, Any]) -> str:
     return f"Sequence of {', '.join(map(_name, inner))}" if inner is not None else str(part["type"])
 
 
-def normaliser_steps(normalizer: Mapping[str, Any]) -> frozenset[str]:
-    """The steps that a normaliser takes, where they are BertNormalizer's in its order. Raises DataError otherwise."""
+def normalizer_steps(normalizer: Mapping[str, Any]) -> frozenset[str]:
+    """The steps that a normalizer takes, where they are BertNormalizer's in its order. Raises DataError otherwise."""
     steps: list[str] = []
     for one in _flat(normalizer, "normalizers"):
         if one["type"] == "BertNormalizer":
@@ -106,10 +106,10 @@ def normaliser_steps(normalizer: Mapping[str, Any]) -> frozenset[str]:
         elif one["type"] == "Lowercase":
             steps.append(LOWER)
         else:
-            raise DataError(f"the normaliser is {_name(normalizer)}; only what BertNormalizer does can be had here, "
+            raise DataError(f"the normalizer is {_name(normalizer)}; only what BertNormalizer does can be had here, "
                             f"and {one['type']} is not of it")
     if steps != sorted(set(steps), key=_STEPS.index):
-        raise DataError(f"the normaliser is {_name(normalizer)}, whose steps are in another order than "
+        raise DataError(f"the normalizer is {_name(normalizer)}, whose steps are in another order than "
                         "BertNormalizer's")
     return frozenset(steps)
 

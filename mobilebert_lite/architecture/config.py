@@ -60,7 +60,7 @@ class MobileBertConfig:
     use_bottleneck_attention: bool = False
     # Query and key read one projection of their own, shared between them.
     key_query_shared_bottleneck: bool = True
-    # Each position sees the word vectors of its two neighbours.
+    # Each position sees the word vectors of its two neighbors.
     trigram_input: bool = True
     # A tanh layer on [CLS] before the classifiers ("pooler").
     classifier_activation: bool = True

@@ -11,7 +11,7 @@ ADDITIVE, MULTIPLICATIVE, MINIMUM = "additive", "multiplicative", "minimum"
 FORMS = (ADDITIVE, MULTIPLICATIVE, MINIMUM)
 
 # A quarter of the most negative number of float16, so that a GPU that computes in half precision has room for the sum
-# with a score of the same size (fusion.centre_keys): the -3.4e38 of float32 and the Model Garden's -1e9 would be -inf
+# with a score of the same size (fusion.center_keys): the -3.4e38 of float32 and the Model Garden's -1e9 would be -inf
 # there, and 0 · -inf is NaN.
 LOWEST = -2.0 ** 14
 _CONSTANTS = {ADDITIVE: -10000.0, MULTIPLICATIVE: -6.0, MINIMUM: LOWEST}

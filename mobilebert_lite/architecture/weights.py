@@ -72,7 +72,7 @@ class Weights:
         return sum(tensor.size for tensor in self.tensors.values())
 
     def with_tensors(self, tensors: Mapping[str, np.ndarray]) -> Weights:
-        """The same model with other values (fusion, quantisation-aware ranges)."""
+        """The same model with other values (fusion, quantization-aware ranges)."""
         return replace(self, tensors=dict(tensors))
 
 
@@ -253,7 +253,7 @@ def random_weights(config: MobileBertConfig, heads: Mapping[str, int] | None = N
     for name, spec in tensor_table(config, heads, pooler).items():
         kind = name.rsplit(".", 1)[-1]
         if kind == "kernel":
-            # A residual branch of a network without normalisation must add little, or 24 blocks explode.
+            # A residual branch of a network without normalization must add little, or 24 blocks explode.
             gain = 0.3 if ".output.kernel" in name else 1.0
             value = rng.normal(0, gain / np.sqrt(spec.shape[0]), spec.shape)
         elif kind == "gamma":

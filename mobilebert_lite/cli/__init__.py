@@ -21,7 +21,7 @@ COMMANDS = {
     "train": "Train a network, or fine-tune a checkpoint.",
     "export": "Write a checkpoint in the format of another ecosystem.",
     "run": "Answer a question or classify a text with a .tflite.",
-    "eval": "Score a .tflite on labelled examples.",
+    "eval": "Score a .tflite on labeled examples.",
     "inspect": "Show what is inside a .tflite.",
     "devices": "List attached phones.",
     "bench": "Measure latency and memory of .tflite files.",

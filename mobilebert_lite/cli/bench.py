@@ -82,7 +82,7 @@ def command(models: tuple[Path, ...], json_file: Path | None, page: Path | None,
     """Measure latency, memory and load time of MODELs (.tflite), on this machine or on phones.
 
     Several files are run in turn, so that their ratio can be trusted. Times are of single inferences on real texts,
-    without tokenisation.
+    without tokenization.
     """
     if as_csv and as_markdown:
         raise click.UsageError("give --csv or --markdown, not both")

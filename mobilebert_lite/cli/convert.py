@@ -67,7 +67,7 @@ class Lengths(click.ParamType):
               help="Oldest TFLite it must run in, such as 2.14. [default: current]")
 @click.option("--text-input", is_flag=True, help="Add signatures that take texts, for those who link tensorflow-text's "
                                                  "operators.")
-@click.option("--eval", "data", type=PATH, metavar="FILE", help="Labelled examples on which the score must hold.")
+@click.option("--eval", "data", type=PATH, metavar="FILE", help="Labeled examples on which the score must hold.")
 @click.option("--max-drop", default=1.0, show_default=True, type=click.FloatRange(0), metavar="POINTS",
               help="With --eval: points it may lose against the float model.")
 @click.option("--search", is_flag=True, help="With --eval: try every mode, and keep the fastest that holds the score.")

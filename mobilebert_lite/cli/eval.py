@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @click.argument("model", type=PATH)
-@click.option("--data", type=PATH, required=True, help="Labelled examples: SQuAD JSON, JSON lines, or a table.")
+@click.option("--data", type=PATH, required=True, help="Labeled examples: SQuAD JSON, JSON lines, or a table.")
 @click.option("--task", type=TASK, help="Fail unless the model is for this task.")
 @click.option("--metric", help="The score to judge by, or a GLUE task: f1, exact, accuracy, matthews, mrpc, … "
                                "[default: f1 for qa, accuracy for classes]")
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(model: Path, data: Path, task: str | None, against: str | None, predictions: Path | None,
             report: Path | None, as_json: bool, **options: Any) -> None:
-    """Score MODEL, a .tflite that `mbl convert` made, on labelled examples.
+    """Score MODEL, a .tflite that `mbl convert` made, on labeled examples.
 
     Interrupted with --report given, the same command goes on where it stopped.
     """

@@ -112,7 +112,7 @@ def _check_devices(names: str) -> None:
             find_profile(name)
 
 
-TASK, MODE, FORMAT = Known("task", _tasks), Known("quantisation", _modes), Known("format", _formats)
+TASK, MODE, FORMAT = Known("task", _tasks), Known("quantization", _modes), Known("format", _formats)
 FUSION_RULE, CLIENT = Known("fusion rule", _fusion_rules), Known("client", _clients)
 MASK, DEVICES = Checked(_check_mask), Checked(_check_devices)
 # --runtime is a package where files are run, and a version of TFLite where they are made or examined.

@@ -59,7 +59,7 @@ class Layers(click.ParamType):
               help="Weight of the teacher's logits; labels have the rest.")
 @click.option("--temperature", default=2.0, show_default=True, help="What both networks' logits are divided by.")
 @click.option("--quantize", type=MODE, metavar="MODE",
-              help="Quantisation-aware: round as `mbl convert --quantize MODE` will.")
+              help="Quantization-aware: round as `mbl convert --quantize MODE` will.")
 @click.option("--no-fuse", "without", type=FUSION_RULE, multiple=True, metavar="RULE",
               help="With --quantize: leave out a fusion rule.")
 @click.option("--precision", default="auto", show_default=True, type=one_of("auto", "float32", "bfloat16"),

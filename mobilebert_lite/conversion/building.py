@@ -1,4 +1,4 @@
-"""From weights to a quantised ``.tflite``, not verified yet: fusion, calibration, conversion, quantisation."""
+"""From weights to a quantized ``.tflite``, not verified yet: fusion, calibration, conversion, quantization."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.conversion.lowering import convert_network, rewrite
 from mobilebert_lite.datasets.samples import MOST_MAGNITUDE_TOKENS
-from mobilebert_lite.fusion import centre, centre_keys, equalise
+from mobilebert_lite.fusion import center, center_keys, equalize
 from mobilebert_lite.fusion.pipeline import CALIBRATED, fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization import head_room
 from mobilebert_lite.quantization.calibrate import measure_ranges, tie
-from mobilebert_lite.quantization.embedding import dequantise_rows, quantise_rows
+from mobilebert_lite.quantization.embedding import dequantize_rows, quantize_rows
 from mobilebert_lite.quantization.recipe import Recipe, apply_recipe, keep_output_names
 from mobilebert_lite.quantization.score_ranges import fit_scores
 from mobilebert_lite.quantization.trained import TrainedRanges
@@ -51,15 +51,15 @@ def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, 
     """``weights`` for ``task`` as a file with one signature per length, in the number formats of ``recipe``.
 
     ``texts`` calibrate: signature name → sequences, the longest signature first. ``without`` names fusion rules to
-    leave out. ``trained`` are ranges that quantisation-aware training left, in place of measured ones; channels are
+    leave out. ``trained`` are ranges that quantization-aware training left, in place of measured ones; channels are
     then balanced already. Raises ConversionError.
     """
     if trained is not None:
         without = (*without, *CALIBRATED)
     drawn = draw(weights, task, lengths, recipe, texts, masking, without, threads)
     if recipe.rules:
-        progress(f"quantising ({recipe.name})")
-    content = finish_quantised(drawn.content, recipe, texts, threads, trained)
+        progress(f"quantizing ({recipe.name})")
+    content = finish_quantized(drawn.content, recipe, texts, threads, trained)
     return replace(drawn, content=rewrite(content, lambda model: slim(model, slices=not recipe.float16)))
 
 
@@ -72,16 +72,16 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     without = (*without, *recipe.without)
     fused = fuse(weights, task.name, without, masking=masking).tabulated(recipe.integer)
     longest, some = _spread(texts)
-    balancing = texts[longest] if recipe.equalise else some
+    balancing = texts[longest] if recipe.equalize else some
     if recipe.float16:
-        fused = _calibrated(fused, [centre_keys] if recipe.equalise else [centre_keys, centre], without, some)
-    if recipe.equalise:
-        balance = equalise.apply if stretches else partial(equalise.apply, most_bits=math.inf)
-        fused = _calibrated(fused, [equalise], without, balancing, {equalise.NAME: balance})
+        fused = _calibrated(fused, [center_keys] if recipe.equalize else [center_keys, center], without, some)
+    if recipe.equalize:
+        balance = equalize.apply if stretches else partial(equalize.apply, most_bits=math.inf)
+        fused = _calibrated(fused, [equalize], without, balancing, {equalize.NAME: balance})
     fused = fuse_last(fused, without)
     tensors = fused.tensors
     if recipe.word_table != "float32":
-        tensors = quantise_rows(tensors, recipe.word_table)
+        tensors = quantize_rows(tensors, recipe.word_table)
     content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan, task.form), lengths)
     room = None
     if recipe.float16:
@@ -89,12 +89,12 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     return Built(content, fused, room, len(balancing), lengths[0])
 
 
-def finish_quantised(content: bytes, recipe: Recipe, texts: Texts, threads: int,
+def finish_quantized(content: bytes, recipe: Recipe, texts: Texts, threads: int,
                      trained: TrainedRanges | None = None) -> bytes:
     """The float file ``content`` in the number formats of ``recipe``."""
     if recipe.rules:
-        content = quantise(content, recipe, texts, threads, trained)
-    return rewrite(content, dequantise_rows) if recipe.word_table != "float32" else content
+        content = quantize(content, recipe, texts, threads, trained)
+    return rewrite(content, dequantize_rows) if recipe.word_table != "float32" else content
 
 
 def _spread(texts: Texts) -> tuple[str, Sequence[Features]]:
@@ -122,7 +122,7 @@ def _calibrated(fused: Fused, rules: Sequence[ModuleType], without: Collection[s
     return fused
 
 
-def quantise(content: bytes, recipe: Recipe, texts: Texts, threads: int,
+def quantize(content: bytes, recipe: Recipe, texts: Texts, threads: int,
              trained: TrainedRanges | None = None) -> bytes:
     """``content`` after ``recipe``, with ranges measured on ``texts`` where it needs them and none were ``trained``."""
     ranges = {}

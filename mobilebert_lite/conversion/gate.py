@@ -1,4 +1,4 @@
-"""A conversion that must keep the task's own score: float model and candidate on the same labelled examples."""
+"""A conversion that must keep the task's own score: float model and candidate on the same labeled examples."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Counted = Callable[[str], AbstractContextManager[evaluate.Progress]]
 class Gate:
     """What a converted file must keep."""
 
-    # Labelled examples.
+    # Labeled examples.
     data: Path
     # Points of the score that it may lose against the float model.
     max_drop: float = 1.0

@@ -65,7 +65,7 @@ def _arrange(model: Any, names: Sequence[str], inputs: Sequence[str], outputs: S
         subgraph.inputs = [entry.tensorIndex for entry in definition.inputs]
         subgraph.outputs = [entry.tensorIndex for entry in definition.outputs]
         for entry in (*definition.inputs, *definition.outputs):
-            # Names stay unique over the file: the quantiser keys its ranges by them.
+            # Names stay unique over the file: the quantizer keys its ranges by them.
             suffix = "" if index == 0 else f"_{name.rsplit('_', 1)[1]}"
             subgraph.tensors[entry.tensorIndex].name = entry.name + suffix.encode()
         subgraph.name = name.encode()
@@ -78,7 +78,7 @@ def _arrange(model: Any, names: Sequence[str], inputs: Sequence[str], outputs: S
 
 def _part_kernels(model: Any) -> None:
     """Kernels of different shapes in buffers of their own. Where their bytes are equal, all zero above all, TensorFlow
-    stores them once, and the quantiser would give both the scales of one."""
+    stores them once, and the quantizer would give both the scales of one."""
     first: dict[int, tuple[int, ...]] = {}
     copies: dict[tuple[int, tuple[int, ...]], int] = {}
     for tensor in (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors):

@@ -12,7 +12,7 @@ from mobilebert_lite.conversion import verify
 from mobilebert_lite.conversion.client_metadata import describe_model
 from mobilebert_lite.conversion.lowering import add_default_signature, rewrite
 from mobilebert_lite.converters.checkpoints import Checkpoint
-from mobilebert_lite.fusion import centre, channel_ranges, equalise
+from mobilebert_lite.fusion import center, channel_ranges, equalize
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task, labels
 from mobilebert_lite.tflite import container as metadata
@@ -55,11 +55,11 @@ def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequ
 def _channel_ranges(built: Built) -> dict[str, Any]:
     """The channels before and after they were scaled; the factors are exact, so only what was before is measured."""
     fused = built.fused
-    rule = next(note.rule for note in fused.notes if note.rule in (equalise.NAME, centre.NAME) and note.applied)
+    rule = next(note.rule for note in fused.notes if note.rule in (equalize.NAME, center.NAME) and note.applied)
     return {"rule": rule, "texts": built.channel_texts, "length": built.channel_length,
-            "padding": {equalise.NAME: equalise.PADDING, centre.NAME: centre.PADDING}[rule],
+            "padding": {equalize.NAME: equalize.PADDING, center.NAME: center.PADDING}[rule],
             "percentiles": list(channel_ranges.PERCENTILES),
-            "parts": channel_ranges.summarise(fused.channels, fused.config.num_hidden_layers)}
+            "parts": channel_ranges.summarize(fused.channels, fused.config.num_hidden_layers)}
 
 
 def float_operators(model: Any) -> list[str]:
@@ -90,7 +90,7 @@ def class_names(checkpoint: Checkpoint, task: Task) -> tuple[str, ...]:
 
 
 def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, bytes]) -> bytes:
-    """The quantised file with its versions stamped, its own description, and the files it carries."""
+    """The quantized file with its versions stamped, its own description, and the files it carries."""
     def change(model: Any) -> None:
         provenance["min_runtime_version"] = op_versions.stamp_versions(model)
         model.description = f"{provenance['toolkit']}: MobileBERT for {provenance['task']}".encode()

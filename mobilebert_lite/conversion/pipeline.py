@@ -104,7 +104,7 @@ class Report:
     verification: tuple[verify.Verification, ...]
     # What the file says about itself.
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    # How it scored on labelled examples, when it had to; see gate.
+    # How it scored on labeled examples, when it had to; see gate.
     evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
 
     content = built.content
     provenance = describe(request, checkpoint, task, lengths, recipe, built, results)
-    provenance["verified_against"] = "quantisation-aware training" if trained else "the float network"
+    provenance["verified_against"] = "quantization-aware training" if trained else "the float network"
     if recipe.integer:
         provenance["float_operators"] = float_operators(read_model(content))
     if request.text_input:

@@ -17,7 +17,7 @@ from mobilebert_lite.text.features import Features
 
 @dataclass(frozen=True)
 class Threshold:
-    """What a file of one quantisation mode must reach."""
+    """What a file of one quantization mode must reach."""
 
     # Least share of texts with the same answer.
     agreement: float

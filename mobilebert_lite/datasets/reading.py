@@ -117,7 +117,7 @@ def _read(path: Path) -> str:
 
 
 def _check_unicode(examples: Sequence[Example], where: str) -> None:
-    """Half a surrogate pair can be neither tokenised nor written into a report."""
+    """Half a surrogate pair can be neither tokenized nor written into a report."""
     for example in examples:
         try:
             json.dumps(asdict(example), ensure_ascii=False).encode()

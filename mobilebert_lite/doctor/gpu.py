@@ -78,7 +78,7 @@ def _dequantize(operator: Operator) -> str | None:
 
 def _lookup(operator: Operator) -> str | None:
     table = operator.input(1)
-    if table is not None and len(table.scales) == 1 and table.quantised:
+    if table is not None and len(table.scales) == 1 and table.quantized:
         return "EMBEDDING_LOOKUP with one scale for the table is computed wrongly on the GPU"
     return None
 
@@ -143,7 +143,7 @@ def _float16(facts: Facts) -> Iterator[Problem]:
 def _integers(facts: Facts) -> Iterator[Problem]:
     kinds = Counter(operator.name for operator in facts.first.operators
                     if operator.name in ("FULLY_CONNECTED", "ADD", "SOFTMAX", "BATCH_MATMUL")
-                    and operator.outputs and operator.outputs[0].quantised)
+                    and operator.outputs and operator.outputs[0].quantized)
     if kinds:
         counts = some(f"{count} {name}" for name, count in kinds.items())
         yield Problem(WARNING, counts, "int8 activations are made for CPUs and NPUs; a GPU computes them in float16 "

@@ -29,14 +29,14 @@ class Tensor:
     shape: tuple[int, ...]
     # Shape with -1 for sizes that are given at run time; None where all are fixed.
     dynamic_shape: tuple[int, ...] | None
-    # float32 and int64, one value or one for each channel; empty where the tensor is not quantised.
+    # float32 and int64, one value or one for each channel; empty where the tensor is not quantized.
     scales: np.ndarray
     zero_points: np.ndarray
     # The bytes of a constant; None for what is computed.
     data: np.ndarray | None
 
     @property
-    def quantised(self) -> bool:
+    def quantized(self) -> bool:
         """Whether it is a number format that needs a scale."""
         return self.kind in ("INT8", "UINT8", "INT16", "INT4", "INT2")
 

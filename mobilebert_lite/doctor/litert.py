@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mobilebert_lite.doctor import quantised, runtimes
+from mobilebert_lite.doctor import quantized, runtimes
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, SIGNATURE, WARNING, Check, Problem, some
 
@@ -65,9 +65,9 @@ CHECKS = (
     Check("signature", "a signature of the first subgraph", signature),
     Check("dynamic-shapes", "fixed shapes", _dynamic),
     Check("input-type", "no int64 inputs", _input_types),
-    Check("scales", "a scale for every quantised operand", quantised.scales),
-    Check("zero-point", "dense weights and int16 activations symmetric: zero point 0", quantised.zero_points),
+    Check("scales", "a scale for every quantized operand", quantized.scales),
+    Check("zero-point", "dense weights and int16 activations symmetric: zero point 0", quantized.zero_points),
     Check("mask-constant", "the constant that masks padding does not set the int8 range of the scores",
-          quantised.mask_constant),
-    Check("partitions", "no int8 BATCH_MATMUL or SOFTMAX, which XNNPACK leaves out", quantised.partitions),
+          quantized.mask_constant),
+    Check("partitions", "no int8 BATCH_MATMUL or SOFTMAX, which XNNPACK leaves out", quantized.partitions),
 )

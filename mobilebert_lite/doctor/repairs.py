@@ -101,7 +101,7 @@ def describe(model: Any, facts: Facts, files: dict[str, bytes], labels_given: bo
         vocabulary, "The WordPiece vocabulary, one word a line in the order of the ids.", VOCABULARY_TYPE),))
     outputs = _described(facts.outputs, OUTPUTS[facts.kind])
     if facts.kind == CLASSIFICATION and len(outputs) == 1:
-        outputs = (_labelled(outputs[0], facts.outputs[0], files, labels_given),)
+        outputs = (_labeled(outputs[0], facts.outputs[0], files, labels_given),)
     _write(model, whole, replace(described, inputs=_described(facts.inputs, INPUTS), outputs=outputs,
                                  input_process_units=(unit, *described.input_process_units[1:])))
 
@@ -139,7 +139,7 @@ def _vocabulary(facts: Facts, files: dict[str, bytes]) -> str:
     raise ConversionError("the file carries no vocabulary, and metadata without one help nobody; give it with --vocab")
 
 
-def _labelled(tensor: TensorMetadata, port: Port, files: dict[str, bytes], given: bool) -> TensorMetadata:
+def _labeled(tensor: TensorMetadata, port: Port, files: dict[str, bytes], given: bool) -> TensorMetadata:
     """With the labels where there are any, and as many as the output has."""
     known = [one.name for one in tensor.files if one.type == AXIS_LABELS]
     classes = port.tensor.shape[-1] if port.tensor.shape else 0

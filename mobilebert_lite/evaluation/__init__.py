@@ -1,1 +1,1 @@
-"""Scores of answers against labelled examples."""
+"""Scores of answers against labeled examples."""

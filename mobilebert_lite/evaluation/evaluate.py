@@ -1,4 +1,4 @@
-"""A finished file scored on labelled examples."""
+"""A finished file scored on labeled examples."""
 
 from __future__ import annotations
 

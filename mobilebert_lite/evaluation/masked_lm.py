@@ -1,4 +1,4 @@
-"""Masked language modelling scored on words of the text itself."""
+"""Masked language modeling scored on words of the text itself."""
 
 from __future__ import annotations
 

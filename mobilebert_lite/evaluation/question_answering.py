@@ -33,7 +33,7 @@ class QuestionAnsweringScorer(Scorer):
 
     def check(self, example: QuestionExample) -> None:
         """It needs answers, or to be known to have none."""
-        squad.check_labelled(example)
+        squad.check_labeled(example)
 
     def predict(self, model: Model, example: QuestionExample) -> dict[str, Any]:
         """The answer; the best span even where the null answer won, and by how much."""
@@ -57,7 +57,7 @@ class QuestionAnsweringScorer(Scorer):
 
     def metrics(self, rows: np.ndarray) -> dict[str, float]:
         """The keys of the official scripts."""
-        result = squad.summarise(rows[:, :_F1 + 1])
+        result = squad.summarize(rows[:, :_F1 + 1])
         if self.rules == "2.0":
             for key, column in (("exact", _SPAN_EXACT), ("f1", _SPAN_F1)):
                 result[f"best_{key}"], result[f"best_{key}_thresh"] = squad.best_threshold(

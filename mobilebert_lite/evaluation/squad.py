@@ -34,7 +34,7 @@ def rules_for(examples: Iterable[QuestionExample]) -> str:
 
 
 def exact_match(prediction: str, answers: Iterable[str], rules: str = "2.0") -> float:
-    """1.0 when ``prediction`` equals an answer after normalisation, else 0.0. No answers: "" is the answer."""
+    """1.0 when ``prediction`` equals an answer after normalization, else 0.0. No answers: "" is the answer."""
     return float(normalize_answer(prediction) in _gold(answers, rules))
 
 
@@ -49,14 +49,14 @@ def score(examples: Sequence[QuestionExample], predictions: Mapping[str, str]) -
 
     Keys, as in the official scripts: ``exact``, ``f1``, ``total``; where some of the questions are impossible also
     ``HasAns_exact``, ``HasAns_f1``, ``HasAns_total`` and the same for ``NoAns``. Raises DataError when there are no
-    examples, when one is unlabelled or has no prediction.
+    examples, when one is unlabeled or has no prediction.
     """
     rules = rules_for(examples)
     rows = [(not example.is_impossible, *_scores(example, predictions, rules)) for example in examples]
-    return summarise(np.array(rows, np.float64).reshape(-1, 3))
+    return summarize(np.array(rows, np.float64).reshape(-1, 3))
 
 
-def summarise(rows: np.ndarray) -> dict[str, float]:
+def summarize(rows: np.ndarray) -> dict[str, float]:
     """The keys of ``score`` for rows of (has an answer, exact match, F1), float [n, 3]. Raises DataError for none."""
     if not len(rows):
         raise DataError("no examples to score")
@@ -85,14 +85,14 @@ def best_threshold(scores: np.ndarray, answerable: np.ndarray, answered: np.ndar
 
 
 def _scores(example: QuestionExample, predictions: Mapping[str, str], rules: str) -> tuple[float, float]:
-    check_labelled(example)
+    check_labeled(example)
     if example.id not in predictions:
         raise DataError(f"no prediction for question {example.id!r}; the {len(predictions)} predictions are by id")
     prediction = predictions[example.id]
     return exact_match(prediction, example.answers, rules), f1(prediction, example.answers, rules)
 
 
-def check_labelled(example: QuestionExample) -> None:
+def check_labeled(example: QuestionExample) -> None:
     """Raise DataError for a question that cannot be scored."""
     if not example.answers and not example.is_impossible:
         raise DataError(f"question {example.id!r} has no answers to score against; give it answers or is_impossible")
@@ -107,7 +107,7 @@ def _mean(rows: np.ndarray, prefix: str) -> dict[str, float]:
 
 
 def _gold(answers: Iterable[str], rules: str) -> list[str]:
-    """Normalised answers; in 2.0 one of nothing but punctuation and articles does not count."""
+    """Normalized answers; in 2.0 one of nothing but punctuation and articles does not count."""
     texts = [normalize_answer(answer) for answer in answers]
     return [text for text in texts if text or rules == "1.1"] or [""]
 

@@ -27,7 +27,7 @@ PARTS = {
 }
 
 
-def summarise(channels: Mapping[str, tuple[np.ndarray, np.ndarray]], layers: int) -> dict[str, Any]:
+def summarize(channels: Mapping[str, tuple[np.ndarray, np.ndarray]], layers: int) -> dict[str, Any]:
     """Part → ``before`` and ``after``: for each block the PERCENTILES of its channels' largest absolute values, three
     digits. Parts that were not scaled are left out.
 
@@ -45,7 +45,7 @@ def summarise(channels: Mapping[str, tuple[np.ndarray, np.ndarray]], layers: int
 
 def read(record: Any) -> dict[str, Any]:
     """``channel_ranges`` of a provenance, which anybody may have written: its texts, and ``parts`` in the order of
-    PARTS as arrays of numbers that float32 can hold. Empty where it is not as `summarise` writes it.
+    PARTS as arrays of numbers that float32 can hold. Empty where it is not as `summarize` writes it.
 
     *Shape:* each of ``before`` and ``after`` [layers, percentiles]
     """

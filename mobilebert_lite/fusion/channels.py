@@ -57,7 +57,7 @@ class Choice:
 def scale(fused: Fused, ranges: Ranges, choice: Choice) -> tuple[Fused, int]:
     """``fused`` with every place scaled, and the number of multiplications this left on the stream between blocks.
 
-    ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself, which must be without normalisations.
+    ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself, which must be without normalizations.
     """
     maxima = {name: np.abs(ends).max(axis=0) for name, ends in ranges.items()}
     tensors = cast(fused.tensors, np.float64)

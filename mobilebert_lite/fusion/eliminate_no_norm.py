@@ -50,7 +50,7 @@ def apply(fused: Fused) -> Fused:
             resets += kept
     _leave(tensors, stream, fused)
     after = sum(name.endswith((".gamma", ".rescale")) for name in tensors)
-    return fused.changed(NAME, f"{before - after} of {before} normalisations folded, {resets} kept as a multiplication",
+    return fused.changed(NAME, f"{before - after} of {before} normalizations folded, {resets} kept as a multiplication",
                          tensors)
 
 

@@ -18,7 +18,7 @@ def apply(fused: Fused) -> Fused:
     if any(f"{scope}.bias" not in fused.tensors for scope in scopes):
         return fused.refused(NAME, "query and key have no bottleneck of their own")
     if any(f"{scope}.norm.gamma" in fused.tensors for scope in scopes):
-        return fused.refused(NAME, "a normalisation stands between the two layers")
+        return fused.refused(NAME, "a normalization stands between the two layers")
     tensors = dict(fused.tensors)
     for layer in fused.layers:
         bias = tensors.pop(f"{layer}.bottleneck.attention.bias")

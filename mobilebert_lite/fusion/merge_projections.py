@@ -1,10 +1,10 @@
 """Dense layers that read the same activation become one.
 
-[xA + a | xB + b] = x[A | B] + [a | b]. The input is read, and in dynamic int8 quantised, once instead of two or three
+[xA + a | xB + b] = x[A | B] + [a | b]. The input is read, and in dynamic int8 quantized, once instead of two or three
 times. The merged layer is called after its parts, ``layers.0.attention.query-attention.key``; what it gives is cut
 apart again by slices (``graph.ops.project``).
 
-A merged layer has one scale for all it gives, so recipes that quantise these outputs switch the rule off.
+A merged layer has one scale for all it gives, so recipes that quantize these outputs switch the rule off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME = "merge-projections"
 
 
 def apply(fused: Fused) -> Fused:
-    """Applies to layers without a normalisation of their own; comes last, for other rules look for the parts."""
+    """Applies to layers without a normalization of their own; comes last, for other rules look for the parts."""
     config, merged = fused.config, 0
     tensors = dict(fused.tensors)
     for layer in fused.layers:
@@ -28,7 +28,7 @@ def apply(fused: Fused) -> Fused:
                 _merge(tensors, layer, readers)
                 merged += 1
     if not merged:
-        return fused.refused(NAME, "a normalisation follows each layer, or no two layers read the same")
+        return fused.refused(NAME, "a normalization follows each layer, or no two layers read the same")
     return fused.changed(NAME, f"{merged} groups of dense layers merged", tensors)
 
 

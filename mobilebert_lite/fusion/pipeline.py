@@ -11,12 +11,12 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.fusion import (
-    centre,
-    centre_keys,
+    center,
+    center_keys,
     cls_only,
     drop_key_bias,
     eliminate_no_norm,
-    equalise,
+    equalize,
     fold_query_scale,
     fold_shared_bias,
     fold_value_bias,
@@ -28,12 +28,12 @@ from mobilebert_lite.fusion.plan import Fused
 
 Rules = dict[str, Callable[[Fused], Fused]]
 
-# Normalisation first: what it leaves behind in biases, the later rules sweep up.
+# Normalization first: what it leaves behind in biases, the later rules sweep up.
 RULES: Rules = {rule.NAME: rule.apply for rule in (
     fold_query_scale, merge_embeddings, eliminate_no_norm, fold_shared_bias, drop_key_bias, fold_value_bias, cls_only)}
 # Here stand those that need calibration, where a recipe asks for them: they want the ranges of what the rules above
 # leave, and know dense layers by the names that the rules below take away.
-CALIBRATED = (centre_keys.NAME, equalise.NAME, centre.NAME)
+CALIBRATED = (center_keys.NAME, equalize.NAME, center.NAME)
 LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections,)}
 
 NAMES = (*RULES, *CALIBRATED, *LAST_RULES)

@@ -72,6 +72,6 @@ class Fused:
         return [f"layers.{i}" for i in range(self.config.num_hidden_layers)]
 
     @property
-    def normalises(self) -> bool:
-        """Whether a residual stream still passes through a normalisation."""
+    def normalizes(self) -> bool:
+        """Whether a residual stream still passes through a normalization."""
         return any(name.endswith("norm.gamma") for name in self.tensors)

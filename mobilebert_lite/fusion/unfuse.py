@@ -19,7 +19,7 @@ from mobilebert_lite.fusion.plan import Fused
 def unfuse(fused: Fused, like: Weights) -> Weights:
     """``fused`` as weights with the tensors of ``like``, the checkpoint it was made of.
 
-    Raises ConversionError where a multiplication is left on the stream (see fusion.equalise), for which a checkpoint
+    Raises ConversionError where a multiplication is left on the stream (see fusion.equalize), for which a checkpoint
     has no tensor.
     """
     found = {name: np.asarray(tensor, np.float64) for name, tensor in fused.tensors.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.graph.ops import Tensors, activation, dense, standardise
+from mobilebert_lite.graph.ops import Tensors, activation, dense, standardize
 
 ACTIVATIONS = {"softmax": tf.nn.softmax, "sigmoid": tf.math.sigmoid}
 
@@ -61,10 +61,10 @@ def masked_lm_logits(tensors: Tensors, config: MobileBertConfig, x: tf.Tensor) -
     """A score for every word of the vocabulary. *Shape:* (batch, seq, hidden) → (batch, seq, vocabulary)
 
     The matrix is the word table itself with ``mlm.extra`` beside it. They are multiplied one by one, so that the table
-    of the embedding serves both. The normalisation is a real one in networks of NoNorm too.
+    of the embedding serves both. The normalization is a real one in networks of NoNorm too.
     """
     x = activation(dense(tensors, "mlm.transform", x), config.hidden_act)
-    x = standardise(x, config.layer_norm_eps) * tensors["mlm.norm.gamma"] + tensors["mlm.norm.beta"]
+    x = standardize(x, config.layer_norm_eps) * tensors["mlm.norm.gamma"] + tensors["mlm.norm.beta"]
     width = config.embedding_size
     tied = tensors.get("mlm.word", tensors["embeddings.word"])
     if "mlm.extra" not in tensors:

@@ -28,7 +28,7 @@ def dense(tensors: Tensors, scope: str, x: tf.Tensor) -> tf.Tensor:
 
 def project(tensors: Tensors, scope: str, parts: Sequence[str], x: tf.Tensor,
             config: MobileBertConfig) -> dict[str, tf.Tensor]:
-    """What the dense layers ``parts`` of the block ``scope`` make of ``x``, each with its normalisation.
+    """What the dense layers ``parts`` of the block ``scope`` make of ``x``, each with its normalization.
 
     *Shape:* (batch, seq, in) → (batch, seq, block) each. Where fusion has merged the layers, slices of one product.
     """
@@ -43,19 +43,19 @@ def project(tensors: Tensors, scope: str, parts: Sequence[str], x: tf.Tensor,
 
 
 def norm(tensors: Tensors, scope: str, x: tf.Tensor, config: MobileBertConfig) -> tf.Tensor:
-    """The normalisation at ``scope``; nothing where fusion has absorbed it."""
+    """The normalization at ``scope``; nothing where fusion has absorbed it."""
     if f"{scope}.gamma" not in tensors:
         return x
     if config.normalization_type == "layer_norm":
-        x = standardise(x, config.layer_norm_eps)
+        x = standardize(x, config.layer_norm_eps)
     return x * tensors[f"{scope}.gamma"] + tensors[f"{scope}.beta"]
 
 
-def standardise(x: tf.Tensor, eps: float) -> tf.Tensor:
+def standardize(x: tf.Tensor, eps: float) -> tf.Tensor:
     """Zero mean and unit variance over the last axis, before gamma and beta."""
-    centred = x - tf.reduce_mean(x, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
-    return centred * tf.math.rsqrt(variance + eps)
+    centered = x - tf.reduce_mean(x, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centered), axis=-1, keepdims=True)
+    return centered * tf.math.rsqrt(variance + eps)
 
 
 def activation(x: tf.Tensor, name: str) -> tf.Tensor:

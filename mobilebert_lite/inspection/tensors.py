@@ -1,4 +1,4 @@
-"""Every tensor of a ``.tflite``: where it belongs, its size, and how it is quantised."""
+"""Every tensor of a ``.tflite``: where it belongs, its size, and how it is quantized."""
 
 from __future__ import annotations
 

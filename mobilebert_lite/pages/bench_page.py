@@ -15,18 +15,18 @@ from mobilebert_lite.benchmarks.phone.profiles import profiles
 from mobilebert_lite.benchmarks.reports.compare import Comparison, within
 from mobilebert_lite.benchmarks.reports.export import COLUMNS, marks, setting, table
 from mobilebert_lite.benchmarks.reports.result import Report, Run
-from mobilebert_lite.benchmarks.reports.statistics import summarise
+from mobilebert_lite.benchmarks.reports.statistics import summarize
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.page import render
 
-# Colours of the style; files beyond them begin anew.
-COLOURS = 6
+# Colors of the style; files beyond them begin anew.
+COLorS = 6
 
 
 def bench_page(report: Report, compared: Sequence[Comparison] = ()) -> str:
     """HTML of ``report``; ``compared``: with another report, such as a baseline."""
     files = _files(report)
-    drawn = [run for run in report.runs if summarise(run) is not None]
+    drawn = [run for run in report.runs if summarize(run) is not None]
     devices = {(run.device.profile, run.device.serial): run.device for run in report.runs}
     return render(
         "bench.html.jinja", title=f"Benchmark · {report.created[:10]} · mobilebert-lite", report=report,
@@ -39,20 +39,20 @@ def bench_page(report: Report, compared: Sequence[Comparison] = ()) -> str:
 
 
 def _files(report: Report) -> dict[str, int]:
-    """SHA-256 → colour."""
-    return {sha: i % COLOURS for i, sha in enumerate(dict.fromkeys(run.file.sha256 for run in report.runs))}
+    """SHA-256 → color."""
+    return {sha: i % COLorS for i, sha in enumerate(dict.fromkeys(run.file.sha256 for run in report.runs))}
 
 
 def _legend(report: Report, files: dict[str, int]) -> list[dict[str, Any]]:
     by_hash = {run.file.sha256: run.file for run in report.runs}
-    return [{"colour": colour, "file": by_hash[sha]} for sha, colour in files.items()]
+    return [{"color": color, "file": by_hash[sha]} for sha, color in files.items()]
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
     """What one wants to know first: the fastest of each file on each device."""
     best: dict[tuple[str, str], tuple[float, Run]] = {}
     for run in report.runs:
-        if (found := summarise(run)) is not None:
+        if (found := summarize(run)) is not None:
             key, latency = (run.file.name, run.device.title), found.percentiles_us.get("50", found.mean_us)
             if key not in best or latency < best[key][0]:
                 best[key] = latency, run
@@ -109,10 +109,10 @@ def _distribution(group: Sequence[Run], files: dict[str, int]) -> dict[str, Any]
     domain = plots.latency_domain(values)
     rows = []
     for run, durations in zip(group, values, strict=True):
-        found = summarise(run)
+        found = summarize(run)
         assert found is not None
         told = {name: found.percentiles_us[name] / 1e3 for name in ("50", "90", "99") if name in found.percentiles_us}
-        rows.append({"file": run.file.name, "colour": files[run.file.sha256], "percentiles": told,
+        rows.append({"file": run.file.name, "color": files[run.file.sha256], "percentiles": told,
                      "mean": found.mean_us / 1e3, "beyond": int((durations > domain[1]).sum()),
                      "plot": plots.density(durations, domain, [
                          (f"p{name}", value) for name, value in told.items() if name != "99"],
@@ -155,7 +155,7 @@ def _readings(group: Sequence[Run], start: float, read: Callable[[Any], float | 
                     if (value := read(snapshot)) is not None})
     if len(found) < 2:
         return None
-    return plots.Series(COLOURS, *np.array(found).T)
+    return plots.Series(COLorS, *np.array(found).T)
 
 
 def _series(runs: Sequence[Run], files: dict[str, int], over: str, apart: str) -> list[dict[str, Any]]:
@@ -175,23 +175,23 @@ def _series(runs: Sequence[Run], files: dict[str, int], over: str, apart: str) -
         values = sorted({getattr(run.configuration, over) for run in group}, key=lambda value: (value == 0, value))
         if len(values) > 1:
             names = [str(value) if value else "mixed" for value in values]
-            series = [_points(group, sha, values, over, colour) for sha, colour in files.items()
+            series = [_points(group, sha, values, over, color) for sha, color in files.items()
                       if any(run.file.sha256 == sha for run in group)]
             drawn.append({"device": device, "marks": marks(group[0]), "setting": kind,
                           "plot": plots.by_category(names, series, f"Latency by {over}, {kind}")})
     return drawn
 
 
-def _points(group: Sequence[Run], sha: str, values: Sequence[int], over: str, colour: int) -> plots.Series:
+def _points(group: Sequence[Run], sha: str, values: Sequence[int], over: str, color: int) -> plots.Series:
     """The median (the mean where no more is known) at each value, and the 90th percentile above it."""
     points = []
     for run in group:
-        if run.file.sha256 == sha and (found := summarise(run)) is not None:
+        if run.file.sha256 == sha and (found := summarize(run)) is not None:
             middle = found.percentiles_us.get("50", found.mean_us)
             points.append((values.index(getattr(run.configuration, over)), middle / 1e3,
                            found.percentiles_us.get("90", middle) / 1e3))
     x, y, upper = np.array(sorted(points), np.float64).T
-    return plots.Series(colour, x, y, upper)
+    return plots.Series(color, x, y, upper)
 
 
 def _published(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -206,7 +206,7 @@ def _published(runs: Sequence[Run]) -> list[dict[str, Any]]:
         if not rows:
             continue
         for run in phones:
-            if run.configuration.length == length and (statistics := summarise(run)) is not None:
+            if run.configuration.length == length and (statistics := summarize(run)) is not None:
                 rows.append({"label": f"{run.device.title}: {run.file.name}", "setting": " ".join(filter(None, (
                     f"{run.configuration.threads} threads, {run.configuration.accelerator}", marks(run)))),
                     "ms": statistics.percentiles_us.get("50", statistics.mean_us) / 1e3, "source": "", "ours": True})
@@ -243,7 +243,7 @@ def _operators(report: Report) -> list[dict[str, Any]]:
 
 def _environment(run: Run) -> dict[str, Any]:
     """One row of the last table: where and how a run ran."""
-    found = summarise(run)
+    found = summarize(run)
     last = run.environment[-1] if run.environment else None
     return {"run": run, "setting": setting(run), "device": _place(run)[0], "marks": marks(run),
             "samples": found.count if found else 0, "last": last}

@@ -27,7 +27,7 @@ from mobilebert_lite.inspection.parts import (
 from mobilebert_lite.pages import charts
 from mobilebert_lite.pages.page import render
 
-# Part -> the class that colours it; files and what is no tensor have one each.
+# Part -> the class that colors it; files and what is no tensor have one each.
 _COLOURS = {WORDS: "words", POSITIONS: "positions", EMBEDDING: "embedding", BOTTLENECKS: "bottlenecks",
             ATTENTION: "attention", FEED_FORWARD: "feed-forward", HEAD: "head", MASK: "other", OTHER: "other"}
 
@@ -51,7 +51,7 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     recipe = provenance.get("recipe")
     told = {
         "task": provenance.get("task"),
-        "quantisation": recipe.get("name") if isinstance(recipe, dict) else None,
+        "quantization": recipe.get("name") if isinstance(recipe, dict) else None,
         "needs TFLite": provenance.get("min_runtime_version"),
         "XNNPACK partitions": taken[0]["partitions"] if taken else None,
         "operators": sum(one["count"] for one in found["operators"]),
@@ -61,17 +61,17 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _parts(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{**part, "colour": _colour(part["part"]), "of": found["bytes"],
+    return [{**part, "color": _color(part["part"]), "of": found["bytes"],
              "formats": ", ".join(sorted(part["bytes_by_type"]))} for part in found["parts"]]
 
 
-def _colour(part: str) -> str:
+def _color(part: str) -> str:
     return _COLOURS.get(part, "file" if part.startswith("file ") else "graph")
 
 
 def _tiles(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     parts = found["parts"]
-    return [{**vars(tile), **parts[tile.index], "colour": _colour(parts[tile.index]["part"])}
+    return [{**vars(tile), **parts[tile.index], "color": _color(parts[tile.index]["part"])}
             for tile in charts.treemap([max(part["bytes"], 0) for part in parts])]
 
 

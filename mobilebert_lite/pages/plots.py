@@ -33,17 +33,17 @@ class Plot:
 
 @dataclass(frozen=True)
 class Series:
-    """What is drawn in one colour. *Shape:* x and y (n,)"""
+    """What is drawn in one color. *Shape:* x and y (n,)"""
 
-    # Number of the colour.
-    colour: int
+    # Number of the color.
+    color: int
     x: np.ndarray
     y: np.ndarray
     # Of the same length as y, where each point has an upper end as well.
     upper: np.ndarray | None = None
 
 
-def density(values: np.ndarray, domain: Point, marks: Sequence[tuple[str, float]], colour: int, label: str) -> Plot:
+def density(values: np.ndarray, domain: Point, marks: Sequence[tuple[str, float]], color: int, label: str) -> Plot:
     """How often each latency occurs within ``domain``, with ``marks`` (a style and a value each) as lines.
 
     *Shape:* (n,)
@@ -55,10 +55,10 @@ def density(values: np.ndarray, domain: Point, marks: Sequence[tuple[str, float]
     outline: list[Point] = [(0, HEIGHT)]
     for count, left, right in zip(counts, edges, edges[1:], strict=False):
         outline += [(x(left), y(count)), (x(right), y(count))]
-    chart.area(f"fill s{colour}", [*outline, (WIDTH, HEIGHT)])
+    chart.area(f"fill s{color}", [*outline, (WIDTH, HEIGHT)])
     for style, value in marks:
         if domain[0] <= value <= domain[1]:
-            chart.line(f"{style} s{colour}", [(x(value), 0), (x(value), HEIGHT)])
+            chart.line(f"{style} s{color}", [(x(value), 0), (x(value), HEIGHT)])
     return Plot(chart.markup(), axis(domain))
 
 
@@ -85,14 +85,14 @@ def over_time(series: Sequence[Series], label: str, x_domain: Point, y_domain: P
     for one in series:
         few = len(one.x) <= _MOST_DOTS
         if few:
-            chart.add("path", f"dots s{one.colour}", d="".join(
+            chart.add("path", f"dots s{one.color}", d="".join(
                 f"M{x(a):.1f} {y(b):.1f}h0" for a, b in zip(one.x, one.y, strict=True)))
         times, low, middle, high = _stretches(one, _FEW_STRETCHES if few else _MANY_STRETCHES)
         places = [x(time) for time in times]
         if not few:
-            chart.area(f"band s{one.colour}", [*zip(places, map(y, high), strict=True),
+            chart.area(f"band s{one.color}", [*zip(places, map(y, high), strict=True),
                                                *reversed(list(zip(places, map(y, low), strict=True)))])
-        chart.line(f"stroke s{one.colour}", list(zip(places, map(y, middle), strict=True)))
+        chart.line(f"stroke s{one.color}", list(zip(places, map(y, middle), strict=True)))
     return Plot(chart.markup(), axis(x_domain), _y_ticks(y_domain))
 
 
@@ -102,7 +102,7 @@ def readings(one: Series, label: str, x_domain: Point) -> Plot:
     y_domain = padded(one.y)
     x, y = _clipped(x_domain, (0, WIDTH)), _clipped(y_domain)
     _grid(chart, y_domain)
-    chart.line(f"stroke s{one.colour}", [(x(a), y(b)) for a, b in zip(one.x, one.y, strict=True)])
+    chart.line(f"stroke s{one.color}", [(x(a), y(b)) for a, b in zip(one.x, one.y, strict=True)])
     return Plot(chart.markup(), axis(x_domain), _y_ticks(y_domain))
 
 
@@ -116,7 +116,7 @@ def _stretches(one: Series, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 
 def by_category(names: Sequence[str], series: Sequence[Series], label: str) -> Plot:
-    """Points over ``names``, joined by colour, from zero up; a thin line goes up to ``upper``. ``x`` counts names."""
+    """Points over ``names``, joined by color, from zero up; a thin line goes up to ``upper``. ``x`` counts names."""
     chart = _chart(label)
     ends = [one.y if one.upper is None else one.upper for one in series]
     y_domain = (0.0, 1.08 * max(float(end.max()) for end in ends))
@@ -126,10 +126,10 @@ def by_category(names: Sequence[str], series: Sequence[Series], label: str) -> P
         # Beside each other rather than over each other.
         shift = 0.06 * (i - (len(series) - 1) / 2)
         points = [(x(a + shift), y(b)) for a, b in zip(one.x, one.y, strict=True)]
-        chart.line(f"stroke s{one.colour}", points)
+        chart.line(f"stroke s{one.color}", points)
         for (place, height), end in zip(points, ends[i], strict=True):
-            chart.line(f"thin s{one.colour}", [(place, height), (place, y(float(end)))])
-            chart.line(f"dot s{one.colour}", [(place, height), (place, height)])
+            chart.line(f"thin s{one.color}", [(place, height), (place, y(float(end)))])
+            chart.line(f"dot s{one.color}", [(place, height), (place, height)])
     return Plot(chart.markup(), tuple((x(i) / WIDTH * 100, name) for i, name in enumerate(names)), _y_ticks(y_domain))
 
 

@@ -1,4 +1,4 @@
-"""Drawing: elements, scales and axes of SVG charts. Text is escaped by the XML library; colours are classes of the
+"""Drawing: elements, scales and axes of SVG charts. Text is escaped by the XML library; colors are classes of the
 page's style, so that charts follow its dark mode."""
 
 from __future__ import annotations

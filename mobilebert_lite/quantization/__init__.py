@@ -1,1 +1,1 @@
-"""Quantisation recipes, which are data, and the code that applies them."""
+"""Quantization recipes, which are data, and the code that applies them."""

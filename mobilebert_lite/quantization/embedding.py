@@ -24,12 +24,12 @@ TABLE, LOW, SCALE = "embeddings.word", "embeddings.word.low", "embeddings.word.s
 TIED = "mlm.word"
 
 
-def quantise_rows(tensors: Mapping[str, np.ndarray], word_table: str) -> dict[str, np.ndarray]:
+def quantize_rows(tensors: Mapping[str, np.ndarray], word_table: str) -> dict[str, np.ndarray]:
     """``tensors`` with the word table in the format ``word_table``, int8 or int16.
 
     int8: [V,E] and its scales, float32 [V,1]. int16: q = 256·high + low, each int8 [V,E], and the scales of q/256.
 
-    A masked LM head multiplies with the same table. In int8 it gets the rounded values as ``mlm.word``, which quantise
+    A masked LM head multiplies with the same table. In int8 it gets the rounded values as ``mlm.word``, which quantize
     to the same bytes, so that a finished file holds them once; in int16 it keeps its own.
     """
     table = tensors[TABLE]
@@ -49,7 +49,7 @@ def quantise_rows(tensors: Mapping[str, np.ndarray], word_table: str) -> dict[st
     return result
 
 
-def dequantise_rows(model: Any) -> None:
+def dequantize_rows(model: Any) -> None:
     """Widen the gathered int8 rows of ``model`` by DEQUANTIZE with scale 1 where the graph has CAST, in place.
 
     The numbers are the same. The LiteRT GPU accelerator (2.3) crashes on a CAST of int8.

@@ -1,4 +1,4 @@
-"""What a network in quantisation-aware training computed, rounding included: its conversion is held to that.
+"""What a network in quantization-aware training computed, rounding included: its conversion is held to that.
 
 The weights of such a network are bent for the rounding, so that its float form is no measure of the file.
 """

@@ -32,7 +32,7 @@ WORD_TABLES = ("float32", "int16", "int8")
 # int8-tensor: one scale, for old runtimes.
 WEIGHTS = {"float32": 32, "float16": 16, "int8": 8, "int8-tensor": 8, "int4": 4, "int4-block32": 4}
 _GRANULARITY = {"int8": "CHANNELWISE", "int4": "CHANNELWISE", "int4-block32": "BLOCKWISE_32"}
-# float: weights are widened before use. dynamic: quantised at run time. int8, int16: ranges from calibration.
+# float: weights are widened before use. dynamic: quantized at run time. int8, int16: ranges from calibration.
 ACTIVATIONS = {"float": None, "dynamic": None, "int8": 8, "int16": 16}
 
 
@@ -44,7 +44,7 @@ _WIDENED = b"_dequant"
 class Rule:
     """Number formats for the operators that match."""
 
-    # Operator as the schema names it, or * for all that the quantiser knows.
+    # Operator as the schema names it, or * for all that the quantizer knows.
     operation: str
     # Number format of constant operands; one of WEIGHTS.
     weights: str
@@ -74,7 +74,7 @@ class Rule:
                                   "compute_precision": "FLOAT" if widened else "INTEGER",
                                   "skip_checks": False, "min_weight_elements": 0}
         if bits := ACTIVATIONS[self.activations]:
-            # int16 activations have no zero point in the kernels (TFLite quantisation specification).
+            # int16 activations have no zero point in the kernels (TFLite quantization specification).
             config["activation_tensor_config"] = {"num_bits": bits, "symmetric": bits == 16, "dtype": "INT",
                                                   "granularity": "TENSORWISE"}
         return {"regex": self.outputs, "operation": self.operation, "algorithm_key": algorithm, "op_config": config}
@@ -86,12 +86,12 @@ class Recipe:
 
     name: str
     description: str
-    # Format of the word table, which no library quantises; one of WORD_TABLES.
+    # Format of the word table, which no library quantizes; one of WORD_TABLES.
     word_table: str = "float32"
-    # Whether channels are balanced on calibration texts first (fusion.equalise).
-    equalise: bool = False
-    # Whether GPUs compute the file in float16, so that activations must stay within it (fusion.centre_keys; without
-    # equalise, which leaves channels of order one whatever their units were, fusion.centre).
+    # Whether channels are balanced on calibration texts first (fusion.equalize).
+    equalize: bool = False
+    # Whether GPUs compute the file in float16, so that activations must stay within it (fusion.center_keys; without
+    # equalize, which leaves channels of order one whatever their units were, fusion.center).
     float16: bool = False
     # Whether nothing may compute in float: mask and segments are looked up then, the scores of the attention get
     # ranges of their own, and what is left in float is reported.
@@ -142,7 +142,7 @@ def load_recipe(mode: str, path: Path | None = None, runtime: str | None = None)
         except (OSError, UnicodeDecodeError) as error:
             raise ConversionError(f"cannot read the recipe {path}: {error}") from None
     if mode not in MODES:
-        raise ConversionError(f"unknown quantisation {mode!r}; known are {', '.join(MODES)}")
+        raise ConversionError(f"unknown quantization {mode!r}; known are {', '.join(MODES)}")
     recipe = _bundled(mode)
     while runtime is not None and as_tuple(recipe.runtime) > as_tuple(runtime):
         if recipe.older is None:
@@ -172,13 +172,13 @@ def parse_recipe(name: str, text: str) -> Recipe:
 
 
 def apply_recipe(content: bytes, recipe: Recipe, ranges: Ranges) -> bytes:
-    """The float file ``content`` quantised as ``recipe`` says. ``ranges`` may be empty when it needs none."""
+    """The float file ``content`` quantized as ``recipe`` says. ``ranges`` may be empty when it needs none."""
     if not recipe.rules:
         return content
     try:
         from ai_edge_quantizer import quantizer
     except ImportError:
-        raise DependencyError("quantising needs ai-edge-quantizer: pip install 'mobilebert-lite[convert]'") from None
+        raise DependencyError("quantizing needs ai-edge-quantizer: pip install 'mobilebert-lite[convert]'") from None
     statistics = {name: {"min": np.array([[[low]]], np.float32), "max": np.array([[[high]]], np.float32)}
                   for name, (low, high) in ranges.items()}
     try:
@@ -186,12 +186,12 @@ def apply_recipe(content: bytes, recipe: Recipe, ranges: Ranges) -> bytes:
             engine = quantizer.Quantizer(bytearray(content), [rule.for_quantizer() for rule in recipe.rules])
             result = engine.quantize(statistics or None)
     except ValueError as error:  # such as a width that blocks of 32 do not divide
-        raise ConversionError(f"the quantiser cannot apply recipe {recipe.name}: {error}") from None
+        raise ConversionError(f"the quantizer cannot apply recipe {recipe.name}: {error}") from None
     return bytes(result.quantized_model)
 
 
 def keep_output_names(model: Any) -> None:
-    """Outputs as the signatures name them: where the quantiser widens an output, it gives it a name of its own."""
+    """Outputs as the signatures name them: where the quantizer widens an output, it gives it a name of its own."""
     for definition in model.signatureDefs:
         subgraph = model.subgraphs[definition.subgraphIndex]
         for entry in definition.outputs:
@@ -199,13 +199,13 @@ def keep_output_names(model: Any) -> None:
             name = output.name.removesuffix(_WIDENED)
             for other in subgraph.tensors:
                 if other is not output and other.name == name:
-                    other.name = name + b"_quantised"
+                    other.name = name + b"_quantized"
             output.name = name
 
 
 @contextlib.contextmanager
 def _silent() -> Any:
-    """Without the progress bars and summaries that the quantiser prints."""
+    """Without the progress bars and summaries that the quantizer prints."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

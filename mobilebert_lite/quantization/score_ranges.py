@@ -58,11 +58,11 @@ def best_range(rows: np.ndarray, bits: int) -> tuple[float, float]:
     tops = [share * float(greatest.max()) for share in TOPS]
     lows = {max(float(rows.min()), float(np.percentile(greatest, low)) - tail) for low in LOW_ROWS for tail in TAILS}
     tried = [(min(low, 0.0), max(top, 0.0)) for top in tops for low in sorted(lows) if low < top]
-    errors = [float(np.square(softmax(fake_quantise(rows, *one, bits)) - wanted).sum()) for one in tried]
+    errors = [float(np.square(softmax(fake_quantize(rows, *one, bits)) - wanted).sum()) for one in tried]
     return tried[int(np.argmin(errors))] if tried else (min(float(rows.min()), 0.0), max(float(rows.max()), 0.0))
 
 
-def fake_quantise(values: np.ndarray, low: float, high: float, bits: int) -> np.ndarray:
+def fake_quantize(values: np.ndarray, low: float, high: float, bits: int) -> np.ndarray:
     """``values`` clipped to a range and rounded to its 2^bits values."""
     step = (high - low) / (2 ** bits - 1)
     rounded: np.ndarray = np.rint(np.clip(values, low, high) / step) * step

@@ -1,4 +1,4 @@
-"""What quantisation-aware training leaves beside a checkpoint: ranges, and what the network computed with them."""
+"""What quantization-aware training leaves beside a checkpoint: ranges, and what the network computed with them."""
 
 from __future__ import annotations
 

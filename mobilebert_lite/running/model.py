@@ -40,7 +40,7 @@ class Model:
 
     def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None,
                  tokenizer: str = "reference", content: bytes | None = None, isolated: bool = False) -> None:
-        """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIOURS.
+        """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIorS.
 
         ``isolated`` keeps the interpreter in a process of its own, for files from strangers: one that crashes it, never
         comes to an end or eats the memory is then a ModelFileError and nothing else.
@@ -72,12 +72,12 @@ class Model:
                                  "carry what is needed to run them on text")
         return task.with_form(Form.read(self.provenance.get("form", {})))
 
-    def _tokenizer(self, path: str | Path, behaviour: str) -> Tokenizer:
+    def _tokenizer(self, path: str | Path, behavior: str) -> Tokenizer:
         if metadata.VOCABULARY not in self.files:
             raise ModelFileError(f"{path} carries no vocabulary ({metadata.VOCABULARY})")
         words = parse_vocabulary(self.files[metadata.VOCABULARY])
         try:
-            return Tokenizer(words, behaviour=behaviour, settings=TokenizerSettings.from_provenance(self.provenance))
+            return Tokenizer(words, behavior=behavior, settings=TokenizerSettings.from_provenance(self.provenance))
         except DataError as error:
             raise ModelFileError(f"{path}: {error}") from None
 

@@ -101,7 +101,7 @@ def output_row(outputs: Outputs, name: str) -> np.ndarray:
     bad = int(np.count_nonzero(~np.isfinite(row)))
     if bad:
         raise MblError(f"output {name!r} holds {bad} NaN or infinite values out of {row.size}; "
-                       "convert again with --quantize none to see whether quantisation is the cause")
+                       "convert again with --quantize none to see whether quantization is the cause")
     if row.ndim < 2 or row.shape[0] != 1:
         raise MblError(f"output {name!r} is {list(row.shape)}; expected a batch of 1")
     return row[0]

@@ -9,7 +9,7 @@ from mobilebert_lite.text.examples import TextExample
 from mobilebert_lite.text.features import Features, pack
 from mobilebert_lite.text.tokenization import Tokenizer
 
-# Below this, nearest neighbours start to change.
+# Below this, nearest neighbors start to change.
 MIN_COSINE = 0.99
 
 

@@ -1,4 +1,4 @@
-"""Masked language modelling: which words belong in the gaps of a text. And pre-training, where it has a partner."""
+"""Masked language modeling: which words belong in the gaps of a text. And pre-training, where it has a partner."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""WordPiece tokenisation as BERT does it, with the place of every token in the original text.
+"""WordPiece tokenization as BERT does it, with the place of every token in the original text.
 
-Two behaviours. ``reference`` is the fast BERT tokenizer of transformers, token by token, made of the same components of
+Two behaviors. ``reference`` is the fast BERT tokenizer of transformers, token by token, made of the same components of
 Hugging Face ``tokenizers``: what checkpoints are trained with. ``phone`` is ``BertTokenizer`` of the TFLite Task
 Library and of MediaPipe, C++ that lower-cases ASCII only, strips no accents and removes no control characters: what
 such a client computes.
@@ -27,7 +27,7 @@ from mobilebert_lite.common.files import decode_text, refuse_pointer, without_bl
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.text.tokenizer_settings import AddedToken, TokenizerSettings
 
-BEHAVIOURS = ("reference", "phone")
+BEHAVIorS = ("reference", "phone")
 # A longer word becomes one [UNK] in phone clients, which count bytes of UTF-8 (kDefaultMaxBytesPerToken).
 _LONGEST_WORD = 100
 # The largest vocabulary of a published BERT has half a million.
@@ -56,17 +56,17 @@ class Tokenizer:
     all that can be said, and stand above it.
 
     As in the reference, a special or added token that stands literally in a text ("[SEP]") becomes that token's id,
-    whatever its surroundings. ``behaviour="phone"`` knows no such tokens in texts, and lower-cases ASCII whatever the
+    whatever its surroundings. ``behavior="phone"`` knows no such tokens in texts, and lower-cases ASCII whatever the
     settings.
     """
 
-    def __init__(self, vocabulary: Sequence[str], lower_case: bool = True, behaviour: str = "reference",
+    def __init__(self, vocabulary: Sequence[str], lower_case: bool = True, behavior: str = "reference",
                  settings: TokenizerSettings | None = None) -> None:
         """Raises DataError when a special token (all but the mask) or an added one is not among the words."""
-        if behaviour not in BEHAVIOURS:
-            raise DataError(f"unknown tokenizer {behaviour!r}; known are {', '.join(BEHAVIOURS)}")
+        if behavior not in BEHAVIorS:
+            raise DataError(f"unknown tokenizer {behavior!r}; known are {', '.join(BEHAVIorS)}")
         self.vocabulary = tuple(vocabulary)
-        self.settings, self.behaviour = settings or TokenizerSettings.of(lower_case), behaviour
+        self.settings, self.behavior = settings or TokenizerSettings.of(lower_case), behavior
         # Where a word stands twice its last place counts, as in load_vocab of google-research/bert.
         index = {word: i for i, word in enumerate(self.vocabulary)}
         required = self.settings.special_tokens[:-1]
@@ -78,18 +78,18 @@ class Tokenizer:
         self.special_ids = tuple(index[word] for word in self.settings.special_tokens if word in index)
         # Ids of the backend that are others in the vocabulary.
         self._moved: dict[int, int] = {}
-        if behaviour == "phone":
+        if behavior == "phone":
             self._backend = _phone(index, self.settings.unk_token)
         else:
             self._backend = _reference(self.vocabulary, index, self.settings)
             self._moved = _moved(self._backend, index, self.settings)
 
     @classmethod
-    def from_file(cls, path: str | Path, lower_case: bool = True, behaviour: str = "reference") -> Tokenizer:
+    def from_file(cls, path: str | Path, lower_case: bool = True, behavior: str = "reference") -> Tokenizer:
         """Read ``vocab.txt``: UTF-8, one word a line, in the order of the ids. Raises DataError."""
         words = read_vocabulary(Path(path))
         try:
-            return cls(words, lower_case, behaviour)
+            return cls(words, lower_case, behavior)
         except DataError as error:
             raise DataError(f"{path}: {error}") from None
 
@@ -111,7 +111,7 @@ class Tokenizer:
         """``encode`` for several texts at once, on all cores."""
         for text in texts:
             _check_unicode(text)
-        if self.behaviour == "phone":
+        if self.behavior == "phone":
             # The clients' splitter (RegexSplit of tensorflow-text) reads a text as a C string: up to the first NUL.
             lower = [text.split("\0", 1)[0].translate(_ASCII_LOWER) for text in texts]
             return [self._without_long_words(text, item)
@@ -185,7 +185,7 @@ def _check_there(index: Mapping[str, int], words: Sequence[str], hint: str) -> N
 
 
 def _reference(vocabulary: Sequence[str], index: dict[str, int], settings: TokenizerSettings) -> _Backend:
-    """As transformers builds it: the words, the normaliser, then the tokens that are matched whole."""
+    """As transformers builds it: the words, the normalizer, then the tokens that are matched whole."""
     backend = _Backend(WordPiece(_model_words(vocabulary, index, settings), unk_token=settings.unk_token,
                                  continuing_subword_prefix=settings.continuing_prefix,
                                  max_input_chars_per_word=settings.longest_word))

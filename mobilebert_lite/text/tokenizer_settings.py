@@ -1,4 +1,4 @@
-"""What a checkpoint says of its tokenizer, besides the words: how texts are normalised, and which tokens stand apart.
+"""What a checkpoint says of its tokenizer, besides the words: how texts are normalized, and which tokens stand apart.
 
 The fields are those of ``BertNormalizer``, ``WordPiece`` and ``AddedToken`` of Hugging Face ``tokenizers``. A file made
 by `mbl convert` carries them in its provenance under ``tokenizer``, in the form of ``to_json``.
@@ -30,7 +30,7 @@ class AddedToken:
     # Takes the white space before it along, or after it.
     lstrip: bool = False
     rstrip: bool = False
-    # Looked for in the normalised text (and itself normalised), instead of in the text as it is.
+    # Looked for in the normalized text (and itself normalized), instead of in the text as it is.
     normalized: bool = False
     # A control token such as [SEP], which is no part of what a reader would read.
     special: bool = False

@@ -1,7 +1,7 @@
 """What a file of several signatures would store more than once, it stores once.
 
 Weights are shared as buffers already, but TensorFlow gives each signature its own position table, and every tensor a
-name and an empty quantisation table of its own: 0.3 MB and more a signature of a full-size network.
+name and an empty quantization table of its own: 0.3 MB and more a signature of a full-size network.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ Epochs = Callable[[int], Sequence[Row]]
 def choose_buckets(rows: Sequence[Row], longest: int, count: int = BUCKETS) -> tuple[int, ...]:
     """At most ``count`` lengths, rising, that cost least on ``rows``; the last is ``longest`` or what suffices.
 
-    Each leaves room for one [PAD] where there is room: the trigram reads the neighbour of the last token, which must
+    Each leaves room for one [PAD] where there is room: the trigram reads the neighbor of the last token, which must
     be what it is at the fixed length of a file.
     """
     used = [min(longest, len(row.ids) + 1) for row in rows]

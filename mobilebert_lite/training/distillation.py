@@ -164,7 +164,7 @@ def _probabilities(layer: int, layers: int) -> str:
 
 
 def _squared(ours: tf.Tensor, theirs: tf.Tensor, real: tf.Tensor) -> tf.Tensor:
-    """Squared error over the teacher's mean square, as hidden values without normalisation have any size.
+    """Squared error over the teacher's mean square, as hidden values without normalization have any size.
 
     *Shape:* (batch, seq, channels) twice → (batch, seq)
     """

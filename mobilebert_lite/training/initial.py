@@ -1,8 +1,8 @@
 """Where training starts: new weights from a seed, more layers from fewer, a new head on a checkpoint.
 
-A residual network without normalisation has nothing that keeps its activations in bounds, so it must start near the
+A residual network without normalization has nothing that keeps its activations in bounds, so it must start near the
 identity: every branch ends in a kernel that is smaller by the root of the number of branches (Zhang et al. 2019,
-"Fixup", arXiv:1901.09321, section 2; as GPT-2's initialisation), so that the variance at the end of the stream is
+"Fixup", arXiv:1901.09321, section 2; as GPT-2's initialization), so that the variance at the end of the stream is
 that of its beginning times a constant, however deep the network. All gammas start at 1, betas and biases at 0.
 """
 
@@ -48,9 +48,9 @@ def stacked(tensors: Mapping[str, np.ndarray], config: MobileBertConfig, fill: s
     """``tensors`` of fewer layers as those of ``config``, which compute the same function.
 
     Progressive stacking (Gong et al. 2019, "Efficient training of BERT by progressively stacking"): layer i of the new
-    ones begins as a copy of layer i modulo the old number. Without normalisation a plain copy would add its branches
+    ones begins as a copy of layer i modulo the old number. Without normalization a plain copy would add its branches
     twice; so its last kernel is zero and its last NoNorm the identity: the block passes its input on until it learns.
-    ``fill="zero"``: zeros in place of copies, for the optimiser's means.
+    ``fill="zero"``: zeros in place of copies, for the optimizer's means.
     """
     layers = 1 + max(int(match[1]) for match in map(_LAYER.match, tensors) if match)
     silent = _silencers(config)

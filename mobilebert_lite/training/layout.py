@@ -14,7 +14,7 @@ from mobilebert_lite.common.tf import tf
 class Layout:
     """Where each tensor stands in the vector.
 
-    An optimiser over one vector is a few large operations in place of a few for every tensor, and a gradient travels
+    An optimizer over one vector is a few large operations in place of a few for every tensor, and a gradient travels
     between devices in one piece.
     """
 

@@ -97,7 +97,7 @@ class Trained:
     metrics: Mapping[str, float]
     progress: states.Progress
     steps: int
-    # With quantisation-aware training: ranges of activations.
+    # With quantization-aware training: ranges of activations.
     ranges: TrainedRanges | None = None
 
 

@@ -1,7 +1,7 @@
-"""What is minimised: a function of the network's outputs and the targets of a batch.
+"""What is minimized: a function of the network's outputs and the targets of a batch.
 
 The network is the converter's own, called with a tap that sees and may replace activations: dropout here, fake
-quantisation or the outputs of a teacher elsewhere.
+quantization or the outputs of a teacher elsewhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mobilebert_lite.graph.signatures import draw_head
 # step's random choices; shift int32 []: the position at which the texts begin.
 Batch = Mapping[str, tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
-# (outputs, batch) -> the loss of each labelled element, of the shape of ``batch["weight"]``.
+# (outputs, batch) -> the loss of each labeled element, of the shape of ``batch["weight"]``.
 Loss = Callable[[Outputs, Batch], tf.Tensor]
 # (tensors, batch) -> the sum of the losses times their weights, float32 [].
 Objective = Callable[[Tensors, Batch], tf.Tensor]

@@ -22,7 +22,7 @@ def activate(x: tf.Tensor, operator: Any) -> tf.Tensor:
         return tf.nn.relu(x)
     if kind == kinds.RELU6:
         return tf.nn.relu6(x)
-    raise ConversionError(f"quantisation-aware training cannot follow a fused activation of kind {kind}")
+    raise ConversionError(f"quantization-aware training cannot follow a fused activation of kind {kind}")
 
 
 def _is_batch(tensor: Any) -> bool:

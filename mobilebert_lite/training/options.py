@@ -21,7 +21,7 @@ class Options:
     data: Path
     # A folder that is not there yet.
     output: Path
-    # Labelled examples to score on; None: some of ``data`` are held out.
+    # Labeled examples to score on; None: some of ``data`` are held out.
     eval: Path | None = None
     # Checkpoint (folder, hub id) to go on from, or a preset's name; None: from scratch.
     weights: str | None = None
@@ -78,7 +78,7 @@ class Options:
     # Weight of the teacher's logits, the labels having the rest; and what both networks' logits are divided by.
     teacher_share: float = 0.7
     temperature: float = 2.0
-    # Quantisation-aware: the mode that the network will be converted with.
+    # Quantization-aware: the mode that the network will be converted with.
     quantize: str | None = None
     # Fusion rules left out there.
     without: tuple[str, ...] = ()

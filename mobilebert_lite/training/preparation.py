@@ -147,7 +147,7 @@ def head_of(task: str) -> str:
     return "qa" if task == "qa" else "classifier"
 
 
-def _labelled(config: MobileBertConfig, options: Options, task: str, labels: tuple[str, ...]) -> MobileBertConfig:
+def _labeled(config: MobileBertConfig, options: Options, task: str, labels: tuple[str, ...]) -> MobileBertConfig:
     problem = options.problem if task == "classification" else ""
     return replace(config, labels=labels, problem_type=problem, task=task)
 
@@ -159,7 +159,7 @@ def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[
     outputs = len(labels) or (2 if task == "qa" else weights.tensors["classifier.kernel"].shape[1]
                               if "classifier" in weights.heads else 1)
     weights = with_head(weights, head_of(task), outputs, options.seed, fresh=not same, pooler=task == "classification")
-    config = _labelled(weights.config, options, task, labels)
+    config = _labeled(weights.config, options, task, labels)
     if options.dropout is not None:
         config = replace(config, hidden_dropout_prob=options.dropout)
     return replace(weights, config=config), checkpoint.tokenizer
@@ -175,7 +175,7 @@ def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tup
         progress(f"a vocabulary of {len(words):,} words is made from the data")
         tokenizer = Tokenizer(words, lower_case=not options.cased)
     pooler = config.classifier_activation and task == "classification"
-    config = replace(_labelled(config, options, task, labels), vocab_size=len(tokenizer.vocabulary),
+    config = replace(_labeled(config, options, task, labels), vocab_size=len(tokenizer.vocabulary),
                      pad_token_id=tokenizer.pad_id, classifier_activation=pooler)
     if options.dropout is not None:
         config = replace(config, hidden_dropout_prob=options.dropout)

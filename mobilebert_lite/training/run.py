@@ -25,7 +25,7 @@ from mobilebert_lite.training.objective import TaskObjective, find_loss
 from mobilebert_lite.training.optimizer import AdamW
 from mobilebert_lite.training.options import Options
 from mobilebert_lite.training.preparation import Prepared, prepare
-from mobilebert_lite.training.quantised import QuantisedEvaluator, QuantisedLoop, QuantisedObjective, quantised
+from mobilebert_lite.training.quantized import QuantisedEvaluator, QuantisedLoop, QuantisedObjective, quantized
 from mobilebert_lite.training.scoring import Evaluator
 from mobilebert_lite.version import __version__
 
@@ -114,8 +114,8 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
     if options.quantize is not None:
         if transfer is not None:
             raise DataError("with --quantize only logits can be learnt from a teacher; leave out --imitate")
-        say(f"quantising ({options.quantize}) for training")
-        network = quantised(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
+        say(f"quantizing ({options.quantize}) for training")
+        network = quantized(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
         settings = replace(settings, objective=lambda config: QuantisedObjective(network.simulations, loss))
         return QuantisedLoop(network, settings, QuantisedEvaluator(network.simulations, *scored), folder, say)
     return Loop(prepared.weights, settings, Evaluator(*scored), folder, say)

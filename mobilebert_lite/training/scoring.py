@@ -49,7 +49,7 @@ def key(features: Features) -> bytes:
 
 
 class Evaluator:
-    """Labelled examples, tokenised once, to score any weights on."""
+    """Labeled examples, tokenized once, to score any weights on."""
 
     def __init__(self, examples: Sequence[Any], task: Task, tokenizer: Tokenizer, labels: Sequence[str], length: int,
                  buckets: Sequence[int], masking: Masking, metric: str | None = None) -> None:

@@ -1,14 +1,14 @@
-"""A quantised ``.tflite`` as a function that gradients pass through.
+"""A quantized ``.tflite`` as a function that gradients pass through.
 
 The file that the converter would write says of every tensor in which number format it is. Its operators are followed
 one by one in float32, and after each that gives integers the result is rounded to the values those can have, with the
 gradient of the identity within their range (Jacob et al. 2018, arXiv:1712.05877, section 3). So rounding in training
 stands exactly where the converter puts it, whatever the recipe.
 
-- Weights are rounded with a scale per output channel, that of their present values, as the quantiser chooses it.
+- Weights are rounded with a scale per output channel, that of their present values, as the quantizer chooses it.
 - Activations have the range of their scale and zero point times a trainable factor for either end. Tensors that share
   scale and zero point in the file share their range here.
-- Dense layers that quantise their input at run time round each token with its own range, as XNNPACK does.
+- Dense layers that quantize their input at run time round each token with its own range, as XNNPACK does.
 - Biases of integer layers are whole steps of input times weight. That is far finer than the output, unless one loud
   channel has made the input's steps coarse.
 - Tables, and sums of constants that TensorFlow made, stay as the file has them.
@@ -115,7 +115,7 @@ class Ranges:
                 group = group_of(tensor)
                 if group and group not in self.fixed:
                     low, high = self.ends(group, tensors, np.exp)
-                    name = tensor.name.decode().removesuffix("_quantized").removesuffix("_quantised")
+                    name = tensor.name.decode().removesuffix("_quantized").removesuffix("_quantized")
                     # An operator's own output counts for more than what it becomes for a reader.
                     if name == tensor.name.decode() or name not in found:
                         found[name] = (float(low), float(high))
@@ -131,14 +131,14 @@ def group_of(tensor: Any) -> tuple[str, float, int] | None:
 
 
 class Simulation:
-    """One signature of a quantised file, for batches of any size."""
+    """One signature of a quantized file, for batches of any size."""
 
     def __init__(self, model: Any, subgraph: Any, parts: Mapping[str, Part], ranges: Ranges) -> None:
         """Raises ConversionError for an operator that cannot be followed."""
         self.model, self.subgraph, self.parts, self.ranges = model, subgraph, parts, ranges
         unknown = {_kind(model, operator) for operator in subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
         if unknown:
-            raise ConversionError(f"quantisation-aware training cannot follow {', '.join(sorted(unknown))}; "
+            raise ConversionError(f"quantization-aware training cannot follow {', '.join(sorted(unknown))}; "
                                   "it is for networks of NoNorm with relu or relu6")
         self._constants = {index: _constant(model, tensor) for index, tensor in enumerate(subgraph.tensors)}
 

@@ -13,7 +13,7 @@ from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.objective import Objective
 from mobilebert_lite.training.optimizer import AdamW
 
-# What a state consists of: the weights, and the optimiser's running means. float32 [size] each.
+# What a state consists of: the weights, and the optimizer's running means. float32 [size] each.
 SLOTS = ("values", "mean", "square")
 
 

@@ -13,7 +13,7 @@ import mobilebert_lite
 
 DEMO = Path(__file__).parents[2] / "android_demo"
 MAVEN = {"m": "http://maven.apache.org/POM/4.0.0"}
-# Name in the version catalogue -> property of pom.xml.
+# Name in the version catalog -> property of pom.xml.
 SAME = {"kotlin": "kotlin.version", "serialization": "serialization.version", "junit": "junit.version",
         "tensorflow-lite-desktop": "tensorflow-lite.version", "javacpp": "javacpp.version",
         "tflite-engine": "tflite-engine.version", "tflite-native": "tflite-native.version"}
@@ -28,9 +28,9 @@ def only(pattern: str, path: str) -> str:
 
 @pytest.mark.parametrize("name", SAME)
 def test_libraries_have_the_same_versions(name: str) -> None:
-    catalogue = tomllib.loads((DEMO / "gradle/libs.versions.toml").read_text())["versions"]
+    catalog = tomllib.loads((DEMO / "gradle/libs.versions.toml").read_text())["versions"]
     pom = ElementTree.parse(DEMO / "pom.xml")
-    assert catalogue[name] == pom.findtext(f"m:properties/m:{SAME[name]}", namespaces=MAVEN)
+    assert catalog[name] == pom.findtext(f"m:properties/m:{SAME[name]}", namespaces=MAVEN)
 
 
 def test_app_has_the_version_of_the_package() -> None:

@@ -20,7 +20,7 @@ from mobilebert_lite.benchmarks.reports.statistics import (
     ratio,
     statistic_of,
     stretches,
-    summarise,
+    summarize,
     trend,
     turns,
     two_sample,
@@ -39,7 +39,7 @@ def run_of(durations: Sequence[float], turn: Sequence[int] | None = None, length
 
 @given(DURATIONS)
 def test_a_summary_is_that_of_the_standard_library(durations: list[float]) -> None:
-    found = summarise(run_of(durations))
+    found = summarize(run_of(durations))
     assert found is not None
     assert (found.count, found.min_us, found.max_us) == (len(durations), min(durations), max(durations))
     assert found.mean_us == pytest.approx(statistics.fmean(durations))
@@ -52,7 +52,7 @@ def test_a_summary_is_that_of_the_standard_library(durations: list[float]) -> No
 @given(st.lists(DURATIONS, min_size=2, max_size=5))
 def test_batches_pool_to_their_samples(batches: list[list[float]]) -> None:
     """Mean and (population) deviation of batches together are those of all samples in one."""
-    pooled = summarise(replace(RUN, samples=Samples(), aggregates=tuple(
+    pooled = summarize(replace(RUN, samples=Samples(), aggregates=tuple(
         Aggregate(0.0, len(one), statistics.fmean(one), statistics.pstdev(one), min(one), max(one), 9)
         for one in batches)))
     everything = [value for one in batches for value in one]
@@ -65,7 +65,7 @@ def test_batches_pool_to_their_samples(batches: list[list[float]]) -> None:
 
 
 def test_nothing_measured_has_no_summary() -> None:
-    assert summarise(replace(RUN, samples=Samples(), aggregates=())) is None
+    assert summarize(replace(RUN, samples=Samples(), aggregates=())) is None
     assert stretches(replace(RUN, samples=Samples(), aggregates=())) == []
 
 

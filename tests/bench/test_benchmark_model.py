@@ -49,7 +49,7 @@ def test_recorded_profiles() -> None:
     assert [one.kind for one in kinds] == ["FULLY_CONNECTED", "DEPTHWISE_CONV_2D"]
 
 
-def test_initialisation_is_no_operator() -> None:
+def test_initialization_is_no_operator() -> None:
     """An app's log: the table of what happens before the first inference does not count."""
     found = recorded("tensorflow-2.9-logcat.txt")
     assert found.operators == ()

@@ -61,5 +61,5 @@ def test_names_are_forgiving() -> None:
     ("Pixel 4", "flame", "pixel4"), ("Pixel 4 XL", "coral", "pixel4xl"), ("a custom name", "shiba", "pixel8"),
     ("Pixel 9 Pro", "", "pixel9pro"), ("SM-G991B", "o1s", GENERIC), ("", "", GENERIC),
     ("sdk_gphone64_arm64", "emu64a", "emulator"), ("sdk_gphone_x86", "generic_x86", "emulator")])
-def test_phones_are_recognised(model: str, codename: str, name: str) -> None:
+def test_phones_are_recognized(model: str, codename: str, name: str) -> None:
     assert profile_of(model, codename).name == name

@@ -72,7 +72,7 @@ def damaged(path: str, value: Any) -> dict[str, Any]:
     ("version", 2, "version 2 of the schema"),
     ("runs", {}, r"x\.runs: dict, not a list"),
     ("runs/0/file", ..., r"x\.runs\[0\]: no file"),
-    ("runs/0/colour", 1, r"runs\[0\]: unknown field colour"),
+    ("runs/0/color", 1, r"runs\[0\]: unknown field color"),
     ("runs/0/configuration/threads", "2", r"configuration\.threads is '2'; it must be a whole number"),
     ("runs/0/configuration/threads", True, r"threads is True"),
     ("runs/0/complete", 1, r"complete is 1; it must be true or false"),

@@ -29,8 +29,8 @@ const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
 const behind = (element) => {
   for (let e = element; e; e = e.parentElement) {
-    const colour = parse(getComputedStyle(e).backgroundColor);
-    if (colour.length === 3 || colour[3] === 1) return colour;
+    const color = parse(getComputedStyle(e).backgroundColor);
+    if (color.length === 3 || color[3] === 1) return color;
   }
   return [255, 255, 255];
 };
@@ -173,7 +173,7 @@ def test_sort_and_show_all(browser: Any, pages: dict[str, Path]) -> None:
 
 
 def test_print(browser: Any, pages: dict[str, Path]) -> None:
-    """On paper colours are light, and what can only be clicked is gone."""
+    """On paper colors are light, and what can only be clicked is gone."""
     open_page(browser, pages["int8"], scheme="dark")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

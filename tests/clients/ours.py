@@ -65,7 +65,7 @@ class RememberingModel(Model):
     def as_(self, tokenizer: str) -> RememberingModel:
         """The same model, and what it remembers, with another tokenizer."""
         other = copy.copy(self)
-        other.tokenizer = Tokenizer(self.tokenizer.vocabulary, behaviour=tokenizer, settings=self.tokenizer.settings)
+        other.tokenizer = Tokenizer(self.tokenizer.vocabulary, behavior=tokenizer, settings=self.tokenizer.settings)
         return other
 
     def best(self, example: Example, options: Mapping[str, Any]) -> Answer:

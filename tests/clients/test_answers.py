@@ -63,7 +63,7 @@ def made(shared: Callable[..., Path]) -> Made:
         path = made_once(f"clients-{name}-{mode}.tflite".replace(" ", "-").replace(",", ""), lambda new: convert(
             Request(new, weights, task=task, lengths=lengths, quantize=quantize, runtime=runtime)))
         model = RememberingModel(path)
-        both = [model.as_(behaviour) for behaviour in ("reference", "phone")]
+        both = [model.as_(behavior) for behavior in ("reference", "phone")]
 
         def fits(example: Example) -> bool:
             return all(len(example) + 1 + sum(map(len, each.tokens(example))) <= most for each in both)

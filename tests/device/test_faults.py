@@ -185,7 +185,7 @@ def test_full(host: Host, pixel4: Phone, wrapper: Any, model: Path, tmp_path: Pa
     assert "takes 32 MB" in line
 
 
-def test_unauthorised(host: Host, pixel4: Phone, model: Path, program: Path) -> None:
+def test_unauthorized(host: Host, pixel4: Phone, model: Path, program: Path) -> None:
     """The daemon asks for a key that it does not know."""
     pixel4.kill()
     pixel4.boot(authentication=True)

@@ -72,7 +72,7 @@ def whole_splice(rng: random.Random, content: bytes, other: bytes) -> bytes:
 
 
 def semantics(rng: random.Random, content: bytes, other: bytes) -> bytes:
-    """Well-formed, but with other numbers in the tables: shapes, types, indices, options, quantisation."""
+    """Well-formed, but with other numbers in the tables: shapes, types, indices, options, quantization."""
     model = read_model(content)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         subgraph = rng.choice(model.subgraphs)

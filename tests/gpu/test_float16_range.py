@@ -65,7 +65,7 @@ def converted(loud: Path, tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.mark.parametrize("rule", ["centre", "all"])
+@pytest.mark.parametrize("rule", ["center", "all"])
 def test_without_the_rule_it_overflows(converted: Callable[..., Path], rule: str) -> None:
     """Folded, or as the checkpoint draws it: on the CPU the file agrees with the checkpoint, on the GPU it answers with
     NaN or infinity."""

@@ -21,7 +21,7 @@ MORE = ["é" * 51, "é" * 50, "ab " + "ß" * 60 + " cd", "x" * 101, "a\x0bb c\x8
 def test_every_recorded_text(shared: Callable[..., Path], name: str) -> None:
     tf = pytest.importorskip("tensorflow")
     text = pytest.importorskip("tensorflow_text")
-    tokenizer = Tokenizer.from_file(shared("data", "vocab", f"{name}.txt"), behaviour="phone")
+    tokenizer = Tokenizer.from_file(shared("data", "vocab", f"{name}.txt"), behavior="phone")
     cases = json.loads(shared("data", "tokenization", "wordpiece_cases.json").read_text(encoding="utf-8"))
     texts = [case["text"] for case in cases["cases"][name]] + MORE
     index = {word: i for i, word in enumerate(tokenizer.vocabulary)}

@@ -25,7 +25,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "TINY": {"use_bottleneck_attention": True, "classifier_activation": False},
     "gelu and layer_norm, as the teacher": {"hidden_act": "gelu", "normalization_type": "layer_norm",
                                             "num_feedforward_networks": 1},
-    "relu6, as in quantisation-aware training": {"hidden_act": "relu6", "classifier_activation": False},
+    "relu6, as in quantization-aware training": {"hidden_act": "relu6", "classifier_activation": False},
     "gelu_new and layer_norm": {"hidden_act": "gelu_new", "normalization_type": "layer_norm", "layer_norm_eps": 0.01},
 }
 

@@ -18,7 +18,7 @@ from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.fusion import centre, centre_keys, channel_ranges, equalise, merge_projections
+from mobilebert_lite.fusion import center, center_keys, channel_ranges, equalize, merge_projections
 from mobilebert_lite.fusion.channels import stretches
 from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse_last
 from mobilebert_lite.fusion.plan import Fused
@@ -134,11 +134,11 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
 @examples(20)
 @given(network=networks(normalization_type="no_norm"), seed=st.integers(0, 2**31))
-def test_equalising_changes_nothing(activation: str, network: Network, seed: int) -> None:
+def test_equalizing_changes_nothing(activation: str, network: Network, seed: int) -> None:
     network = (replace(network[0], hidden_act=activation), *network[1:])
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    assert_same(weights, task, fuse_last(equalise.apply(fused, ranges(fused, seed))), seed)
+    assert_same(weights, task, fuse_last(equalize.apply(fused, ranges(fused, seed))), seed)
 
 
 @examples(40)
@@ -146,7 +146,7 @@ def test_equalising_changes_nothing(activation: str, network: Network, seed: int
 def test_centring_changes_no_bit(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     fused = fuse(weights, task, dtype=np.float64)
-    expected, actual = run(fused, seed), run(centre.apply(fused, ranges(fused, seed)), seed)
+    expected, actual = run(fused, seed), run(center.apply(fused, ranges(fused, seed)), seed)
     for name, value in expected.items():
         assert np.array_equal(actual[name], value), name
 
@@ -158,42 +158,42 @@ def test_centring_keys_changes_nothing(network: Network, seed: int) -> None:
     fused = fuse(hostile_weights(*network), network[1], dtype=np.float64)
     loud = fused.with_tensors({name: value * (1e6 if "attention.query" in name else 1)
                                for name, value in fused.tensors.items()})
-    centred = centre_keys.apply(loud, ranges(loud, seed))
-    expected, actual = run(loud, seed), run(centred, seed)
+    centered = center_keys.apply(loud, ranges(loud, seed))
+    expected, actual = run(loud, seed), run(centered, seed)
     for name, value in expected.items():
         assert np.abs(actual[name] - value).max() <= TOLERANCE * max(np.abs(value).max(), 1e-3), name
-    low, high = ranges(centred, seed)["layers.0.attention.key"]
-    if centred.notes[-1].applied and "layers.0.attention.key.bias" in centred.tensors:
+    low, high = ranges(centered, seed)["layers.0.attention.key"]
+    if centered.notes[-1].applied and "layers.0.attention.key.bias" in centered.tensors:
         np.testing.assert_allclose(low, -high, atol=1e-9 * np.abs(high).max())
 
 
-def test_keys_are_centred_only_where_scores_are_large() -> None:
+def test_keys_are_centerd_only_where_scores_are_large() -> None:
     """16 of 16 channels in 4 heads; the bound is that of the loudest head."""
     query, key = np.array([np.zeros(16), np.arange(16)]), np.array([-np.ones(16), np.full(16, 3.0)])
-    assert centre_keys.score_bound(query, key, 4) == 3 * (12 + 13 + 14 + 15)
-    assert centre_keys.score_bound(query, key, 1) == 3 * 120
+    assert center_keys.score_bound(query, key, 4) == 3 * (12 + 13 + 14 + 15)
+    assert center_keys.score_bound(query, key, 1) == 3 * 120
     fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
-    quiet = centre_keys.apply(fused, ranges(fused))
+    quiet = center_keys.apply(fused, ranges(fused))
     assert not quiet.notes[-1].applied
     assert quiet.tensors is fused.tensors
     found = ranges(fused)
     found["layers.1.attention.query"] = found["layers.1.attention.query"] * 1e6
-    loud = centre_keys.apply(fused, found)
+    loud = center_keys.apply(fused, found)
     assert [name for name in loud.tensors if name not in fused.tensors] == ["layers.1.attention.key.bias"]
 
 
-def test_centred_channels_lie_around_two() -> None:
+def test_centerd_channels_lie_around_two() -> None:
     """Whatever the units of a checkpoint: values, hidden and shared inputs exactly, streams as near as one vector for
     all blocks can be."""
     weights = hostile_weights(PLAIN, "qa", False, 5)
     fused = fuse(weights, "qa", dtype=np.float64)
-    found = ranges(centre.apply(fused, ranges(fused)))
+    found = ranges(center.apply(fused, ranges(fused)))
     for name, (low, high) in found.items():
         loudest = np.maximum(-low, high).max()
         if name.endswith(("value", "hidden", "bottleneck.attention")):
             assert 2 ** 0.5 <= loudest <= 2 ** 1.5, name
         elif name.endswith(("stream", "inner")):
-            assert loudest <= 2 ** (1.5 + centre.MOST_BITS), name
+            assert loudest <= 2 ** (1.5 + center.MOST_BITS), name
     assert max(np.abs(ends).max() for name, ends in ranges(fused).items() if "stream" in name) > 2 ** 9
 
 
@@ -213,7 +213,7 @@ PLAIN = MobileBertConfig(vocab_size=20, hidden_size=24, embedding_size=6, intra_
                          intermediate_size=12, num_hidden_layers=3, max_position_embeddings=16)
 
 
-def test_no_normalisation_is_left() -> None:
+def test_no_normalization_is_left() -> None:
     fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
     gone = (".gamma", ".beta", ".rescale", "key.bias", "value.bias")
     assert not [name for name in fused.tensors if name.endswith(gone)]
@@ -249,7 +249,7 @@ def kernels(fused: Fused, layer: str = "layers.0.") -> set[str]:
     ({"use_bottleneck_attention": True}, {"bottleneck.input", "attention.query-attention.key-attention.value"}),
     ({"key_query_shared_bottleneck": False},
      {"attention.query-attention.key-attention.value-bottleneck.input"}),
-    # A normalisation follows the bottlenecks, so only query and key can be merged.
+    # A normalization follows the bottlenecks, so only query and key can be merged.
     ({"normalization_type": "layer_norm"},
      {"bottleneck.attention", "attention.value", "bottleneck.input", "attention.query-attention.key"})])
 def test_layers_that_read_the_same_are_merged(changes: dict[str, object], expected: set[str]) -> None:
@@ -259,12 +259,12 @@ def test_layers_that_read_the_same_are_merged(changes: dict[str, object], expect
     assert fused.notes[-1].rule == merge_projections.NAME
 
 
-def test_a_shared_bias_is_left_where_a_normalisation_follows() -> None:
+def test_a_shared_bias_is_left_where_a_normalization_follows() -> None:
     weights = random_weights(PLAIN, {"qa": 2})
     assert "layers.0.bottleneck.attention.bias" not in fuse(weights, "qa").tensors
     kept = fuse(weights, "qa", ["eliminate-no-norm"])
     assert "layers.0.bottleneck.attention.bias" in kept.tensors
-    assert "normalisation" in next(note.message for note in kept.notes if note.rule == "fold-shared-bias")
+    assert "normalization" in next(note.message for note in kept.notes if note.rule == "fold-shared-bias")
 
 
 def test_a_rule_can_be_switched_off() -> None:
@@ -295,7 +295,7 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
             moved[f"{layer}.output.{part}"] *= scale
     moved["qa.kernel"] /= scale[:, None]
     rewritten = Fused(fused.config, "qa", {name: value.astype(np.float32) for name, value in moved.items()}, fused.plan)
-    once, twice = (equalise.apply(one, ranges(one)).tensors for one in (fused, rewritten))
+    once, twice = (equalize.apply(one, ranges(one)).tensors for one in (fused, rewritten))
     for name, value in once.items():
         np.testing.assert_allclose(twice[name], value, rtol=1e-3, atol=1e-4 * np.abs(value).max(), err_msg=name)
 
@@ -303,13 +303,13 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
 def test_one_stretch_where_channels_keep_their_shape_and_more_where_they_do_not() -> None:
     shape = np.array([1.0, 2, 4, 8])
     def serves(places: Sequence[np.ndarray]) -> bool:
-        return equalise.bits_lost(places) <= equalise.MOST_BITS
+        return equalize.bits_lost(places) <= equalize.MOST_BITS
 
     assert stretches([shape, shape * 3, shape * 100], serves) == [(0, 3)]
     assert stretches([shape, shape, shape[::-1] ** 4, shape[::-1] ** 4], serves) == [(0, 2), (2, 4)]
 
 
-@pytest.mark.parametrize("rule", [equalise, centre])
+@pytest.mark.parametrize("rule", [equalize, center])
 @pytest.mark.parametrize("changes", [{}, {"use_bottleneck_attention": True, "key_query_shared_bottleneck": False}])
 def test_channels_are_what_the_rule_says_they_became(rule: ModuleType, changes: dict[str, bool]) -> None:
     """What was before is measured and what comes after is computed: measuring again must find the same."""
@@ -333,7 +333,7 @@ def test_summary_of_channels() -> None:
     channels = {f"layers.{layer}.{place}": (ramp * 10 ** layer, np.full(11, 2.0))
                 for layer in range(2) for place in ("stream", "ffn.0.hidden", "ffn.1.hidden", "ffn.0.inner")}
     channels["layers.1.ffn.1.hidden"] = (np.full(11, 1234.6), np.full(11, 2.0))
-    found = channel_ranges.summarise(channels, 2)
+    found = channel_ranges.summarize(channels, 2)
     assert list(found) == ["residual stream", "residual stream inside blocks", "hidden layers"]
     assert found["residual stream"] == {"before": [[2.0, 6.0, 11.0], [20.0, 60.0, 110.0]], "after": [[2.0] * 3] * 2}
     # 22 channels: the ramp to 110 and eleven of 1234.6.

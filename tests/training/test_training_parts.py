@@ -49,7 +49,7 @@ def test_layout_there_and_back() -> None:
 
 
 def test_adamw_is_that_of_keras() -> None:
-    """Several steps against Keras' optimiser; its epsilon sits elsewhere, which costs less than 1e-6 here."""
+    """Several steps against Keras' optimizer; its epsilon sits elsewhere, which costs less than 1e-6 here."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -232,7 +232,7 @@ def test_stacking_keeps_the_function(tiny_config: MobileBertConfig, change: dict
 
 
 def test_depth_does_not_explode(tiny_config: MobileBertConfig) -> None:
-    """The stream at the end of 24 layers without normalisation is of the size of its beginning."""
+    """The stream at the end of 24 layers without normalization is of the size of its beginning."""
     sizes = [outputs_of(config, dict(initial(config, {}, seed=1).tensors)).std()
              for config in (replace(tiny_config, num_hidden_layers=layers) for layers in (1, 24))]
     assert 0.5 < sizes[1] / sizes[0] < 2.5

@@ -51,7 +51,7 @@ def check(task: Task, settings: TokenizerSettings) -> None:
         raise ConversionError(f"--text-input is for {', '.join(TASKS)}, not for {task.name}")
     if missing := unsupported(settings):
         raise ConversionError(f"--text-input: tensorflow-text's operators cannot do what this tokenizer asks for "
-                              f"({'; '.join(missing)}); convert without it, and tokenise outside the file")
+                              f"({'; '.join(missing)}); convert without it, and tokenize outside the file")
 
 
 def unsupported(settings: TokenizerSettings) -> list[str]:

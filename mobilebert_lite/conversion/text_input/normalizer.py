@@ -1,4 +1,4 @@
-"""What the reference tokenizer does to each character, as a table for tensorflow-text's normaliser.
+"""What the reference tokenizer does to each character, as a table for tensorflow-text's normalizer.
 
 tensorflow-text comes with a table of its own, which folds more than BERT does (½ to 1⁄2, ﬁ to fi, … to three full
 stops) and keeps what BERT removes (private use); with this one it does what Hugging Face's does.

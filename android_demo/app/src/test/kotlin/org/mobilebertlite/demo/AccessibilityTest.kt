@@ -31,14 +31,14 @@ class AccessibilityTest {
     private fun check(screen: Screen, atLeast: Int) {
         screen.layOut()
         val page = screen.activity.findViewById<View>(R.id.scroll)
-        val labelled = all(page).map { it.labelFor }.filter { it != View.NO_ID }.toSet()
+        val labeled = all(page).map { it.labelFor }.filter { it != View.NO_ID }.toSet()
         val used = all(page).filter { it.isShown && (it.isClickable || it.isFocusable) && it !== page }
         check(used.size >= atLeast) { "only ${used.size} views can be used" }
         val size = 48 * screen.activity.resources.displayMetrics.density
         for (view in used) {
             val id = if (view.id == View.NO_ID) "without an id" else view.resources.getResourceEntryName(view.id)
             val name = "${view.javaClass.simpleName} $id"
-            val isNamed = !view.contentDescription.isNullOrBlank() || view.id in labelled ||
+            val isNamed = !view.contentDescription.isNullOrBlank() || view.id in labeled ||
                 view is TextView && !view.text.isNullOrBlank()
             assertEquals("$name has no name", true, isNamed)
             assertEquals("$name is ${view.height} pixels high", true, view.height >= size)

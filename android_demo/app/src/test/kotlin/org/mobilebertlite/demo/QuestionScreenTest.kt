@@ -79,9 +79,9 @@ class QuestionScreenTest {
         // The bars grow from the right too.
         val bar = screen.question.find<ViewGroup>(R.id.rows).getChildAt(0).find<View>(R.id.bar)
         val picture = Bitmap.createBitmap(bar.width, bar.height, Bitmap.Config.ARGB_8888).also { bar.draw(Canvas(it)) }
-        fun colour(x: Int) = picture.getPixel(x, bar.height / 2)
-        assertEquals(screen.activity.getColor(R.color.accent), colour(bar.width - 10))
-        assertEquals(screen.activity.getColor(R.color.track), colour(10))
+        fun color(x: Int) = picture.getPixel(x, bar.height / 2)
+        assertEquals(screen.activity.getColor(R.color.accent), color(bar.width - 10))
+        assertEquals(screen.activity.getColor(R.color.track), color(10))
     }
 
     @Test

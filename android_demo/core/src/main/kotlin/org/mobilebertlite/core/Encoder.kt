@@ -2,11 +2,11 @@ package org.mobilebertlite.core
 
 /** One text on its way through a [Tokenizer]: character by character into words, and words into pieces. */
 internal class Encoder(private val tokenizer: Tokenizer, private val text: String) : Receiver {
-    private val phone = tokenizer.behaviour == Behaviour.PHONE
+    private val phone = tokenizer.behavior == Behavior.PHONE
     private val tokens = TokenList(text.length / 4 + 8)
     override val letters = Letters(tokenizer.longestWord)
 
-    // The normalised text that is being cut, where there is one: it knows its places in the text itself.
+    // The normalized text that is being cut, where there is one: it knows its places in the text itself.
     private var normal: Letters? = null
 
     fun encode(): Tokens {
@@ -22,7 +22,7 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
         val normal = NormalText(tokenizer.settings.cleanText)
         tokenizer.normalizer.read(read, from, to, normal)
         this.normal = normal.letters
-        // Normalising once more changes nothing.
+        // Normalizing once more changes nothing.
         val again = normal.letters.toString()
         tokenizer.wholeNormal.split(again, { start, end -> cut(again, start, end) }, ::add)
         this.normal = null

@@ -30,10 +30,10 @@ public data class Timed<out T>(
 public class Model(
     public val file: ModelFile,
     private val runner: Runner,
-    behaviour: Behaviour = Behaviour.REFERENCE,
+    behavior: Behavior = Behavior.REFERENCE,
 ) {
     private val tokenizer = file.tokenizer.let {
-        if (it.behaviour == behaviour) it else Tokenizer(it.vocabulary, it.settings, behaviour)
+        if (it.behavior == behavior) it else Tokenizer(it.vocabulary, it.settings, behavior)
     }
 
     /** Answers to [question] in [context], the best first; an empty text means that there is none. */

@@ -19,7 +19,7 @@ public class ModelFile internal constructor(
     public val provenance: String,
     /** The oldest TFLite that has every operator version in the file, or "". */
     public val minRuntimeVersion: String,
-    /** How it was quantised (`int8`, `dynamic`, …), or "". */
+    /** How it was quantized (`int8`, `dynamic`, …), or "". */
     public val recipe: String,
 ) {
     public val vocabulary: Vocabulary get() = tokenizer.vocabulary

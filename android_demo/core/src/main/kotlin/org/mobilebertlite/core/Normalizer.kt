@@ -1,6 +1,6 @@
 package org.mobilebertlite.core
 
-/** Who is given a normalised text, character by character. Letters go into [letters]. */
+/** Who is given a normalized text, character by character. Letters go into [letters]. */
 internal interface Receiver {
     val letters: Letters
 
@@ -53,7 +53,7 @@ internal class Normalizer(private val table: CharacterTable, private val decompo
     }
 }
 
-/** A whole text in its normalised form. [cleans]: all spaces are one. */
+/** A whole text in its normalized form. [cleans]: all spaces are one. */
 internal class NormalText(private val cleans: Boolean) : Receiver {
     override val letters = Letters(Int.MAX_VALUE)
 

@@ -54,7 +54,7 @@ public sealed class Problem(public val message: String) {
 
     /** The model computed something that cannot be an answer. */
     public data class BadOutput(val name: String, val detail: String) :
-        Problem("The model's output $name $detail. Convert it again, without quantisation to see whether that is why.")
+        Problem("The model's output $name $detail. Convert it again, without quantization to see whether that is why.")
 
     /** The interpreter refused the model or failed while running it. */
     public data class RuntimeFailed(val detail: String) :

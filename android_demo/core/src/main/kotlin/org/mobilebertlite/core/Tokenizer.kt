@@ -1,7 +1,7 @@
 package org.mobilebertlite.core
 
 /** Whose tokenizer is followed. */
-public enum class Behaviour {
+public enum class Behavior {
     /** Hugging Face's, token by token: what checkpoints are trained with. */
     REFERENCE,
 
@@ -16,7 +16,7 @@ public enum class Behaviour {
  * Texts into ids of a WordPiece vocabulary, as [settings] say. Safe to use from several threads.
  *
  * As in the reference, a special or added token that stands literally in a text ("[SEP]") becomes its id. Halves of
- * surrogate pairs, which the reference cannot be given, are left out. With [Behaviour.PHONE] only the names of the
+ * surrogate pairs, which the reference cannot be given, are left out. With [Behavior.PHONE] only the names of the
  * special tokens count of [settings].
  *
  * Throws [ProblemException] when a special token (all but the mask) or an added one is not in the vocabulary, and for
@@ -25,7 +25,7 @@ public enum class Behaviour {
 public class Tokenizer(
     public val vocabulary: Vocabulary,
     public val settings: TokenizerSettings = TokenizerSettings(),
-    public val behaviour: Behaviour = Behaviour.REFERENCE,
+    public val behavior: Behavior = Behavior.REFERENCE,
 ) {
     private val wholeTokens = settings.wholeTokens()
     private val ids = vocabulary.placesOf(wholeTokens.map { it.content })
@@ -38,12 +38,12 @@ public class Tokenizer(
     /** -1 where the vocabulary has none. */
     public val maskId: Int = ids[settings.maskToken] ?: -1
 
-    private val isPhone = behaviour == Behaviour.PHONE
+    private val isPhone = behavior == Behavior.PHONE
     internal val normalizer = Normalizer(
         if (isPhone) CharacterTable.phone else CharacterTable.of(settings), settings.stripAccents && !isPhone,
     )
 
-    // Looked for in the text as it is, and in its normalised form.
+    // Looked for in the text as it is, and in its normalized form.
     internal val whole: WholeTokens
     internal val wholeNormal: WholeTokens
     internal val longestWord = if (isPhone) LONGEST_PHONE_WORD else settings.longestWord

@@ -10,7 +10,7 @@ public data class AddedToken(
     val leftStrip: Boolean = false,
     /** Takes the white space after it along. */
     val rightStrip: Boolean = false,
-    /** Looked for in the normalised text (and itself normalised), instead of in the text as it is. */
+    /** Looked for in the normalized text (and itself normalized), instead of in the text as it is. */
     val normalized: Boolean = false,
     val special: Boolean = false,
     /** Whether it may also come out of a longer word, as the other words of the vocabulary. */

@@ -64,7 +64,7 @@ class AnswersTest {
             assertThrows(ProblemException::class.java) { decodeAnswers(windows, listOf(outputs), "Ann") }.problem.message
         assertEquals(
             "The model's output end_logits is missing; there is start_logits. " +
-                "Convert it again, without quantisation to see whether that is why.",
+                "Convert it again, without quantization to see whether that is why.",
             problem(mapOf("start_logits" to good)),
         )
         assertTrue("holds 31 numbers in place of 32" in problem(mapOf("start_logits" to FloatArray(31), "end_logits" to good)))

@@ -11,8 +11,8 @@ import org.junit.Test
 class TokenizerTest {
     private val words = listOf("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##b", "ab", "e", "##e", "é", "##é", ".")
 
-    private fun encode(text: String, lower: Boolean = true, behaviour: Behaviour = Behaviour.REFERENCE) =
-        Tokenizer(Vocabulary(words), TokenizerSettings.of(lower), behaviour).encode(text)
+    private fun encode(text: String, lower: Boolean = true, behavior: Behavior = Behavior.REFERENCE) =
+        Tokenizer(Vocabulary(words), TokenizerSettings.of(lower), behavior).encode(text)
 
     @Test
     fun `ids and places are those of Python on every shared case`() {
@@ -21,11 +21,11 @@ class TokenizerTest {
         for (name in files) {
             val file = Cases.read(name)
             for ((kind, cases) in file.getValue("cases").jsonObject) {
-                val (behaviour, name) = kind.split("-", limit = 2)
+                val (behavior, name) = kind.split("-", limit = 2)
                 // Settings are given, or those of the uncased or the cased models.
                 val settings = (file["settings"] as? JsonObject)?.get(name)?.let { SettingsReader.read(it.jsonObject) }
                     ?: TokenizerSettings.of(name == "lower")
-                val tokenizer = Tokenizer(Cases.vocabulary(file), settings, Behaviour.valueOf(behaviour.uppercase()))
+                val tokenizer = Tokenizer(Cases.vocabulary(file), settings, Behavior.valueOf(behavior.uppercase()))
                 val wrong = cases.jsonArray.mapNotNull { compare(tokenizer, it.jsonObject) }
                 println("$name $kind: ${cases.jsonArray.size} cases, ${wrong.size} differ")
                 expectNone(wrong.map { "$name $kind: $it" }, cases.jsonArray.size)
@@ -69,8 +69,8 @@ class TokenizerTest {
 
     @Test
     fun `phone clients count bytes`() {
-        assertEquals(50, encode("é".repeat(50), behaviour = Behaviour.PHONE).size)
-        assertArrayEquals(intArrayOf(1), encode("é".repeat(51), behaviour = Behaviour.PHONE).ids)
+        assertEquals(50, encode("é".repeat(50), behavior = Behavior.PHONE).size)
+        assertArrayEquals(intArrayOf(1), encode("é".repeat(51), behavior = Behavior.PHONE).ids)
         assertEquals(51, encode("é".repeat(51), lower = false).size)
     }
 
@@ -78,7 +78,7 @@ class TokenizerTest {
     fun `special words in capitals become their ids`() {
         assertArrayEquals(intArrayOf(5, 3, 4, 5), encode("a[SEP][MASK]a").ids)
         assertTrue(3 !in encode("[sep]").ids)
-        assertTrue(3 !in encode("[SEP]", behaviour = Behaviour.PHONE).ids)
+        assertTrue(3 !in encode("[SEP]", behavior = Behavior.PHONE).ids)
     }
 
     @Test

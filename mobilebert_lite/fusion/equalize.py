@@ -18,7 +18,7 @@ import numpy as np
 from mobilebert_lite.fusion.channels import Choice, Ranges, floored, geometric_mean, scale
 from mobilebert_lite.fusion.plan import Fused
 
-NAME = "equalise"
+NAME = "equalize"
 
 # Ranges are those of tokens: what int8 clips at padding reaches no answer.
 PADDING = False
@@ -31,12 +31,12 @@ def apply(fused: Fused, ranges: Ranges, most_bits: float = MOST_BITS) -> Fused:
 
     With ``most_bits`` of infinity one vector serves the whole stream, and no multiplication is left on it.
     """
-    if fused.normalises:
-        return fused.refused(NAME, "streams pass through normalisations")
+    if fused.normalizes:
+        return fused.refused(NAME, "streams pass through normalizations")
     # What reads the query is the key, and the other way round.
     choice = Choice(balance, balance, lambda places: bits_lost(places) <= most_bits, geometric_mean, last=False)
     scaled, kept = scale(fused, ranges, choice)
-    return scaled.changed(NAME, f"{len(fused.layers)} blocks equalised, {kept} multiplications on the stream between "
+    return scaled.changed(NAME, f"{len(fused.layers)} blocks equalized, {kept} multiplications on the stream between "
                           "them")
 
 

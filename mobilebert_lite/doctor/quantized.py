@@ -1,4 +1,4 @@
-"""Quantisation that runtimes compute wrongly, or slowly."""
+"""Quantization that runtimes compute wrongly, or slowly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, NOTE, WARNING, Problem, some
 from mobilebert_lite.doctor.graph import Operator, Subgraph, Tensor
 
-# Operators that compute with quantised numbers. A GATHER or a CAST may move bytes that have no scale.
+# Operators that compute with quantized numbers. A GATHER or a CAST may move bytes that have no scale.
 _ARITHMETIC = ("FULLY_CONNECTED", "BATCH_MATMUL", "ADD", "SUB", "MUL", "SOFTMAX", "CONCATENATION", "MEAN", "TANH",
                "LOGISTIC", "GELU", "DEQUANTIZE")
 
@@ -22,19 +22,19 @@ _HUGE = 1e3
 
 
 def scales(facts: Facts) -> Iterator[Problem]:
-    """A scale for every quantised operand of arithmetic."""
+    """A scale for every quantized operand of arithmetic."""
     bare = [f"{operator.place} ({tensor.name.split(';')[-1] or tensor.index})" for _, operator in facts.operators
             if operator.name in _ARITHMETIC
             for tensor in (*operator.inputs, *operator.outputs)
-            if tensor is not None and tensor.quantised and not len(tensor.scales)]
+            if tensor is not None and tensor.quantized and not len(tensor.scales)]
     if bare:
-        yield Problem(ERROR, some(bare), f"{len(bare)} quantised operands have no scale: kernels fail to prepare, or "
-                      "take 0", "quantise again; `mbl convert --quantize int8`")
+        yield Problem(ERROR, some(bare), f"{len(bare)} quantized operands have no scale: kernels fail to prepare, or "
+                      "take 0", "quantize again; `mbl convert --quantize int8`")
     wrong = [f"{operator.place} ({tensor.name.split(';')[-1] or tensor.index})" for _, operator in facts.operators
              for tensor in operator.outputs
-             if tensor.quantised and not (np.isfinite(tensor.scales) & (tensor.scales > 0)).all()]
+             if tensor.quantized and not (np.isfinite(tensor.scales) & (tensor.scales > 0)).all()]
     if wrong:
-        yield Problem(ERROR, some(wrong), f"{len(wrong)} scales are 0, negative or not finite", "quantise again")
+        yield Problem(ERROR, some(wrong), f"{len(wrong)} scales are 0, negative or not finite", "quantize again")
 
 
 def zero_points(facts: Facts) -> Iterator[Problem]:
@@ -44,7 +44,7 @@ def zero_points(facts: Facts) -> Iterator[Problem]:
     if asymmetric:
         yield Problem(ERROR, some(asymmetric), f"{len(asymmetric)} dense layers have weights with a zero-point ≠ 0: "
                       "kernels for float inputs take it for 0, XNNPACK leaves the layer to slower ones",
-                      "quantise the weights symmetrically; `mbl convert --quantize int8|dynamic` does")
+                      "quantize the weights symmetrically; `mbl convert --quantize int8|dynamic` does")
     shifted = [operator.place for _, operator in facts.operators for tensor in operator.outputs
                if tensor.kind == "INT16" and tensor.zero_points.any()]
     if shifted:
@@ -74,9 +74,9 @@ def mask_constant(facts: Facts) -> Iterator[Problem]:
                       f"the scores: one step is {steps}, so attention cannot tell words apart",
                       "convert with `mbl convert` (--quantize int8, or --mask additive:-30 for a file of one's own)")
     elif lowest is not None and lowest < -_HUGE and not _ours(facts) and not any(
-            tensor.quantised for _, operator in _softmaxes(facts) for tensor in operator.outputs):
+            tensor.quantized for _, operator in _softmaxes(facts) for tensor in operator.outputs):
         yield Problem(NOTE, "mask", f"the mask constant is {lowest:.4g}: harmless in float, but it destroys an int8 "
-                      "range if the file is quantised with calibration", "`mbl convert --mask additive:-30`")
+                      "range if the file is quantized with calibration", "`mbl convert --mask additive:-30`")
 
 
 def _ours(facts: Facts) -> bool:

@@ -23,10 +23,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from mobilebert_lite.fusion.channels import Choice, Ranges, floored, geometric_mean, scale
-from mobilebert_lite.fusion.equalise import balance
+from mobilebert_lite.fusion.equalize import balance
 from mobilebert_lite.fusion.plan import Fused
 
-NAME = "centre"
+NAME = "center"
 
 # Ranges are those of all positions: an infinity at padding reaches every answer, for 0·∞ is NaN.
 PADDING = True
@@ -43,8 +43,8 @@ SMALLEST = 2.0 ** -12
 
 def apply(fused: Fused, ranges: Ranges) -> Fused:
     """Applies to no_norm networks; ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself."""
-    if fused.normalises:
-        return fused.refused(NAME, "streams pass through normalisations")
+    if fused.normalizes:
+        return fused.refused(NAME, "streams pass through normalizations")
     choice = Choice(lambda maximum, rows: power_of_two(CENTRE / floored(maximum, SMALLEST)),
                     lambda query, key: power_of_two(balance(query, key)),
                     lambda places: bits_off(places) <= MOST_BITS, profile, last=True)

@@ -1,4 +1,4 @@
-"""Tensors that are no float numbers: weights that another tool has quantised, and complex ones. They are refused."""
+"""Tensors that are no float numbers: weights that another tool has quantized, and complex ones. They are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mobilebert_lite.errors import CheckpointError, shorten
 _FLOAT = ("F16", "BF16", "F32", "F64")
 # Whole numbers that are no weights: positions, counters.
 _COUNTS = re.compile(r"(?:.*\.)?(position_ids|token_type_ids|num_batches_tracked|n_averaged)\Z")
-# What a tool keeps beside quantised weights, by the ends of names; the first that fits.
+# What a tool keeps beside quantized weights, by the ends of names; the first that fits.
 _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = tuple((tool, re.compile(pattern)) for tool, pattern in (
     ("bitsandbytes", r".*\.(SCB|weight_format|(nested_)?absmax|(nested_)?quant_map|quant_state\..+)\Z"),
     ("GPTQ", r".*\.g_idx\Z"),
@@ -25,25 +25,25 @@ _TOOLS: tuple[tuple[str, re.Pattern[str]], ...] = tuple((tool, re.compile(patter
     ("quanto", r".*\.weight\._(data|scale|shift)\Z"),
     ("PyTorch", r".*(\._packed_params(\..+)?|\.zero_point)\Z"),
 ))
-_WAY = ("quantise with mbl instead: give the float checkpoint that it was made from, or have the library that wrote it "
+_WAY = ("quantize with mbl instead: give the float checkpoint that it was made from, or have the library that wrote it "
         "write floats (in transformers: model.dequantize(), then save_pretrained)")
 
 
 def refuse_config(config: Mapping[str, Any], path: Path) -> None:
-    """Raise CheckpointError where a ``config.json`` says that its weights are quantised."""
+    """Raise CheckpointError where a ``config.json`` says that its weights are quantized."""
     said = config.get("quantization_config")
     if said:
         method = said.get("quant_method") if isinstance(said, Mapping) else None
         raise CheckpointError(f"{path} has a quantization_config ({method or 'of no named method'}): the weights are "
-                              f"quantised; {_WAY}")
+                              f"quantized; {_WAY}")
 
 
 def refuse_names(names: Iterable[str], path: Path) -> None:
-    """Raise CheckpointError where ``names`` of tensors are those of a tool that quantises."""
+    """Raise CheckpointError where ``names`` of tensors are those of a tool that quantizes."""
     names = sorted(names)
     for tool, pattern in _TOOLS:
         if found := [name for name in names if pattern.match(name)]:
-            raise CheckpointError(f"{path} holds weights quantised by {tool} ({shorten(found, 2)}); {_WAY}")
+            raise CheckpointError(f"{path} holds weights quantized by {tool} ({shorten(found, 2)}); {_WAY}")
 
 
 def refuse_dtypes(path: Path) -> None:
@@ -59,7 +59,7 @@ def refuse_dtypes(path: Path) -> None:
         if dtype.startswith("C"):
             raise CheckpointError(f"{path}: {name} is {dtype}, complex numbers, which no MobileBERT has; it is another "
                                   "model's, or was saved by mistake")
-        raise CheckpointError(f"{path}: {name} is {dtype}, no float numbers: the weights are quantised; {_WAY}")
+        raise CheckpointError(f"{path}: {name} is {dtype}, no float numbers: the weights are quantized; {_WAY}")
 
 
 def _dtypes(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Quantised files as functions that gradients pass through, and what training makes of them."""
+"""Quantized files as functions that gradients pass through, and what training makes of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.cli import cli
-from mobilebert_lite.conversion.building import draw, finish_quantised
+from mobilebert_lite.conversion.building import draw, finish_quantized
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import samples
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError, VerificationError
@@ -49,7 +49,7 @@ class Made:
 
     @cached_property
     def content(self) -> bytes:
-        return finish_quantised(self.drawn.content, self.recipe, self.texts, 1)
+        return finish_quantized(self.drawn.content, self.recipe, self.texts, 1)
 
     @cached_property
     def model(self) -> Any:
@@ -185,7 +185,7 @@ def test_ranges_that_were_trained_are_the_file_s(made: Made) -> None:
     known, ends_of = trained.places(read_model(made.drawn.content)), made.ranges.trained({**made.tensors, **halved})
     assert set(ends_of) <= set(known)
     ranges = trained.TrainedRanges(made.mode, {known[name]: ends for name, ends in ends_of.items()}, ())
-    content = finish_quantised(made.drawn.content, made.recipe, made.texts, 1, ranges)
+    content = finish_quantized(made.drawn.content, made.recipe, made.texts, 1, ranges)
     before, after = (scales(read_model(one)) for one in (made.content, content))
     assert before.keys() == after.keys()
     ratios = [after[name] / before[name] for name in before if group_of_name(made, name) not in made.ranges.fixed]
@@ -210,7 +210,7 @@ def test_a_fused_network_is_a_checkpoint_again(tiny_qa: Path, tiny_vocabulary: t
     made = Made(huggingface.load(tiny_qa), tiny_vocabulary, mode)
     again = unfuse(made.drawn.fused, made.weights)
     assert all(np.all(value == 1) for name, value in again.tensors.items() if name.endswith(".gamma"))
-    drawn = draw(again, made.task, LENGTHS, made.recipe, made.texts, made.masking, ("equalise",))
+    drawn = draw(again, made.task, LENGTHS, made.recipe, made.texts, made.masking, ("equalize",))
     for name, value in made.drawn.fused.tensors.items():
         np.testing.assert_allclose(drawn.fused.tensors[name], value, rtol=1e-5, atol=1e-6 * np.abs(value).max())
 
@@ -249,7 +249,7 @@ def test_from_training_to_the_file(one_block: Weights, tiny_vocabulary: tuple[st
                  "--calibration", questions, "-o", tmp_path / "full.tflite")
     assert "ranges that were trained for int8-full" in output
     assert "leaving out" not in output
-    assert "same answer as quantisation-aware training on" in output
+    assert "same answer as quantization-aware training on" in output
     steps = [(high - low) / 255 for low, high in ranges.ranges.values()]
     assert len(steps) > 30
     assert np.mean([near(scales(read_model((tmp_path / "full.tflite").read_bytes())), step) for step in steps]) == 1

@@ -1,6 +1,6 @@
 """Training in the number formats of a recipe, so that the weights make up for the rounding.
 
-The checkpoint is fused, balanced and quantised as the converter would, on texts of the training data. The file that
+The checkpoint is fused, balanced and quantized as the converter would, on texts of the training data. The file that
 this gives is trained (``simulation``): its kernels, biases and ranges. What comes out is a checkpoint of the same shape
 in this balanced form (``fusion.unfuse``), and the ranges, which the converter then takes instead of measuring some.
 """
@@ -18,7 +18,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.conversion.building import draw, finish_quantised
+from mobilebert_lite.conversion.building import draw, finish_quantized
 from mobilebert_lite.datasets.reading import evenly
 from mobilebert_lite.datasets.samples import MOST_CALIBRATION_TOKENS, samples
 from mobilebert_lite.errors import DataError
@@ -46,7 +46,7 @@ _PROBED_TOKENS, _PROBES = 2048, 64
 
 
 @dataclass(frozen=True)
-class Quantised:
+class Quantized:
     """A network in the number formats of a recipe."""
 
     recipe: Recipe
@@ -85,7 +85,7 @@ class Quantised:
                                           for name, value in outputs.items()})
 
 
-def quantised(prepared: Prepared, recipe: Recipe, lengths: Collection[int], threads: int = 2) -> Quantised:
+def quantized(prepared: Prepared, recipe: Recipe, lengths: Collection[int], threads: int = 2) -> Quantized:
     """The network of ``prepared`` as ``recipe`` makes it. Raises DataError for a recipe that rounds nothing, or is for
     computing in float16."""
     if not recipe.needs_calibration:
@@ -97,7 +97,7 @@ def quantised(prepared: Prepared, recipe: Recipe, lengths: Collection[int], thre
     texts = samples(prepared.tokenizer, task, examples, lengths, MOST_CALIBRATION_TOKENS)
     drawn = draw(prepared.weights, task, lengths, recipe, texts, recipe.masking(prepared.masking),
                  prepared.options.without, threads, stretches=False)
-    model = read_model(finish_quantised(drawn.content, recipe, texts, threads))
+    model = read_model(finish_quantized(drawn.content, recipe, texts, threads))
     float_model = read_model(drawn.content)
     parts, ranges = find_parts(float_model, drawn.fused.tensors), Ranges(model)
     by_name = {one.signatureKey.decode(): model.subgraphs[one.subgraphIndex] for one in model.signatureDefs}
@@ -105,13 +105,13 @@ def quantised(prepared: Prepared, recipe: Recipe, lengths: Collection[int], thre
                    for length in lengths}
     learnt = {f"{part.name}.{kind}" for part in parts.values() for kind in ("kernel", "bias")}
     tensors = {name: value for name, value in drawn.fused.tensors.items() if name in learnt}
-    return Quantised(recipe, prepared.weights, drawn.fused, ranges, simulations, places(float_model),
+    return Quantized(recipe, prepared.weights, drawn.fused, ranges, simulations, places(float_model),
                      {**tensors, **ranges.factors()})
 
 
 @dataclass(frozen=True)
 class QuantisedObjective:
-    """The loss of a task on what the quantised file computes."""
+    """The loss of a task on what the quantized file computes."""
 
     simulations: Mapping[int, Simulation]
     loss: Loss
@@ -123,7 +123,7 @@ class QuantisedObjective:
 
 
 class QuantisedEvaluator(Evaluator):
-    """Scores what the quantised file computes."""
+    """Scores what the quantized file computes."""
 
     def __init__(self, simulations: Mapping[int, Simulation], *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -148,11 +148,11 @@ class QuantisedEvaluator(Evaluator):
 
 
 class QuantisedLoop(Loop):
-    """Trains a ``Quantised`` network: the loop is the same, what stands in its weights is not a whole checkpoint."""
+    """Trains a ``Quantized`` network: the loop is the same, what stands in its weights is not a whole checkpoint."""
 
-    def __init__(self, network: Quantised, settings: Settings, evaluator: QuantisedEvaluator, folder: Path,
+    def __init__(self, network: Quantized, settings: Settings, evaluator: QuantisedEvaluator, folder: Path,
                  say: Callable[[str], None]) -> None:
-        self.quantised = network
+        self.quantized = network
         super().__init__(replace(network.weights, tensors=dict(network.tensors)), settings, evaluator, folder, say)
 
     def _trainer(self, tensors: Mapping[str, np.ndarray]) -> Trainer:
@@ -167,5 +167,5 @@ class QuantisedLoop(Loop):
         self._save()
         tensors = self.trainer.layout.arrays(self.best)
         _, metrics = self.evaluator.score(tensors, self.config)
-        return Trained(self.quantised.restored(tensors), metrics, self.progress, self.settings.schedule.steps,
-                       self.quantised.trained(tensors, self.evaluator.model.task, self.evaluator.features))
+        return Trained(self.quantized.restored(tensors), metrics, self.progress, self.settings.schedule.steps,
+                       self.quantized.trained(tensors, self.evaluator.model.task, self.evaluator.features))

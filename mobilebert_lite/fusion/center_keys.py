@@ -1,4 +1,4 @@
-"""Keys are centred where the scores could leave float16.
+"""Keys are centered where the scores could leave float16.
 
 q·(k - v) = q·k - q·v, and q·v is the same for every key of a row: softmax does not see it. With v in the middle
 between the least and the greatest value of each channel, the scores lie around zero and their largest is about half of
@@ -13,7 +13,7 @@ import numpy as np
 from mobilebert_lite.fusion.channels import Ranges
 from mobilebert_lite.fusion.plan import Fused
 
-NAME = "centre-keys"
+NAME = "center-keys"
 
 # Ranges are those of all positions: scores of padding are computed like all others.
 PADDING = True
@@ -40,7 +40,7 @@ def apply(fused: Fused, ranges: Ranges) -> Fused:
             changed += 1
     if not changed:
         return fused.refused(NAME, f"no score can exceed {ENOUGH:.0f}")
-    return fused.changed(NAME, f"keys of {changed} of {len(fused.layers)} blocks centred, whose scores could exceed "
+    return fused.changed(NAME, f"keys of {changed} of {len(fused.layers)} blocks centered, whose scores could exceed "
                          f"{ENOUGH:.0f}", tensors)
 
 
