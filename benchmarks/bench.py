@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from mobilebert_lite.benchmarks.host.child import SILENCE_S
 from mobilebert_lite.benchmarks.measuring.runner import Input, Runner
 from mobilebert_lite.benchmarks.measuring.texts import MIXED, inputs_of, read_texts
-from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, Progress, merge
-from mobilebert_lite.benchmarks.reports.result import CPU, Configuration, Options, Report
+from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, FileProgress, merge
+from mobilebert_lite.benchmarks.reports.result import CPU, BenchOptions, BenchReport, Configuration
 from mobilebert_lite.benchmarks.subject import Subject, read_subject
 from mobilebert_lite.common.files import sha256_of
 from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
@@ -33,7 +33,7 @@ BENCHMARK_MODEL, APP = "benchmark-model", "app"
 
 
 @dataclass(frozen=True)
-class Request:
+class BenchRequest:
     """What to measure. Fields are the options of ``mbl bench``."""
 
     models: tuple[Path, ...]
@@ -69,23 +69,23 @@ class Request:
     strict: bool = False
     silence_s: float = SILENCE_S
 
-    def options(self) -> Options:
+    def options(self) -> BenchOptions:
         """As the report carries them, before any text was read."""
         runs, seconds = (max(self.runs, MLPERF_SAMPLES), max(self.seconds, MLPERF_SECONDS)) if self.mlperf else (
             self.runs, self.seconds)
         data = ("built in", "") if self.data is None else (self.data.name, _sha256(self.data))
-        return Options(runs, seconds, self.warm_up, self.mlperf, self.cool_down_s, *data)
+        return BenchOptions(runs, seconds, self.warm_up, self.mlperf, self.cool_down_s, *data)
 
 
 class Failed(Exception):
     """A benchmark that did not come to its end; ``report`` holds what was measured."""
 
-    def __init__(self, report: Report, cause: BaseException) -> None:
+    def __init__(self, report: BenchReport, cause: BaseException) -> None:
         super().__init__(str(cause))
         self.report, self.cause = report, cause
 
 
-def bench(request: Request, progress: Progress = lambda name, done, total: None) -> Report:
+def bench(request: BenchRequest, progress: FileProgress = lambda name, done, total: None) -> BenchReport:
     """Measure every model on every device asked for, the devices side by side.
 
     Raises MblError before anything is measured, and Failed when it ends early (also on Ctrl-C).
@@ -112,14 +112,14 @@ def _tokenizer(path: Path) -> Tokenizer:
     return tokenizer_files.read(tokenizer_files.find(path.parent, path), lower_case=True).tokenizer()
 
 
-def configurations(request: Request, lengths: Sequence[int], runner: Runner) -> list[Configuration]:
+def configurations(request: BenchRequest, lengths: Sequence[int], runner: Runner) -> list[Configuration]:
     """All combinations, the lengths outermost."""
     cpus = _cpus(request, runner)
     return [Configuration(length, threads, accelerator, request.xnnpack, cpus)
             for length, accelerator, threads in product(lengths, request.accelerators, request.threads)]
 
 
-def _cpus(request: Request, runner: Runner) -> tuple[int, ...]:
+def _cpus(request: BenchRequest, runner: Runner) -> tuple[int, ...]:
     if isinstance(request.cpus, tuple):
         return request.cpus
     if request.cpus == ALL:
@@ -128,7 +128,7 @@ def _cpus(request: Request, runner: Runner) -> tuple[int, ...]:
 
 
 @contextmanager
-def open_runners(request: Request) -> Iterator[list[Runner]]:
+def open_runners(request: BenchRequest) -> Iterator[list[Runner]]:
     """The devices asked for; closed at the end, whatever happens. Raises MblError when there is none."""
     runners = _find(request)
     try:
@@ -138,7 +138,7 @@ def open_runners(request: Request) -> Iterator[list[Runner]]:
             runner.close()
 
 
-def _find(request: Request) -> list[Runner]:
+def _find(request: BenchRequest) -> list[Runner]:
     if request.device == HOST and not (request.serials or request.connect):
         from mobilebert_lite.benchmarks.host.runner import HostRunner
 
@@ -157,7 +157,7 @@ def _find(request: Request) -> list[Runner]:
     return runners
 
 
-def _on_phones(request: Request) -> Callable[[Phone], Runner]:
+def _on_phones(request: BenchRequest) -> Callable[[Phone], Runner]:
     if request.runner == APP:
         from mobilebert_lite.benchmarks.app.runner import AppRunner
 
@@ -189,7 +189,7 @@ def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Bench
         future.result()
 
 
-def _inputs(request: Request) -> Callable[[Subject, int], Sequence[Input]]:
+def _inputs(request: BenchRequest) -> Callable[[Subject, int], Sequence[Input]]:
     @cache
     def of(path: Path, length: int) -> Sequence[Input]:
         subject = by_path[path]
@@ -224,4 +224,4 @@ def _sha256(path: Path) -> str:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
 
 
-__all__ = ["ALL", "ANY", "BIG", "HOST", "MIXED", "Failed", "Request", "bench", "configurations", "open_runners"]
+__all__ = ["ALL", "ANY", "BIG", "HOST", "MIXED", "BenchRequest", "Failed", "bench", "configurations", "open_runners"]

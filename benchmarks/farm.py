@@ -27,7 +27,7 @@ from mobilebert_lite.benchmarks.app.request import AppRequest
 from mobilebert_lite.benchmarks.measuring.runner import RunnerError
 from mobilebert_lite.benchmarks.measuring.texts import MIXED, read_texts
 from mobilebert_lite.benchmarks.phone.profiles import Profile, find_profile
-from mobilebert_lite.benchmarks.reports.result import CPU, SCHEMA, Report, parse, read
+from mobilebert_lite.benchmarks.reports.result import CPU, SCHEMA, BenchReport, parse, read
 from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.errors import DataError, MblError
 
@@ -135,13 +135,13 @@ def portal(models: Sequence[Path], devices: Sequence[str], accelerators: Sequenc
     return commands
 
 
-def read_results(paths: Iterable[Path]) -> list[Report]:
+def read_results(paths: Iterable[Path]) -> list[BenchReport]:
     """The reports in files, and in folders at any depth: those that `mbl bench --json` wrote, and what the app printed
     (instrumentation.results). Other files of a folder are passed over, and with a warning runs that failed.
 
     Raises DataError for a file that is no report, and for a folder without one.
     """
-    found: list[Report] = []
+    found: list[BenchReport] = []
     for path in paths:
         if not path.is_dir():
             found.append(read(path) if path.name != RESULTS else _printed(path))
@@ -157,7 +157,7 @@ def read_results(paths: Iterable[Path]) -> list[Report]:
     return found
 
 
-def _those_that_ended(files: Iterable[Path]) -> Iterator[Report]:
+def _those_that_ended(files: Iterable[Path]) -> Iterator[BenchReport]:
     for file in files:
         try:
             yield _printed(file)
@@ -165,7 +165,7 @@ def _those_that_ended(files: Iterable[Path]) -> Iterator[Report]:
             logging.getLogger(__name__).warning("· warning: %s; it is left out", error)
 
 
-def _printed(file: Path) -> Report:
+def _printed(file: Path) -> BenchReport:
     try:
         return report_of(file.read_text(encoding="utf-8", errors="replace").splitlines())
     except (OSError, RunnerError) as error:

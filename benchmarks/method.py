@@ -11,18 +11,18 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, Prepared, Runner, RunnerError, Sample
+from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, LoadedModel, Runner, RunnerError, Sample
 from mobilebert_lite.benchmarks.reports import judge
 from mobilebert_lite.benchmarks.reports.result import (
     Aggregate,
+    BenchOptions,
+    BenchReport,
     Configuration,
     Device,
+    Latencies,
     Loading,
-    Options,
-    Report,
     Run,
     Runtime,
-    Samples,
     Snapshot,
 )
 from mobilebert_lite.benchmarks.subject import Subject
@@ -41,7 +41,7 @@ _WATCH_S = 2.0
 _COOL_C = 1.0
 
 # The subject's name and configuration, how many samples of how many.
-Progress = Callable[[str, int, int], None]
+FileProgress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -51,7 +51,7 @@ class _Track:
     subject: Subject
     configuration: Configuration
     group: int
-    prepared: Prepared | None = None
+    prepared: LoadedModel | None = None
     warm_up_us: list[float] = field(default_factory=list)
     # With the turn that it was in.
     samples: list[tuple[int, Sample]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class _Track:
 class Benchmark:
     """All runs on one device. Whatever happens, ``runs`` holds what was measured until then."""
 
-    def __init__(self, runner: Runner, options: Options, progress: Progress = lambda name, done, total: None,
+    def __init__(self, runner: Runner, options: BenchOptions, progress: FileProgress = lambda name, done, total: None,
                  started_s: float | None = None) -> None:
         """``started_s`` (``time.monotonic()``) is what offsets count from; several devices share one."""
         self.runner, self.options, self.progress = runner, options, progress
@@ -98,10 +98,10 @@ class Benchmark:
                 self._cool_down(began_c)
             self._group([_Track(subject, configuration, group) for subject in subjects], inputs)
 
-    def report(self, source: str = "") -> Report:
+    def report(self, source: str = "") -> BenchReport:
         """What was measured so far."""
         created = datetime.now(UTC).timestamp() - (time.monotonic() - self.started_s)
-        return Report(datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds"),
+        return BenchReport(datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds"),
                       f"mobilebert-lite {__version__}", self.options, tuple(self.runs), source)
 
     def _group(self, tracks: Sequence[_Track], inputs: Callable[[Subject, int], Sequence[Input]]) -> None:
@@ -182,7 +182,7 @@ class Benchmark:
         run = Run(
             track.subject.file, self.runner.device, track.configuration, track.prepared.runtime, track.group,
             track.prepared.loading, tuple(round(one, 1) for one in track.warm_up_us),
-            Samples(tuple(self._offset_us(1e6 * one.started_s) for _, one in track.samples),
+            Latencies(tuple(self._offset_us(1e6 * one.started_s) for _, one in track.samples),
                     tuple(round(one.duration_us, 1) for _, one in track.samples),
                     tuple(one.tokens for _, one in track.samples), tuple(turn for turn, _ in track.samples)),
             tuple(replace(one, offset_us=self._offset_us(one.offset_us)) for one in track.aggregates),
@@ -224,7 +224,7 @@ class _Watch:
         self._thread.join()
 
 
-def merge(reports: Sequence[Report]) -> Report:
+def merge(reports: Sequence[BenchReport]) -> BenchReport:
     """Reports of several devices that were measured side by side, as one. Groups stay apart by device."""
     runs: list[Run] = []
     for report in reports:
@@ -233,9 +233,9 @@ def merge(reports: Sequence[Report]) -> Report:
     return replace(reports[0], runs=tuple(runs))
 
 
-def devices(report: Report) -> list[Device]:
+def devices(report: BenchReport) -> list[Device]:
     """Each device of a report once."""
     return list(dict.fromkeys(run.device for run in report.runs))
 
 
-__all__ = ["Benchmark", "Loading", "Progress", "Runtime", "devices", "merge"]
+__all__ = ["Benchmark", "FileProgress", "Loading", "Runtime", "devices", "merge"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.benchmarks.host.child import Child
-from mobilebert_lite.benchmarks.measuring.texts import ROLES, Entry, demo_tokenizer
+from mobilebert_lite.benchmarks.measuring.texts import ROLES, TextEntry, demo_tokenizer
 from mobilebert_lite.benchmarks.reports.result import CPU, File
 from mobilebert_lite.errors import DataError, ModelFileError, shorten
 from mobilebert_lite.graph.names import signature_name
@@ -32,7 +32,7 @@ class Subject:
     file: File
     task: Task
     tokenizer: Tokenizer
-    entries: tuple[Entry, ...]
+    entries: tuple[TextEntry, ...]
     # How many ids are valid, where the vocabulary is another file's; None: all of the vocabulary.
     word_rows: int | None = None
     warnings: tuple[str, ...] = ()
@@ -72,11 +72,11 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
     return raw if isinstance(raw, dict) else {}
 
 
-def _entries(path: Path, task: Task, lengths: Any) -> tuple[Entry, ...]:
+def _entries(path: Path, task: Task, lengths: Any) -> tuple[TextEntry, ...]:
     if not isinstance(lengths, list) or not lengths or not all(type(one) is int and 0 < one < 1 << 20
                                                               for one in lengths):
         raise ModelFileError(f"{path}: its description says lengths {lengths!r}; convert it again")
-    return tuple(Entry(signature_name(task.name, one), one, {name: name for name in task.form.inputs(one)})
+    return tuple(TextEntry(signature_name(task.name, one), one, {name: name for name in task.form.inputs(one)})
                  for one in lengths)
 
 
@@ -89,12 +89,12 @@ def _foreign(path: Path, file: File, tokenizer: Tokenizer | None) -> Subject:
         raise ModelFileError(f"{path}: {error}") from None
     finally:
         child.close()
-    entries: dict[int, Entry] = {}
+    entries: dict[int, TextEntry] = {}
     for signature, inputs in said["signatures"].items():
         names = roles(list(inputs))
         shape = inputs[names["ids"]][1] if "ids" in names else []
         if len(shape) == 2 and shape[0] == 1 and shape[1] > 1 and set(names.values()) == set(inputs):
-            entries.setdefault(shape[1], Entry(signature, shape[1], names))
+            entries.setdefault(shape[1], TextEntry(signature, shape[1], names))
     if not entries:
         seen = [f"{name} {shape}" for inputs in said["signatures"].values() for name, (_, shape) in inputs.items()]
         raise ModelFileError(f"{path}: its inputs are {shorten(seen)}; only files that read ids, mask and segments "

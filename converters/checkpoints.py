@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.converters import formats
-from mobilebert_lite.converters.formats import Found
+from mobilebert_lite.converters.formats import FoundCheckpoint
 from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
 from mobilebert_lite.errors import CheckpointError, DataError
 from mobilebert_lite.quantization import trained
@@ -58,7 +58,7 @@ def demonstration(task: str | None) -> Path:
     return Path(str(files("mobilebert_lite.data").joinpath(f"demo/{name}")))
 
 
-def read_tokenizer(checkpoint: Found, vocabulary: Path | None, rows: int,
+def read_tokenizer(checkpoint: FoundCheckpoint, vocabulary: Path | None, rows: int,
                    progress: Callable[[str], None] = lambda message: None) -> Tokenizer:
     """The tokenizer for a table of ``rows`` words: of the files of ``checkpoint``, or at ``vocabulary``.
 

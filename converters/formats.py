@@ -19,7 +19,7 @@ FORMATS = ("huggingface", tensorflow1.FORMAT, model_garden.FORMAT, saved_model.F
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundCheckpoint:
     """A checkpoint that has been recognized but not read."""
 
     format: str
@@ -61,7 +61,7 @@ class Found:
         return read(self.evidence, config or configuration.beside(self.folder))
 
 
-def find(location: str | Path, format: str | None = None, revision: str | None = None) -> Found:
+def find(location: str | Path, format: str | None = None, revision: str | None = None) -> FoundCheckpoint:
     """The checkpoint at ``location``: a folder, one of its files, the prefix of a TensorFlow checkpoint, or a hub id.
 
     ``format`` says which where several stand side by side. Raises CheckpointError when nothing is recognized, when
@@ -90,31 +90,31 @@ def _prefix(path: Path) -> Path | None:
     return None if path.is_dir() else bundle.prefix_of(path)
 
 
-def _at(path: Path) -> list[Found]:
+def _at(path: Path) -> list[FoundCheckpoint]:
     """What stands at ``path``, a folder or one of its files; in the last of a training's folders, if nowhere else."""
     if path.is_file():
         named = variants.kind_of(path.name) is not None
-        return [Found("huggingface", path.parent, path)] if named else _at(path.parent)
+        return [FoundCheckpoint("huggingface", path.parent, path)] if named else _at(path.parent)
     found = list(_candidates(path))
     if not found and (last := variants.last_training(one.name for one in path.iterdir() if one.is_dir())):
         taken = f"taking {last}, the last of this training"
         found = [replace(one, beside=(*one.beside, path), notes=(taken, *one.notes)) for one in _at(path / last)]
     config = path / "config.json"
     # Alone it says that the weights are missing.
-    return found or ([Found("huggingface", path, config)] if config.is_file() else [])
+    return found or ([FoundCheckpoint("huggingface", path, config)] if config.is_file() else [])
 
 
-def _candidates(folder: Path) -> Iterator[Found]:
+def _candidates(folder: Path) -> Iterator[FoundCheckpoint]:
     if (folder / variants.ADAPTER_CONFIG).is_file():
         base = adapters.find_base(folder)
-        yield Found("huggingface", folder, folder / variants.ADAPTER_CONFIG, (base,),
+        yield FoundCheckpoint("huggingface", folder, folder / variants.ADAPTER_CONFIG, (base,),
                     (f"merging the adapter into its base, {base}",))
     elif evidence := tensor_files.find(folder):
-        yield Found("huggingface", folder, evidence, notes=_said_of(evidence))
+        yield FoundCheckpoint("huggingface", folder, evidence, notes=_said_of(evidence))
     prefixes = bundle.prefixes(folder)
     variables = folder / saved_model.VARIABLES
     if (folder / saved_model.GRAPH).is_file() or variables.parent.is_dir():
-        yield Found(_kind(variables, saved_model.FORMAT, saved_model.HUB_FORMAT), folder, variables.parent)
+        yield FoundCheckpoint(_kind(variables, saved_model.FORMAT, saved_model.HUB_FORMAT), folder, variables.parent)
     if len(prefixes) > 1:
         latest = bundle.latest(folder)
         if latest is None:
@@ -131,8 +131,8 @@ def _said_of(evidence: Path) -> tuple[str, ...]:
     return (f"taking {evidence.name}: there is no plain file beside the variant {variant}",) if variant else ()
 
 
-def _bundle(prefix: Path) -> Found:
-    return Found(_kind(prefix, model_garden.FORMAT, tensorflow1.FORMAT), prefix.parent, prefix)
+def _bundle(prefix: Path) -> FoundCheckpoint:
+    return FoundCheckpoint(_kind(prefix, model_garden.FORMAT, tensorflow1.FORMAT), prefix.parent, prefix)
 
 
 def _kind(prefix: Path, with_objects: str, without: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mobilebert_lite.architecture.weights import Weights, random_weights
     from mobilebert_lite.conversion.building import quantize
     from mobilebert_lite.conversion.lowering import convert_network
-    from mobilebert_lite.conversion.pipeline import Report, Request, convert
+    from mobilebert_lite.conversion.pipeline import ConvertReport, ConvertRequest, convert
     from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
     from mobilebert_lite.datasets.reading import builtin_examples, read_examples
     from mobilebert_lite.errors import MblError
@@ -30,10 +30,33 @@ if TYPE_CHECKING:
     from mobilebert_lite.running.runtime import Session
     from mobilebert_lite.text.tokenization import Tokenizer
 
-__all__ = ["PRESETS", "Checkpoint", "Form", "MblError", "MobileBertConfig", "Model", "Network", "Report", "Request",
-           "Session", "Tokenizer", "Weights", "__version__", "builtin_examples", "convert", "convert_network", "fuse",
-           "fuse_last", "inspect", "load_checkpoint", "load_recipe", "quantize", "quantize_rows", "random_weights",
-           "read_examples"]
+__all__ = [
+    "PRESETS",
+    "Checkpoint",
+    "ConvertReport",
+    "ConvertRequest",
+    "Form",
+    "MblError",
+    "MobileBertConfig",
+    "Model",
+    "Network",
+    "Session",
+    "Tokenizer",
+    "Weights",
+    "__version__",
+    "builtin_examples",
+    "convert",
+    "convert_network",
+    "fuse",
+    "fuse_last",
+    "inspect",
+    "load_checkpoint",
+    "load_recipe",
+    "quantize",
+    "quantize_rows",
+    "random_weights",
+    "read_examples",
+]
 
 # Module -> the public names that live there; the imports above say the same to type checkers.
 _HOMES = {
@@ -48,7 +71,7 @@ _HOMES = {
     "graph.signatures": ("Network",),
     "inspection.report": ("inspect",),
     "running.model": ("Model",),
-    "conversion.pipeline": ("Report", "Request", "convert"),
+    "conversion.pipeline": ("ConvertReport", "ConvertRequest", "convert"),
     "quantization.embedding": ("quantize_rows",),
     "quantization.recipe": ("load_recipe",),
     "running.runtime": ("Session",),

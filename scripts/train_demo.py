@@ -31,10 +31,10 @@ from mobilebert_lite.datasets.reading import read_examples
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.training import devices
-from mobilebert_lite.training.batches import Row
+from mobilebert_lite.training.batches import EncodedRow
 from mobilebert_lite.training.initial import initial
-from mobilebert_lite.training.options import Options
-from mobilebert_lite.training.preparation import Prepared, head_of
+from mobilebert_lite.training.options import TrainOptions
+from mobilebert_lite.training.preparation import TrainingData, head_of
 from mobilebert_lite.training.rows import RowMaker
 from mobilebert_lite.training.run import make_loop
 from mobilebert_lite.training.scoring import Evaluator
@@ -129,7 +129,7 @@ def demos() -> dict[str, Demo]:
                                     "varied": data.text_examples(data.varied_intents(writer()))})}
 
 
-def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
+def train(demo: Demo, recipe: Recipe, folder: Path, options: TrainOptions) -> None:
     """Train, store as float16, score what was stored, write the card."""
     words = build_vocabulary(demo.texts, recipe.words)
     task, tokenizer = find_task(demo.task), Tokenizer(words)
@@ -137,11 +137,11 @@ def train(demo: Demo, recipe: Recipe, folder: Path, options: Options) -> None:
     config = replace(PRESETS["small"], vocab_size=len(words), num_feedforward_networks=recipe.networks,
                      hidden_dropout_prob=recipe.dropout, labels=demo.labels, task=demo.task)
 
-    def rows(epoch: int) -> Sequence[Row]:
+    def rows(epoch: int) -> Sequence[EncodedRow]:
         return maker.rows(demo.write(demo.utterances, np.random.default_rng([recipe.seed, epoch])))
 
     weights = initial(config, {head_of(demo.task): len(demo.labels) or 2}, recipe.seed)
-    prepared = Prepared(options, task, weights, tokenizer, demo.labels, default_masking("huggingface"), rows(0),
+    prepared = TrainingData(options, task, weights, tokenizer, demo.labels, default_masking("huggingface"), rows(0),
                         demo.utterances, demo.dev, (), scratch=True)
     loop = make_loop(prepared, devices.prepare(options), folder / "training", progress)
     longest = loop.settings.batcher.buckets[-1]
@@ -186,7 +186,7 @@ def main() -> None:
         if arguments.only in (None, name):
             recipe = replace(RECIPES[name], **({"epochs": arguments.epochs} if arguments.epochs else {}))
             folder = arguments.output / name
-            train(demo, recipe, folder, Options(
+            train(demo, recipe, folder, TrainOptions(
                 name, SNIPS, folder, seq_len=LENGTH, epochs=recipe.epochs, batch_size=recipe.batch_size,
                 learning_rate=recipe.learning_rate, unknown=recipe.unknown, shift=recipe.shift,
                 seed=recipe.seed, threads=arguments.threads))

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import (
+    BenchOptions,
+    BenchReport,
     Configuration,
     Device,
     File,
+    Latencies,
     Loading,
     Memory,
-    Operator,
-    Options,
-    Report,
+    OperatorTime,
     Run,
     Runtime,
-    Samples,
     Snapshot,
 )
 
@@ -25,7 +25,7 @@ MEDIANS_MS = {"int8.tflite": 9.0, "dynamic.tflite": 11.0}
 
 
 def make_report(profile: str = "host", title: str = "A processor", emulated: bool = False,
-                factor: float = 1.0) -> Report:
+                factor: float = 1.0) -> BenchReport:
     """Lengths 128 and 64, one and two threads; each a group of both files in turn. ``factor`` slows everything."""
     rng = np.random.default_rng(7)
     runs = []
@@ -38,10 +38,11 @@ def make_report(profile: str = "host", title: str = "A processor", emulated: boo
                 File(name, f"{i}" * 64, 25_000_000 + i, "qa", name.split(".")[0], "mobilebert-lite 0"),
                 Device(profile, title, title, cores=8, emulated=emulated), Configuration(length, threads),
                 Runtime("ai-edge-litert", "2.3.0"), group, Loading(90e3, 15e3, 900, 895, 1), (9e3,) * 20,
-                Samples(tuple(offsets), tuple(durations), (length,) * COUNT, tuple(int(k) for k in range(COUNT))),
+                Latencies(tuple(offsets), tuple(durations), (length,) * COUNT, tuple(int(k) for k in range(COUNT))),
                 environment=tuple(Snapshot(4e6 * group + 1e6 * k, 30.0 + k + group, 0, {"7": 2_800_000 - 50_000 * k})
                                   for k in range(4)),
                 memory=Memory(120_000_000, 40_000_000),
-                operators=(Operator("FULLY_CONNECTED", "", 100, 6e3, 70.0), Operator("SOFTMAX", "", 24, 2e3, 30.0))))
-    return Report("2026-01-02T03:04:05+00:00", "mobilebert-lite 0", Options(COUNT, 0.0, 200, texts=64,
+                operators=(OperatorTime("FULLY_CONNECTED", "", 100, 6e3, 70.0),
+                           OperatorTime("SOFTMAX", "", 24, 2e3, 30.0))))
+    return BenchReport("2026-01-02T03:04:05+00:00", "mobilebert-lite 0", BenchOptions(COUNT, 0.0, 200, texts=64,
                                                                            mean_tokens=38.0), tuple(runs))

@@ -157,9 +157,9 @@ def converted(tiny_qa: Path, tiny_classifier: Path, tiny_questions: Path,
     @cache
     def make(task: str, mode: str) -> Path:
         def write(path: Path) -> None:
-            from mobilebert_lite.conversion.pipeline import Request, convert
+            from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 
-            convert(Request(path, str(folders[task]), lengths=LENGTHS, quantize=mode,
+            convert(ConvertRequest(path, str(folders[task]), lengths=LENGTHS, quantize=mode,
                             calibration=tiny_questions if task == "qa" else None))
 
         name = f"{task}-{mode}.tflite"
@@ -173,7 +173,7 @@ def converted(tiny_qa: Path, tiny_classifier: Path, tiny_questions: Path,
 def file_of(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str],
             tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
     """``file_of("regression", "int8")``: that checkpoint of heads.HEADS as a file, verified by the conversion."""
-    from mobilebert_lite.conversion.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 
     folder = tmp_path_factory.mktemp("heads")
 
@@ -181,8 +181,8 @@ def file_of(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str],
     def make(name: str, mode: str) -> Path:
         tiny, path = heads.HEADS[name], folder / f"{name}-{mode}.tflite"
         checkpoint = heads.save(name, tiny_config, tiny_vocabulary, folder)
-        report = convert(Request(path, str(checkpoint), lengths=(heads.LENGTH,), quantize=mode, logits=tiny.logits,
-                                 positions=tiny.positions))
+        report = convert(ConvertRequest(path, str(checkpoint), lengths=(heads.LENGTH,), quantize=mode,
+                                        logits=tiny.logits, positions=tiny.positions))
         assert report.task == tiny.task  # without being told
         assert report.verification[0].texts >= 8
         return path

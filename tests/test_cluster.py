@@ -17,7 +17,7 @@ import pytest
 from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.evaluation import cluster
-from mobilebert_lite.evaluation.evaluate import Request, evaluate
+from mobilebert_lite.evaluation.evaluate import EvalRequest, evaluate
 
 distributed = pytest.importorskip("distributed")
 Converted = Callable[[str, str], Path]
@@ -50,7 +50,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_dies(converted: Converted, texts: Path, two_workers: Any, small_shards: None) -> None:
-    request = Request(converted("classification", "none"), texts)
+    request = EvalRequest(converted("classification", "none"), texts)
     here = evaluate(request)
     with distributed.Client(two_workers) as client:
         workers = list(client.run(os.getpid).values())
@@ -73,7 +73,7 @@ def test_a_worker_dies(converted: Converted, texts: Path, two_workers: Any, smal
 def test_what_the_cluster_finished_is_kept(converted: Converted, texts: Path, two_workers: Any, small_shards: None,
                                            tmp_path: Path) -> None:
     """The one who asked is interrupted; later it goes on without the cluster."""
-    request = Request(converted("classification", "none"), texts, report=tmp_path / "report.json")
+    request = EvalRequest(converted("classification", "none"), texts, report=tmp_path / "report.json")
 
     def until(done: int, total: int) -> None:
         if done >= 20:
@@ -100,10 +100,10 @@ def test_errors_cross_the_network(converted: Converted, two_workers: Any, tmp_pa
     data = tmp_path / "data.jsonl"
     data.write_text('{"text": "\\u200b", "label": "music", "id": "empty"}\n')
     with pytest.raises(DataError, match="example empty: the text"):
-        evaluate(Request(converted("classification", "none"), data, cluster=two_workers.scheduler_address))
+        evaluate(EvalRequest(converted("classification", "none"), data, cluster=two_workers.scheduler_address))
 
 
 def test_nobody_answers(converted: Converted, texts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2)
     with pytest.raises(MblError, match=r"no Dask scheduler answers at tcp://127.0.0.1:9"):
-        evaluate(Request(converted("classification", "none"), texts, cluster="tcp://127.0.0.1:9"))
+        evaluate(EvalRequest(converted("classification", "none"), texts, cluster="tcp://127.0.0.1:9"))

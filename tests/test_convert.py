@@ -14,7 +14,7 @@ from conftest import LENGTHS
 from graphs import dense_layers
 
 from mobilebert_lite import __version__
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.conversion.verify import load_threshold
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
@@ -284,7 +284,7 @@ def test_a_length_answers_as_in_a_file_of_its_own(converted: Converted, tiny_inp
     together = Session(converted("qa", mode).read_bytes())
     for length in LENGTHS if mode == "none" else LENGTHS[-1:]:
         alone = tmp_path / f"{length}.tflite"
-        convert(Request(alone, str(tiny_qa), lengths=(length,), quantize=mode, calibration=tiny_questions))
+        convert(ConvertRequest(alone, str(tiny_qa), lengths=(length,), quantize=mode, calibration=tiny_questions))
         session = Session(alone.read_bytes())
         for inputs in tiny_inputs[length]:
             expected, actual = (one.run(f"qa_{length}", inputs) for one in (session, together))

@@ -23,7 +23,7 @@ from wrong_cases import AS_IT_IS, WRONG, Wrong, hostile_to_gpus
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.cli.inspect import command
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.doctor.diagnose import ANDROID, CLIENTS, PACKAGE_CHECKS, Diagnosis, diagnose, diagnose_content
 from mobilebert_lite.doctor.facts import Facts
@@ -56,7 +56,7 @@ def files(narrow: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_questio
     found = {}
     for task, length in (("qa", LENGTH), ("classification", 32)):
         huggingface.save(weights[task], folder / task, tiny_vocabulary)
-        convert(Request(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
+        convert(ConvertRequest(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
                         calibration=tiny_questions if task == "qa" else None))
         found[task] = (folder / f"{task}.tflite").read_bytes()
     network = Network(narrow, weights["qa"].tensors, "qa")

@@ -19,9 +19,9 @@ from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
 from mobilebert_lite.evaluation import workers
 from mobilebert_lite.evaluation.compare import compare
-from mobilebert_lite.evaluation.evaluate import Request, evaluate
+from mobilebert_lite.evaluation.evaluate import EvalRequest, evaluate
 from mobilebert_lite.evaluation.journal import Journal, Outcome
-from mobilebert_lite.evaluation.scorers import Options
+from mobilebert_lite.evaluation.scorers import ScorerOptions
 from mobilebert_lite.running.model import Model
 
 Converted = Callable[[str, str], Path]
@@ -65,7 +65,7 @@ def without_timing(report: object) -> object:
 
 
 def test_accuracy(converted: Converted, texts: Path) -> None:
-    result = evaluate(Request(converted("classification", "none"), texts))
+    result = evaluate(EvalRequest(converted("classification", "none"), texts))
     assert result.report["metrics"]["accuracy"] == pytest.approx(80)
     assert result.report["metrics"]["total"] == 30
     assert "f1" not in result.report["metrics"]  # of one class among four it would say little
@@ -81,17 +81,17 @@ def test_accuracy(converted: Converted, texts: Path) -> None:
 def test_squad(converted: Converted, questions: Path) -> None:
     """With a threshold that always, or never, lets the model answer the scores are known."""
     path = converted("qa", "none")
-    always = evaluate(Request(path, questions, options=Options(null_threshold=1e6)))
+    always = evaluate(EvalRequest(path, questions, options=ScorerOptions(null_threshold=1e6)))
     assert always.report["metrics"]["HasAns_exact"] == 100
     assert always.report["metrics"]["NoAns_exact"] == 0
     assert always.score.value == pytest.approx(100 * 8 / 12)
-    never = evaluate(Request(path, questions, options=Options(metric="exact", null_threshold=-1e6)))
+    never = evaluate(EvalRequest(path, questions, options=ScorerOptions(metric="exact", null_threshold=-1e6)))
     assert never.report["metrics"]["HasAns_f1"] == 0
     assert never.score.value == never.report["metrics"]["exact"] == pytest.approx(100 * 4 / 12)
     for key in ("best_f1", "best_f1_thresh", "best_exact"):
         assert never.report["metrics"][key] == always.report["metrics"][key]
     assert always.report["metrics"]["best_exact"] >= 100 * 8 / 12
-    best = evaluate(Request(path, questions, options=Options(
+    best = evaluate(EvalRequest(path, questions, options=ScorerOptions(
         null_threshold=always.report["metrics"]["best_exact_thresh"])))
     assert best.report["metrics"]["exact"] == pytest.approx(always.report["metrics"]["best_exact"])
 
@@ -103,7 +103,7 @@ def test_questions_without_impossible_ones_get_an_answer(converted: Converted, q
         paragraph["qas"] = [qa for qa in paragraph["qas"] if qa["answers"]]
     path = tmp_path / "v1.json"
     path.write_text(json.dumps(raw))
-    result = evaluate(Request(converted("qa", "none"), path, options=Options(null_threshold=-1e6)))
+    result = evaluate(EvalRequest(converted("qa", "none"), path, options=ScorerOptions(null_threshold=-1e6)))
     assert result.report["metrics"] == {"exact": 100, "f1": 100, "total": 8}
 
 
@@ -111,11 +111,11 @@ def test_long_questions_are_cut(converted: Converted, tmp_path: Path) -> None:
     """To half of the sequence, as in calibration; one of them must not end the evaluation of thousands."""
     data = tmp_path / "long.jsonl"
     data.write_text(json.dumps({"question": "when " * 80, "context": "at nine", "answers": ["nine"], "id": "1"}) + "\n")
-    assert evaluate(Request(converted("qa", "none"), data)).report["metrics"]["total"] == 1
+    assert evaluate(EvalRequest(converted("qa", "none"), data)).report["metrics"]["total"] == 1
 
 
 def test_processes_give_the_same_report(converted: Converted, texts: Path) -> None:
-    request = Request(converted("classification", "dynamic"), texts)
+    request = EvalRequest(converted("classification", "dynamic"), texts)
     one, two = evaluate(request), evaluate(replace(request, workers=2))
     assert without_timing(dict(one.report)) == without_timing(dict(two.report))
     assert one.predictions == two.predictions
@@ -143,7 +143,7 @@ def test_a_worker_that_is_killed(converted: Converted, texts: Path, tmp_path: Pa
     assert json.loads(report.read_text())["metrics"]["total"] == 30
 
 
-def interrupted_after(count: int, request: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupted_after(count: int, request: EvalRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """``evaluate`` that is ended when so many examples are finished."""
     def until(done: int, total: int) -> None:
         if done == count:
@@ -155,7 +155,7 @@ def interrupted_after(count: int, request: Request, monkeypatch: pytest.MonkeyPa
 
 def test_an_interrupted_evaluation_goes_on(converted: Converted, questions: Path, tmp_path: Path,
                                            monkeypatch: pytest.MonkeyPatch) -> None:
-    request = Request(converted("qa", "none"), questions, report=tmp_path / "report.json")
+    request = EvalRequest(converted("qa", "none"), questions, report=tmp_path / "report.json")
     whole = evaluate(replace(request, report=None))
     interrupted_after(5, request, monkeypatch)
     [journal] = tmp_path.iterdir()
@@ -183,10 +183,10 @@ def test_another_evaluation_begins_anew(converted: Converted, questions: Path, t
     data.write_bytes(questions.read_bytes())
     folder = tmp_path / "reports"
     folder.mkdir()
-    request = Request(converted("qa", "none"), data, report=folder / "report.json")
+    request = EvalRequest(converted("qa", "none"), data, report=folder / "report.json")
     interrupted_after(5, request, monkeypatch)
     if change == "options":
-        request = replace(request, options=Options(stride=64))
+        request = replace(request, options=ScorerOptions(stride=64))
     elif change == "model":
         request = replace(request, model=converted("qa", "dynamic"))
     else:
@@ -241,7 +241,7 @@ def test_two_evaluations_do_not_share_a_journal(tmp_path: Path) -> None:
 
 
 def test_against_another_file(converted: Converted, texts: Path) -> None:
-    first, second = (evaluate(Request(converted("classification", mode), texts)) for mode in ("none", "dynamic"))
+    first, second = (evaluate(EvalRequest(converted("classification", mode), texts)) for mode in ("none", "dynamic"))
     found = compare(first, second)
     same = [a["label"] == b["label"] for a, b in zip(first.predictions, second.predictions, strict=True)]
     assert found["agreement"] == pytest.approx(100 * sum(same) / 30)
@@ -286,7 +286,7 @@ def test_the_phone_tokenizer_reads_accents(converted: Converted, tmp_path: Path)
     """What it does not know becomes [UNK], so the score can fall; here the answers differ."""
     data = tmp_path / "texts.jsonl"
     data.write_text("".join(json.dumps({"text": f"wäke mé up ät {i}", "label": "alarm"}) + "\n" for i in range(6)))
-    reports = [evaluate(Request(converted("classification", "none"), data, tokenizer=name))
+    reports = [evaluate(EvalRequest(converted("classification", "none"), data, tokenizer=name))
                for name in ("reference", "phone")]
     probabilities = [[one["probability"] for one in result.predictions] for result in reports]
     assert probabilities[0] != probabilities[1]
@@ -295,15 +295,15 @@ def test_the_phone_tokenizer_reads_accents(converted: Converted, tmp_path: Path)
 
 @pytest.mark.parametrize(("changes", "error", "message"), [
     ({"task": "qa"}, DataError, "--task qa: .* is for classification"),
-    ({"options": Options(metric="f1")}, DataError, "--metric f1 is for two classes, but the model has 4"),
-    ({"options": Options(metric="mrpc")}, DataError, "--metric mrpc is for two classes"),
-    ({"options": Options(metric="exact")}, DataError, "--metric exact: not for this task; it has accuracy"),
+    ({"options": ScorerOptions(metric="f1")}, DataError, "--metric f1 is for two classes, but the model has 4"),
+    ({"options": ScorerOptions(metric="mrpc")}, DataError, "--metric mrpc is for two classes"),
+    ({"options": ScorerOptions(metric="exact")}, DataError, "--metric exact: not for this task; it has accuracy"),
     ({"model": Path("absent.tflite")}, ModelFileError, "cannot read absent.tflite"),
     ({"runtime": "onnx"}, MblError, "unknown runtime 'onnx'"),
 ])
 def test_what_cannot_be_evaluated(converted: Converted, texts: Path, changes: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
-        evaluate(replace(Request(converted("classification", "none"), texts), **changes))
+        evaluate(replace(EvalRequest(converted("classification", "none"), texts), **changes))
 
 
 @pytest.mark.parametrize(("line", "message"), [
@@ -316,7 +316,7 @@ def test_labels_are_checked_first(converted: Converted, tmp_path: Path, line: st
     data = tmp_path / "data.jsonl"
     data.write_text('{"text": "play it", "label": "music"}\n' + line + "\n")
     with pytest.raises(DataError, match=message):
-        evaluate(Request(converted("classification", "none"), data), lambda done, total: pytest.fail("it began"))
+        evaluate(EvalRequest(converted("classification", "none"), data), lambda done, total: pytest.fail("it began"))
 
 
 def test_an_example_that_fails_is_named(converted: Converted, tmp_path: Path) -> None:
@@ -324,4 +324,4 @@ def test_an_example_that_fails_is_named(converted: Converted, tmp_path: Path) ->
     data.write_text('{"text": "play it", "label": "music"}\n{"text": "\\u200b", "label": "music", "id": "empty"}\n')
     for count in (1, 2):
         with pytest.raises(DataError, match=r"example empty: the text .* holds no words"):
-            evaluate(Request(converted("classification", "none"), data, workers=count))
+            evaluate(EvalRequest(converted("classification", "none"), data, workers=count))

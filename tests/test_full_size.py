@@ -13,7 +13,7 @@ import pytest
 
 from mobilebert_lite.architecture.config import PRESETS
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -63,7 +63,7 @@ def test_multilingual_vocabulary(shared: Callable[..., Path], tmp_path: Path) ->
     words = Tokenizer.from_file(shared("data", "vocab", "multilingual_cased.txt"), lower_case=False).vocabulary
     weights = random_weights(PRESETS["multilingual"], {"qa": 2}, seed=4)
     huggingface.save(weights, tmp_path / "full", words, lower_case=False)
-    convert(Request(tmp_path / "full.tflite", str(tmp_path / "full"), lengths=(128,), quantize="int8"))
+    convert(ConvertRequest(tmp_path / "full.tflite", str(tmp_path / "full"), lengths=(128,), quantize="int8"))
     found = inspect(tmp_path / "full.tflite")
     done = subprocess.run([sys.executable, "-c", RUN, tmp_path / "full.tflite"], capture_output=True, text=True,
                           check=True)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.tensorflow import tensorflow1
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.masking import apply_mask, make_mask
@@ -89,7 +89,7 @@ def test_a_file_says_how_it_masks(checkpoint: Path, tmp_path: Path, asked: str |
                                   key_bias_dropped: bool) -> None:
     """From a TF1 folder to a verified file. A key's bias matters where the mask multiplies."""
     output = tmp_path / "model.tflite"
-    report = convert(Request(output, str(checkpoint), lengths=(16,), quantize="none", mask=asked))
+    report = convert(ConvertRequest(output, str(checkpoint), lengths=(16,), quantize="none", mask=asked))
     found = metadata.read_provenance(output.read_bytes())
     assert found["mask"] == recorded
     assert (found["source"]["format"], found["source"]["name"]) == ("tf1", "model.ckpt")

@@ -18,7 +18,7 @@ from graphs import dense_layers
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.inspection.report import inspect
@@ -69,7 +69,7 @@ def static(tiny_qa: Path, tiny_questions: Path, tmp_path_factory: pytest.TempPat
     (folder / "static.json").write_text(json.dumps({
         "description": "All static.", "word_table": "int8",
         "rules": [{"operation": "FULLY_CONNECTED", "weights": "int8", "activations": "int8"}]}))
-    convert(Request(folder / "qa-static.tflite", str(tiny_qa), lengths=LENGTHS, recipe=folder / "static.json",
+    convert(ConvertRequest(folder / "qa-static.tflite", str(tiny_qa), lengths=LENGTHS, recipe=folder / "static.json",
                     calibration=tiny_questions))
     return folder / "qa-static.tflite"
 
@@ -124,7 +124,8 @@ def test_variants_for_an_old_runtime(mode: str, tiny_qa: Path, tiny_questions: P
     """
     pytest.importorskip("tflite_runtime")
     path = tmp_path / "qa-old.tflite"
-    convert(Request(path, str(tiny_qa), lengths=LENGTHS, quantize=mode, calibration=tiny_questions, runtime="2.14.0"))
+    convert(ConvertRequest(path, str(tiny_qa), lengths=LENGTHS, quantize=mode, calibration=tiny_questions,
+                           runtime="2.14.0"))
     assert as_tuple(metadata.read_provenance(path.read_bytes())["min_runtime_version"]) <= (2, 14, 0)
     new, old = (run_apart(path, runtime, tiny_inputs, tmp_path) for runtime in ("ai-edge-litert", "tflite-runtime"))
     masks = [row["mask"].astype(bool) for rows in tiny_inputs.values() for row in rows]
@@ -136,7 +137,7 @@ def test_variants_for_an_old_runtime(mode: str, tiny_qa: Path, tiny_questions: P
 
 def test_no_variant_for_a_runtime_before_any(tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"needs TFLite 2\.10\.0 or later, not 1\.14"):
-        convert(Request(tmp_path / "m.tflite", str(tiny_qa), lengths=LENGTHS, quantize="int8", runtime="1.14",
+        convert(ConvertRequest(tmp_path / "m.tflite", str(tiny_qa), lengths=LENGTHS, quantize="int8", runtime="1.14",
                         calibration=tiny_questions))
     assert list(tmp_path.iterdir()) == []
 
@@ -153,7 +154,7 @@ def int4(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_que
         recipe, path = folder / "mine.json", folder / f"qa-{weights}.tflite"
         recipe.write_text(json.dumps({"description": "Mine.", "rules": [
             {"operation": "FULLY_CONNECTED", "weights": weights, "activations": "dynamic"}]}))
-        convert(Request(path, str(folder / "checkpoint"), lengths=(32,), quantize="int4", runtime=runtime,
+        convert(ConvertRequest(path, str(folder / "checkpoint"), lengths=(32,), quantize="int4", runtime=runtime,
                         recipe=None if weights == "int4-block32" else recipe, calibration=tiny_questions))
         return path
 
@@ -185,6 +186,6 @@ def test_int4_is_refused_where_it_would_be_wrong(int4: Callable[..., Path], weig
 
 def test_blocks_must_divide_the_widths(tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"cannot apply recipe int4: .*not divisible by block size 32"):
-        convert(Request(tmp_path / "qa.tflite", str(tiny_qa), lengths=(32,), quantize="int4",
+        convert(ConvertRequest(tmp_path / "qa.tflite", str(tiny_qa), lengths=(32,), quantize="int4",
                         calibration=tiny_questions))
     assert list(tmp_path.iterdir()) == []

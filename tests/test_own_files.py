@@ -14,7 +14,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import MULTI_LABEL, SINGLE_LABEL, Form
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.conversion import dependence, rounding
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.conversion.verify import Threshold, Verification
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import narrowed
@@ -80,7 +80,7 @@ def test_a_checkpoint_that_answers_every_text_alike(narrow: MobileBertConfig, ti
     zeros = np.zeros_like(weights.tensors[broken])
     folder = save(weights, tmp_path / "broken", tiny_vocabulary, **{broken.replace(".", "__"): zeros})
     with pytest.raises(VerificationError, match="the outputs of the checkpoint do not depend on the text"):
-        convert(Request(tmp_path / "out.tflite", str(folder), lengths=(32,)))
+        convert(ConvertRequest(tmp_path / "out.tflite", str(folder), lengths=(32,)))
     assert not (tmp_path / "out.tflite").exists()
 
 
@@ -132,7 +132,7 @@ def test_float32_is_held_to_what_it_can_reach(narrow: MobileBertConfig, tiny_voc
     beta[0], kernel[0] = 10000, [1.3, -0.7, 0.9]
     folder = save(weights, tmp_path / "large", tiny_vocabulary, layers__0__output__norm__beta=beta,
                   classifier__kernel=kernel, classifier__bias=bias - 10000 * kernel[0])
-    report = convert(Request(tmp_path / "out.tflite", str(folder), lengths=(32,), quantize="none"))
+    report = convert(ConvertRequest(tmp_path / "out.tflite", str(folder), lengths=(32,), quantize="none"))
     assert report.verification[0].error < 0.02
 
     # The same network is held to the same bound, which an error in one weight misses.
@@ -165,7 +165,8 @@ def test_a_numbered_vocabulary(shared: Callable[..., Path], tmp_path: Path) -> N
     checkpoint = shared("checkpoints", "hf", "uncased", "token_classification")
     words = ["[PAD]", *(f"word{i}" for i in range(507)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     (tmp_path / "vocab.txt").write_text("".join(f"{word}\n" for word in words))
-    convert(Request(tmp_path / "out.tflite", str(checkpoint), vocabulary=tmp_path / "vocab.txt", quantize="none"))
+    convert(ConvertRequest(tmp_path / "out.tflite", str(checkpoint), vocabulary=tmp_path / "vocab.txt",
+                           quantize="none"))
 
 
 # One class alone
@@ -199,11 +200,11 @@ def test_one_output_of_which_nothing_is_said(narrow: MobileBertConfig, tiny_voca
                                              tmp_path: Path) -> None:
     weights = random_weights(replace(narrow, task="classification"), {"classifier": 1})
     folder, said = save(weights, tmp_path / "one", tiny_vocabulary), list[str]()
-    report = convert(Request(tmp_path / "out.tflite", str(folder), lengths=(16,), quantize="none",
+    report = convert(ConvertRequest(tmp_path / "out.tflite", str(folder), lengths=(16,), quantize="none",
                              problem="regression"), said.append)
     assert report.provenance["form"]["problem_type"] == "regression"
     assert not [line for line in said if "one output" in line]
-    convert(Request(tmp_path / "out.tflite", str(folder), lengths=(16,), quantize="none"), said.append)
+    convert(ConvertRequest(tmp_path / "out.tflite", str(folder), lengths=(16,), quantize="none"), said.append)
     assert [line for line in said if "one output is: it is taken as the logit of one class (a sigmoid)" in line]
 
 
@@ -214,7 +215,7 @@ def test_fewer_choices_than_the_built_in_texts_have(narrow: MobileBertConfig, ti
                                                     tmp_path: Path, choices: int) -> None:
     weights = random_weights(replace(narrow, task="multiple-choice"), {"classifier": 1})
     folder, output = save(weights, tmp_path / "choices", tiny_vocabulary), tmp_path / "out.tflite"
-    report = convert(Request(output, str(folder), lengths=(32,), quantize="none", choices=choices))
+    report = convert(ConvertRequest(output, str(folder), lengths=(32,), quantize="none", choices=choices))
     assert report.verification[0].texts >= 8
     found = Model(output).choose("how was the day", ("cold", "long", "light")[:choices])
     assert sum(choice.probability for choice in found) == pytest.approx(1)

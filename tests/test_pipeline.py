@@ -11,7 +11,7 @@ import pytest
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import Request, answers, check, choose_lengths, choose_task, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, answers, check, choose_lengths, choose_task, convert
 from mobilebert_lite.conversion.verify import Threshold, load_threshold, require
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import split_examples
@@ -41,7 +41,7 @@ def test_a_wrong_conversion_is_not_written(tiny_qa: Path, tiny_vocabulary: Seque
     output.write_bytes(b"before")
     before = output.stat()
     with pytest.raises(VerificationError, match=r"qa_32 on \d+ texts: agreement 0\.000.*error inf.*no file was"):
-        convert(Request(output, str(folder), lengths=(32,), quantize="fp16", calibration=tiny_questions))
+        convert(ConvertRequest(output, str(folder), lengths=(32,), quantize="fp16", calibration=tiny_questions))
     assert output.read_bytes() == b"before"
     assert (output.stat().st_mtime_ns, output.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "model.tflite"]
@@ -70,7 +70,7 @@ def test_damaged_ranges_are_named(tiny_qa: Path, tiny_vocabulary: Sequence[str],
     """A checkpoint that overflows float32 cannot be calibrated; the error says which activation it is."""
     folder = with_tensor(tmp_path / "large", tiny_qa, tiny_vocabulary, "embeddings.projection.bias", 3e38)
     with pytest.raises(ConversionError, match=r"calibration: activation \S+ is not finite"):
-        convert(Request(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="int8",
+        convert(ConvertRequest(tmp_path / "model.tflite", str(folder), lengths=(32,), quantize="int8",
                         calibration=tiny_questions))
     assert not (tmp_path / "model.tflite").exists()
 
@@ -83,7 +83,7 @@ def test_layers_of_zeros(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_que
     assert [kernel.shape for kernel in kernels.values()] == [(16, 64), (64, 16)]
     zeros = {name: np.zeros_like(kernel) for name, kernel in kernels.items()}
     huggingface.save(weights.with_tensors({**weights.tensors, **zeros}), tmp_path / "zeros", tiny_vocabulary)
-    convert(Request(tmp_path / "model.tflite", str(tmp_path / "zeros"), lengths=(32,), quantize="dynamic",
+    convert(ConvertRequest(tmp_path / "model.tflite", str(tmp_path / "zeros"), lengths=(32,), quantize="dynamic",
                     calibration=tiny_questions))
 
 
@@ -121,5 +121,5 @@ def test_labels_must_fit(tiny_classifier: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("yes\nno\n")
     with pytest.raises(DataError, match=r"labels\.txt names 2 labels, but the classifier has 4 outputs"):
-        convert(Request(tmp_path / "model.tflite", str(tiny_classifier), labels=labels))
+        convert(ConvertRequest(tmp_path / "model.tflite", str(tiny_classifier), labels=labels))
     assert list(tmp_path.iterdir()) == [labels]

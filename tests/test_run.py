@@ -17,7 +17,7 @@ from heads import save
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.cli.run import SHOWN
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import TASKS
@@ -117,7 +117,7 @@ def test_a_cased_checkpoint_reads_cases(tiny_config: MobileBertConfig, tmp_path:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "Paris",
              *(f"[unused{i}]" for i in range(tiny_config.vocab_size - 6 - 2 * len(letters)))]
     huggingface.save(random_weights(tiny_config, seed=3), tmp_path / "cased", words, lower_case=False)
-    convert(Request(tmp_path / "cased.tflite", str(tmp_path / "cased"), lengths=(32,), quantize="dynamic"))
+    convert(ConvertRequest(tmp_path / "cased.tflite", str(tmp_path / "cased"), lengths=(32,), quantize="dynamic"))
     model = Model(tmp_path / "cased.tflite")
     assert model.tokenizer.words(model.tokenizer.encode("Paris paris").ids) == [
         "Paris", "p", "##a", "##r", "##i", "##s"]

@@ -22,10 +22,10 @@ from mobilebert_lite.evaluation import entities
 from mobilebert_lite.evaluation.choices import ChoiceScorer
 from mobilebert_lite.evaluation.classification import ClassificationScorer
 from mobilebert_lite.evaluation.compare import compare
-from mobilebert_lite.evaluation.evaluate import Request, Result, evaluate
+from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult, evaluate
 from mobilebert_lite.evaluation.masked_lm import MaskedScorer
 from mobilebert_lite.evaluation.numbers import MultiLabelScorer, RegressionScorer
-from mobilebert_lite.evaluation.scorers import Options, find_scorer
+from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.evaluation.token_classification import EntityScorer
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import find_task
@@ -54,10 +54,10 @@ def made(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], file_of:
     return make
 
 
-def scored(made: Made, name: str, rows: Sequence[dict[str, Any]], folder: Path, **options: Any) -> Result:
+def scored(made: Made, name: str, rows: Sequence[dict[str, Any]], folder: Path, **options: Any) -> EvalResult:
     data = folder / "data.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return evaluate(Request(made(name), data, options=Options(**options)))
+    return evaluate(EvalRequest(made(name), data, options=ScorerOptions(**options)))
 
 
 TEXTS = [example.text for example in builtin_examples("classification")[:10]]
@@ -207,5 +207,5 @@ def test_every_task_has_a_row() -> None:
     from mobilebert_lite.tasks import TASKS
 
     for task in set(TASKS) - {"features"}:
-        assert find_scorer(task, Form().problem_type, [], ("a", "b"), Options()).metric
-    assert isinstance(find_scorer("pretraining", Form().problem_type, [], (), Options()), MaskedScorer)
+        assert find_scorer(task, Form().problem_type, [], ("a", "b"), ScorerOptions()).metric
+    assert isinstance(find_scorer("pretraining", Form().problem_type, [], (), ScorerOptions()), MaskedScorer)

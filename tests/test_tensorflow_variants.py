@@ -23,7 +23,7 @@ from mobilebert_lite.architecture.config import (
 )
 from mobilebert_lite.architecture.masking import Masking, default_masking
 from mobilebert_lite.architecture.weights import Weights, random_weights, tensor_table
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.files import bundle
@@ -31,7 +31,7 @@ from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.converters.names.name_maps import write_tensors
 from mobilebert_lite.converters.tensorflow import tensorflow1
 from mobilebert_lite.converters.tensorflow.garden_places import Places
-from mobilebert_lite.converters.tensorflow.inferred import Known, infer
+from mobilebert_lite.converters.tensorflow.inferred import KnownSizes, infer
 from mobilebert_lite.converters.tensorflow.model_garden import name_rows, path_rows
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
 from mobilebert_lite.tflite.flatbuffer import read_model, schema
@@ -108,7 +108,7 @@ def test_relu6_becomes_a_part_of_the_dense_layer(quantized: Callable[[str], tupl
                                                  tiny_questions: Path, tmp_path: Path) -> None:
     """And the file is verified against a network whose hidden layers it clamps: without, it would not be."""
     folder, _ = quantized("mobilebert")
-    report = convert(Request(tmp_path / "qat.tflite", str(folder), lengths=(32,), quantize="int8",
+    report = convert(ConvertRequest(tmp_path / "qat.tflite", str(folder), lengths=(32,), quantize="int8",
                              calibration=tiny_questions))
     assert report.provenance["source"]["format"] == "tf1"
     model, kinds = read_model((tmp_path / "qat.tflite").read_bytes()), schema().ActivationFunctionType
@@ -137,7 +137,7 @@ def test_training_follows_the_clamp(tiny_config: MobileBertConfig) -> None:
 def test_quantized_training_says_the_activation(quantized: Callable[[str], tuple[Path, Weights]]) -> None:
     """Where no configuration does: the recipe exists with relu6 alone. The number of heads is left."""
     folder, weights = quantized("contrib")
-    known = Known({**{name: tensor.shape for name, tensor in weights.tensors.items()},
+    known = KnownSizes({**{name: tensor.shape for name, tensor in weights.tensors.items()},
                    "layers.0.attention.query.kernel": (16, 4, 4)}, "no_norm", quantized=True)
     assert infer(known)[0] == weights.config
     (folder / "bert_config.json").unlink()
@@ -307,20 +307,20 @@ def test_what_the_shapes_of_tf1_say(tiny_config: MobileBertConfig, variant: str)
     shapes = {name: spec.shape for name, spec in tensor_table(config, {"nsp": 2}, pooler=True).items()
               if not spec.optional}
     with pytest.raises(ConfigError, match="num_hidden_layers 2, hidden_size 64"):
-        infer(Known(shapes, "no_norm"))
+        infer(KnownSizes(shapes, "no_norm"))
     kernel = shapes["layers.0.attention.query.kernel"]
     heads = {"layers.0.attention.query.kernel": (kernel[0], 4, kernel[1] // 4)}
-    assert infer(Known({**shapes, **heads}, "no_norm"))[0] == config
+    assert infer(KnownSizes({**shapes, **heads}, "no_norm"))[0] == config
 
 
 def test_variables_that_say_too_little(tiny_config: MobileBertConfig) -> None:
     wide = tensor_table(replace(tiny_config, intra_bottleneck_size=64, key_query_shared_bottleneck=False))
     with pytest.raises(ConfigError, match="do not say what attention reads"):
-        infer(Known({name: spec.shape for name, spec in wide.items()}, None))
+        infer(KnownSizes({name: spec.shape for name, spec in wide.items()}, None))
     shapes = {name: spec.shape for name, spec in tensor_table(tiny_config).items()}
     del shapes["embeddings.position"]
     with pytest.raises(ConfigError, match=r"embeddings\.position is missing; give the configuration with --config"):
-        infer(Known(shapes, None))
+        infer(KnownSizes(shapes, None))
 
 
 def test_a_hub_module_needs_a_preset(tiny_config: MobileBertConfig, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_edgetpu_configurations_follow_from_their_variables(size: str) -> None:
     """The whole networks, by shapes alone."""
     config = edgetpu(size)
     shapes = {name: spec.shape for name, spec in tensor_table(config, {"mlm": 0}).items()}
-    read, _ = infer(Known({**shapes, "layers.0.attention.query.kernel": (256, 4, 64)}, "no_norm"))
+    read, _ = infer(KnownSizes({**shapes, "layers.0.attention.query.kernel": (256, 4, 64)}, "no_norm"))
     assert read == config
 
 
@@ -377,7 +377,7 @@ def test_edgetpu_pretrainer(tiny_vocabulary: tuple[str, ...], tmp_path: Path) ->
     assert (read.config, same(read, weights.tensors)) == (weights.config, True)
     (tmp_path / "vocab.txt").write_text("".join(f"{word}\n" for word in tiny_vocabulary))
     texts = write_texts(tmp_path, (f"the {word} is [MASK]" for word in WORDS.split()[:16]))
-    report = convert(Request(tmp_path / "edge.tflite", str(tmp_path / "ckpt"), task="fill-mask", lengths=(16,),
+    report = convert(ConvertRequest(tmp_path / "edge.tflite", str(tmp_path / "ckpt"), task="fill-mask", lengths=(16,),
                              quantize="dynamic", calibration=texts))
     assert report.verification[0].agreement == 1
 
@@ -473,8 +473,8 @@ def test_chinese_checkpoints_convert(size: str, tmp_path: Path) -> None:
     assert same(checkpoint.weights, weights.tensors)
     # Each sign is a word of its own.
     assert checkpoint.tokenizer.words(checkpoint.tokenizer.encode("谁在屋里").ids) == ["谁", "在", "屋", "里"]
-    report = convert(Request(tmp_path / "chinese.tflite", str(tmp_path / "tf1"), lengths=(16,), quantize="dynamic",
-                             calibration=texts))
+    report = convert(ConvertRequest(tmp_path / "chinese.tflite", str(tmp_path / "tf1"), lengths=(16,),
+                                    quantize="dynamic", calibration=texts))
     assert report.verification[0].agreement == 1
 
 
@@ -496,7 +496,7 @@ def test_whole_networks_convert(network: str, tiny_questions: Path, tmp_path: Pa
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
     words += [f"word{number}" for number in range(config.vocab_size - len(words))]
     (tmp_path / "from" / "vocab.txt").write_text("".join(f"{word}\n" for word in words), "utf-8")
-    report = convert(Request(tmp_path / "whole.tflite", str(tmp_path / "from"), lengths=(48,), quantize="none",
+    report = convert(ConvertRequest(tmp_path / "whole.tflite", str(tmp_path / "from"), lengths=(48,), quantize="none",
                              calibration=tiny_questions))
     assert (report.task, report.verification[0].agreement) == ("qa", 1)
 

@@ -86,10 +86,10 @@ def test_the_table_is_tensorflow_texts_format(lower_case: bool, strip_accents: b
 
 @pytest.fixture(scope="module")
 def classifier(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from mobilebert_lite.conversion.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 
     path = tmp_path_factory.mktemp("text") / "classifier.tflite"
-    convert(Request(path, str(tiny_classifier), lengths=(16, 24), quantize="none", text_input=True))
+    convert(ConvertRequest(path, str(tiny_classifier), lengths=(16, 24), quantize="none", text_input=True))
     return path
 
 

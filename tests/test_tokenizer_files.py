@@ -20,7 +20,7 @@ from mobilebert_lite.common.files import read_lines
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
 from mobilebert_lite.converters.tokenizers import writing as tokenizer_writing
-from mobilebert_lite.converters.tokenizers.reading import Read
+from mobilebert_lite.converters.tokenizers.reading import ReadTokenizer
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.text.tokenization import Tokenizer, parse_vocabulary
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
@@ -34,16 +34,16 @@ TEXTS = (
     "x" * 101, "한국 हिन्दी", "😀the😀", "caf\u00e9\u0301x", "1.5 <s>a</s>")
 
 
-def read(folder: Path, rows: int | None = None) -> Read:
+def read(folder: Path, rows: int | None = None) -> ReadTokenizer:
     return tokenizer_files.read(tokenizer_files.find(folder), rows)
 
 
-def words_of(text: str, found: Read) -> list[str]:
+def words_of(text: str, found: ReadTokenizer) -> list[str]:
     tokenizer = found.tokenizer()
     return tokenizer.words(tokenizer.encode(text).ids)
 
 
-def carried(found: Read) -> Tokenizer:
+def carried(found: ReadTokenizer) -> Tokenizer:
     """The tokenizer after the way through a file: a vocabulary of lines, settings as JSON."""
     lines = "".join(f"{word}\n" for word in found.words).encode()
     provenance = json.loads(json.dumps(found.settings.provenance()))

@@ -63,14 +63,14 @@ def test_a_checkpoint_without_vocabulary_says_what_to_give(checkpoint: Callable[
 def test_settings_travel_into_the_file_and_back(checkpoint: Callable[..., Path], many: tuple[str, ...],
                                                 tmp_path: Path) -> None:
     """Accents kept, additional special tokens among the words, an added token and padded rows."""
-    from mobilebert_lite.conversion.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
     from mobilebert_lite.running.model import Model
 
     config = {**LOWER, "strip_accents": False, "additional_special_tokens": ["[E1]", "[E2]"]}
     rows = len(many) + 20
     folder = checkpoint(rows, vocab=many, config=config, added={"newtoken": len(many)})
     said: list[str] = []
-    convert(Request(tmp_path / "a.tflite", str(folder), lengths=(32,), quantize="none"), said.append)
+    convert(ConvertRequest(tmp_path / "a.tflite", str(folder), lengths=(32,), quantize="none"), said.append)
     [line] = [line for line in said if line.startswith("Task Library and MediaPipe")]
     assert "capital letters with accents" in line
     assert "added tokens into pieces ([E1], [E2], newtoken)" in line
@@ -93,12 +93,12 @@ def test_settings_travel_into_the_file_and_back(checkpoint: Callable[..., Path],
 
 def test_text_signatures_refuse_what_they_cannot_do(checkpoint: Callable[..., Path], many: tuple[str, ...],
                                                     tmp_path: Path) -> None:
-    from mobilebert_lite.conversion.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 
     folder = checkpoint(len(many), vocab=many, config={**LOWER, "tokenize_chinese_chars": False,
                                                       "additional_special_tokens": ["[E1]"]})
     with pytest.raises(ConversionError, match=r"tokenize_chinese_chars false; added tokens \[E1\]"):
-        convert(Request(tmp_path / "a.tflite", str(folder), lengths=(16,), quantize="none", text_input=True))
+        convert(ConvertRequest(tmp_path / "a.tflite", str(folder), lengths=(16,), quantize="none", text_input=True))
 
 
 def test_what_tf1_cannot_keep_is_said(checkpoint: Callable[..., Path], many: tuple[str, ...], tmp_path: Path) -> None:

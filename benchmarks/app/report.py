@@ -12,11 +12,19 @@ from mobilebert_lite.benchmarks.app.lines import AppRun
 from mobilebert_lite.benchmarks.app.request import ACCELERATORS
 from mobilebert_lite.benchmarks.phone.profiles import profile_of
 from mobilebert_lite.benchmarks.reports import judge
-from mobilebert_lite.benchmarks.reports.result import Configuration, Device, File, Options, Report, Run, Samples
+from mobilebert_lite.benchmarks.reports.result import (
+    BenchOptions,
+    BenchReport,
+    Configuration,
+    Device,
+    File,
+    Latencies,
+    Run,
+)
 from mobilebert_lite.version import __version__
 
 
-def report_of(lines: Iterable[str]) -> Report:
+def report_of(lines: Iterable[str]) -> BenchReport:
     """Of one run that came to its end. Raises RunnerError, as app_lines.parse."""
     told = app_lines.parse(lines)
     try:
@@ -25,11 +33,11 @@ def report_of(lines: Iterable[str]) -> Report:
         raise app_lines.changed(error) from None
 
 
-def _report(told: AppRun) -> Report:
+def _report(told: AppRun) -> BenchReport:
     request = told.request
     name = PurePosixPath(str(told.model["name"])).name
     wrong = app_lines.wrong_answers(told, name)
-    samples = Samples(tuple(one.at_us for one in told.inferences), tuple(one.duration_us for one in told.inferences),
+    samples = Latencies(tuple(one.at_us for one in told.inferences), tuple(one.duration_us for one in told.inferences),
                       tuple(one.tokens for one in told.inferences), (0,) * len(told.inferences))
     run = Run(
         File(name, str(told.model["sha256"]), int(told.model["bytes"]), str(told.model["task"]),
@@ -38,10 +46,10 @@ def _report(told: AppRun) -> Report:
         answers=told.answers, complete=not wrong, reason=wrong)
     texts = told.answers.compared if told.answers else 0
     tokens = round(sum(samples.tokens) / len(samples), 1) if len(samples) else 0.0
-    options = Options(int(request["runs"]), float(request["seconds"]), int(request["warmup"]), data="of the app",
+    options = BenchOptions(int(request["runs"]), float(request["seconds"]), int(request["warmup"]), data="of the app",
                       texts=texts, mean_tokens=tokens)
     created = datetime.fromtimestamp(int(told.device["time_ms"]) / 1000, UTC)
-    return Report(created.isoformat(timespec="milliseconds"), f"mobilebert-lite {__version__}", options,
+    return BenchReport(created.isoformat(timespec="milliseconds"), f"mobilebert-lite {__version__}", options,
                   (replace(run, warnings=(*filter(None, [app_lines.ties(told)]), *judge.warnings(run))),))
 
 

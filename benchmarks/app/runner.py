@@ -21,7 +21,7 @@ from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerE
 from mobilebert_lite.benchmarks.measuring.texts import read_texts
 from mobilebert_lite.benchmarks.phone import state as phone_state
 from mobilebert_lite.benchmarks.phone.adb import AdbError, CommandError, Phone
-from mobilebert_lite.benchmarks.phone.session import Session
+from mobilebert_lite.benchmarks.phone.session import PhoneFolder
 from mobilebert_lite.benchmarks.reports.result import CPU, Aggregate, Configuration, Memory, Runtime, Snapshot
 from mobilebert_lite.common.files import sha256_of
 
@@ -51,7 +51,7 @@ class AppRunner:
                               "with `mbl android install MODEL`, or give its package with --app")
         self.app_sha256 = phone.shell(f"sha256sum {shlex.quote(place)} 2>/dev/null || true").split(" ")[0].strip()
         # The app is a process of its own, which does not end with the one that started it.
-        self.session = Session(phone, farewell=f"am force-stop {PACKAGE}")
+        self.session = PhoneFolder(phone, farewell=f"am force-stop {PACKAGE}")
         self._folder = tempfile.TemporaryDirectory()
         self._texts: dict[Path, str] = {}
         try:

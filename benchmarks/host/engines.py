@@ -13,7 +13,7 @@ from mobilebert_lite.benchmarks.reports.result import CPU, GPU
 from mobilebert_lite.errors import DependencyError, ModelFileError
 from mobilebert_lite.running.runtime import load_runtime
 
-Arrays = Mapping[str, np.ndarray]
+InputArrays = Mapping[str, np.ndarray]
 # Signature -> input name -> (NumPy type, shape).
 Signatures = dict[str, dict[str, tuple[str, list[int]]]]
 
@@ -28,7 +28,7 @@ class Engine(Protocol):
     def signatures(self) -> Signatures:
         """The entry points; "" where the file names none."""
 
-    def feed(self, signature: str, arrays: Arrays) -> None:
+    def feed(self, signature: str, arrays: InputArrays) -> None:
         """Copy the inputs in."""
 
     def invoke(self, signature: str) -> float:
@@ -74,7 +74,7 @@ class InterpreterEngine:
         return {name: {key: _described(self._interpreter._get_tensor_details(tensor, subgraph))
                        for key, tensor in inputs.items()} for name, (subgraph, inputs) in self._entries.items()}
 
-    def feed(self, signature: str, arrays: Arrays) -> None:
+    def feed(self, signature: str, arrays: InputArrays) -> None:
         """Only the first time it also allocates the signature's tensors."""
         subgraph, inputs = self._entries[signature]
         if subgraph not in self._allocated:
@@ -141,7 +141,7 @@ class CompiledEngine:
         return {name: {key: _described(detail) for key, detail in self._model.get_input_tensor_details(name).items()}
                 for name in self._model.get_signature_list()}
 
-    def feed(self, signature: str, arrays: Arrays) -> None:
+    def feed(self, signature: str, arrays: InputArrays) -> None:
         """Into the signature's buffers."""
         if signature not in self._buffers:
             index = self._model.get_signature_index(signature)

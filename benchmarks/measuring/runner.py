@@ -16,7 +16,7 @@ from mobilebert_lite.benchmarks.reports.result import (
     Device,
     Loading,
     Memory,
-    Operator,
+    OperatorTime,
     Runtime,
     Snapshot,
 )
@@ -57,14 +57,14 @@ class Findings:
     """What is known at the end of a run."""
 
     memory: Memory | None = None
-    operators: tuple[Operator, ...] = ()
+    operators: tuple[OperatorTime, ...] = ()
     answers: Answers | None = None
     warnings: tuple[str, ...] = ()
     # Why the figures are worth nothing: answers that are wrong. The benchmark then fails with it.
     wrong: str = ""
 
 
-class Prepared(Protocol):
+class LoadedModel(Protocol):
     """A file loaded in one configuration; it stays loaded between calls of ``run`` where the runner can do that."""
 
     runtime: Runtime
@@ -101,7 +101,7 @@ class Runner(Protocol):
     def objections(self) -> list[str]:
         """What is wrong with the device's state now (hot, battery low, busy), one sentence each with a next action."""
 
-    def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> Prepared:
+    def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> LoadedModel:
         """Bring the file to the device and load it. Raises RunnerError, or ModelFileError when it is refused."""
 
     def snapshot(self) -> Snapshot:

@@ -26,7 +26,7 @@ ROLES = ("ids", "mask", "segment_ids")
 
 
 @dataclass(frozen=True)
-class Entry:
+class TextEntry:
     """One entry point of a file: how long its sequence is, and which of its inputs takes what."""
 
     signature: str
@@ -46,7 +46,7 @@ def demo_tokenizer() -> Tokenizer:
     return Tokenizer(parse_vocabulary(folder.joinpath("vocab.txt").read_bytes()))
 
 
-def inputs_of(task: Task, tokenizer: Tokenizer, examples: Sequence[Example], entries: Sequence[Entry], length: int,
+def inputs_of(task: Task, tokenizer: Tokenizer, examples: Sequence[Example], entries: Sequence[TextEntry], length: int,
               word_rows: int | None = None) -> list[Input]:
     """``examples`` for the entry of ``length``, or (MIXED) each in the shortest entry that holds it.
 
@@ -67,7 +67,7 @@ def inputs_of(task: Task, tokenizer: Tokenizer, examples: Sequence[Example], ent
     return found
 
 
-def _input(entry: Entry, features: Features, word_rows: int | None) -> Input:
+def _input(entry: TextEntry, features: Features, word_rows: int | None) -> Input:
     arrays = features.inputs()
     if word_rows is not None:
         arrays["ids"] = arrays["ids"] % np.int32(word_rows)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mobilebert_lite.benchmarks.reports import operators
-from mobilebert_lite.benchmarks.reports.result import Operator
+from mobilebert_lite.benchmarks.reports.result import OperatorTime
 
 # Inferences of which every one can be told.
 TOLD = 3
@@ -58,7 +58,7 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Output:
+class ToolOutput:
     """What one call of the tool found; None for what it did not print."""
 
     load_us: float | None = None
@@ -67,7 +67,7 @@ class Output:
     inferences: Statistics | None = None
     peak_bytes: int | None = None
     # Kinds of operators, the most expensive first.
-    operators: tuple[Operator, ...] = ()
+    operators: tuple[OperatorTime, ...] = ()
     nodes: int | None = None
     delegated: int | None = None
     partitions: int | None = None
@@ -80,7 +80,7 @@ def flags(usage: str) -> frozenset[str]:
     return frozenset(_FLAG.findall(usage))
 
 
-def parse(lines: Iterable[str]) -> Output:
+def parse(lines: Iterable[str]) -> ToolOutput:
     """Read the output of any version: what is not known is passed over."""
     found: dict[str, object] = {}
     counts: list[Statistics] = []
@@ -116,14 +116,14 @@ def parse(lines: Iterable[str]) -> Output:
     return _output(found, counts, operators.parse("\n".join(profile)))
 
 
-def _output(found: dict[str, object], counts: Sequence[Statistics], kinds: tuple[Operator, ...]) -> Output:
+def _output(found: dict[str, object], counts: Sequence[Statistics], kinds: tuple[OperatorTime, ...]) -> ToolOutput:
     """The statistics come as count lines, or (LiteRT's own summary) as a list of milliseconds with two decimals."""
     summaries = {name: found.pop(name, None) for name in ("Warmup", "Inference")}
     warm_up = counts[0] if counts else _summary(summaries["Warmup"])
     inferences = counts[-1] if len(counts) > 1 else _summary(summaries["Inference"])
     if warm_up and warm_up.count:
         found.setdefault("first_us", warm_up.first)
-    return Output(warm_up=warm_up, inferences=inferences, operators=kinds, **found)  # type: ignore[arg-type]
+    return ToolOutput(warm_up=warm_up, inferences=inferences, operators=kinds, **found)  # type: ignore[arg-type]
 
 
 def _statistics(count: int, rest: str) -> Statistics:

@@ -15,7 +15,7 @@ HOST, ANY = "host", "any"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundPhone:
     """A phone on a server, and what it is where it answers."""
 
     server: Server
@@ -31,7 +31,7 @@ class Found:
         return f"{what}, serial {self.attached.serial}" + (f" at {self.server}" if self.server.arguments else "")
 
 
-def find(servers: Sequence[Server] = (Server(),), connect: Sequence[str] = ()) -> list[Found]:
+def find(servers: Sequence[Server] = (Server(),), connect: Sequence[str] = ()) -> list[FoundPhone]:
     """Every phone on the ``servers``, with ``connect`` (host:port) attached to the first of them before.
 
     Raises AdbError when a server or an address cannot be reached.
@@ -46,7 +46,7 @@ def find(servers: Sequence[Server] = (Server(),), connect: Sequence[str] = ()) -
     return found
 
 
-def choose(found: Sequence[Found], device: str, serials: Sequence[str] = ()) -> list[Found]:
+def choose(found: Sequence[FoundPhone], device: str, serials: Sequence[str] = ()) -> list[FoundPhone]:
     """The phones to measure on, all different: those with ``serials``, the one that is a ``device`` (name of a
     profile), or all that can be used (any).
 
@@ -82,7 +82,7 @@ def parse_servers(servers: Sequence[str]) -> list[Server]:
     return found or [Server()]
 
 
-def _only(fitting: Sequence[Found], found: Sequence[Found], wanted: str, profile: str | None) -> Found:
+def _only(fitting: Sequence[FoundPhone], found: Sequence[FoundPhone], wanted: str, profile: str | None) -> FoundPhone:
     usable = [one for one in fitting if one.device is not None]
     if len(usable) > 1:
         raise AdbError(f"more than one {wanted} is attached: {_list(usable)}; choose with --serial")
@@ -97,7 +97,7 @@ def _only(fitting: Sequence[Found], found: Sequence[Found], wanted: str, profile
     return one
 
 
-def _none(found: Sequence[Found], wanted: str) -> str:
+def _none(found: Sequence[FoundPhone], wanted: str) -> str:
     if not found:
         other = "" if wanted == "phone" else ", and no other phone"
         return (f"no {wanted} is attached{other}; plug one in with USB debugging allowed (Settings > Developer "
@@ -107,20 +107,20 @@ def _none(found: Sequence[Found], wanted: str) -> str:
     return f"no {wanted} is attached; attached: {_list(found)}. Attach one, or {use}"
 
 
-def _list(found: Sequence[Found]) -> str:
+def _list(found: Sequence[FoundPhone]) -> str:
     return "; ".join(one.label for one in found)
 
 
-def _look(adb: Adb, attached: Attached) -> Found:
+def _look(adb: Adb, attached: Attached) -> FoundPhone:
     if not attached.usable:
-        return Found(adb.server, attached, None, f"{attached.state}; {attached.advice}")
+        return FoundPhone(adb.server, attached, None, f"{attached.state}; {attached.advice}")
     try:
-        return Found(adb.server, attached, phone_state.identify(Phone(adb, attached.serial)))
+        return FoundPhone(adb.server, attached, phone_state.identify(Phone(adb, attached.serial)))
     except AdbError as error:
-        return Found(adb.server, attached, None, str(error))
+        return FoundPhone(adb.server, attached, None, str(error))
 
 
-def state(found: Found) -> Snapshot | None:
+def state(found: FoundPhone) -> Snapshot | None:
     """How a phone is now; None where it does not answer."""
     if found.device is None:
         return None

@@ -15,10 +15,10 @@ from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerE
 from mobilebert_lite.benchmarks.phone import benchmark_model
 from mobilebert_lite.benchmarks.phone import state as phone_state
 from mobilebert_lite.benchmarks.phone.adb import CommandError, Phone
-from mobilebert_lite.benchmarks.phone.benchmark_model import TOLD, Output, Statistics
+from mobilebert_lite.benchmarks.phone.benchmark_model import TOLD, Statistics, ToolOutput
 from mobilebert_lite.benchmarks.phone.feeding import inputs_in_order, with_inputs
 from mobilebert_lite.benchmarks.phone.runner_binary import NAME, Binary
-from mobilebert_lite.benchmarks.phone.session import Session
+from mobilebert_lite.benchmarks.phone.session import PhoneFolder
 from mobilebert_lite.benchmarks.reports.result import (
     CPU,
     GPU,
@@ -52,7 +52,7 @@ class PhoneRunner:
         self.phone, self.binary, self.silence_s, self.profile = phone, binary, silence_s, profile
         self.device = phone_state.identify(phone)
         self.big_cpus = phone_state.big_cpus(phone, self.device)
-        self.session = Session(phone)
+        self.session = PhoneFolder(phone)
         try:
             self.session.put(binary.path, NAME)
             for library in binary.libraries:
@@ -160,7 +160,7 @@ class PhoneRun:
     def close(self) -> None:
         """The file stays in the session's folder, for the next configuration."""
 
-    def _call(self, one: Input, runs: int, warm_up: int, extra: Sequence[str] = ()) -> Output:
+    def _call(self, one: Input, runs: int, warm_up: int, extra: Sequence[str] = ()) -> ToolOutput:
         """One process. Raises ModelFileError when it fails."""
         lines: list[str] = []
         command = [*self._command(one), f"--num_runs={runs}", f"--warmup_runs={warm_up}", "--min_secs=0",

@@ -36,7 +36,7 @@ for file in {folder}/*.pid; do [ -f "$file" ] && kill -9 $(cat "$file"); done
 rm -rf {folder} && echo removed"""
 
 
-class Session:
+class PhoneFolder:
     """The folder, and programs that run in it one at a time."""
 
     def __init__(self, phone: Phone, farewell: str = ":") -> None:

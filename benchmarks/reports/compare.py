@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.benchmarks.reports.result import Report, Run
+from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import ratio, statistic_of, stretches, summarize, turns, value
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation.statistics import Interval
@@ -61,7 +61,7 @@ def compare(first: Run, second: Run, mlperf: bool = False, together: bool = Fals
                       ratio(*parts, statistic, paired=pairs is not None), pairs is not None)
 
 
-def within(report: Report) -> list[Comparison]:
+def within(report: BenchReport) -> list[Comparison]:
     """In each group every run against the first, which is the file that was named first."""
     found = []
     for group in sorted({run.group for run in report.runs}):
@@ -70,7 +70,7 @@ def within(report: Report) -> list[Comparison]:
     return found
 
 
-def between(first: Report, second: Report) -> list[Comparison]:
+def between(first: BenchReport, second: BenchReport) -> list[Comparison]:
     """Runs of two reports that have the same configuration on the same kind of device.
 
     Files are matched by name, or taken in their order where both reports have one each. Raises DataError when nothing
@@ -97,7 +97,7 @@ def _setting(run: Run) -> tuple[Any, ...]:
     return run.device.profile, run.device.title, run.emulated, one.length, one.threads, one.accelerator, one.xnnpack
 
 
-def _settings(report: Report) -> str:
+def _settings(report: BenchReport) -> str:
     from mobilebert_lite.benchmarks.reports.export import setting
 
     return "; ".join(sorted({f"{run.file.name} on {run.device.title}, {setting(run)}" for run in report.runs})) or (

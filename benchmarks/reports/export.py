@@ -9,7 +9,7 @@ from typing import Any
 
 from mobilebert_lite.benchmarks.reports import energy
 from mobilebert_lite.benchmarks.reports.compare import Comparison, within
-from mobilebert_lite.benchmarks.reports.result import CPU, Report, Run
+from mobilebert_lite.benchmarks.reports.result import CPU, BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import PERCENTILES, Summary, summarize
 
 # Of a table for people.
@@ -38,7 +38,7 @@ def marks(run: Run) -> str:
     return " ".join([*(["EMULATED"] if run.emulated else []), *([] if run.complete else ["incomplete"])])
 
 
-def records(report: Report) -> list[dict[str, Any]]:
+def records(report: BenchReport) -> list[dict[str, Any]]:
     """One flat row of facts per run, times in milliseconds; None for what is not known."""
     compared = {id(one.second): one for one in within(report)}
     return [_record(run, compared.get(id(run))) for run in report.runs]
@@ -80,7 +80,7 @@ def _ms(microseconds: float | None) -> float | None:
     return None if microseconds is None else round(microseconds / 1000, 4)
 
 
-def table(report: Report) -> list[tuple[str, ...]]:
+def table(report: BenchReport) -> list[tuple[str, ...]]:
     """Rows for people, in the order of COLUMNS."""
     return [(row["model"], " ".join(filter(None, (row["device"], marks(run)))), setting(run), str(row["samples"]),
              f"{_shown(row['mean_ms'])} ± {_shown(row['std_ms'])}", *(_shown(row[f"p{q}_ms"]) for q in PERCENTILES),
@@ -103,7 +103,7 @@ def _shown(number: float | None) -> str:
     return "" if number is None else f"{number:.2f}" if number < 100 else f"{number:.1f}"
 
 
-def to_csv(report: Report) -> str:
+def to_csv(report: BenchReport) -> str:
     """Every fact of every run; texts that a spreadsheet would take for a formula are quoted with an apostrophe."""
     rows = records(report)
     stream = io.StringIO()
@@ -117,7 +117,7 @@ def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def to_markdown(report: Report) -> str:
+def to_markdown(report: BenchReport) -> str:
     """The table, and below it the warnings and where the figures come from."""
     lines = [_line(COLUMNS), _line(["---"] * len(COLUMNS)), *(_line(row) for row in table(report)), ""]
     if report.emulated:

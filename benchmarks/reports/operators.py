@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mobilebert_lite.benchmarks.reports.result import Operator
+from mobilebert_lite.benchmarks.reports.result import OperatorTime
 
 # The table of nodes in the order of execution: ProfileSummarizer over StatSummarizer, tensorflow/core/util/
 # stat_summarizer.cc. Newer versions leave out columns, so they are found by their headings.
@@ -14,7 +14,7 @@ _HEADING = re.compile(r"\[[^\]]*\]")
 _MILLISECONDS = "[avg ms]"
 
 
-def parse(summary: str) -> tuple[Operator, ...]:
+def parse(summary: str) -> tuple[OperatorTime, ...]:
     """One row per kind of operator, the most expensive first: how many nodes, their time in one inference.
 
     Empty when there is no such table in ``summary``. Where the model was profiled in several parts (subgraphs,
@@ -26,7 +26,7 @@ def parse(summary: str) -> tuple[Operator, ...]:
         counts[kind] = counts.get(kind, 0) + 1
         times[kind] = times.get(kind, 0.0) + 1000 * milliseconds
     total = sum(times.values())
-    return tuple(Operator(kind, "", counts[kind], round(time, 3), round(100 * time / total, 3) if total else 0.0)
+    return tuple(OperatorTime(kind, "", counts[kind], round(time, 3), round(100 * time / total, 3) if total else 0.0)
                  for kind, time in sorted(times.items(), key=lambda item: -item[1]))
 
 

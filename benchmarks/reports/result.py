@@ -89,7 +89,7 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class Samples:
+class Latencies:
     """Inferences one by one, as columns of equal length."""
 
     # When each began.
@@ -150,7 +150,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Operator:
+class OperatorTime:
     """Time of one operator (or one kind of operator, where the runtime tells no more) per inference."""
 
     # Kind, such as FULLY_CONNECTED, or the delegate's name for it.
@@ -212,13 +212,13 @@ class Run:
     loading: Loading
     # Warm-up, kept apart: durations only.
     warm_up_us: tuple[float, ...] = ()
-    samples: Samples = Samples()
+    samples: Latencies = Latencies()
     # In place of samples, where the runner tells no single ones.
     aggregates: tuple[Aggregate, ...] = ()
     environment: tuple[Snapshot, ...] = ()
     memory: Memory | None = None
     # The most expensive first; empty where the runtime has no profile.
-    operators: tuple[Operator, ...] = ()
+    operators: tuple[OperatorTime, ...] = ()
     answers: Answers | None = None
     # One sentence each, with the next action.
     warnings: tuple[str, ...] = ()
@@ -233,7 +233,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Options:
+class BenchOptions:
     """What was asked for, the same for all runs."""
 
     # At least so many samples, and at least so many seconds.
@@ -253,13 +253,13 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchReport:
     """All runs of one command."""
 
     # ISO 8601, UTC.
     created: str
     toolkit: str
-    options: Options
+    options: BenchOptions
     runs: tuple[Run, ...]
     # Of an imported or merged report: where it came from.
     source: str = ""
@@ -279,12 +279,12 @@ class Report:
         return {"schema": SCHEMA, "version": VERSION, **asdict(self)}
 
 
-def write(report: Report, path: Path) -> None:
+def write(report: BenchReport, path: Path) -> None:
     """``report`` as JSON. Raises ConversionError when ``path`` cannot be written."""
     write_atomically(path, (json.dumps(report.to_json(), ensure_ascii=False) + "\n").encode())
 
 
-def read(path: Path) -> Report:
+def read(path: Path) -> BenchReport:
     """The report in ``path``. Raises DataError for anything else, naming the field."""
     try:
         raw = json.loads(path.read_bytes())
@@ -295,7 +295,7 @@ def read(path: Path) -> Report:
     return parse(raw, str(path))
 
 
-def parse(raw: Any, where: str) -> Report:
+def parse(raw: Any, where: str) -> BenchReport:
     """The report that ``raw`` holds. Raises DataError, as ``read``."""
     from mobilebert_lite.common.records import record
 
@@ -305,4 +305,5 @@ def parse(raw: Any, where: str) -> Report:
                         "give a file that `mbl bench --json` wrote")
     if fields.get("version") != VERSION:
         raise DataError(f"{where} has version {fields.get('version')!r} of the schema; this toolkit reads {VERSION}")
-    return record(Report, {name: value for name, value in fields.items() if name not in ("schema", "version")}, where)
+    values = {name: value for name, value in fields.items() if name not in ("schema", "version")}
+    return record(BenchReport, values, where)

@@ -22,7 +22,7 @@ from stored import DATA, Judgement, judge
 
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import read_or_builtin, samples, split_examples
@@ -46,7 +46,7 @@ def files(weights: Weights, vocabulary: list[str], inputs: list[Inputs]) -> Iter
         huggingface.save(weights, Path(folder) / "checkpoint", vocabulary)
         for mode in ALLOWED:
             output = Path(folder) / f"{mode}.tflite"
-            convert(Request(output, str(Path(folder) / "checkpoint"), lengths=(LENGTH,), quantize=mode,
+            convert(ConvertRequest(output, str(Path(folder) / "checkpoint"), lengths=(LENGTH,), quantize=mode,
                             calibration=TEXTS))
             yield mode, output.read_bytes()
     for title, (kind, masking) in STOCK.items():

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from stored import DATA, judge, rounding
 
-from mobilebert_lite.conversion.pipeline import Request, convert
-from mobilebert_lite.evaluation.evaluate import Request as Evaluation
+from mobilebert_lite.conversion.pipeline import EvalRequest, convert
+from mobilebert_lite.evaluation.evaluate import EvalRequest as Evaluation
 from mobilebert_lite.evaluation.evaluate import evaluate
 from mobilebert_lite.quantization.recipe import MODES
 
@@ -87,7 +87,7 @@ def measure(case: Case, mode: str, folder: Path) -> Row:
     """Convert and score."""
     started = time.monotonic()
     path = folder / f"{case.name}-{mode}.tflite"
-    convert(Request(output=path, weights=str(DATA / "checkpoints/trained" / case.name), lengths=(case.length,),
+    convert(EvalRequest(output=path, weights=str(DATA / "checkpoints/trained" / case.name), lengths=(case.length,),
                     quantize=mode, calibration=DATA / case.calibration))
     stored = judge(path.read_bytes(), case.name, SLOW.get(mode))
     if mode in SLOW:

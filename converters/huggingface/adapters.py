@@ -49,7 +49,7 @@ _WHOLE = re.compile(r"(?P<module>.+?)(?:\.base_layer|\.modules_to_save(?:\.\w+)?
 
 
 @dataclass(frozen=True)
-class Settings:
+class AdapterSettings:
     """How an adapter is scaled: ``alpha`` for all modules, or by patterns of their names."""
 
     alpha: float
@@ -63,7 +63,7 @@ class Settings:
         return alpha / (math.sqrt(rank) if self.rank_stabilized else rank)
 
 
-def read_settings(path: Path) -> tuple[Settings, str]:
+def read_settings(path: Path) -> tuple[AdapterSettings, str]:
     """The settings in ``adapter_config.json``, and our name of the task it was trained for (empty when unknown).
 
     Raises CheckpointError for adapters of other kinds.
@@ -80,7 +80,7 @@ def read_settings(path: Path) -> tuple[Settings, str]:
         raise CheckpointError(f"{path}: {', '.join(reasons)} is more than LoRA alone; {_WAY}")
     alphas = raw.get("alpha_pattern") or {}
     try:
-        settings = Settings(float(raw["lora_alpha"]), {str(key): float(value) for key, value in alphas.items()},
+        settings = AdapterSettings(float(raw["lora_alpha"]), {str(key): float(value) for key, value in alphas.items()},
                             bool(raw.get("use_rslora")))
         for key in settings.alphas:
             re.compile(key)
@@ -142,7 +142,7 @@ def load(folder: Path, base: Path, config_path: Path | None = None, note: Note =
     return huggingface.fitted(replace(found, config=config, tensors=merged), source)
 
 
-def merge(tensors: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray], settings: Settings, place: str
+def merge(tensors: Mapping[str, np.ndarray], parts: Mapping[str, np.ndarray], settings: AdapterSettings, place: str
           ) -> dict[str, np.ndarray]:
     """``tensors`` of the base, under transformers' names, with an adapter's ``parts`` merged in.
 
@@ -170,8 +170,8 @@ def _full(name: str) -> str:
     return f"mobilebert.{name}" if name.startswith(_BARE) else name
 
 
-def _add(merged: dict[str, np.ndarray], module: str, pair: Mapping[str, np.ndarray], settings: Settings, place: str
-         ) -> None:
+def _add(merged: dict[str, np.ndarray], module: str, pair: Mapping[str, np.ndarray], settings: AdapterSettings,
+         place: str) -> None:
     table = "embedding_A" in pair
     first, second = (pair.get(f"{'embedding_' if table else ''}{side}") for side in "AB")
     name, extra = _full(module), pair.get("B.bias")

@@ -39,7 +39,7 @@ Tensors = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadCheckpoint:
     """A checkpoint before its tensors are held against its configuration."""
 
     config: MobileBertConfig
@@ -61,7 +61,8 @@ def load(folder: Path, config_path: Path | None = None, note: Note = silent, evi
     return fitted(found, Source("huggingface", str(folder), sha256_of(found.files)))
 
 
-def read(folder: Path, config_path: Path | None = None, note: Note = silent, evidence: Path | None = None) -> Read:
+def read(folder: Path, config_path: Path | None = None, note: Note = silent,
+         evidence: Path | None = None) -> ReadCheckpoint:
     """What ``load`` reads, not checked yet."""
     place = config_path or configuration.beside(folder, names=(HUGGINGFACE, TENSORFLOW)) or folder / HUGGINGFACE
     config = read_config(place, tensorflow=False)
@@ -72,10 +73,10 @@ def read(folder: Path, config_path: Path | None = None, note: Note = silent, evi
     tied = raw.get("tie_word_embeddings") is not False
     if tensorflow_classes.are(tensors):
         tied, tensors = False, tensorflow_classes.translated(config, tensors)
-    return Read(config, _cleaned(config, tensors, note), files, tied)
+    return ReadCheckpoint(config, _cleaned(config, tensors, note), files, tied)
 
 
-def fitted(found: Read, source: Source) -> Weights:
+def fitted(found: ReadCheckpoint, source: Source) -> Weights:
     """``found`` as weights. Raises WeightsError where the tensors do not fit the configuration."""
     rows = huggingface_rows(found.config, tied=found.tied)
     weights = checked(found.config, read_tensors(rows, found.tensors), source, in_their_words(rows))

@@ -9,7 +9,7 @@ from pathlib import Path
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.config_files import HUGGINGFACE, TENSORFLOW, preset_named, read_config
 from mobilebert_lite.common.files import read_lines
-from mobilebert_lite.converters.tensorflow.inferred import Known, infer
+from mobilebert_lite.converters.tensorflow.inferred import KnownSizes, infer
 
 LABELS = "labels.txt"
 
@@ -21,7 +21,7 @@ def beside(*folders: Path, names: Sequence[str] = (TENSORFLOW, HUGGINGFACE)) -> 
     return next((place for place in places if place.is_file()), None)
 
 
-def choose(path: Path | None, prefix: Path, known: Callable[[], Known]) -> tuple[MobileBertConfig, list[str]]:
+def choose(path: Path | None, prefix: Path, known: Callable[[], KnownSizes]) -> tuple[MobileBertConfig, list[str]]:
     """The configuration at ``path``, by that name, or inferred where it is None, and lines about it.
 
     Labels lie beside the weights at ``prefix``, or in the configuration. Raises ConfigError or DataError.

@@ -23,7 +23,7 @@ _SIZES = ("hidden_size", "num_hidden_layers", "intermediate_size", "embedding_si
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownSizes:
     """What the variables of one checkpoint say."""
 
     # Canonical name → shape as it is stored.
@@ -48,7 +48,7 @@ class Known:
         return shape[axis]
 
 
-def infer(known: Known) -> tuple[MobileBertConfig, list[str]]:
+def infer(known: KnownSizes) -> tuple[MobileBertConfig, list[str]]:
     """The configuration, and lines that say what was inferred and what taken for granted.
 
     Raises ConfigError where the variables do not say enough.
@@ -71,7 +71,7 @@ def infer(known: Known) -> tuple[MobileBertConfig, list[str]]:
     return config, lines
 
 
-def _fields(known: Known) -> dict[str, int | str | bool]:
+def _fields(known: KnownSizes) -> dict[str, int | str | bool]:
     """All that shapes say, as fields of a configuration."""
     hidden, embedding = known.size("embeddings.position", 1), known.size("embeddings.word", 1)
     block = known.size("layers.0.attention.output.bias", 0)
@@ -96,7 +96,7 @@ def _fields(known: Known) -> dict[str, int | str | bool]:
         "classifier_activation": "pooler.kernel" in known.shapes}
 
 
-def _count(known: Known, pattern: str) -> int:
+def _count(known: KnownSizes, pattern: str) -> int:
     """How many of a numbered tensor there are, from 0 on; a gap is left to the check of all tensors."""
     count = 0
     while pattern.format(count) in known.shapes:

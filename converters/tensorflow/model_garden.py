@@ -17,7 +17,7 @@ from mobilebert_lite.converters.files import bundle
 from mobilebert_lite.converters.names.name_maps import Row, dense, in_their_words, norm, our_names, read_tensors
 from mobilebert_lite.converters.tensorflow import configuration
 from mobilebert_lite.converters.tensorflow.garden_places import Places, sort_out
-from mobilebert_lite.converters.tensorflow.inferred import Known
+from mobilebert_lite.converters.tensorflow.inferred import KnownSizes
 from mobilebert_lite.converters.tensorflow.tensorflow1 import check_pooler
 from mobilebert_lite.errors import CheckpointError
 
@@ -155,7 +155,8 @@ def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
     return weights
 
 
-def _known(names: Mapping[str, str], stored: bundle.Bundle, rows: Callable[[MobileBertConfig], list[Row]]) -> Known:
+def _known(names: Mapping[str, str], stored: bundle.Bundle,
+           rows: Callable[[MobileBertConfig], list[Row]]) -> KnownSizes:
     """``names`` are ours alone → as they are stored."""
     numbers = [int(match["n"] or int(match["i"]) + 1) for name in names if (match := _LAYERS.search(name))]
     found = our_names(rows(MobileBertConfig(num_hidden_layers=max(numbers, default=1))), names)
@@ -163,7 +164,7 @@ def _known(names: Mapping[str, str], stored: bundle.Bundle, rows: Callable[[Mobi
     # NoNorm calls its parts by two names each.
     parts = stored.siblings(names.get(found.get("embeddings.norm.gamma", ""), ""))
     normalization = "no_norm" if "scale" in parts else "layer_norm" if "gamma" in parts else None
-    return Known(shapes, normalization)
+    return KnownSizes(shapes, normalization)
 
 
 def _by_full_name(prefix: Path, names: Mapping[str, str], full_names: Mapping[str, str]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from mobilebert_lite.converters.names.name_maps import (
 )
 from mobilebert_lite.converters.tensorflow import configuration
 from mobilebert_lite.converters.tensorflow.configuration import LABELS
-from mobilebert_lite.converters.tensorflow.inferred import Known
+from mobilebert_lite.converters.tensorflow.inferred import KnownSizes
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError, shorten
 
 FORMAT = "tf1"
@@ -103,11 +103,11 @@ def _sorted_out(prefix: Path, names: Iterable[str]) -> tuple[dict[str, str], lis
     return {name.removeprefix(scope): name for name in kept if name not in left_out}, ranges, notes
 
 
-def _known(theirs: Mapping[str, str], stored: bundle.Bundle, normalization: str, quantized: bool) -> Known:
+def _known(theirs: Mapping[str, str], stored: bundle.Bundle, normalization: str, quantized: bool) -> KnownSizes:
     networks = 1 + sum(1 for name in theirs if _FFN.match(name))
     rows = tensorflow1_rows(MobileBertConfig(num_feedforward_networks=networks, normalization_type=normalization))
     shapes = {ours: stored.shapes[theirs[name]] for ours, name in our_names(rows, theirs).items()}
-    return Known(shapes, normalization, quantized)
+    return KnownSizes(shapes, normalization, quantized)
 
 
 def check_pooler(weights: Weights, naming: Naming) -> None:

@@ -15,19 +15,19 @@ from mobilebert_lite.converters.tokenizers.rules import (
     normalization,
     special_tokens,
 )
-from mobilebert_lite.converters.tokenizers.sources import CONFIG, NAMES, Found, Said, find, read_all
+from mobilebert_lite.converters.tokenizers.sources import CONFIG, NAMES, FoundTokenizer, Said, find, read_all
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.text.tokenization import Tokenizer, as_backend, placeholder
 from mobilebert_lite.text.tokenizer_settings import AddedToken, TokenizerSettings, on_a_line
 
-__all__ = ["NAMES", "Found", "Read", "find", "read"]
+__all__ = ["NAMES", "FoundTokenizer", "ReadTokenizer", "find", "read"]
 
 # A table has a row for each word, and some more where it is padded; one of twice the size is another vocabulary's.
 _LEAST_NAMED = 0.5
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadTokenizer:
     """A tokenizer as its files describe it."""
 
     # In the order of their ids, added tokens among them.
@@ -41,7 +41,7 @@ class Read:
         return Tokenizer(self.words, settings=self.settings)
 
 
-def read(found: Found, rows: int | None = None, lower_case: bool | None = None) -> Read:
+def read(found: FoundTokenizer, rows: int | None = None, lower_case: bool | None = None) -> ReadTokenizer:
     """The tokenizer in ``found``, for a table of ``rows`` words (None: as many as there are).
 
     ``lower_case`` is taken where no file speaks of it (None: then a vocabulary with capital letters is a cased one).
@@ -65,7 +65,7 @@ def read(found: Found, rows: int | None = None, lower_case: bool | None = None) 
     ids = _with_rows(said, settings, tokens, ids, rows)
     kept = sorted((token for token in tokens if token.content in ids), key=lambda token: ids[token.content])
     settings = replace(settings, added_tokens=tuple(_worth_saying(settings, kept)))
-    return Read(_lines(said, ids), settings, tuple(said.notes))
+    return ReadTokenizer(_lines(said, ids), settings, tuple(said.notes))
 
 
 def _ids(said: Said, tokens: Sequence[AddedToken]) -> dict[str, int]:

@@ -25,7 +25,7 @@ _ASSETS = "assets"
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundTokenizer:
     """The files of one tokenizer, by the names in NAMES; each may have another name and stand anywhere."""
 
     paths: Mapping[str, Path]
@@ -36,7 +36,7 @@ class Found:
         return next((name for name in VOCABULARIES if name in self.paths), None)
 
 
-def find(folder: Path, given: Path | None = None, beside: Sequence[Path] = ()) -> Found:
+def find(folder: Path, given: Path | None = None, beside: Sequence[Path] = ()) -> FoundTokenizer:
     """The files beside the weights in ``folder``, or what is ``given`` in their place: a folder, or a file of words.
 
     Where ``folder`` has no words, those of the folders ``beside`` are taken, in this order.
@@ -45,14 +45,14 @@ def find(folder: Path, given: Path | None = None, beside: Sequence[Path] = ()) -
     where nothing is there beside the weights. Raises DataError where ``given`` is not there.
     """
     if given is None:
-        places = [Found(_files(place)) for place in (folder, *beside)]
+        places = [FoundTokenizer(_files(place)) for place in (folder, *beside)]
         return next((place for place in places if place.vocabulary), places[0])
     if given.is_dir():
-        return Found(_files(given))
+        return FoundTokenizer(_files(given))
     if not given.is_file():
         raise DataError(f"no vocabulary at {given}; give a vocab.txt, vocab.json or tokenizer.json, or a folder")
     settings = _without_words(_files(given.parent)) or _without_words(_files(folder))
-    return Found({**settings, _kind(given): given})
+    return FoundTokenizer({**settings, _kind(given): given})
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -97,7 +97,7 @@ class Said:
     notes: list[str] = field(default_factory=list)
 
 
-def read_all(found: Found) -> Said:
+def read_all(found: FoundTokenizer) -> Said:
     """Read the files. Raises DataError where one is unreadable, or where none has words; CheckpointError for a Git LFS
     pointer."""
     name = found.vocabulary

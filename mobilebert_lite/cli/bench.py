@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mobilebert_lite.cli.bench_output import Output, Progress, fail, judge
+from mobilebert_lite.cli.bench_output import BenchOutput, BenchProgress, fail, judge
 from mobilebert_lite.cli.parameters import (
     DEVICES,
     PATH,
@@ -88,7 +88,7 @@ def command(models: tuple[Path, ...], json_file: Path | None, page: Path | None,
         raise click.UsageError("give --csv or --markdown, not both")
     if max_regression is not None and not (compare or baseline):
         raise click.UsageError("--max-regression needs --baseline FILE, or --compare A.json B.json")
-    output = Output(json_file, page, as_csv, as_markdown)
+    output = BenchOutput(json_file, page, as_csv, as_markdown)
     if compare or imported:
         if models:
             raise click.UsageError(f"{'--compare' if compare else '--import'} reads reports and measures nothing; "
@@ -116,15 +116,15 @@ def _check_runner(app: Path | None, farm: str | None, options: dict[str, Any]) -
         raise click.UsageError("--app is for --runner app, and for --farm firebase")
 
 
-def _measure(models: tuple[Path, ...], output: Output, baseline: Path | None, max_regression: float | None,
+def _measure(models: tuple[Path, ...], output: BenchOutput, baseline: Path | None, max_regression: float | None,
              options: dict[str, Any]) -> int:
-    from mobilebert_lite.benchmarks.bench import Failed, Request, bench
+    from mobilebert_lite.benchmarks.bench import BenchRequest, Failed, bench
     from mobilebert_lite.benchmarks.reports import result
 
     before = None if baseline is None else result.read(baseline)
     failed: Failed | None = None
     try:
-        report = bench(Request(models, **options), Progress())
+        report = bench(BenchRequest(models, **options), BenchProgress())
     except Failed as error:
         report, failed = error.report, error
     if report.runs:
@@ -134,7 +134,7 @@ def _measure(models: tuple[Path, ...], output: Output, baseline: Path | None, ma
     return 0 if before is None else judge(before, report, max_regression)
 
 
-def _compare(paths: tuple[Path, Path], max_regression: float | None, output: Output) -> int:
+def _compare(paths: tuple[Path, Path], max_regression: float | None, output: BenchOutput) -> int:
     from mobilebert_lite.benchmarks.reports import result
 
     before, after = map(result.read, paths)
@@ -160,7 +160,7 @@ def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, t
     return 0
 
 
-def _import(paths: tuple[Path, ...], output: Output) -> int:
+def _import(paths: tuple[Path, ...], output: BenchOutput) -> int:
     from dataclasses import replace
 
     from mobilebert_lite.benchmarks.farm import read_results

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from mobilebert_lite.benchmarks.bench import Failed
     from mobilebert_lite.benchmarks.reports.compare import Comparison
-    from mobilebert_lite.benchmarks.reports.result import Report
+    from mobilebert_lite.benchmarks.reports.result import BenchReport
 
 
 @dataclass(frozen=True)
-class Output:
+class BenchOutput:
     """Where a report goes."""
 
     # "-" is standard output.
@@ -27,7 +27,7 @@ class Output:
     as_csv: bool
     as_markdown: bool
 
-    def write(self, report: Report, before: Report | None = None) -> None:
+    def write(self, report: BenchReport, before: BenchReport | None = None) -> None:
         """The files asked for, and the table (or what stands in its place); the page compares with ``before``."""
         from mobilebert_lite.benchmarks.reports import result
 
@@ -37,7 +37,7 @@ class Output:
             self.write_page(report, before)
         self._print(report)
 
-    def write_page(self, report: Report, before: Report | None) -> None:
+    def write_page(self, report: BenchReport, before: BenchReport | None) -> None:
         """The page alone."""
         from mobilebert_lite.benchmarks.reports.compare import between
         from mobilebert_lite.cli.output import write_page
@@ -50,7 +50,7 @@ class Output:
     def _prints_json(self) -> bool:
         return str(self.json_file) == "-"
 
-    def _print(self, report: Report) -> None:
+    def _print(self, report: BenchReport) -> None:
         import json
 
         from mobilebert_lite.benchmarks.reports import export
@@ -109,7 +109,7 @@ def fail(failed: Failed, kept: Path | None) -> int:
     return code
 
 
-def judge(before: Report, after: Report, max_regression: float | None) -> int:
+def judge(before: BenchReport, after: BenchReport, max_regression: float | None) -> int:
     """Print how ``after`` compares with ``before``; the exit status."""
     from mobilebert_lite.benchmarks.reports.compare import between
     from mobilebert_lite.cli.output import progress
@@ -139,7 +139,7 @@ def _comparison(one: Comparison, max_regression: float | None) -> tuple[str, ...
             f"{one.ratio.value:.3f} ({one.ratio.low:.3f}-{one.ratio.high:.3f})", verdict)
 
 
-class Progress:
+class BenchProgress:
     """A line when a file begins, and every ten seconds."""
 
     SECONDS = 10.0

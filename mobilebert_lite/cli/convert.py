@@ -12,7 +12,7 @@ from mobilebert_lite.cli.parameters import FORMAT, FUSION_RULE, MASK, MODE, PATH
 
 if TYPE_CHECKING:
     from mobilebert_lite.conversion.gate import Gate
-    from mobilebert_lite.conversion.pipeline import Report, Request
+    from mobilebert_lite.conversion.pipeline import ConvertReport, ConvertRequest
 
 
 class Lengths(click.ParamType):
@@ -97,7 +97,7 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
 
     if output is None:
         output = default_output(options["weights"], task, quantize)
-    request = pipeline.Request(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
+    request = pipeline.ConvertRequest(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
                                lengths=lengths[0], auto_lengths=lengths[1], **options)  # type: ignore[arg-type]
     if data is None:
         report = pipeline.convert(request, stage)
@@ -122,7 +122,7 @@ def default_output(weights: object, task: str | None, quantize: str) -> Path:
     return Path("-".join(part for part in (name, task, quantize) if part) + ".tflite")
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: ConvertReport, as_json: bool) -> None:
     from mobilebert_lite.cli.output import head_room
 
     if as_json:
@@ -140,7 +140,7 @@ def _print(report: Report, as_json: bool) -> None:
     click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
 
 
-def _search(request: Request, gate: Gate, as_json: bool) -> None:
+def _search(request: ConvertRequest, gate: Gate, as_json: bool) -> None:
     """Print what was tried. Raises VerificationError when nothing passed."""
     from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.conversion.search import search

@@ -10,7 +10,7 @@ import click
 from mobilebert_lite.cli.parameters import adb_servers, phone_options
 
 if TYPE_CHECKING:
-    from mobilebert_lite.benchmarks.phone.phones import Found
+    from mobilebert_lite.benchmarks.phone.phones import FoundPhone
     from mobilebert_lite.benchmarks.reports.result import Snapshot
 
 
@@ -40,7 +40,7 @@ def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None
            tuple(column for column in columns if column != "server"))
 
 
-def _row(one: Found, state: Snapshot | None) -> dict[str, Any]:
+def _row(one: FoundPhone, state: Snapshot | None) -> dict[str, Any]:
     from mobilebert_lite.benchmarks.phone.state import THERMAL, objections
 
     row: dict[str, Any] = {"serial": one.attached.serial, "server": str(one.server) if one.server.arguments else None,

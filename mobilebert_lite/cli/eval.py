@@ -14,7 +14,7 @@ import click
 from mobilebert_lite.cli.parameters import PATH, RUNTIME, TASK, one_of
 
 if TYPE_CHECKING:
-    from mobilebert_lite.evaluation.evaluate import Request, Result
+    from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult
 
 
 @click.command("eval")
@@ -47,12 +47,12 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     """
     from mobilebert_lite.cli.output import progress
     from mobilebert_lite.common.files import write_atomically, write_json
-    from mobilebert_lite.evaluation.evaluate import Request
-    from mobilebert_lite.evaluation.scorers import Options
+    from mobilebert_lite.evaluation.evaluate import EvalRequest
+    from mobilebert_lite.evaluation.scorers import ScorerOptions
 
-    judged = Options(**{name: options.pop(name) for name in ("metric", "stride", "max_answer_tokens",
+    judged = ScorerOptions(**{name: options.pop(name) for name in ("metric", "stride", "max_answer_tokens",
                                                             "null_threshold")})
-    request = Request(model, data, task, options=judged, report=report, **options)
+    request = EvalRequest(model, data, task, options=judged, report=report, **options)
     try:
         results = _results(request, against)
     except KeyboardInterrupt:
@@ -74,7 +74,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else _text(full))
 
 
-def _results(request: Request, against: str | None) -> list[Result]:
+def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:
     from mobilebert_lite.cli.output import counted
     from mobilebert_lite.evaluation.evaluate import evaluate
 
@@ -90,7 +90,7 @@ def _results(request: Request, against: str | None) -> list[Result]:
             return [*results, evaluate(replace(request, model=path), progress)]
 
 
-def _reference(request: Request, location: str, folder: Path) -> Path:
+def _reference(request: EvalRequest, location: str, folder: Path) -> Path:
     """The checkpoint at ``location`` as a float file of the model's task and lengths."""
     from mobilebert_lite.cli.output import progress
     from mobilebert_lite.running.model import Model

@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
-class Known(click.ParamType):
+class KnownName(click.ParamType):
     """One word of a list, in any case. The list is asked for when a word is given, so that help stays quick."""
 
     name = "text"
@@ -112,11 +112,11 @@ def _check_devices(names: str) -> None:
             find_profile(name)
 
 
-TASK, MODE, FORMAT = Known("task", _tasks), Known("quantization", _modes), Known("format", _formats)
-FUSION_RULE, CLIENT = Known("fusion rule", _fusion_rules), Known("client", _clients)
+TASK, MODE, FORMAT = KnownName("task", _tasks), KnownName("quantization", _modes), KnownName("format", _formats)
+FUSION_RULE, CLIENT = KnownName("fusion rule", _fusion_rules), KnownName("client", _clients)
 MASK, DEVICES = Checked(_check_mask), Checked(_check_devices)
 # --runtime is a package where files are run, and a version of TFLite where they are made or examined.
-RUNTIME, VERSION = Known("runtime", _runtimes), Checked(_check_version)
+RUNTIME, VERSION = KnownName("runtime", _runtimes), Checked(_check_version)
 
 
 class Numbers(click.ParamType):

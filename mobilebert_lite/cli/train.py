@@ -89,9 +89,9 @@ def command(context: click.Context, resume: Path | None, as_json: bool, problem:
     if resume is not None and (given := _given(context)):
         raise click.UsageError(f"--resume goes on with the options of before; leave out {', '.join(given)}")
     from mobilebert_lite.architecture.form import PROBLEMS
-    from mobilebert_lite.training.options import Options
+    from mobilebert_lite.training.options import TrainOptions
 
-    wanted = None if resume else Options(problem=PROBLEMS[problem], **options)
+    wanted = None if resume else TrainOptions(problem=PROBLEMS[problem], **options)
     from mobilebert_lite.training import run
 
     if resume is not None:

@@ -19,12 +19,12 @@ from mobilebert_lite.datasets.reading import read_examples
 from mobilebert_lite.errors import DataError, VerificationError
 from mobilebert_lite.evaluation import evaluate
 from mobilebert_lite.evaluation.compare import compare
-from mobilebert_lite.evaluation.evaluate import Result
-from mobilebert_lite.evaluation.scorers import Options
+from mobilebert_lite.evaluation.evaluate import EvalResult
+from mobilebert_lite.evaluation.scorers import ScorerOptions
 from mobilebert_lite.tasks import find_task
 
 # A message to a context that counts examples.
-Counted = Callable[[str], AbstractContextManager[evaluate.Progress]]
+Counted = Callable[[str], AbstractContextManager[evaluate.CountProgress]]
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,20 @@ class Gate:
     workers: int = 1
     cluster: str | None = None
 
-    def score(self, model: Path, name: str, counted: Counted) -> Result:
+    def score(self, model: Path, name: str, counted: Counted) -> EvalResult:
         """``model`` on the examples, one thread each. Raises DataError for examples that do not fit the model."""
-        request = evaluate.Request(model, self.data, limit=self.limit, workers=self.workers, cluster=self.cluster,
-                                   options=Options(self.metric))
+        request = evaluate.EvalRequest(model, self.data, limit=self.limit, workers=self.workers, cluster=self.cluster,
+                                   options=ScorerOptions(self.metric))
         with counted(f"scoring {name}") as progress:
             return evaluate.evaluate(request, progress)
 
-    def passes(self, reference: Result, candidate: Result) -> bool:
+    def passes(self, reference: EvalResult, candidate: EvalResult) -> bool:
         """Whether ``candidate`` loses no more than is allowed."""
         return reference.score.value - candidate.score.value <= self.max_drop
 
 
-def convert(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, counted: Counted) -> pipeline.Report:
+def convert(request: pipeline.ConvertRequest, gate: Gate, progress: pipeline.Progress,
+            counted: Counted) -> pipeline.ConvertReport:
     """``pipeline.convert``, but the file appears only when it also passes ``gate``.
 
     Raises VerificationError with both scores when it does not, else as ``pipeline.convert``.
@@ -74,7 +75,7 @@ def convert(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, 
     return report
 
 
-def check_data(gate: Gate, request: pipeline.Request) -> None:
+def check_data(gate: Gate, request: pipeline.ConvertRequest) -> None:
     """Fail now rather than after the conversion. Raises DataError."""
     if request.task is not None:
         read_examples(gate.data, request.task)
@@ -83,7 +84,8 @@ def check_data(gate: Gate, request: pipeline.Request) -> None:
 
 
 @contextmanager
-def float_model(request: pipeline.Request, report: pipeline.Report, progress: pipeline.Progress) -> Iterator[Path]:
+def float_model(request: pipeline.ConvertRequest, report: pipeline.ConvertReport,
+                progress: pipeline.Progress) -> Iterator[Path]:
     """The checkpoint of ``request`` as a float file with the task and lengths of ``report``, while the block lasts."""
     progress("building the float model")
     checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
@@ -96,7 +98,7 @@ def float_model(request: pipeline.Request, report: pipeline.Report, progress: pi
         yield path
 
 
-def summary(gate: Gate, reference: Result, candidate: Result) -> dict[str, Any]:
+def summary(gate: Gate, reference: EvalResult, candidate: EvalResult) -> dict[str, Any]:
     """For the report."""
     data = candidate.report["data"]
     return {"metric": candidate.scorer.metric, "data": data, "max_drop": gate.max_drop,
@@ -104,7 +106,7 @@ def summary(gate: Gate, reference: Result, candidate: Result) -> dict[str, Any]:
             **compare(candidate, reference)}
 
 
-def refusal(gate: Gate, reference: Result, candidate: Result) -> str:
+def refusal(gate: Gate, reference: EvalResult, candidate: EvalResult) -> str:
     """Why there is no file."""
     lost = reference.score.value - candidate.score.value
     return (f"evaluation failed on {len(candidate.examples)} examples: {candidate.scorer.metric} of the candidate "

@@ -24,10 +24,10 @@ from mobilebert_lite.version import __version__
 
 if TYPE_CHECKING:
     from mobilebert_lite.conversion.building import Built
-    from mobilebert_lite.conversion.pipeline import Request
+    from mobilebert_lite.conversion.pipeline import ConvertRequest
 
 
-def describe(request: Request, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
+def describe(request: ConvertRequest, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
              built: Built, results: Sequence[verify.Verification]) -> dict[str, Any]:
     """The provenance that the file carries."""
     weights, fused, room = checkpoint.weights, built.fused, built.head_room

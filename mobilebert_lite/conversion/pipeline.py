@@ -52,7 +52,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class ConvertRequest:
     """What `mbl convert` is asked for."""
 
     output: Path
@@ -94,7 +94,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Report:
+class ConvertReport:
     """What was made, and how well it does."""
 
     output: str
@@ -115,7 +115,7 @@ class Report:
                 **({"evaluation": dict(self.evaluation)} if self.evaluation else {})}
 
 
-def convert(request: Request, progress: Progress = lambda message: None) -> Report:
+def convert(request: ConvertRequest, progress: Progress = lambda message: None) -> ConvertReport:
     """Do what ``request`` says; the file appears only when it has been verified.
 
     Raises a subclass of MblError, and leaves nothing behind, when anything is wrong.
@@ -187,7 +187,7 @@ def convert(request: Request, progress: Progress = lambda message: None) -> Repo
     progress("writing")
     with replacing(request.output) as temporary:
         temporary.write_bytes(content)
-    report = Report(str(request.output), len(content), time.monotonic() - started, task.name, tuple(results),
+    report = ConvertReport(str(request.output), len(content), time.monotonic() - started, task.name, tuple(results),
                     provenance)
     if request.report is not None:
         write_json(request.report, report.to_json())
@@ -207,7 +207,7 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
     return tuple(sorted(set(wanted), reverse=True))
 
 
-def assumptions(request: Request, checkpoint: Checkpoint, task: Task) -> Iterator[str]:
+def assumptions(request: ConvertRequest, checkpoint: Checkpoint, task: Task) -> Iterator[str]:
     """What is taken for granted where the checkpoint says nothing."""
     names = class_names(checkpoint, task)
     if names and names == default_names(len(names)):

@@ -18,7 +18,7 @@ from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.gate import Counted, Gate, check_data, float_model
 from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.errors import ConversionError, VerificationError
-from mobilebert_lite.evaluation.evaluate import Result
+from mobilebert_lite.evaluation.evaluate import EvalResult
 from mobilebert_lite.running.model import Model
 
 # Inferences of each file that its latency is the median of, taken in turn with those of the others.
@@ -49,7 +49,7 @@ class Search:
     candidates: tuple[Candidate, ...]
     # The recipe whose file was kept.
     kept: str | None
-    report: pipeline.Report | None
+    report: pipeline.ConvertReport | None
 
     def to_json(self) -> dict[str, Any]:
         """For ``--report`` and ``--json``."""
@@ -57,7 +57,7 @@ class Search:
                 "candidates": [asdict(one) for one in self.candidates]}
 
 
-def search(request: pipeline.Request, gate: Gate, progress: pipeline.Progress, counted: Counted) -> Search:
+def search(request: pipeline.ConvertRequest, gate: Gate, progress: pipeline.Progress, counted: Counted) -> Search:
     """Convert with every recipe, and keep the fastest file that passes ``gate``, if there is one.
 
     Raises a subclass of MblError when the checkpoint or the examples cannot be used.
@@ -95,10 +95,10 @@ def recipes() -> list[str]:
     return modes
 
 
-def _convert_all(request: pipeline.Request, folder: Path,
-                 progress: pipeline.Progress) -> tuple[dict[str, pipeline.Report], dict[str, str]]:
+def _convert_all(request: pipeline.ConvertRequest, folder: Path,
+                 progress: pipeline.Progress) -> tuple[dict[str, pipeline.ConvertReport], dict[str, str]]:
     """Recipe -> report of its file in ``folder``; recipe -> why it has none."""
-    made: dict[str, pipeline.Report] = {}
+    made: dict[str, pipeline.ConvertReport] = {}
     failed: dict[str, str] = {}
     tries = [(mode, replace(request, quantize=mode, recipe=None)) for mode in recipes()]
     if request.recipe is not None:
@@ -132,7 +132,7 @@ def latencies(paths: Mapping[str, Path], gate: Gate) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def _candidate(gate: Gate, name: str, path: Path, results: Mapping[str, Result], milliseconds: float) -> Candidate:
+def _candidate(gate: Gate, name: str, path: Path, results: Mapping[str, EvalResult], milliseconds: float) -> Candidate:
     score = results[name].score.value
     lost = results[FLOAT].score.value - score
     reason = "" if gate.passes(results[FLOAT], results[name]) else f"loses {lost:.2f} points"
@@ -149,7 +149,7 @@ def _undominated(row: Candidate, rows: Sequence[Candidate]) -> bool:
                    and goodness(other) != mine for other in rows)
 
 
-def _keep(request: pipeline.Request, report: pipeline.Report) -> pipeline.Report:
+def _keep(request: pipeline.ConvertRequest, report: pipeline.ConvertReport) -> pipeline.ConvertReport:
     """Move the file of ``report`` to where it was asked for."""
     with replacing(request.output) as temporary:
         os.replace(report.output, temporary)

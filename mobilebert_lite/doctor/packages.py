@@ -29,7 +29,7 @@ _LARGEST_HEAD = 1 << 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveEntry:
     """One file in a package."""
 
     name: str
@@ -56,10 +56,10 @@ class Package:
     def __exit__(self, *_: object) -> None:
         self._archive.close()
 
-    def entries(self, pattern: str) -> list[Entry]:
+    def entries(self, pattern: str) -> list[ArchiveEntry]:
         """Those whose name ends as ``pattern`` says."""
         with self.path.open("rb") as stream:
-            return [Entry(info.filename, info.compress_type == zipfile.ZIP_STORED, _offset(stream, info))
+            return [ArchiveEntry(info.filename, info.compress_type == zipfile.ZIP_STORED, _offset(stream, info))
                     for info in self._archive.infolist() if re.search(pattern, info.filename)]
 
     def read(self, name: str, limit: int = _LARGEST_MODEL) -> bytes:

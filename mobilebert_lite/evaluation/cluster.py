@@ -7,7 +7,7 @@ from typing import Any
 
 from mobilebert_lite.errors import DependencyError, MblError
 from mobilebert_lite.evaluation.journal import Outcome
-from mobilebert_lite.evaluation.workers import Job, Plan, answer_shard, shards
+from mobilebert_lite.evaluation.workers import Job, WorkerPlan, answer_shard, shards
 from mobilebert_lite.running.model import read_tflite
 
 # Larger than on one machine: each portion crosses the network.
@@ -15,7 +15,7 @@ SHARD = 32
 CONNECT_SECONDS = 20
 
 
-def run_cluster(plan: Plan, jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
+def run_cluster(plan: WorkerPlan, jobs: Sequence[Job], address: str) -> Iterator[Outcome]:
     """On the workers of the scheduler at ``address``, as they finish.
 
     The model travels with the work; mobilebert-lite must be installed where the workers are. A worker that dies takes

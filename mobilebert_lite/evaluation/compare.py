@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.evaluation.evaluate import Result
+from mobilebert_lite.evaluation.evaluate import EvalResult
 from mobilebert_lite.evaluation.statistics import mcnemar, resample
 
 
-def compare(first: Result, second: Result) -> Mapping[str, Any]:
+def compare(first: EvalResult, second: EvalResult) -> Mapping[str, Any]:
     """``agreement`` (percent of examples with the same answer), ``difference`` of the scores (first less second, with
     its interval over resampled examples), and ``mcnemar``, the test on what is entirely right (None for numbers)."""
     scorer, a, b = first.scorer, first.rows, second.rows

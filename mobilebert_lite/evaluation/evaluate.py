@@ -18,9 +18,9 @@ from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.evaluation.cluster import run_cluster
 from mobilebert_lite.evaluation.journal import Journal, Outcome
 from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.evaluation.scorers import Options, find_scorer
+from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, percentiles, resample
-from mobilebert_lite.evaluation.workers import Job, Plan, run_here, run_processes
+from mobilebert_lite.evaluation.workers import Job, WorkerPlan, run_here, run_processes
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.running.runtime import load_runtime
 from mobilebert_lite.tasks import find_task
@@ -28,11 +28,11 @@ from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.version import __version__
 
 # Called with the number of examples done and of all.
-Progress = Callable[[int, int], None]
+CountProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Request:
+class EvalRequest:
     """What `mbl eval` is asked for."""
 
     model: Path
@@ -47,13 +47,13 @@ class Request:
     cluster: str | None = None
     runtime: str | None = None
     tokenizer: str = "reference"
-    options: Options = field(default_factory=Options)
+    options: ScorerOptions = field(default_factory=ScorerOptions)
     # Where the report will be; an evaluation that is interrupted goes on from a journal beside it.
     report: Path | None = None
 
 
 @dataclass(frozen=True)
-class Result:
+class EvalResult:
     """What an evaluation found."""
 
     examples: Sequence[Any]
@@ -68,7 +68,7 @@ class Result:
     journal: Journal
 
 
-def evaluate(request: Request, progress: Progress = lambda done, total: None) -> Result:
+def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total: None) -> EvalResult:
     """Score ``request.model``. Raises ModelFileError or DataError for a file or data that cannot be used."""
     started = time.perf_counter()
     content = read_tflite(request.model)
@@ -78,7 +78,7 @@ def evaluate(request: Request, progress: Progress = lambda done, total: None) ->
     examples = evenly(everything, request.limit)
     for example in examples:
         scorer.check(example)
-    plan = Plan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
+    plan = WorkerPlan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
                 load_runtime(request.runtime)[0], request.tokenizer)
     facts = {
         "toolkit": f"mobilebert-lite {__version__}",
@@ -94,8 +94,8 @@ def evaluate(request: Request, progress: Progress = lambda done, total: None) ->
     return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal)
 
 
-def _outcomes(request: Request, plan: Plan, examples: Sequence[Any], journal: Journal,
-              progress: Progress) -> list[Outcome]:
+def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], journal: Journal,
+              progress: CountProgress) -> list[Outcome]:
     """One for each example, those in the journal among them."""
     finished = journal.finished
     progress(len(finished), len(examples))
@@ -107,7 +107,7 @@ def _outcomes(request: Request, plan: Plan, examples: Sequence[Any], journal: Jo
 
 
 def _result(scorer: Scorer, examples: Sequence[Any], predictions: Sequence[Prediction], facts: Mapping[str, Any],
-            timing: Mapping[str, Any], journal: Journal) -> Result:
+            timing: Mapping[str, Any], journal: Journal) -> EvalResult:
     rows = np.array([scorer.row(example, prediction)
                      for example, prediction in zip(examples, predictions, strict=True)], np.float64)
     score = resample(len(rows), lambda chosen: scorer.score(rows[chosen]))
@@ -115,10 +115,10 @@ def _result(scorer: Scorer, examples: Sequence[Any], predictions: Sequence[Predi
               "score": {"metric": scorer.metric, **score.to_json(), "confidence": CONFIDENCE,
                         "method": f"percentile bootstrap, {RESAMPLES} resamples, seed {SEED}"},
               "timing": timing}
-    return Result(examples, predictions, rows, scorer, score, report, journal)
+    return EvalResult(examples, predictions, rows, scorer, score, report, journal)
 
 
-def _describe(request: Request, content: bytes) -> tuple[str, Form, tuple[str, ...]]:
+def _describe(request: EvalRequest, content: bytes) -> tuple[str, Form, tuple[str, ...]]:
     """Task, form and labels of the file."""
     provenance = metadata.read_provenance(content)
     task = provenance.get("task")
@@ -131,7 +131,7 @@ def _describe(request: Request, content: bytes) -> tuple[str, Form, tuple[str, .
     return task, Form.read(provenance.get("form", {})), tuple(labels.splitlines())
 
 
-def _run(request: Request, plan: Plan, jobs: Sequence[Job]) -> Iterator[Outcome]:
+def _run(request: EvalRequest, plan: WorkerPlan, jobs: Sequence[Job]) -> Iterator[Outcome]:
     if not jobs:
         return iter(())
     if request.cluster is not None:
@@ -139,7 +139,7 @@ def _run(request: Request, plan: Plan, jobs: Sequence[Job]) -> Iterator[Outcome]
     return run_here(plan, jobs) if request.workers == 1 else run_processes(plan, jobs, request.workers)
 
 
-def _timing(request: Request, outcomes: Sequence[Outcome], resumed: int, seconds: float) -> dict[str, Any]:
+def _timing(request: EvalRequest, outcomes: Sequence[Outcome], resumed: int, seconds: float) -> dict[str, Any]:
     return {"inference_ms": percentiles([one for outcome in outcomes for one in outcome.inferences]),
             "example_ms": percentiles([outcome.total for outcome in outcomes]),
             "inferences": sum(len(outcome.inferences) for outcome in outcomes),

@@ -19,7 +19,7 @@ from mobilebert_lite.evaluation.token_classification import EntityScorer
 
 
 @dataclass(frozen=True)
-class Options:
+class ScorerOptions:
     """How answers are chosen and judged; what a task does not know, it leaves alone."""
 
     # The score to judge by; None for the task's own.
@@ -32,7 +32,7 @@ class Options:
 
 # Task (and the kind of problem, where it is a classification) -> its scorer for all examples of the data, the model's
 # labels, and the options.
-_Make = Callable[[Sequence[Any], Sequence[str], Options], Scorer]
+_Make = Callable[[Sequence[Any], Sequence[str], ScorerOptions], Scorer]
 _SCORERS: dict[tuple[str, str], _Make] = {
     ("qa", SINGLE_LABEL): lambda examples, labels, options: QuestionAnsweringScorer(
         squad.rules_for(examples), options.metric, options.stride, options.max_answer_tokens, options.null_threshold),
@@ -48,7 +48,8 @@ _SCORERS: dict[tuple[str, str], _Make] = {
 }
 
 
-def find_scorer(task: str, problem: str, examples: Sequence[Any], labels: Sequence[str], options: Options) -> Scorer:
+def find_scorer(task: str, problem: str, examples: Sequence[Any], labels: Sequence[str],
+                options: ScorerOptions) -> Scorer:
     """The scorer for a model of ``task`` and kind of ``problem``.
 
     Raises DataError when there is none, or when the options do not fit it.

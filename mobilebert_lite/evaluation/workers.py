@@ -29,7 +29,7 @@ Job = tuple[int, Any]
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkerPlan:
     """What every worker needs besides the examples."""
 
     path: Path
@@ -69,7 +69,7 @@ class Stopwatch(Session):
 _loaded = threading.local()
 
 
-def _load(plan: Plan, content: bytes | None) -> tuple[Model, Stopwatch]:
+def _load(plan: WorkerPlan, content: bytes | None) -> tuple[Model, Stopwatch]:
     key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer)
     if getattr(_loaded, "key", None) != key:
         model = Model(plan.path, plan.threads, plan.runtime, plan.tokenizer, content, isolated=True)
@@ -79,7 +79,7 @@ def _load(plan: Plan, content: bytes | None) -> tuple[Model, Stopwatch]:
     return value
 
 
-def answer_shard(plan: Plan, shard: Sequence[Job], content: bytes | None = None) -> list[Outcome]:
+def answer_shard(plan: WorkerPlan, shard: Sequence[Job], content: bytes | None = None) -> list[Outcome]:
     """One outcome per job, in their order. ``content`` is the model's where its path means nothing."""
     model, stopwatch = _load(plan, content)
     outcomes = []
@@ -99,13 +99,13 @@ def shards(jobs: Sequence[Job], size: int = SHARD) -> list[Sequence[Job]]:
     return [jobs[first:first + size] for first in range(0, len(jobs), size)]
 
 
-def run_here(plan: Plan, jobs: Sequence[Job]) -> Iterator[Outcome]:
+def run_here(plan: WorkerPlan, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """In this process, one after the other."""
     for job in jobs:
         yield from answer_shard(plan, [job])
 
 
-def run_processes(plan: Plan, jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
+def run_processes(plan: WorkerPlan, jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     """In ``workers`` processes with an interpreter each, as they finish. Raises MblError when one of them dies."""
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_parent)

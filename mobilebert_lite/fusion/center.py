@@ -22,7 +22,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobilebert_lite.fusion.channels import Choice, Ranges, floored, geometric_mean, scale
+from mobilebert_lite.fusion.channels import ChannelRanges, ScaleChoice, floored, geometric_mean, scale
 from mobilebert_lite.fusion.equalize import balance
 from mobilebert_lite.fusion.plan import Fused
 
@@ -41,11 +41,11 @@ MOST_BITS = 7.0
 SMALLEST = 2.0 ** -12
 
 
-def apply(fused: Fused, ranges: Ranges) -> Fused:
+def apply(fused: Fused, ranges: ChannelRanges) -> Fused:
     """Applies to no_norm networks; ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself."""
     if fused.normalizes:
         return fused.refused(NAME, "streams pass through normalizations")
-    choice = Choice(lambda maximum, rows: power_of_two(CENTRE / floored(maximum, SMALLEST)),
+    choice = ScaleChoice(lambda maximum, rows: power_of_two(CENTRE / floored(maximum, SMALLEST)),
                     lambda query, key: power_of_two(balance(query, key)),
                     lambda places: bits_off(places) <= MOST_BITS, profile, last=True)
     scaled, kept = scale(fused, ranges, choice)

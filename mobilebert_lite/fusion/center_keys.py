@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilebert_lite.fusion.channels import Ranges
+from mobilebert_lite.fusion.channels import ChannelRanges
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "center-keys"
@@ -22,7 +22,7 @@ PADDING = True
 ENOUGH = 2.0 ** 14
 
 
-def apply(fused: Fused, ranges: Ranges) -> Fused:
+def apply(fused: Fused, ranges: ChannelRanges) -> Fused:
     """``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself.
 
     Applies unless the mask multiplies the scores: a row then has q·v in some places and not in others.

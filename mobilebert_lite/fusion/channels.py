@@ -34,12 +34,12 @@ Maxima = Mapping[str, np.ndarray]
 # What the channels of an activation were multiplied by, by its name: [channels].
 Gains = dict[str, np.ndarray]
 # Least and greatest value of each channel: [2, channels].
-Ranges = Mapping[str, np.ndarray]
+ChannelRanges = Mapping[str, np.ndarray]
 Serves = Callable[[Sequence[np.ndarray]], bool]
 
 
 @dataclass(frozen=True)
-class Choice:
+class ScaleChoice:
     """How a rule chooses c. All vectors are [channels]."""
 
     # (ranges of an activation, rows of what reads it) → c
@@ -54,7 +54,7 @@ class Choice:
     last: bool
 
 
-def scale(fused: Fused, ranges: Ranges, choice: Choice) -> tuple[Fused, int]:
+def scale(fused: Fused, ranges: ChannelRanges, choice: ScaleChoice) -> tuple[Fused, int]:
     """``fused`` with every place scaled, and the number of multiplications this left on the stream between blocks.
 
     ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself, which must be without normalizations.
@@ -123,14 +123,14 @@ def _move(tensors: Tensors, gain: np.ndarray, producers: Sequence[str], readers:
         absorb(tensors, reader, 1.0 / gain)
 
 
-def _place(tensors: Tensors, maximum: np.ndarray, choice: Choice, producers: Sequence[str],
+def _place(tensors: Tensors, maximum: np.ndarray, choice: ScaleChoice, producers: Sequence[str],
            readers: Sequence[str]) -> np.ndarray:
     gain = choice.gain(maximum, row_sizes(tensors, readers, maximum))
     _move(tensors, gain, producers, readers)
     return gain
 
 
-def _shared_bottleneck(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice) -> Gains:
+def _shared_bottleneck(tensors: Tensors, layer: str, maxima: Maxima, choice: ScaleChoice) -> Gains:
     scope = f"{layer}.bottleneck.attention"
     if scope not in maxima:
         return {}
@@ -138,7 +138,7 @@ def _shared_bottleneck(tensors: Tensors, layer: str, maxima: Maxima, choice: Cho
     return {scope: _place(tensors, maxima[scope], choice, [scope], readers)}
 
 
-def _attention(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice) -> Gains:
+def _attention(tensors: Tensors, layer: str, maxima: Maxima, choice: ScaleChoice) -> Gains:
     scope = f"{layer}.attention"
     value = _place(tensors, maxima[f"{scope}.value"], choice, [f"{scope}.value"], [f"{scope}.output"])
     gain = choice.pair(maxima[f"{scope}.query"], maxima[f"{scope}.key"])
@@ -147,13 +147,13 @@ def _attention(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice) -> 
     return {f"{scope}.value": value, f"{scope}.query": gain, f"{scope}.key": 1.0 / gain}
 
 
-def _hidden(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, fused: Fused) -> Gains:
+def _hidden(tensors: Tensors, layer: str, maxima: Maxima, choice: ScaleChoice, fused: Fused) -> Gains:
     scopes = [f"{layer}.ffn.{j}" for j in range(fused.config.num_feedforward_networks)]
     return {f"{scope}.hidden": _place(tensors, maxima[f"{scope}.hidden"], choice, [f"{scope}.intermediate"],
                                       [f"{scope}.output"]) for scope in scopes}
 
 
-def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, fused: Fused) -> Gains:
+def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: ScaleChoice, fused: Fused) -> Gains:
     networks = range(fused.config.num_feedforward_networks)
     places = [*(f"{layer}.ffn.{j}.inner" for j in networks), f"{layer}.output.inner"]
     readers = [*(f"{layer}.ffn.{j}.intermediate" for j in networks), f"{layer}.output"]
@@ -165,7 +165,7 @@ def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: Choice, 
     return dict.fromkeys(places, gain)
 
 
-def _outer_stream(tensors: Tensors, maxima: Maxima, choice: Choice, fused: Fused) -> list[np.ndarray]:
+def _outer_stream(tensors: Tensors, maxima: Maxima, choice: ScaleChoice, fused: Fused) -> list[np.ndarray]:
     """Scale the stream between blocks; returns each block's vector, the same object throughout a stretch."""
     readers = {layer: [f"{layer}.{part}" for part in fused.config.stream_readers] for layer in fused.layers}
     found = [maxima[f"{layer}.stream"] for layer in fused.layers]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mobilebert_lite.fusion.channels import Choice, Ranges, floored, geometric_mean, scale
+from mobilebert_lite.fusion.channels import ChannelRanges, ScaleChoice, floored, geometric_mean, scale
 from mobilebert_lite.fusion.plan import Fused
 
 NAME = "equalize"
@@ -26,7 +26,7 @@ PADDING = False
 MOST_BITS = 1.0
 
 
-def apply(fused: Fused, ranges: Ranges, most_bits: float = MOST_BITS) -> Fused:
+def apply(fused: Fused, ranges: ChannelRanges, most_bits: float = MOST_BITS) -> Fused:
     """Applies to no_norm networks; ``ranges`` are those of ``Network.channel_ranges`` for ``fused`` itself.
 
     With ``most_bits`` of infinity one vector serves the whole stream, and no multiplication is left on it.
@@ -34,7 +34,7 @@ def apply(fused: Fused, ranges: Ranges, most_bits: float = MOST_BITS) -> Fused:
     if fused.normalizes:
         return fused.refused(NAME, "streams pass through normalizations")
     # What reads the query is the key, and the other way round.
-    choice = Choice(balance, balance, lambda places: bits_lost(places) <= most_bits, geometric_mean, last=False)
+    choice = ScaleChoice(balance, balance, lambda places: bits_lost(places) <= most_bits, geometric_mean, last=False)
     scaled, kept = scale(fused, ranges, choice)
     return scaled.changed(NAME, f"{len(fused.layers)} blocks equalized, {kept} multiplications on the stream between "
                           "them")

@@ -24,7 +24,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Note:
+class RuleNote:
     """What one rule did, or why it did nothing."""
 
     rule: str
@@ -41,7 +41,7 @@ class Fused:
     task: str
     tensors: Mapping[str, np.ndarray]
     plan: Plan = field(default_factory=Plan)
-    notes: tuple[Note, ...] = ()
+    notes: tuple[RuleNote, ...] = ()
     # How padding will be masked; not every rule holds for every form.
     masking: Masking = field(default_factory=Masking)
     # Largest absolute value of each channel that was scaled freely, before and after, by the name of the activation:
@@ -52,7 +52,7 @@ class Fused:
                 plan: Plan | None = None) -> Fused:
         """After ``rule``: new tensors or a new plan, and what was done."""
         return replace(self, tensors=self.tensors if tensors is None else dict(tensors), plan=plan or self.plan,
-                       notes=(*self.notes, Note(rule, True, message)))
+                       notes=(*self.notes, RuleNote(rule, True, message)))
 
     def with_tensors(self, tensors: Mapping[str, np.ndarray]) -> Fused:
         """The same with other values."""
@@ -60,7 +60,7 @@ class Fused:
 
     def refused(self, rule: str, reason: str) -> Fused:
         """Unchanged, with the reason."""
-        return replace(self, notes=(*self.notes, Note(rule, False, reason)))
+        return replace(self, notes=(*self.notes, RuleNote(rule, False, reason)))
 
     def tabulated(self, wanted: bool) -> Fused:
         """With mask and segments drawn as tables where ``wanted``."""

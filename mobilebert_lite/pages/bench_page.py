@@ -14,7 +14,7 @@ import numpy as np
 from mobilebert_lite.benchmarks.phone.profiles import profiles
 from mobilebert_lite.benchmarks.reports.compare import Comparison, within
 from mobilebert_lite.benchmarks.reports.export import COLUMNS, marks, setting, table
-from mobilebert_lite.benchmarks.reports.result import Report, Run
+from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import summarize
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.page import render
@@ -23,7 +23,7 @@ from mobilebert_lite.pages.page import render
 COLorS = 6
 
 
-def bench_page(report: Report, compared: Sequence[Comparison] = ()) -> str:
+def bench_page(report: BenchReport, compared: Sequence[Comparison] = ()) -> str:
     """HTML of ``report``; ``compared``: with another report, such as a baseline."""
     files = _files(report)
     drawn = [run for run in report.runs if summarize(run) is not None]
@@ -38,17 +38,17 @@ def bench_page(report: Report, compared: Sequence[Comparison] = ()) -> str:
         environment=[_environment(run) for run in report.runs])
 
 
-def _files(report: Report) -> dict[str, int]:
+def _files(report: BenchReport) -> dict[str, int]:
     """SHA-256 → color."""
     return {sha: i % COLorS for i, sha in enumerate(dict.fromkeys(run.file.sha256 for run in report.runs))}
 
 
-def _legend(report: Report, files: dict[str, int]) -> list[dict[str, Any]]:
+def _legend(report: BenchReport, files: dict[str, int]) -> list[dict[str, Any]]:
     by_hash = {run.file.sha256: run.file for run in report.runs}
     return [{"color": color, "file": by_hash[sha]} for sha, color in files.items()]
 
 
-def _facts(report: Report) -> list[tuple[str, str]]:
+def _facts(report: BenchReport) -> list[tuple[str, str]]:
     """What one wants to know first: the fastest of each file on each device."""
     best: dict[tuple[str, str], tuple[float, Run]] = {}
     for run in report.runs:
@@ -63,7 +63,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
     return told[:6]
 
 
-def _columns(report: Report) -> dict[str, Any]:
+def _columns(report: BenchReport) -> dict[str, Any]:
     """The table of the terminal, without columns that say nothing or what the heading says."""
     rows = table(report)
     one = len({row[1] for row in rows}) == 1 and not report.emulated
@@ -72,7 +72,7 @@ def _columns(report: Report) -> dict[str, Any]:
             "texts": sum(i < 3 for i in shown)}
 
 
-def _warnings(report: Report) -> list[tuple[str, list[str]]]:
+def _warnings(report: BenchReport) -> list[tuple[str, list[str]]]:
     """Each warning with the runs that it is about."""
     about: dict[str, list[str]] = {}
     for run in report.runs:
@@ -235,7 +235,7 @@ def _ratios(compared: Sequence[Comparison], devices: bool) -> dict[str, Any] | N
     return {"rows": rows, "x": plots.axis(domain), "interleaved": all(one.interleaved for one in compared)}
 
 
-def _operators(report: Report) -> list[dict[str, Any]]:
+def _operators(report: BenchReport) -> list[dict[str, Any]]:
     return [{"file": run.file.name, "setting": setting(run), "device": _place(run)[0], "marks": marks(run),
              "rows": run.operators[:15], "rest": run.operators[15:], "most": max(one.percent for one in run.operators)}
             for run in report.runs if run.operators]

@@ -13,9 +13,9 @@ from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.tflite.flatbuffer import read_model, schema
 from mobilebert_lite.tflite.op_versions import operator_name
 
-Ranges = dict[str, tuple[float, float]]
+TensorRanges = dict[str, tuple[float, float]]
 # Signature -> its inputs, text by text.
-Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
+CalibrationSamples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
 # Index of a tensor -> whether its third axis are the tokens, as in [1, A, S, …].
 Watched = Mapping[int, bool]
 Values = Callable[[Watched], Iterable[tuple[int, np.ndarray]]]
@@ -24,20 +24,20 @@ Values = Callable[[Watched], Iterable[tuple[int, np.ndarray]]]
 _BY_HEAD = ("BATCH_MATMUL", "ADD", "SOFTMAX")
 
 
-def measure_ranges(content: bytes, samples: Samples, threads: int = 2) -> Ranges:
+def measure_ranges(content: bytes, samples: CalibrationSamples, threads: int = 2) -> TensorRanges:
     """Least and greatest value of every float activation, by tensor name.
 
     True extremes: a moving average would clip what rare texts reach, and costs accuracy. Raises ConversionError
     naming the tensor when an activation is not finite.
     """
-    ranges: Ranges = {}
+    ranges: TensorRanges = {}
     for tensor, value in activations(content, samples, threads):
         _widen(ranges, tensor, value)
     tie(read_model(content), ranges)
     return ranges
 
 
-def activations(content: bytes, samples: Samples, threads: int = 2,
+def activations(content: bytes, samples: CalibrationSamples, threads: int = 2,
                 padding: bool = False) -> Iterator[tuple[str, np.ndarray]]:
     """Name and value of every float activation for each text that ``observe`` runs, with or without ``padding``."""
     model = read_model(content)
@@ -46,7 +46,7 @@ def activations(content: bytes, samples: Samples, threads: int = 2,
             yield subgraph.tensors[index].name.decode(), value
 
 
-def observe(content: bytes, model: Any, samples: Samples, threads: int,
+def observe(content: bytes, model: Any, samples: CalibrationSamples, threads: int,
             padding: bool = False) -> Iterator[tuple[Any, Values]]:
     """Run texts; yields the subgraph that each ran in and a function that reads tensors: indices → (index, value).
 
@@ -79,7 +79,7 @@ def _read(interpreter: Any, subgraph: int, mask: np.ndarray | None,
         yield index, value if mask is None else _read_part(value, mask, by_head)
 
 
-def tie(model: Any, ranges: Ranges) -> None:
+def tie(model: Any, ranges: TensorRanges) -> None:
     """The ranges of the first signature for the same activations at every length, in place.
 
     Scales and biases are then equal and stored once, and the longest length answers as in a file of its own.
@@ -120,7 +120,7 @@ def _read_part(value: np.ndarray, mask: np.ndarray, by_head: bool) -> np.ndarray
     return value
 
 
-def _widen(ranges: Ranges, name: str, value: np.ndarray) -> None:
+def _widen(ranges: TensorRanges, name: str, value: np.ndarray) -> None:
     low, high = float(value.min()), float(value.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ConversionError(f"calibration: activation {name.split(';')[-1]} is not finite ({low}, {high}); "

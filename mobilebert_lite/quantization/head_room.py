@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobilebert_lite.quantization.calibrate import Samples, activations
+from mobilebert_lite.quantization.calibrate import CalibrationSamples, activations
 
 # 65504, and the least positive number with all eleven bits of precision, 2^-14.
 LARGEST, SMALLEST_NORMAL = float(np.finfo(np.float16).max), float(np.finfo(np.float16).tiny)
@@ -41,7 +41,7 @@ class HeadRoom:
                 "bits_below": round(self.bits_below, 2)}
 
 
-def measure(content: bytes, samples: Samples, threads: int = 2) -> HeadRoom:
+def measure(content: bytes, samples: CalibrationSamples, threads: int = 2) -> HeadRoom:
     """The head room of the float file ``content`` on ``samples``.
 
     Padding counts: where it overflows, the zero that softmax gives it becomes NaN (0·∞). A tensor that is zero

@@ -21,7 +21,7 @@ import numpy as np
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.records import record
 from mobilebert_lite.errors import ConversionError, DataError, DependencyError
-from mobilebert_lite.quantization.calibrate import Ranges
+from mobilebert_lite.quantization.calibrate import TensorRanges
 from mobilebert_lite.tflite.op_versions import as_tuple
 
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
@@ -171,7 +171,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
         raise ConversionError(str(error)) from None
 
 
-def apply_recipe(content: bytes, recipe: Recipe, ranges: Ranges) -> bytes:
+def apply_recipe(content: bytes, recipe: Recipe, ranges: TensorRanges) -> bytes:
     """The float file ``content`` quantized as ``recipe`` says. ``ranges`` may be empty when it needs none."""
     if not recipe.rules:
         return content

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.quantization.calibrate import Ranges, Samples, observe, tie
+from mobilebert_lite.quantization.calibrate import CalibrationSamples, TensorRanges, observe, tie
 from mobilebert_lite.tflite.flatbuffer import read_model
 from mobilebert_lite.tflite.op_versions import operator_name
 
@@ -29,7 +29,8 @@ TAILS = (5.0, 10.0, 20.0)
 LOW_ROWS = (0.0, 1.0, 5.0, 25.0)
 
 
-def fit_scores(content: bytes, samples: Samples, ranges: Ranges, bits: int, threads: int = 2) -> Ranges:
+def fit_scores(content: bytes, samples: CalibrationSamples, ranges: TensorRanges, bits: int,
+               threads: int = 2) -> TensorRanges:
     """``ranges`` with those of attention scores fitted for activations of so many ``bits``.
 
     ``content`` is the float file that they were measured on.

@@ -20,7 +20,7 @@ TEACHER = "teacher."
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class EncodedRow:
     """One sequence, without padding, and what the network should make of it."""
 
     # int32 [tokens].
@@ -42,10 +42,10 @@ class Row:
 # int32, float32; see objective.Batch.
 Arrays = Mapping[str, np.ndarray]
 # Number of an epoch -> its rows.
-Epochs = Callable[[int], Sequence[Row]]
+Epochs = Callable[[int], Sequence[EncodedRow]]
 
 
-def choose_buckets(rows: Sequence[Row], longest: int, count: int = BUCKETS) -> tuple[int, ...]:
+def choose_buckets(rows: Sequence[EncodedRow], longest: int, count: int = BUCKETS) -> tuple[int, ...]:
     """At most ``count`` lengths, rising, that cost least on ``rows``; the last is ``longest`` or what suffices.
 
     Each leaves room for one [PAD] where there is room: the trigram reads the neighbor of the last token, which must
@@ -56,7 +56,7 @@ def choose_buckets(rows: Sequence[Row], longest: int, count: int = BUCKETS) -> t
     return lengths.choose(used, count, needed)[::-1]
 
 
-def epoch_batches(rows: Sequence[Row], size: int, buckets: Sequence[int], seed: Sequence[int]
+def epoch_batches(rows: Sequence[EncodedRow], size: int, buckets: Sequence[int], seed: Sequence[int]
                   ) -> list[tuple[np.ndarray, int]]:
     """(places in ``rows``, length) of every batch of one epoch, shuffled; only the last one formed may be smaller."""
     rng = np.random.default_rng(seed)
@@ -77,7 +77,7 @@ def bucket_for(used: int, buckets: Sequence[int]) -> int:
     return next((bucket for bucket in buckets if used < bucket), buckets[-1])
 
 
-def pad(rows: Sequence[Row], length: int, size: int, pad_id: int) -> dict[str, np.ndarray]:
+def pad(rows: Sequence[EncodedRow], length: int, size: int, pad_id: int) -> dict[str, np.ndarray]:
     """ids, mask, segment_ids int32 [size, length], labels, and the weight of every label.
 
     Rows beyond ``rows`` are empty and weigh nothing, so that every batch has the same shape.
@@ -144,7 +144,7 @@ class Batcher:
         """Batches in the first epoch."""
         return -(-len(epochs(0)) // self.size)
 
-    def _batch(self, rows: Sequence[Row], length: int, step: int) -> Arrays:
+    def _batch(self, rows: Sequence[EncodedRow], length: int, step: int) -> Arrays:
         rng = np.random.default_rng([self.seed, step, 1])
         arrays = pad(rows, length, self.size, self.pad_id)
         if self.unknown:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mobilebert_lite.errors import shorten
 from mobilebert_lite.text.examples import ChoiceExample, QuestionExample, TokenExample
-from mobilebert_lite.training.batches import Row
+from mobilebert_lite.training.batches import EncodedRow
 
 # The commonest class may have this many times the examples of the rarest.
 IMBALANCE = 10
@@ -21,7 +21,7 @@ CUT = 0.01
 
 
 @dataclass(frozen=True)
-class Finding:
+class DataFinding:
     """One thing that is wrong."""
 
     # leakage, contradiction, duplicates, answer, imbalance, rare, unseen or length.
@@ -31,7 +31,7 @@ class Finding:
     count: int
 
 
-def check(splits: Mapping[str, Sequence[Any]], rows: Sequence[Row], length: int, task: str) -> list[Finding]:
+def check(splits: Mapping[str, Sequence[Any]], rows: Sequence[EncodedRow], length: int, task: str) -> list[DataFinding]:
     """What is wrong with ``splits``: name → examples, the training data first; ``rows`` are made of that.
 
     Empty texts are not among them: reading the files refuses those, with file and line.
@@ -52,7 +52,7 @@ def identity(example: Any) -> tuple[str, ...]:
     return tuple(" ".join(unicodedata.normalize("NFKC", text).casefold().split()) for text in texts)
 
 
-def _leakage(splits: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
+def _leakage(splits: Mapping[str, Sequence[Any]]) -> Iterator[DataFinding]:
     names = list(splits)
     keys = {name: {identity(example) for example in examples} for name, examples in splits.items()}
     for i, first in enumerate(names):
@@ -60,11 +60,11 @@ def _leakage(splits: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
             shared = [example for example in splits[second] if identity(example) in keys[first]]
             if shared:
                 share = 100 * len(shared) / len(splits[second])
-                yield Finding("leakage", f"{len(shared)} of {len(splits[second])} examples of {second} ({share:.1f} %) "
-                              f"stand in {first} too, such as {_shown(shared[0])}", len(shared))
+                yield DataFinding("leakage", f"{len(shared)} of {len(splits[second])} examples of {second} "
+                                  f"({share:.1f} %) also occur in {first}, such as {_shown(shared[0])}", len(shared))
 
 
-def _repeated(examples: Sequence[Any]) -> Iterator[Finding]:
+def _repeated(examples: Sequence[Any]) -> Iterator[DataFinding]:
     answers: dict[tuple[str, ...], set[Any]] = {}
     count: Counter[tuple[str, ...]] = Counter()
     for example in examples:
@@ -72,11 +72,11 @@ def _repeated(examples: Sequence[Any]) -> Iterator[Finding]:
         count[identity(example)] += 1
     torn = [key for key, found in answers.items() if len(found) > 1]
     if torn:
-        yield Finding("contradiction", f"{len(torn)} texts stand there with different labels, such as "
+        yield DataFinding("contradiction", f"{len(torn)} texts stand there with different labels, such as "
                       f"{torn[0][0][:60]!r}", len(torn))
     again = sum(number - 1 for key, number in count.items() if key not in set(torn))
     if again:
-        yield Finding("duplicates", f"{again} of {len(examples)} training examples repeat another", again)
+        yield DataFinding("duplicates", f"{again} of {len(examples)} training examples repeat another", again)
 
 
 def _answer(example: Any) -> Any:
@@ -85,21 +85,21 @@ def _answer(example: Any) -> Any:
     return example.labels if isinstance(example, TokenExample) else example.label
 
 
-def _answers(splits: Mapping[str, Sequence[Any]]) -> Iterator[Finding]:
+def _answers(splits: Mapping[str, Sequence[Any]]) -> Iterator[DataFinding]:
     for name, examples in splits.items():
         lost = [example for example in examples if isinstance(example, QuestionExample) and any(
             start < 0 or example.context[start:start + len(text)] != text
             for text, start in zip(example.answers, example.answer_starts, strict=True))]
         if lost:
-            yield Finding("answer", f"{len(lost)} questions of {name} have an answer that does not stand in its "
+            yield DataFinding("answer", f"{len(lost)} questions of {name} have an answer that does not stand in its "
                           f"context where it should: {shorten([example.id for example in lost])}", len(lost))
 
 
-def _balance(examples: Sequence[Any], task: str) -> Iterator[Finding]:
+def _balance(examples: Sequence[Any], task: str) -> Iterator[DataFinding]:
     if task == "qa":
         unanswerable = sum(not example.answers for example in examples)
         if unanswerable > len(examples) * IMBALANCE / (IMBALANCE + 1):
-            yield Finding("imbalance", f"{unanswerable} of {len(examples)} questions have no answer", unanswerable)
+            yield DataFinding("imbalance", f"{unanswerable} of {len(examples)} questions have no answer", unanswerable)
         return
     counts = Counter(label for example in examples for label in (
         [one for one in example.labels if one != "O"] if isinstance(example, TokenExample)
@@ -108,13 +108,13 @@ def _balance(examples: Sequence[Any], task: str) -> Iterator[Finding]:
         return
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
     if task == "classification" and largest > IMBALANCE * smallest and len(counts) <= len(examples) // FEW:
-        yield Finding("imbalance", f"label {most!r} has {largest} examples, {least!r} only {smallest}", smallest)
+        yield DataFinding("imbalance", f"label {most!r} has {largest} examples, {least!r} only {smallest}", smallest)
     rare = sorted(label for label, number in counts.items() if number < FEW)
     if rare and len(counts) <= len(examples) // FEW:
-        yield Finding("rare", f"fewer than {FEW} examples of {shorten(rare)}", len(rare))
+        yield DataFinding("rare", f"fewer than {FEW} examples of {shorten(rare)}", len(rare))
 
 
-def _unseen(splits: Mapping[str, Sequence[Any]], task: str) -> Iterator[Finding]:
+def _unseen(splits: Mapping[str, Sequence[Any]], task: str) -> Iterator[DataFinding]:
     if task == "qa":
         return
     (_, train), *others = splits.items()
@@ -122,7 +122,7 @@ def _unseen(splits: Mapping[str, Sequence[Any]], task: str) -> Iterator[Finding]
     for name, examples in others:
         new = sorted(set().union(*(_labels(example) for example in examples)) - known)
         if new:
-            yield Finding("unseen", f"{name} has labels without a training example: {shorten(new)}", len(new))
+            yield DataFinding("unseen", f"{name} has labels without a training example: {shorten(new)}", len(new))
 
 
 def _labels(example: Any) -> set[str]:
@@ -131,17 +131,17 @@ def _labels(example: Any) -> set[str]:
     return set() if example.label is None else {example.label}
 
 
-def _lengths(examples: Sequence[Any], rows: Sequence[Row], length: int) -> Iterator[Finding]:
+def _lengths(examples: Sequence[Any], rows: Sequence[EncodedRow], length: int) -> Iterator[DataFinding]:
     """Long questions and word lists are read in windows; a class can only be told from what is read at once."""
     if not examples or isinstance(examples[0], QuestionExample | TokenExample):
         windows = len(rows) - len(examples)
         if windows > len(examples):
-            yield Finding("length", f"{len(examples)} texts make {len(rows)} windows of {length} tokens; a longer "
+            yield DataFinding("length", f"{len(examples)} texts make {len(rows)} windows of {length} tokens; a longer "
                           "sequence would see more at once", windows)
         return
     cut = sum(len(row.ids) >= length for row in rows)
     if cut > CUT * len(rows):
-        yield Finding("length", f"{cut} of {len(rows)} texts fill or exceed {length} tokens and lose their ends; "
+        yield DataFinding("length", f"{cut} of {len(rows)} texts fill or exceed {length} tokens and lose their ends; "
                       "a longer sequence would hold them", cut)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.training.options import Options
+from mobilebert_lite.training.options import TrainOptions
 
 KINDS = ("auto", "none", "mirrored", "workers")
 
 
-def check(options: Options) -> None:
+def check(options: TrainOptions) -> None:
     """Raise DataError for devices that are unknown or named nowhere, before anything is computed."""
     if options.devices not in KINDS:
         raise DataError(f"devices is {options.devices!r}; known are {', '.join(KINDS)}")
@@ -21,7 +21,7 @@ def check(options: Options) -> None:
         raise DataError("devices is 'workers', but the environment variable TF_CONFIG names none; see docs/training.md")
 
 
-def prepare(options: Options) -> tf.distribute.Strategy:
+def prepare(options: TrainOptions) -> tf.distribute.Strategy:
     """Set threads and reproducibility, and choose the strategy. To be called before TensorFlow computes anything.
 
     ``auto``: all workers that the environment variable TF_CONFIG names, else all GPUs of this machine, else one

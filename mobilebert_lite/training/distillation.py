@@ -20,9 +20,9 @@ from mobilebert_lite.common.tf import tf
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.graph.ops import Tensors
-from mobilebert_lite.training.batches import TEACHER, Row, bucket_for, pad
+from mobilebert_lite.training.batches import TEACHER, EncodedRow, bucket_for, pad
 from mobilebert_lite.training.objective import Batch, Loss, Outputs, forward, hidden_states, never_padding
-from mobilebert_lite.training.preparation import Prepared, head_of
+from mobilebert_lite.training.preparation import TrainingData, head_of
 
 LOGITS, FEATURES, ATTENTION = "logits", "features", "attention"
 KINDS = (LOGITS, FEATURES, ATTENTION)
@@ -30,7 +30,7 @@ KINDS = (LOGITS, FEATURES, ATTENTION)
 _ROWS = 64
 
 
-def load_teacher(path: str, prepared: Prepared, kinds: Sequence[str]) -> Weights:
+def load_teacher(path: str, prepared: TrainingData, kinds: Sequence[str]) -> Weights:
     """The teacher at ``path``, any checkpoint. Raises DataError when it cannot teach ``prepared``."""
     checkpoint = load_checkpoint(path)
     weights, student = checkpoint.weights, prepared.weights
@@ -61,8 +61,8 @@ def load_teacher(path: str, prepared: Prepared, kinds: Sequence[str]) -> Weights
     return weights
 
 
-def annotated(rows: Sequence[Row], teacher: Weights, task: str, masking: Masking, buckets: Sequence[int],
-              count: Callable[[int, int], None] = lambda done, total: None) -> list[Row]:
+def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: str, masking: Masking, buckets: Sequence[int],
+              count: Callable[[int, int], None] = lambda done, total: None) -> list[EncodedRow]:
     """``rows`` with the teacher's logits: computed once, for every epoch."""
     tensors = {name: tf.constant(tensor) for name, tensor in teacher.tensors.items()}
     names = ("ids", "mask", "segment_ids")

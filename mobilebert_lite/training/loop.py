@@ -73,7 +73,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Settings:
+class LoopSettings:
     """How the steps are made."""
 
     # For a configuration (while stacking: of fewer layers).
@@ -95,7 +95,7 @@ class Trained:
     weights: Weights
     # Metrics of these weights, in percent.
     metrics: Mapping[str, float]
-    progress: states.Progress
+    progress: states.TrainProgress
     steps: int
     # With quantization-aware training: ranges of activations.
     ranges: TrainedRanges | None = None
@@ -104,12 +104,12 @@ class Trained:
 class Loop:
     """One training, from its start or from a saved state."""
 
-    def __init__(self, weights: Weights, settings: Settings, evaluator: Evaluator, folder: Path,
+    def __init__(self, weights: Weights, settings: LoopSettings, evaluator: Evaluator, folder: Path,
                  say: Callable[[str], None] = lambda message: None) -> None:
         self.weights, self.settings, self.evaluator, self.folder, self.say = weights, settings, evaluator, folder, say
         self.config = self._config(settings.schedule.layers_at(0))
         self.trainer = self._trainer(_first_layers(weights.tensors, self.config))
-        self.progress = states.Progress()
+        self.progress = states.TrainProgress()
         self.best: np.ndarray | None = None
         self._began = time.monotonic()
 

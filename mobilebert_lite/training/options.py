@@ -14,7 +14,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainOptions:
     """One training. None: by ``resolved``, from the task and from where the weights come."""
 
     task: str | None
@@ -98,7 +98,7 @@ class Options:
         if self.precision not in PRECISIONS:
             raise DataError(f"precision is {self.precision!r}; known are {', '.join(PRECISIONS)}")
 
-    def resolved(self, task: str, scratch: bool) -> Options:
+    def resolved(self, task: str, scratch: bool) -> TrainOptions:
         """With the defaults of the task, for a network from scratch or a checkpoint."""
         defaults = {"unknown": 0.05, **_SCRATCH[task]} if scratch else {"unknown": 0.0, **_FINE_TUNED[task]}
         taken = {name: value for name, value in defaults.items() if getattr(self, name) is None}
@@ -110,7 +110,7 @@ class Options:
                 for name, value in asdict(self).items()}
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Options:
+    def from_json(cls, raw: Mapping[str, Any]) -> TrainOptions:
         """What ``to_json`` made."""
         known = {field.name: raw[field.name] for field in fields(cls) if field.name in raw}
         for name in ("data", "output", "eval", "config", "vocabulary", "labels"):

@@ -21,10 +21,10 @@ from mobilebert_lite.errors import ConfigError, DataError
 from mobilebert_lite.tasks import TRAINABLE, Task, find_task
 from mobilebert_lite.tasks.labels import read_file
 from mobilebert_lite.text.tokenization import Tokenizer
-from mobilebert_lite.training.batches import Row
-from mobilebert_lite.training.checks import Finding, check
+from mobilebert_lite.training.batches import EncodedRow
+from mobilebert_lite.training.checks import DataFinding, check
 from mobilebert_lite.training.initial import initial, with_head
-from mobilebert_lite.training.options import Options
+from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.rows import RowMaker, find_labels
 from mobilebert_lite.training.vocabulary import build_vocabulary, texts_of
 
@@ -34,25 +34,25 @@ HELD_OUT, MOST_HELD_OUT = 0.1, 1000
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TrainingData:
     """What a training consists of."""
 
     # Every option resolved.
-    options: Options
+    options: TrainOptions
     task: Task
     weights: Weights
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     masking: Masking
-    rows: Sequence[Row]
+    rows: Sequence[EncodedRow]
     train: Sequence[Any]
     dev: Sequence[Any]
-    findings: Sequence[Finding]
+    findings: Sequence[DataFinding]
     # Whether the weights are new, not a checkpoint's.
     scratch: bool
 
 
-def prepare(options: Options, progress: Callable[[str], None] = lambda message: None) -> Prepared:
+def prepare(options: TrainOptions, progress: Callable[[str], None] = lambda message: None) -> TrainingData:
     """Read and check everything. Raises a subclass of MblError; with ``options.strict`` also for findings."""
     checkpoint = _checkpoint(options, progress)
     name, asked = _task(options, checkpoint), options.seq_len
@@ -81,7 +81,7 @@ def prepare(options: Options, progress: Callable[[str], None] = lambda message: 
     if findings and options.strict:
         raise DataError(f"{len(findings)} findings about the data, and --strict: {findings[0].message}"
                         + (", …" if len(findings) > 1 else ""))
-    return Prepared(options, task, weights, tokenizer, labels, default_masking("huggingface"), rows, train, dev,
+    return TrainingData(options, task, weights, tokenizer, labels, default_masking("huggingface"), rows, train, dev,
                     findings, checkpoint is None)
 
 
@@ -95,7 +95,8 @@ def hold_out(examples: Sequence[Any], seed: int) -> tuple[list[Any], list[Any]]:
             [example for i, example in enumerate(examples) if i in out])
 
 
-def choose_labels(options: Options, checkpoint: Checkpoint | None, task: str, train: Sequence[Any]) -> tuple[str, ...]:
+def choose_labels(options: TrainOptions, checkpoint: Checkpoint | None, task: str,
+                  train: Sequence[Any]) -> tuple[str, ...]:
     """The classes: those asked for, else the checkpoint's where they serve, else those that occur.
 
     Raises DataError for fewer than two.
@@ -114,7 +115,7 @@ def choose_labels(options: Options, checkpoint: Checkpoint | None, task: str, tr
     return labels
 
 
-def _task(options: Options, checkpoint: Checkpoint | None) -> str:
+def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> str:
     said = options.task or (checkpoint.weights.config.task if checkpoint else "")
     if not said:
         raise DataError(f"no task is given; those that can be trained are {', '.join(TRAINABLE)}")
@@ -126,7 +127,7 @@ def _task(options: Options, checkpoint: Checkpoint | None) -> str:
     return name
 
 
-def _checkpoint(options: Options, progress: Callable[[str], None]) -> Checkpoint | None:
+def _checkpoint(options: TrainOptions, progress: Callable[[str], None]) -> Checkpoint | None:
     if options.weights is None or options.weights in PRESETS:
         return None
     if options.config is not None:
@@ -147,12 +148,12 @@ def head_of(task: str) -> str:
     return "qa" if task == "qa" else "classifier"
 
 
-def _labeled(config: MobileBertConfig, options: Options, task: str, labels: tuple[str, ...]) -> MobileBertConfig:
+def _labeled(config: MobileBertConfig, options: TrainOptions, task: str, labels: tuple[str, ...]) -> MobileBertConfig:
     problem = options.problem if task == "classification" else ""
     return replace(config, labels=labels, problem_type=problem, task=task)
 
 
-def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[str, ...]
+def _adapted(options: TrainOptions, checkpoint: Checkpoint, task: str, labels: tuple[str, ...]
              ) -> tuple[Weights, Tokenizer]:
     weights = checkpoint.weights
     same = not checkpoint.labels or checkpoint.labels == labels
@@ -165,7 +166,7 @@ def _adapted(options: Options, checkpoint: Checkpoint, task: str, labels: tuple[
     return replace(weights, config=config), checkpoint.tokenizer
 
 
-def _from_scratch(options: Options, task: str, train: Sequence[Any], labels: tuple[str, ...],
+def _from_scratch(options: TrainOptions, task: str, train: Sequence[Any], labels: tuple[str, ...],
                   progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
     config = read_configuration(options)
     if options.vocabulary:
@@ -196,7 +197,7 @@ def _given_tokenizer(path: Path, cased: bool, progress: Callable[[str], None]) -
     return Tokenizer(read.words, settings=settings)
 
 
-def read_configuration(options: Options) -> MobileBertConfig:
+def read_configuration(options: TrainOptions) -> MobileBertConfig:
     """The configuration of a network from scratch: a file's (of transformers or TF1), or a preset's."""
     if options.config is None:
         return PRESETS[options.weights or SMALL]

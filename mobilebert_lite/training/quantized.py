@@ -32,11 +32,11 @@ from mobilebert_lite.quantization.trained import TrainedRanges, places
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.features import Features
 from mobilebert_lite.tflite.flatbuffer import read_model
-from mobilebert_lite.training.loop import Loop, Settings, Trained
+from mobilebert_lite.training.loop import Loop, LoopSettings, Trained
 from mobilebert_lite.training.objective import Batch, Loss
-from mobilebert_lite.training.preparation import Prepared
+from mobilebert_lite.training.preparation import TrainingData
 from mobilebert_lite.training.scoring import Evaluator
-from mobilebert_lite.training.simulation import Ranges, Simulation, find_parts
+from mobilebert_lite.training.simulation import Simulation, TrainedScales, find_parts
 from mobilebert_lite.training.trainer import Trainer
 
 # Texts of the training data that give the first ranges.
@@ -52,7 +52,7 @@ class Quantized:
     recipe: Recipe
     weights: Weights
     fused: Fused
-    ranges: Ranges
+    ranges: TrainedScales
     # By length.
     simulations: Mapping[int, Simulation]
     # See quantization.trained.
@@ -85,7 +85,7 @@ class Quantized:
                                           for name, value in outputs.items()})
 
 
-def quantized(prepared: Prepared, recipe: Recipe, lengths: Collection[int], threads: int = 2) -> Quantized:
+def quantized(prepared: TrainingData, recipe: Recipe, lengths: Collection[int], threads: int = 2) -> Quantized:
     """The network of ``prepared`` as ``recipe`` makes it. Raises DataError for a recipe that rounds nothing, or is for
     computing in float16."""
     if not recipe.needs_calibration:
@@ -99,7 +99,7 @@ def quantized(prepared: Prepared, recipe: Recipe, lengths: Collection[int], thre
                  prepared.options.without, threads, stretches=False)
     model = read_model(finish_quantized(drawn.content, recipe, texts, threads))
     float_model = read_model(drawn.content)
-    parts, ranges = find_parts(float_model, drawn.fused.tensors), Ranges(model)
+    parts, ranges = find_parts(float_model, drawn.fused.tensors), TrainedScales(model)
     by_name = {one.signatureKey.decode(): model.subgraphs[one.subgraphIndex] for one in model.signatureDefs}
     simulations = {length: Simulation(model, by_name[signature_name(task.name, length)], parts, ranges)
                    for length in lengths}
@@ -150,7 +150,7 @@ class QuantisedEvaluator(Evaluator):
 class QuantisedLoop(Loop):
     """Trains a ``Quantized`` network: the loop is the same, what stands in its weights is not a whole checkpoint."""
 
-    def __init__(self, network: Quantized, settings: Settings, evaluator: QuantisedEvaluator, folder: Path,
+    def __init__(self, network: Quantized, settings: LoopSettings, evaluator: QuantisedEvaluator, folder: Path,
                  say: Callable[[str], None]) -> None:
         self.quantized = network
         super().__init__(replace(network.weights, tensors=dict(network.tensors)), settings, evaluator, folder, say)

@@ -15,7 +15,7 @@ from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.examples import QuestionExample, TextExample, TokenExample
 from mobilebert_lite.text.features import Features
 from mobilebert_lite.text.tokenization import Tokenizer
-from mobilebert_lite.training.batches import UNLABELLED, Row
+from mobilebert_lite.training.batches import UNLABELLED, EncodedRow
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class RowMaker:
     # Names of the classes in the order of the outputs.
     labels: tuple[str, ...] = ()
 
-    def rows(self, examples: Sequence[Any]) -> list[Row]:
+    def rows(self, examples: Sequence[Any]) -> list[EncodedRow]:
         """The rows of all ``examples``, several for a long text. Raises DataError naming the example."""
         numbers = {label: i for i, label in enumerate(self.labels)}
         target = _TARGETS[self.task.name]
@@ -44,10 +44,10 @@ class RowMaker:
         return made
 
 
-def _row(features: Features, labels: np.ndarray, per_token: bool) -> Row:
+def _row(features: Features, labels: np.ndarray, per_token: bool) -> EncodedRow:
     used = features.length_used
     # Copies, or every row would keep its padded arrays alive.
-    return Row(features.ids[:used].copy(), features.segment_ids[:used].copy(),
+    return EncodedRow(features.ids[:used].copy(), features.segment_ids[:used].copy(),
                labels[:used].copy() if per_token else labels, per_token)
 
 

@@ -20,11 +20,11 @@ from mobilebert_lite.quantization.trained import FILE as RANGES
 from mobilebert_lite.training import devices, states
 from mobilebert_lite.training.batches import Batcher, choose_buckets
 from mobilebert_lite.training.distillation import LOGITS, Transfer, annotated, imitating, load_teacher
-from mobilebert_lite.training.loop import Loop, Schedule, Settings, Trained
+from mobilebert_lite.training.loop import Loop, LoopSettings, Schedule, Trained
 from mobilebert_lite.training.objective import TaskObjective, find_loss
 from mobilebert_lite.training.optimizer import AdamW
-from mobilebert_lite.training.options import Options
-from mobilebert_lite.training.preparation import Prepared, prepare
+from mobilebert_lite.training.options import TrainOptions
+from mobilebert_lite.training.preparation import TrainingData, prepare
 from mobilebert_lite.training.quantized import QuantisedEvaluator, QuantisedLoop, QuantisedObjective, quantized
 from mobilebert_lite.training.scoring import Evaluator
 from mobilebert_lite.version import __version__
@@ -37,7 +37,7 @@ Count = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Result:
+class TrainResult:
     """What was written."""
 
     output: Path
@@ -45,9 +45,9 @@ class Result:
     report: Mapping[str, Any]
 
 
-def train(options: Options, resume: bool = False, say: Callable[[str], None] = lambda message: None,
+def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None] = lambda message: None,
           counting: Callable[[str], AbstractContextManager[Count]] = lambda message: nullcontext(lambda *numbers: None)
-          ) -> Result:
+          ) -> TrainResult:
     """Train as ``options`` say, and write a checkpoint as transformers writes it, with metrics.json beside it.
 
     With ``resume`` from the state in the output folder (options as ``saved_options`` gives them). Raises a subclass of
@@ -77,10 +77,10 @@ def train(options: Options, resume: bool = False, say: Callable[[str], None] = l
     report = _report(prepared, trained, loop)
     if chief:
         _write(prepared, trained, report)
-    return Result(options.output, report)
+    return TrainResult(options.output, report)
 
 
-def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[str], None],
+def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable[[str], None],
               teacher: Weights | None = None) -> Loop:
     """The loop for ``prepared``, to be run on rows with the logits of ``teacher`` where these are to be learnt."""
     options, config = prepared.options, prepared.weights.config
@@ -105,7 +105,7 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
         if LOGITS in options.imitate:
             loss = imitating(loss, prepared.task.name, options.problem, options.teacher_share, options.temperature)
         transfer = Transfer.of(teacher, prepared.masking, options.imitate)
-    settings = Settings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype,
+    settings = LoopSettings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype,
                                                      transfer),
                         batcher, schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit,
                         devices.is_chief())
@@ -121,7 +121,7 @@ def make_loop(prepared: Prepared, strategy: Any, folder: Path, say: Callable[[st
     return Loop(prepared.weights, settings, Evaluator(*scored), folder, say)
 
 
-def saved_options(output: Path) -> Options:
+def saved_options(output: Path) -> TrainOptions:
     """The options of the training in ``output``. Raises CheckpointError where there is none, or its data changed."""
     path = output / states.FOLDER / states.OPTIONS
     if not path.is_file():
@@ -129,7 +129,7 @@ def saved_options(output: Path) -> Options:
         raise CheckpointError(f"the training in {output} is finished; go on from it with --weights {output}" if finished
                               else f"no training to resume in {output}; {path} is not there")
     raw = read_json(path)
-    options = replace(Options.from_json(raw), output=output)
+    options = replace(TrainOptions.from_json(raw), output=output)
     changed = [name for name, digest in _hashes(options).items() if raw.get("sha256", {}).get(name) != digest]
     if changed:
         raise CheckpointError(f"{', '.join(changed)} changed since the training began; only the same data can be "
@@ -137,7 +137,7 @@ def saved_options(output: Path) -> Options:
     return options
 
 
-def _hashes(options: Options) -> dict[str, str]:
+def _hashes(options: TrainOptions) -> dict[str, str]:
     files = [path for path in (options.data, options.eval, options.vocabulary, options.labels, options.config) if path]
     return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
 
@@ -150,7 +150,7 @@ def _check_empty(output: Path, chief: bool) -> None:
         raise ConversionError(f"{output} is there already, and not empty; give a new folder, or remove it")
 
 
-def _report(prepared: Prepared, trained: Trained, loop: Loop) -> dict[str, Any]:
+def _report(prepared: TrainingData, trained: Trained, loop: Loop) -> dict[str, Any]:
     options, progress = prepared.options, trained.progress
     return {"toolkit": f"mobilebert-lite {__version__}", "task": prepared.task.name,
             "metric": loop.evaluator.scorer.metric, "score": progress.best, "metrics": dict(trained.metrics),
@@ -161,7 +161,7 @@ def _report(prepared: Prepared, trained: Trained, loop: Loop) -> dict[str, Any]:
             "options": options.to_json(), "sha256": _hashes(options), "history": progress.history}
 
 
-def _write(prepared: Prepared, trained: Trained, report: Mapping[str, Any]) -> None:
+def _write(prepared: TrainingData, trained: Trained, report: Mapping[str, Any]) -> None:
     """The checkpoint; then what only a resumption needs is removed, and the logs stay."""
     output = prepared.options.output
     huggingface.save(trained.weights, output, prepared.tokenizer.vocabulary, settings=prepared.tokenizer.settings)

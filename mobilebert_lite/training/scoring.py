@@ -11,7 +11,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import INPUTS
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.evaluation.scorers import Options, find_scorer
+from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.signatures import draw_head
 from mobilebert_lite.running.model import Model
@@ -25,7 +25,7 @@ from mobilebert_lite.training.batches import bucket_for
 _ROWS = 64
 
 
-class Prepared(Model):
+class WeightsScorer(Model):
     """Answers as a file of one length does, from outputs that were computed before, many texts at once."""
 
     def __init__(self, task: Task, tokenizer: Tokenizer, labels: Sequence[str], length: int) -> None:
@@ -55,10 +55,10 @@ class Evaluator:
                  buckets: Sequence[int], masking: Masking, metric: str | None = None) -> None:
         """Raises DataError for examples that cannot be scored."""
         self.examples, self.buckets, self.masking = examples, sorted({*buckets, length}), masking
-        self.scorer = find_scorer(task.name, task.form.problem_type, examples, labels, Options(metric))
+        self.scorer = find_scorer(task.name, task.form.problem_type, examples, labels, ScorerOptions(metric))
         for example in examples:
             self.scorer.check(example)
-        self.model = Prepared(task, tokenizer, labels, length)
+        self.model = WeightsScorer(task, tokenizer, labels, length)
         self.features = [one for example in examples for one in task.features(tokenizer, example, length)]
         # (layers, length) -> the network.
         self._functions: dict[tuple[int, int], Any] = {}

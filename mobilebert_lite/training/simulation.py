@@ -73,7 +73,7 @@ def _bytes(tensor: np.ndarray) -> bytes:
     return np.ascontiguousarray(tensor, np.float32).tobytes()
 
 
-class Ranges:
+class TrainedScales:
     """The distinct ranges of a file: groups of tensors with one scale and zero point."""
 
     def __init__(self, model: Any) -> None:
@@ -133,7 +133,7 @@ def group_of(tensor: Any) -> tuple[str, float, int] | None:
 class Simulation:
     """One signature of a quantized file, for batches of any size."""
 
-    def __init__(self, model: Any, subgraph: Any, parts: Mapping[str, Part], ranges: Ranges) -> None:
+    def __init__(self, model: Any, subgraph: Any, parts: Mapping[str, Part], ranges: TrainedScales) -> None:
         """Raises ConversionError for an operator that cannot be followed."""
         self.model, self.subgraph, self.parts, self.ranges = model, subgraph, parts, ranges
         unknown = {_kind(model, operator) for operator in subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}

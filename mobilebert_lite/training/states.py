@@ -17,7 +17,7 @@ FOLDER, STATE, OPTIONS, LOGS = "training", "state.safetensors", "options.json", 
 
 
 @dataclass
-class Progress:
+class TrainProgress:
     """Where a training stands. The order of the data and all random choices follow from seed and step."""
 
     step: int = 0
@@ -32,7 +32,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def save(folder: Path, arrays: Mapping[str, np.ndarray], progress: Progress) -> None:
+def save(folder: Path, arrays: Mapping[str, np.ndarray], progress: TrainProgress) -> None:
     """Replace the saved state; at every moment a whole one is there."""
     from safetensors.numpy import save_file
 
@@ -40,7 +40,7 @@ def save(folder: Path, arrays: Mapping[str, np.ndarray], progress: Progress) -> 
         save_file(dict(arrays), temporary, metadata={"progress": json.dumps(asdict(progress))})
 
 
-def load(folder: Path) -> tuple[dict[str, np.ndarray], Progress]:
+def load(folder: Path) -> tuple[dict[str, np.ndarray], TrainProgress]:
     """The saved state. Raises CheckpointError when there is none, or a damaged one."""
     from safetensors import SafetensorError, safe_open
 
@@ -50,6 +50,6 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], Progress]:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata: dict[str, Any] = json.loads(file.metadata()["progress"])
-            return {name: file.get_tensor(name) for name in file.keys()}, Progress(**metadata)  # noqa: SIM118
+            return {name: file.get_tensor(name) for name in file.keys()}, TrainProgress(**metadata)  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); start the training again") from None

@@ -17,7 +17,7 @@ from heads import save
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.cli import cli
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.running.model import Model
 
@@ -95,7 +95,7 @@ def test_model_without_a_screen(tiny_config: MobileBertConfig, tiny_vocabulary: 
                                 tmp_path: Path, head: str) -> None:
     path = tmp_path / "model.tflite"
     checkpoint = save(head, replace(tiny_config, num_hidden_layers=1), tiny_vocabulary, tmp_path)
-    convert(Request(path, str(checkpoint), lengths=(16,), quantize="none"))
+    convert(ConvertRequest(path, str(checkpoint), lengths=(16,), quantize="none"))
     with pytest.raises(ModelFileError, match=f"is for {head}; the app has screens for qa and classification"):
         _assets(path, "--demo", demo)
 

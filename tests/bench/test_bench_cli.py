@@ -23,7 +23,7 @@ from mobilebert_lite.benchmarks import subject
 from mobilebert_lite.benchmarks.host import runner as host
 from mobilebert_lite.benchmarks.reports import result
 from mobilebert_lite.benchmarks.reports.export import records, to_csv, to_markdown
-from mobilebert_lite.benchmarks.reports.result import Report, Run, Samples
+from mobilebert_lite.benchmarks.reports.result import BenchReport, Latencies, Run
 from mobilebert_lite.cli import main
 from mobilebert_lite.tflite.container import append_files, read_files
 from mobilebert_lite.tflite.flatbuffer import read_model, write_model
@@ -46,18 +46,18 @@ def call(*arguments: str | Path) -> int:
     return ended.value.code
 
 
-def report_of(*latencies: float, name: str = "qa.tflite") -> Report:
+def report_of(*latencies: float, name: str = "qa.tflite") -> BenchReport:
     """A complete run of 100 samples around each latency (µs) in a group of its own, one thread more each."""
     def run(i: int, latency: float) -> Run:
         wave = [latency * (1 + 0.01 * ((7 * j) % 5 - 2)) for j in range(100)]
-        samples = Samples(tuple(map(float, range(100))), tuple(wave), (9,) * 100, (0,) * 100)
+        samples = Latencies(tuple(map(float, range(100))), tuple(wave), (9,) * 100, (0,) * 100)
         return replace(RUN, file=replace(RUN.file, name=name), group=i, samples=samples, aggregates=(), complete=True,
                        configuration=replace(RUN.configuration, threads=i + 1), warnings=())
 
     return replace(REPORT, runs=tuple(run(i, latency) for i, latency in enumerate(latencies)))
 
 
-def saved(path: Path, report: Report) -> Path:
+def saved(path: Path, report: BenchReport) -> Path:
     result.write(report, path)
     return path
 
@@ -216,7 +216,7 @@ def test_csv_and_markdown(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_records_of_an_empty_run() -> None:
-    [row] = records(replace(REPORT, runs=(replace(RUN, samples=Samples(), aggregates=()),)))
+    [row] = records(replace(REPORT, runs=(replace(RUN, samples=Latencies(), aggregates=()),)))
     assert (row["samples"], row["mean_ms"], row["p99_ms"], row["complete"]) == (0, None, None, False)
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from mobilebert_lite.benchmarks.reports import result
 from mobilebert_lite.benchmarks.reports.compare import between
-from mobilebert_lite.benchmarks.reports.result import Aggregate, Configuration, Report, Samples
+from mobilebert_lite.benchmarks.reports.result import Aggregate, BenchReport, Configuration, Latencies
 from mobilebert_lite.cli.bench import command
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.bench_page import bench_page
@@ -69,7 +69,7 @@ def test_page_of_what_was_cut_short() -> None:
 
 def test_page_without_samples() -> None:
     report = make_report()
-    empty = tuple(replace(run, samples=Samples(), environment=(), operators=()) for run in report.runs)
+    empty = tuple(replace(run, samples=Latencies(), environment=(), operators=()) for run in report.runs)
     assert sections(bench_page(replace(report, runs=empty))) == {"content", "results", "environment"}
     assert "Nothing was measured" in bench_page(replace(report, runs=()))
 
@@ -79,7 +79,7 @@ def test_page_of_batches() -> None:
     report = make_report()
     batches = (Aggregate(0.0, 50, 9000.0, 10.0, 8000.0, 11000.0, 128),
                Aggregate(5e5, 50, 9100.0, 9.0, 8100.0, 9900.0, 128))
-    runs = tuple(replace(run, samples=Samples(), aggregates=batches) for run in report.runs)
+    runs = tuple(replace(run, samples=Latencies(), aggregates=batches) for run in report.runs)
     document = assert_harmless(bench_page(replace(report, runs=runs)))
     assert "9.05" in document.text
     assert "p99 9" not in " ".join(document.text.split())
@@ -125,10 +125,10 @@ TIMES = st.floats(0.01, 1e12)
 @given(st.lists(st.tuples(TIMES, TIMES), min_size=1, max_size=8), st.integers(0, 512), st.integers(1, 64))
 def test_page_of_any_samples(rows: list[tuple[float, float]], length: int, threads: int) -> None:
     offsets, durations = zip(*rows, strict=True)
-    samples = Samples(offsets, durations, (length,) * len(rows), (0,) * len(rows))
+    samples = Latencies(offsets, durations, (length,) * len(rows), (0,) * len(rows))
     report = make_report()
     runs = (replace(report.runs[0], samples=samples, configuration=Configuration(length, threads)),)
-    document = assert_harmless(bench_page(Report(report.created, report.toolkit, report.options, runs)))
+    document = assert_harmless(bench_page(BenchReport(report.created, report.toolkit, report.options, runs)))
     for tag, attributes in document.elements:
         if tag in ("path", "polyline", "polygon"):
             assert not re.search("nan|inf", attributes.get("points", "") + attributes.get("d", ""))

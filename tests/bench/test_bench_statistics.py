@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from test_result import RUN
 
 from mobilebert_lite.benchmarks.reports.compare import compare, within
-from mobilebert_lite.benchmarks.reports.result import Aggregate, Configuration, Options, Report, Run, Samples
+from mobilebert_lite.benchmarks.reports.result import (
+    Aggregate,
+    BenchOptions,
+    BenchReport,
+    Configuration,
+    Latencies,
+    Run,
+)
 from mobilebert_lite.benchmarks.reports.statistics import (
     ratio,
     statistic_of,
@@ -31,7 +38,7 @@ DURATIONS = st.lists(st.floats(1.0, 1e7), min_size=2, max_size=60)
 
 def run_of(durations: Sequence[float], turn: Sequence[int] | None = None, length: int = 384) -> Run:
     count = len(durations)
-    samples = Samples(tuple(map(float, np.cumsum(durations))), tuple(map(float, durations)), (9,) * count,
+    samples = Latencies(tuple(map(float, np.cumsum(durations))), tuple(map(float, durations)), (9,) * count,
                       tuple(turn or (0,) * count))
     return replace(RUN, samples=samples, aggregates=(), configuration=Configuration(length, 1), complete=True,
                    reason="")
@@ -52,7 +59,7 @@ def test_a_summary_is_that_of_the_standard_library(durations: list[float]) -> No
 @given(st.lists(DURATIONS, min_size=2, max_size=5))
 def test_batches_pool_to_their_samples(batches: list[list[float]]) -> None:
     """Mean and (population) deviation of batches together are those of all samples in one."""
-    pooled = summarize(replace(RUN, samples=Samples(), aggregates=tuple(
+    pooled = summarize(replace(RUN, samples=Latencies(), aggregates=tuple(
         Aggregate(0.0, len(one), statistics.fmean(one), statistics.pstdev(one), min(one), max(one), 9)
         for one in batches)))
     everything = [value for one in batches for value in one]
@@ -65,8 +72,8 @@ def test_batches_pool_to_their_samples(batches: list[list[float]]) -> None:
 
 
 def test_nothing_measured_has_no_summary() -> None:
-    assert summarize(replace(RUN, samples=Samples(), aggregates=())) is None
-    assert stretches(replace(RUN, samples=Samples(), aggregates=())) == []
+    assert summarize(replace(RUN, samples=Latencies(), aggregates=())) is None
+    assert stretches(replace(RUN, samples=Latencies(), aggregates=())) == []
 
 
 @given(st.integers(0, 5), st.integers(1, 25))
@@ -151,7 +158,7 @@ def test_turns_are_those_of_both() -> None:
 @pytest.mark.parametrize(("factor", "significant"), [(1.0, False), (1.05, True), (0.9, True)])
 def test_interleaved_files_are_told_apart(factor: float, significant: bool) -> None:
     first, second = interleaved(np.random.default_rng(1), factor)
-    [compared] = within(Report("", "", Options(1, 1.0, 1), (first, second)))
+    [compared] = within(BenchReport("", "", BenchOptions(1, 1.0, 1), (first, second)))
     assert compared.interleaved
     assert compared.significant == significant
     assert compared.ratio.value == pytest.approx(factor, rel=0.02)

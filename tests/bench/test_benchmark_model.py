@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.benchmarks.phone.benchmark_model import TOLD, Output, flags, parse
+from mobilebert_lite.benchmarks.phone.benchmark_model import TOLD, ToolOutput, flags, parse
 
 OUTPUTS = Path(__file__).with_name("benchmark_model_outputs")
 
 
-def recorded(name: str) -> Output:
+def recorded(name: str) -> ToolOutput:
     return parse((OUTPUTS / name).read_text().splitlines())
 
 

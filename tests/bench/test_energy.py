@@ -11,15 +11,15 @@ from mobilebert_lite.benchmarks.reports.result import (
     Configuration,
     Device,
     File,
+    Latencies,
     Loading,
     Run,
     Runtime,
-    Samples,
     Snapshot,
 )
 
 RUN = Run(File("a", "", 1), Device("pixel4", "Pixel 4"), Configuration(128, 1), Runtime("benchmark_model", ""), 0,
-          Loading(1, 1), samples=Samples((0.0, 1.0), (19_000.0, 21_000.0), (128, 128), (0, 0)))
+          Loading(1, 1), samples=Latencies((0.0, 1.0), (19_000.0, 21_000.0), (128, 128), (0, 0)))
 
 
 def run(**counters: float | bool | None) -> Run:

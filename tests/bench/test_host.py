@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import LENGTHS
 
-from mobilebert_lite.benchmarks.bench import Failed, Request, bench
+from mobilebert_lite.benchmarks.bench import BenchRequest, Failed, bench
 from mobilebert_lite.benchmarks.host import machine
 from mobilebert_lite.benchmarks.host.child import Child
 from mobilebert_lite.benchmarks.host.runner import HostRunner
@@ -136,7 +136,7 @@ def test_closing_the_iterator_stops_the_run(converted: Converted) -> None:
 
 
 def test_mixed_lengths_run_in_their_signatures(converted: Converted) -> None:
-    report = bench(Request((converted("classification", "int8"),), lengths=(MIXED,), runs=64, seconds=0.0))
+    report = bench(BenchRequest((converted("classification", "int8"),), lengths=(MIXED,), runs=64, seconds=0.0))
     [run] = report.runs
     assert run.complete
     assert len(set(run.samples.tokens)) > 5
@@ -149,7 +149,7 @@ def test_mixed_lengths_run_in_their_signatures(converted: Converted) -> None:
 
 def test_a_whole_report(converted: Converted) -> None:
     paths = (converted("qa", "int8"), converted("qa", "none"))
-    report = bench(Request(paths, threads=(1, 2), runs=20, seconds=0.0, warm_up=20))
+    report = bench(BenchRequest(paths, threads=(1, 2), runs=20, seconds=0.0, warm_up=20))
     assert [(run.file.name, run.configuration.threads, run.group) for run in report.runs] == [
         (paths[0].name, 1, 0), (paths[1].name, 1, 0), (paths[0].name, 2, 1), (paths[1].name, 2, 1)]
     for run in report.runs:
@@ -170,7 +170,7 @@ def test_a_description_that_lies(converted: Converted, tmp_path: Path) -> None:
     assert lie != content
     (tmp_path / "lie.tflite").write_bytes(lie)
     with pytest.raises(Failed, match=r"signature 'qa_33' should read .* convert it again"):
-        bench(Request((tmp_path / "lie.tflite",), lengths=(33,), runs=1, seconds=0.0))
+        bench(BenchRequest((tmp_path / "lie.tflite",), lengths=(33,), runs=1, seconds=0.0))
 
 
 def test_a_file_that_the_runtime_refuses(converted: Converted, tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_file_that_the_runtime_refuses(converted: Converted, tmp_path: Path) -
     content[4096:len(content) // 2] = bytes(len(content) // 2 - 4096)
     (tmp_path / "torn.tflite").write_bytes(bytes(content))
     with pytest.raises((Failed, ModelFileError), match=r"torn\.tflite"):
-        bench(Request((tmp_path / "torn.tflite",), runs=1, seconds=0.0))
+        bench(BenchRequest((tmp_path / "torn.tflite",), runs=1, seconds=0.0))
 
 
 # A child that goes wrong

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 
 from mobilebert_lite.benchmarks import method
-from mobilebert_lite.benchmarks.bench import Request
+from mobilebert_lite.benchmarks.bench import BenchRequest
 from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerError, Sample
-from mobilebert_lite.benchmarks.measuring.texts import Entry
+from mobilebert_lite.benchmarks.measuring.texts import TextEntry
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, merge
 from mobilebert_lite.benchmarks.reports.result import (
     Aggregate,
+    BenchOptions,
     Configuration,
     Device,
     File,
     Loading,
     Memory,
-    Options,
     Runtime,
     Snapshot,
 )
@@ -38,7 +38,7 @@ INPUT = Input("qa_8", {"ids": np.zeros((1, 8), np.int32)}, 3)
 
 
 def subject(name: str) -> Subject:
-    return Subject(Path(name), File(name, name, 1), TASKS["qa"], WORDS, (Entry("qa_8", 8, {}),))
+    return Subject(Path(name), File(name, name, 1), TASKS["qa"], WORDS, (TextEntry("qa_8", 8, {}),))
 
 
 @dataclass
@@ -97,9 +97,9 @@ class Prepared:
         self.runner.diary.append(f"{self.name} closed")
 
 
-def measured(runner: Scripted, names: str = "a", options: Options | None = None, groups: int = 1,
+def measured(runner: Scripted, names: str = "a", options: BenchOptions | None = None, groups: int = 1,
              strict: bool = False) -> Benchmark:
-    benchmark = Benchmark(runner, options or Options(100, 0.0, 0))
+    benchmark = Benchmark(runner, options or BenchOptions(100, 0.0, 0))
     benchmark.measure([subject(name) for name in names], [Configuration(8, i + 1) for i in range(groups)],
                       lambda one, length: [INPUT], strict)
     return benchmark
@@ -108,7 +108,7 @@ def measured(runner: Scripted, names: str = "a", options: Options | None = None,
 def test_wrong_answers_fail_the_benchmark_and_are_kept() -> None:
     """The other file's run is whole."""
     runner = Scripted({"a": [100.0], "b": [200.0]}, wrong={"a": "a answers nonsense"})
-    benchmark = Benchmark(runner, Options(40, 0.0, 0))
+    benchmark = Benchmark(runner, BenchOptions(40, 0.0, 0))
     with pytest.raises(RunnerError, match=r"^a answers nonsense$"):
         benchmark.measure([subject(name) for name in "ab"], [Configuration(8, 1)], lambda one, length: [INPUT])
     assert [(run.complete, run.reason) for run in benchmark.runs] == [(False, "a answers nonsense"), (True, "")]
@@ -144,7 +144,7 @@ def test_a_phone_starts_a_process_for_each_block() -> None:
 
 def test_warm_up_ends_when_it_is_stable() -> None:
     falling = [1000.0 * 0.8 ** i for i in range(20)] + [10.0]
-    [run] = measured(Scripted({"a": falling}), options=Options(10, 0.0, 200)).runs
+    [run] = measured(Scripted({"a": falling}), options=BenchOptions(10, 0.0, 200)).runs
     assert 30 <= len(run.warm_up_us) <= 60
     assert run.warm_up_us[0] == 1000
     assert set(run.samples.duration_us) == {10.0}
@@ -152,7 +152,7 @@ def test_warm_up_ends_when_it_is_stable() -> None:
 
 
 def test_warm_up_that_never_settles_is_said() -> None:
-    [run] = measured(Scripted({"a": [1000.0 * 0.9 ** i for i in range(200)]}), options=Options(5, 0.0, 60)).runs
+    [run] = measured(Scripted({"a": [1000.0 * 0.9 ** i for i in range(200)]}), options=BenchOptions(5, 0.0, 60)).runs
     assert len(run.warm_up_us) == 60
     assert run.samples.duration_us[0] == pytest.approx(1000 * 0.9 ** 60, abs=0.1)
     assert "still changing after 60 inferences" in run.warnings[0]
@@ -176,7 +176,7 @@ def test_seconds_go_on_after_the_samples(monkeypatch: pytest.MonkeyPatch) -> Non
             prepared.run = slow  # type: ignore[method-assign]
             return prepared
 
-    [run] = measured(Slow({"a": [100.0]}), options=Options(1, 1.0, 0)).runs
+    [run] = measured(Slow({"a": [100.0]}), options=BenchOptions(1, 1.0, 0)).runs
     assert len(run.samples) == 8
 
 
@@ -184,7 +184,7 @@ def test_seconds_go_on_after_the_samples(monkeypatch: pytest.MonkeyPatch) -> Non
     ({"fails_at": 58}, RunnerError, "the cable was pulled"), ({"interrupts_at": 58}, KeyboardInterrupt, "interrupted")])
 def test_what_was_measured_is_kept(kwargs: dict[str, int], raised: type[BaseException], reason: str) -> None:
     runner = Scripted({"a": [100.0], "b": [200.0]}, **kwargs)
-    benchmark = Benchmark(runner, Options(100, 0.0, 0))
+    benchmark = Benchmark(runner, BenchOptions(100, 0.0, 0))
     with pytest.raises(raised):
         benchmark.measure([subject("a"), subject("b")], [Configuration(8, 1), Configuration(8, 2)],
                           lambda one, length: [INPUT])
@@ -197,7 +197,7 @@ def test_what_was_measured_is_kept(kwargs: dict[str, int], raised: type[BaseExce
 
 
 def test_a_finished_group_stays_complete() -> None:
-    benchmark = Benchmark(Scripted({"a": [100.0]}, fails_at=150), Options(100, 0.0, 0))
+    benchmark = Benchmark(Scripted({"a": [100.0]}, fails_at=150), BenchOptions(100, 0.0, 0))
     with pytest.raises(RunnerError):
         benchmark.measure([subject("a")], [Configuration(8, 1), Configuration(8, 2)], lambda one, length: [INPUT])
     assert [(run.complete, len(run.samples), run.group) for run in benchmark.runs] == [(True, 100, 0), (False, 49, 1)]
@@ -215,7 +215,7 @@ def test_it_rests_until_it_is_cool() -> None:
     readings = iter([30.0, *[50.0] * 4, 30.5])
     runner = Scripted({"a": [100.0]}, temperatures=itertools.chain(readings, itertools.repeat(30.0)))
     started = time.monotonic()
-    measured(runner, options=Options(5, 0.0, 0, cool_down_s=60.0), groups=2)
+    measured(runner, options=BenchOptions(5, 0.0, 0, cool_down_s=60.0), groups=2)
     assert time.monotonic() - started < 20
     assert next(readings, None) is None
 
@@ -240,7 +240,7 @@ def test_batches_are_kept_as_such() -> None:
     ([100.0, 101.0] * 60, ""),
 ])
 def test_suspicious_runs(durations: list[float], said: str) -> None:
-    [run] = measured(Scripted({"a": durations}), options=Options(len(durations), 0.0, 0)).runs
+    [run] = measured(Scripted({"a": durations}), options=BenchOptions(len(durations), 0.0, 0)).runs
     assert any(said in one for one in run.warnings) if said else run.warnings == ()
 
 
@@ -252,9 +252,9 @@ def test_an_emulated_device_is_marked() -> None:
 
 
 def test_mlperf_is_a_least() -> None:
-    options = Request((), mlperf=True, runs=10, seconds=1.0).options()
+    options = BenchRequest((), mlperf=True, runs=10, seconds=1.0).options()
     assert (options.runs, options.seconds) == (MLPERF_SAMPLES, MLPERF_SECONDS) == (1024, 60)
-    assert Request((), mlperf=True, runs=5000, seconds=90.0).options().runs == 5000
+    assert BenchRequest((), mlperf=True, runs=5000, seconds=90.0).options().runs == 5000
 
 
 def test_devices_side_by_side_are_one_report() -> None:

@@ -9,7 +9,7 @@ import pytest
 from mobilebert_lite.benchmarks.phone import adb
 from mobilebert_lite.benchmarks.phone import state as phone_state
 from mobilebert_lite.benchmarks.phone.adb import AdbError, Attached, Server
-from mobilebert_lite.benchmarks.phone.phones import Found, choose, parse_servers
+from mobilebert_lite.benchmarks.phone.phones import FoundPhone, choose, parse_servers
 from mobilebert_lite.benchmarks.reports.result import Device, Snapshot
 from mobilebert_lite.cli.parameters import adb_servers
 from mobilebert_lite.errors import DataError, DependencyError
@@ -119,9 +119,9 @@ def test_no_adb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert adb.find_adb() == str(client)
 
 
-def found(serial: str, profile: str | None, title: str = "", state: str = "device") -> Found:
+def found(serial: str, profile: str | None, title: str = "", state: str = "device") -> FoundPhone:
     device = None if profile is None else Device(profile, title, serial=serial)
-    return Found(Server(), Attached(serial, state), device, "" if device else f"{state}; do something")
+    return FoundPhone(Server(), Attached(serial, state), device, "" if device else f"{state}; do something")
 
 
 FOUR, SEVEN = found("A", "pixel4", "Pixel 4"), found("B", "pixel7", "Pixel 7")
@@ -145,7 +145,7 @@ def test_choice() -> None:
     ([FOUR], "any", ["Z"], ["no serial Z", "serial A"]),
     ([OFFLINE], "any", ["C"], ["C: offline; do something"]),
     ([FOUR, SEVEN], "pixel4", ["B"], ["B is a Pixel 7 (pixel7), not pixel4"])])
-def test_what_cannot_be_chosen(phones: list[Found], device: str, serials: list[str], parts: list[str]) -> None:
+def test_what_cannot_be_chosen(phones: list[FoundPhone], device: str, serials: list[str], parts: list[str]) -> None:
     with pytest.raises(AdbError) as caught:
         choose(phones, device, serials)
     for part in parts:

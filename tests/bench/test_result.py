@@ -16,17 +16,17 @@ from mobilebert_lite.benchmarks.reports import result
 from mobilebert_lite.benchmarks.reports.result import (
     Aggregate,
     Answers,
+    BenchOptions,
+    BenchReport,
     Configuration,
     Device,
     File,
+    Latencies,
     Loading,
     Memory,
-    Operator,
-    Options,
-    Report,
+    OperatorTime,
     Run,
     Runtime,
-    Samples,
     Snapshot,
 )
 from mobilebert_lite.errors import DataError
@@ -35,12 +35,12 @@ RUN = Run(
     File("qa.tflite", "ab" * 32, 123, "qa", "int8", "mobilebert-lite 0"),
     Device("pixel4", "Pixel 4", "Pixel 4", "flame", features=("asimddp",), cores=8, emulated=True),
     Configuration(384, 2, cpus=(4, 5)), Runtime("benchmark_model", "2.3.0", "cd" * 32), 0,
-    Loading(1.5, 2.5, 254, 249, 1), (9.0, 8.0), Samples((1.0, 2.0), (3.0, 4.0), (5, 6), (0, 1)),
+    Loading(1.5, 2.5, 254, 249, 1), (9.0, 8.0), Latencies((1.0, 2.0), (3.0, 4.0), (5, 6), (0, 1)),
     (Aggregate(1.0, 2, 3.0, 0.5, 2.5, 3.5, 7, {"50": 3.0}),),
     (Snapshot(1.0, 36.5, 0, {"4": 2419000}, 80.0, False, screen_on=True),), Memory(5, 4),
-    (Operator("ADD", "", 3, 2.0, 50),),
+    (OperatorTime("ADD", "", 3, 2.0, 50),),
     Answers(3, 3, 0.1, 9.0), ("hot: let it cool down",), False, "interrupted")
-REPORT = Report("2026-01-01T00:00:00+00:00", "mobilebert-lite 0", Options(100, 5.0, 200), (RUN,))
+REPORT = BenchReport("2026-01-01T00:00:00+00:00", "mobilebert-lite 0", BenchOptions(100, 5.0, 200), (RUN,))
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_fields_with_defaults_may_be_missing() -> None:
        st.sampled_from(["runs", "runs/0", "runs/0/samples", "runs/0/environment", "options", "runs/0/file/bytes"]))
 def test_any_value_anywhere_is_an_error_or_a_report(value: Any, path: str) -> None:
     with suppress(DataError):
-        assert isinstance(result.parse(damaged(path, copy.deepcopy(value)), "x"), Report)
+        assert isinstance(result.parse(damaged(path, copy.deepcopy(value)), "x"), BenchReport)
 
 
 @pytest.mark.parametrize(("content", "said"), [

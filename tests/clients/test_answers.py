@@ -16,7 +16,7 @@ from ours import Example, RememberingModel, real_texts
 from support import ask
 from table import CASES, FILES, SAMPLE, comparable, render
 
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.tflite.container import append_files, read_files
 from mobilebert_lite.tflite.flatbuffer import read_model, set_metadata, write_model
 from mobilebert_lite.tflite.metadata import ENTRY, read_metadata
@@ -61,7 +61,7 @@ def made(shared: Callable[..., Path]) -> Made:
         quantize, runtime = MODES[mode]
         weights = str(shared("checkpoints", "trained", checkpoint)) if checkpoint else None
         path = made_once(f"clients-{name}-{mode}.tflite".replace(" ", "-").replace(",", ""), lambda new: convert(
-            Request(new, weights, task=task, lengths=lengths, quantize=quantize, runtime=runtime)))
+            ConvertRequest(new, weights, task=task, lengths=lengths, quantize=quantize, runtime=runtime)))
         model = RememberingModel(path)
         both = [model.as_(behavior) for behavior in ("reference", "phone")]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support import ask
 
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.doctor.diagnose import diagnose
@@ -32,7 +32,7 @@ def cased(tmp_path_factory: pytest.TempPathFactory) -> Path:
                                                   for word in words), encoding="utf-8")
     (checkpoint / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
     path = folder / "cased.tflite"
-    convert(Request(path, str(checkpoint), lengths=(32,), quantize="none"))
+    convert(ConvertRequest(path, str(checkpoint), lengths=(32,), quantize="none"))
     return path
 
 

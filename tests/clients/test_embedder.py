@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import RefusedError, ask
 
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.running.model import Model
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
@@ -20,7 +20,7 @@ TEXTS = [("the cat sat on the mat",), ("how many minutes does a full charge take
 def features(tiny_classifier: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The encoder's own vectors, at one length."""
     path = tmp_path_factory.mktemp("features") / "features.tflite"
-    convert(Request(path, str(tiny_classifier), task="features", lengths=(32,), quantize="none"))
+    convert(ConvertRequest(path, str(tiny_classifier), task="features", lengths=(32,), quantize="none"))
     return path
 
 

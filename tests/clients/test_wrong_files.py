@@ -17,7 +17,7 @@ from wrong_cases import WRONG
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.doctor.diagnose import diagnose_content
 from mobilebert_lite.doctor.findings import ERROR
@@ -48,7 +48,7 @@ def good(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_que
     found = {}
     for task, length in (("qa", 384), ("classification", 32)):
         huggingface.save(weights[task], folder / task, tiny_vocabulary)
-        convert(Request(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
+        convert(ConvertRequest(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
                         calibration=tiny_questions if task == "qa" else None))
         found[task] = (folder / f"{task}.tflite").read_bytes()
     return found

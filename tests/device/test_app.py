@@ -109,10 +109,10 @@ def test_two_phones_side_by_side(host: Host, with_app: Phone, other_with_app: Ph
 
 
 def test_a_model_without_a_screen(host: Host, with_app: Phone, tiny_qa: Path, tmp_path: Path) -> None:
-    from mobilebert_lite.conversion.pipeline import Request, convert
+    from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 
     features = tmp_path / "features.tflite"
-    convert(Request(features, str(tiny_qa), task="features", lengths=(32,), quantize="none"))
+    convert(ConvertRequest(features, str(tiny_qa), task="features", lengths=(32,), quantize="none"))
     done = host.mbl("bench", str(features), *SHORT)
     assert done.returncode == 1
     assert "is for features; the app has screens for qa and classification" in one_error(done.stderr)

@@ -18,7 +18,7 @@ from mutations import MUTATIONS, mutate
 
 from mobilebert_lite import cli
 from mobilebert_lite.architecture.config import MobileBertConfig
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 
 MBL = Path(sys.executable).with_name("mbl")
 SECONDS = 30
@@ -38,7 +38,7 @@ def files(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_qa
             ("qa", tiny_qa, (32, 16), "int8"), ("classification", tiny_classifier, (16,), "none"),
             ("fill-mask", words, (16,), "dynamic")):
         path = folder / f"{name}.tflite"
-        convert(Request(path, str(source), lengths=lengths, quantize=mode,
+        convert(ConvertRequest(path, str(source), lengths=lengths, quantize=mode,
                         calibration=tiny_questions if name == "qa" else None))
         made.append(path.read_bytes())
     return made

@@ -15,7 +15,7 @@ from conftest import EXHAUSTIVE
 
 from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks import TASKS
@@ -72,7 +72,7 @@ def checkpoint(tiny_vocabulary: Sequence[str], tmp_path_factory: pytest.TempPath
 def test_whole_and_right(checkpoint: Callable[..., Path], tmp_path: Path, task: str, pooler: bool, variant: str,
                          mode: str) -> None:
     output = tmp_path / "model.tflite"
-    convert(Request(output, str(checkpoint(task, pooler, variant)), task=task, lengths=(LENGTH,), quantize=mode))
+    convert(ConvertRequest(output, str(checkpoint(task, pooler, variant)), task=task, lengths=(LENGTH,), quantize=mode))
     check(output, mode)
 
 
@@ -81,7 +81,7 @@ def test_whole_and_right(checkpoint: Callable[..., Path], tmp_path: Path, task: 
 def test_trained_checkpoints(shared: Callable[..., Path], tmp_path: Path, name: str, mode: str) -> None:
     """24 and 12 layers at the published widths."""
     output = tmp_path / "model.tflite"
-    convert(Request(output, str(shared("checkpoints", "trained", name)), lengths=(LENGTH,), quantize=mode))
+    convert(ConvertRequest(output, str(shared("checkpoints", "trained", name)), lengths=(LENGTH,), quantize=mode))
     check(output, mode)
 
 
@@ -89,7 +89,7 @@ def test_trained_checkpoints(shared: Callable[..., Path], tmp_path: Path, name: 
 def test_bundled_checkpoints(tmp_path: Path, mode: str) -> None:
     """The one for questions, whose scores reach half of what float16 holds, at two lengths in one file."""
     output = tmp_path / "model.tflite"
-    convert(Request(output, lengths=(LENGTH, LENGTH // 2), quantize=mode))
+    convert(ConvertRequest(output, lengths=(LENGTH, LENGTH // 2), quantize=mode))
     check(output, mode)
 
 

@@ -13,7 +13,7 @@ from test_acceptance import ALLOWED, LENGTH, check, some_inputs
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import Weights, random_weights
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.fusion.stream import head_readers
 from mobilebert_lite.tflite import container as metadata
@@ -59,7 +59,7 @@ def loud(tiny_vocabulary: Sequence[str], tmp_path_factory: pytest.TempPathFactor
 def converted(loud: Path, tmp_path: Path) -> Callable[..., Path]:
     def make(mode: str, *without: str) -> Path:
         output = tmp_path / f"{mode}.tflite"
-        convert(Request(output, str(loud), lengths=(LENGTH,), quantize=mode, without=without))
+        convert(ConvertRequest(output, str(loud), lengths=(LENGTH,), quantize=mode, without=without))
         return output
 
     return make

@@ -19,7 +19,7 @@ from emulated import X86, Job, Outputs, instructions, run_on
 from made import made_once
 
 from mobilebert_lite.conversion import verify
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.examples import QuestionExample, TextExample
@@ -78,7 +78,7 @@ def demo() -> Callable[[str, str], Demo]:
     @cache
     def make(task: str, mode: str) -> Demo:
         path = made_once(f"demo-{task}-{mode}-{LENGTH}.tflite",
-                         lambda new: convert(Request(new, task=task, lengths=(LENGTH,), quantize=mode)))
+                         lambda new: convert(ConvertRequest(new, task=task, lengths=(LENGTH,), quantize=mode)))
         model = Model(path)
         examples = [QuestionExample(str(place), QUESTIONS[place % len(QUESTIONS)], text) if task == "qa"
                     else TextExample(text) for place, text in enumerate(COMMANDS)]

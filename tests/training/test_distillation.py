@@ -19,25 +19,25 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.training.batches import Row, pad
+from mobilebert_lite.training.batches import EncodedRow, pad
 from mobilebert_lite.training.distillation import Transfer, annotated, imitating
 from mobilebert_lite.training.objective import TaskObjective, find_loss, forward, hidden_states
-from mobilebert_lite.training.options import Options
+from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.run import train
 
 RNG = np.random.default_rng(5)
 
 
-def row(tokens: int, label: Any, per_token: bool = False) -> Row:
+def row(tokens: int, label: Any, per_token: bool = False) -> EncodedRow:
     ids = RNG.integers(5, 200, tokens).astype(np.int32)
-    return Row(ids, np.zeros(tokens, np.int32), np.asarray(label, np.int32), per_token)
+    return EncodedRow(ids, np.zeros(tokens, np.int32), np.asarray(label, np.int32), per_token)
 
 
 def eager(weights: Weights) -> dict[str, tf.Tensor]:
     return {name: tf.constant(tensor) for name, tensor in weights.tensors.items()}
 
 
-def batch_of(rows: Sequence[Row], length: int = 32) -> dict[str, tf.Tensor]:
+def batch_of(rows: Sequence[EncodedRow], length: int = 32) -> dict[str, tf.Tensor]:
     arrays = pad(rows, length, len(rows), 0) | {"seed": np.zeros(2, np.int32)}
     return {name: tf.constant(value) for name, value in arrays.items()}
 
@@ -46,7 +46,7 @@ def batch_of(rows: Sequence[Row], length: int = 32) -> dict[str, tf.Tensor]:
     ("classification", [row(5, 1), row(20, 0), row(31, 1)]),
     ("token-classification", [row(5, [0, 1, 2, 1, 0], True), row(9, [1] * 9, True)]),
     ("qa", [row(6, [1, 3]), row(21, [0, 0]), row(13, [2, 2])])])
-def test_rows_carry_what_the_teacher_says(tiny_config: MobileBertConfig, task: str, rows: list[Row]) -> None:
+def test_rows_carry_what_the_teacher_says(tiny_config: MobileBertConfig, task: str, rows: list[EncodedRow]) -> None:
     """Padded anew, in any order and at any length, the logits are those of the teacher on that batch."""
     head = {"qa": {"qa": 2}}.get(task, {"classifier": 3})
     teacher = random_weights(tiny_config, head, seed=2)
@@ -153,7 +153,7 @@ def test_a_student_gets_nearer_to_its_teacher(tiny_classifier: Path, tiny_config
     folder = tmp_path / "student"
     vocabulary = (tiny_classifier / "vocab.txt").read_text(encoding="utf-8").split("\n")
     huggingface.save(student, folder, tuple(word for word in vocabulary if word), True)
-    options = Options("classification", texts, tmp_path / "out", texts, str(folder), seq_len=16, epochs=6,
+    options = TrainOptions("classification", texts, tmp_path / "out", texts, str(folder), seq_len=16, epochs=6,
                       learning_rate=3e-3, batch_size=16, teacher=str(tiny_classifier), teacher_share=1.0, dropout=0.0,
                       imitate=("logits", "features", "attention"))
     report = train(options).report
@@ -169,7 +169,7 @@ def test_teachers_of_other_shapes(tiny_classifier: Path, tiny_config: MobileBert
     config = tmp_path / "config.json"
     told = json.loads((tiny_classifier / "config.json").read_text(encoding="utf-8"))
     config.write_text(json.dumps(told | change), encoding="utf-8")
-    options = Options("classification", texts, tmp_path / "out", texts, config=config, seq_len=16, epochs=1,
+    options = TrainOptions("classification", texts, tmp_path / "out", texts, config=config, seq_len=16, epochs=1,
                       vocabulary=tiny_classifier / "vocab.txt", teacher=str(tiny_classifier), imitate=imitate)
     with pytest.raises(DataError, match=reason):
         train(options)
@@ -179,14 +179,14 @@ def test_a_teacher_of_other_classes(tiny_classifier: Path, texts: Path, tmp_path
     """In another order they would be learnt crosswise; numbers are in the teacher's own."""
     labels = tmp_path / "labels.txt"
     labels.write_text("".join(f"{name}\n" for name in ("3", "x", "y", "z")), encoding="utf-8")
-    options = Options("classification", texts, tmp_path / "out", texts, seq_len=16, epochs=1, labels=labels,
+    options = TrainOptions("classification", texts, tmp_path / "out", texts, seq_len=16, epochs=1, labels=labels,
                       vocabulary=tiny_classifier / "vocab.txt", teacher=str(tiny_classifier))
     with pytest.raises(DataError, match=r"the teacher's classes are .*, the student's 3, x, y, z"):
         train(options)
 
 
 def test_a_teacher_of_other_words(tiny_classifier: Path, texts: Path, tmp_path: Path) -> None:
-    options = Options("classification", texts, tmp_path / "out", texts, seq_len=16, epochs=1, vocab_size=300,
+    options = TrainOptions("classification", texts, tmp_path / "out", texts, seq_len=16, epochs=1, vocab_size=300,
                       teacher=str(tiny_classifier))
     with pytest.raises(DataError, match=r"another vocabulary than the student; .*--vocab"):
         train(options)

@@ -31,7 +31,7 @@ from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.examples import QuestionExample, TextExample
 from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.tflite.flatbuffer import read_model
-from mobilebert_lite.training.simulation import RANGE, Part, Ranges, Simulation, find_parts, group_of
+from mobilebert_lite.training.simulation import RANGE, Part, Simulation, TrainedScales, find_parts, group_of
 
 LENGTHS = (48, 32)
 RECIPES = ("int8-full", "int8", "int16x8")
@@ -56,8 +56,8 @@ class Made:
         return read_model(self.content)
 
     @cached_property
-    def ranges(self) -> Ranges:
-        return Ranges(self.model)
+    def ranges(self) -> TrainedScales:
+        return TrainedScales(self.model)
 
     @cached_property
     def parts(self) -> dict[str, Part]:
@@ -326,11 +326,11 @@ def test_ranges_of_another_network(made: Made) -> None:
 
 
 def test_what_cannot_be_trained(tiny_qa: Path, questions: Path, tmp_path: Path) -> None:
-    from mobilebert_lite.training.options import Options
+    from mobilebert_lite.training.options import TrainOptions
     from mobilebert_lite.training.run import train
 
     with pytest.raises(DataError, match="no ranges of activations"):
-        train(Options("qa", questions, tmp_path / "out", questions, str(tiny_qa), seq_len=32, quantize="dynamic"))
+        train(TrainOptions("qa", questions, tmp_path / "out", questions, str(tiny_qa), seq_len=32, quantize="dynamic"))
 
 
 PROBE = {"ids": [2, 3], "segment_ids": [0, 0], "offsets": [[-1, -1], [-1, -1]], "max_context": [0, 0],

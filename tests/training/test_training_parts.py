@@ -17,19 +17,19 @@ from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.examples import QuestionExample, TextExample, TokenExample
 from mobilebert_lite.text.tokenization import Tokenizer
-from mobilebert_lite.training.batches import Batcher, Row, bucket_for, choose_buckets, epoch_batches, pad
+from mobilebert_lite.training.batches import Batcher, EncodedRow, bucket_for, choose_buckets, epoch_batches, pad
 from mobilebert_lite.training.checks import check
 from mobilebert_lite.training.initial import initial, stacked, with_head
 from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.optimizer import AdamW, rate_at
-from mobilebert_lite.training.options import Options
+from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.preparation import read_configuration
 from mobilebert_lite.training.rows import RowMaker, find_labels
 from mobilebert_lite.training.vocabulary import build_vocabulary
 
 
-def rows_of(lengths: list[int]) -> list[Row]:
-    return [Row(np.full(length, 10 + i, np.int32), np.zeros(length, np.int32), np.array(i, np.int32))
+def rows_of(lengths: list[int]) -> list[EncodedRow]:
+    return [EncodedRow(np.full(length, 10 + i, np.int32), np.zeros(length, np.int32), np.array(i, np.int32))
             for i, length in enumerate(lengths)]
 
 
@@ -115,7 +115,7 @@ def test_stream_goes_on_anywhere() -> None:
 
 def test_special_tokens_are_never_hidden() -> None:
     """Wherever they stand in the vocabulary: that of published checkpoints has [CLS] at 101."""
-    rows = [Row(np.int32([101, 7, 8, 102]), np.zeros(4, np.int32), np.array(0, np.int32)) for _ in range(40)]
+    rows = [EncodedRow(np.int32([101, 7, 8, 102]), np.zeros(4, np.int32), np.array(0, np.int32)) for _ in range(40)]
     batcher = Batcher(40, (8,), 0, seed=3, unknown=0.5, unk_id=100, special_ids=(0, 100, 101, 102, 103))
     ids = next(batcher.stream(lambda epoch: rows))["ids"]
     assert set(ids[:, 0]) == {101}
@@ -131,7 +131,7 @@ def test_padding_weighs_nothing() -> None:
     assert arrays["mask"].sum(axis=1).tolist() == [3, 5, 0, 0]
     assert arrays["weight"].tolist() == [1, 1, 0, 0]
     assert arrays["labels"].tolist() == [0, 1, -1, -1]
-    tagged = [Row(row.ids, row.segment_ids, np.int32([2, -1, 0]), True) for row in rows[:1]]
+    tagged = [EncodedRow(row.ids, row.segment_ids, np.int32([2, -1, 0]), True) for row in rows[:1]]
     arrays = pad(tagged, 4, 2, pad_id=0)
     assert arrays["labels"].tolist() == [[2, -1, 0, -1], [-1] * 4]
     assert arrays["weight"].tolist() == [[1, 0, 1, 0], [0] * 4]
@@ -289,14 +289,14 @@ def test_checks_of_questions() -> None:
 
 def test_options_are_read_back() -> None:
     """Paths too whose bytes are no UTF-8, so that such a training can be resumed."""
-    options = Options("qa", Path(os.fsdecode(b"caf\xe9.json")), Path("out"), stack=(2, 4), imitate=("features",))
-    assert Options.from_json(json.loads(json_bytes(options.to_json()))) == options
+    options = TrainOptions("qa", Path(os.fsdecode(b"caf\xe9.json")), Path("out"), stack=(2, 4), imitate=("features",))
+    assert TrainOptions.from_json(json.loads(json_bytes(options.to_json()))) == options
 
 
 def test_a_configuration_from_scratch(tmp_path: Path) -> None:
     """A preset by either option, or a file of either writer."""
     def read(**given: object) -> MobileBertConfig:
-        return read_configuration(Options("qa", tmp_path, tmp_path, **given))  # type: ignore[arg-type]
+        return read_configuration(TrainOptions("qa", tmp_path, tmp_path, **given))  # type: ignore[arg-type]
 
     assert read() == PRESETS["small"]
     assert read(weights="tiny") == read(config=Path("tiny")) == PRESETS["tiny"]

@@ -23,7 +23,7 @@ from transformers_support import (
 )
 
 from mobilebert_lite.architecture.form import Form
-from mobilebert_lite.conversion.pipeline import Request, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.choose import choose_task
@@ -85,7 +85,7 @@ def test_the_file_answers_what_transformers_does(written: Callable[..., Path], t
                                                  head: str, kind: str) -> None:
     """What `mbl convert --quantize none --seq-len 32 --weights FOLDER` makes, and its answers."""
     folder, path = written(version, head, kind), tmp_path / "model.tflite"
-    report = convert(Request(path, str(folder), lengths=(32,), quantize="none"))
+    report = convert(ConvertRequest(path, str(folder), lengths=(32,), quantize="none"))
     assert report.task == HEADS[head]
     expected, session = expected_of(folder), Model(path).session
     inputs = inputs_of(expected)
