@@ -312,7 +312,7 @@ NEW = table(("something else", "a"), ("and again", "b"))
 
 @pytest.mark.parametrize(("task", "train", "dev", "message"), [
     ("classification", table(*CLEAN), table(("Word3  AND more", "b"), ("new", "a")),
-     "1 of 2 examples of eval (50.0 %) stand in data too, such as 'word3 and more'"),
+     "1 of 2 examples of eval (50.0 %) also occur in data, such as 'word3 and more'"),
     ("classification", table(*CLEAN, ("word4 and more", "b")), NEW, "1 texts stand there with different labels"),
     ("classification", table(*CLEAN, CLEAN[0]), NEW, "1 of 31 training examples repeat another"),
     ("classification", table(*CLEAN, *((f"many {i}", "a") for i in range(200))), NEW, "label 'a' has 215 examples"),
