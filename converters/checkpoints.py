@@ -14,7 +14,7 @@ from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
 from mobilebert_lite.errors import CheckpointError, DataError
 from mobilebert_lite.quantization import trained
 from mobilebert_lite.quantization.trained import TrainedRanges
-from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks import Task, find_task
 from mobilebert_lite.tasks.labels import checked, default_names, read_file
 from mobilebert_lite.text.tokenization import Tokenizer
 
@@ -33,8 +33,13 @@ class Checkpoint:
     # What quantization-aware training left.
     trained: TrainedRanges | None = None
 
+    def class_names(self, task: Task) -> tuple[str, ...]:
+        """Names of the classes in the order of the outputs, LABEL_0, … where the checkpoint has none; () of none."""
+        outputs = self.weights.tensors["classifier.kernel"].shape[1] if "classifier" in self.weights.heads else 0
+        return task.class_names(self.labels or default_names(outputs))
 
-def load_checkpoint(location: str | None, task: str | None = None, revision: str | None = None,
+
+def load_checkpoint(location: str | None, task: str | None = None, *, revision: str | None = None,
                     vocabulary: Path | None = None, labels: Path | None = None, format: str | None = None,
                     config: Path | None = None, progress: Callable[[str], None] = lambda message: None) -> Checkpoint:
     """The checkpoint at ``location`` (see ``formats.find``), or the bundled one for ``task``.

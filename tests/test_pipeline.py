@@ -11,13 +11,15 @@ import pytest
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import ConvertRequest, answers, check, choose_lengths, choose_task, convert
+from mobilebert_lite.conversion.pipeline import ConvertRequest, answers, check, convert
+from mobilebert_lite.conversion.plan import choose_lengths, resolve
 from mobilebert_lite.conversion.verify import Threshold, load_threshold, require
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import split_examples
 from mobilebert_lite.errors import ConversionError, DataError, VerificationError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks.choose import choose_task
 from mobilebert_lite.text.features import pack
 from mobilebert_lite.text.tokenization import Tokenizer
 
@@ -123,3 +125,17 @@ def test_labels_must_fit(tiny_classifier: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"labels\.txt names 2 labels, but the classifier has 4 outputs"):
         convert(ConvertRequest(tmp_path / "model.tflite", str(tiny_classifier), labels=labels))
     assert list(tmp_path.iterdir()) == [labels]
+
+
+def test_a_plan_is_the_same_conversion_in_every_mode(tiny_qa: Path, tiny_questions: Path, tmp_path: Path) -> None:
+    """What is read once serves all modes; what depends on the mode follows it."""
+    request = ConvertRequest(tmp_path / "a.tflite", str(tiny_qa), lengths=(32, 48), calibration=tiny_questions)
+    plan = resolve(request)
+    other = plan.with_mode("int8-full")
+    assert (plan.lengths, plan.recipe.name, plan.mode) == ((48, 32), "int8", "int8")
+    assert (other.recipe.name, other.mode) == ("int8-full", "int8-full")
+    assert other.checkpoint is plan.checkpoint
+    assert other.design.masking.constant == other.recipe.mask_constant != plan.design.masking.constant
+    fixed = resolve(replace(request, mask="additive:-50")).with_mode("int8-full")
+    assert fixed.design.masking.constant == -50
+    assert not list(tmp_path.glob("*.tflite"))

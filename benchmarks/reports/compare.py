@@ -9,6 +9,7 @@ import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import ratio, statistic_of, stretches, summarize, turns, value
+from mobilebert_lite.benchmarks.reports.wording import setting
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation.statistics import Interval
 
@@ -98,7 +99,5 @@ def _setting(run: Run) -> tuple[Any, ...]:
 
 
 def _settings(report: BenchReport) -> str:
-    from mobilebert_lite.benchmarks.reports.export import setting
-
     return "; ".join(sorted({f"{run.file.name} on {run.device.title}, {setting(run)}" for run in report.runs})) or (
         "nothing")

@@ -9,8 +9,9 @@ from typing import Any
 
 from mobilebert_lite.benchmarks.reports import energy
 from mobilebert_lite.benchmarks.reports.compare import Comparison, within
-from mobilebert_lite.benchmarks.reports.result import CPU, BenchReport, Run
+from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import PERCENTILES, Summary, summarize
+from mobilebert_lite.benchmarks.reports.wording import marks, setting
 
 # Of a table for people.
 COLUMNS = ("model", "device", "setting", "samples", "mean ± σ ms", *(f"p{q}" for q in PERCENTILES), "min", "load ms",
@@ -22,20 +23,6 @@ OPERATOR_COLUMNS = ("operator", "nodes", "ms", "%")
 def operators(run: Run) -> list[tuple[str, ...]]:
     """Rows in the order of OPERATOR_COLUMNS."""
     return [(one.kind, str(one.count), f"{one.mean_us / 1000:.3f}", f"{one.percent:.1f}") for one in run.operators]
-
-
-def setting(run: Run) -> str:
-    """The configuration in a few words: ``384 tokens, 1 thread``."""
-    one = run.configuration
-    words = [f"{one.length} tokens" if one.length else "mixed lengths",
-             f"{one.threads} thread{'s' if one.threads > 1 else ''}"]
-    words += [one.accelerator] if one.accelerator != CPU else [] if one.xnnpack else ["no XNNPACK"]
-    return ", ".join(words)
-
-
-def marks(run: Run) -> str:
-    """What must stand beside every figure: EMULATED, incomplete."""
-    return " ".join([*(["EMULATED"] if run.emulated else []), *([] if run.complete else ["incomplete"])])
 
 
 def records(report: BenchReport) -> list[dict[str, Any]]:

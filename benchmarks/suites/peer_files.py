@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
-from mobilebert_lite.conversion.building import build
+from mobilebert_lite.conversion.building import Design, build
 from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
@@ -37,7 +37,7 @@ def ours(weights: Weights, length: int, mode: str) -> bytes:
     """What `mbl convert --quantize MODE` makes, before it is verified and packed."""
     recipe, task = load_recipe(mode), find_task("qa")
     calibration = {signature_name(task.name, length): texts(length, weights.config.vocab_size)}
-    return build(weights, task, [length], recipe, calibration, recipe.masking(Masking())).content
+    return build(weights, Design(task, [length], recipe, recipe.masking(Masking())), calibration).content
 
 
 def stock(weights: Weights, length: int, kind: str, calibration: list[Inputs] | None = None,

@@ -19,9 +19,8 @@ from pathlib import Path
 
 from stored import DATA, judge, rounding
 
-from mobilebert_lite.conversion.pipeline import EvalRequest, convert
-from mobilebert_lite.evaluation.evaluate import EvalRequest as Evaluation
-from mobilebert_lite.evaluation.evaluate import evaluate
+from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
+from mobilebert_lite.evaluation.evaluate import EvalRequest, evaluate
 from mobilebert_lite.quantization.recipe import MODES
 
 # Points that a mode may lose against the recorded score, near ties apart (stored.TIES).
@@ -87,13 +86,13 @@ def measure(case: Case, mode: str, folder: Path) -> Row:
     """Convert and score."""
     started = time.monotonic()
     path = folder / f"{case.name}-{mode}.tflite"
-    convert(EvalRequest(output=path, weights=str(DATA / "checkpoints/trained" / case.name), lengths=(case.length,),
+    convert(ConvertRequest(output=path, weights=str(DATA / "checkpoints/trained" / case.name), lengths=(case.length,),
                     quantize=mode, calibration=DATA / case.calibration))
     stored = judge(path.read_bytes(), case.name, SLOW.get(mode))
     if mode in SLOW:
         return Row(case.name, mode, path.stat().st_size / 1e6, "exact", stored.exact, stored.recorded, stored.error,
                    stored.examples, stored.examples, time.monotonic() - started)
-    result = evaluate(Evaluation(path, DATA / case.evaluation, threads=2))
+    result = evaluate(EvalRequest(path, DATA / case.evaluation, threads=2))
     return Row(case.name, mode, path.stat().st_size / 1e6, result.scorer.metric, result.score.value, case.recorded,
                stored.error, stored.examples, len(result.examples), time.monotonic() - started)
 

@@ -54,9 +54,10 @@ class BenchOutput:
         import json
 
         from mobilebert_lite.benchmarks.reports import export
+        from mobilebert_lite.benchmarks.reports.wording import setting
         from mobilebert_lite.cli.output import progress
 
-        for said in dict.fromkeys(f"{run.file.name}, {export.setting(run)}: {one}" for run in report.runs
+        for said in dict.fromkeys(f"{run.file.name}, {setting(run)}: {one}" for run in report.runs
                                   for one in run.warnings):
             progress(f"warning: {said}")
         if self._prints_json:
@@ -67,7 +68,7 @@ class BenchOutput:
             _table(export.COLUMNS, export.table(report))
             for run in report.runs:
                 if run.operators:
-                    click.echo(f"\n{run.file.name}, {export.setting(run)}: operators of one inference")
+                    click.echo(f"\n{run.file.name}, {setting(run)}: operators of one inference")
                     _table(export.OPERATOR_COLUMNS, export.operators(run))
 
 
@@ -128,7 +129,7 @@ def judge(before: BenchReport, after: BenchReport, max_regression: float | None)
 
 
 def _comparison(one: Comparison, max_regression: float | None) -> tuple[str, ...]:
-    from mobilebert_lite.benchmarks.reports.export import marks, setting
+    from mobilebert_lite.benchmarks.reports.wording import marks, setting
 
     verdict = "no difference beyond chance" if not one.significant else (
         "slower" if one.ratio.value > 1 else "faster")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -33,6 +33,23 @@ Texts = Mapping[str, Sequence[Features]]
 
 
 @dataclass(frozen=True)
+class Design:
+    """What is to be built of some weights."""
+
+    task: Task
+    # Of the signatures, the longest first.
+    lengths: Sequence[int]
+    recipe: Recipe
+    masking: Masking
+    _: KW_ONLY
+    # Fusion rules to leave out.
+    without: Collection[str] = ()
+    threads: int = 2
+    # Ranges that quantization-aware training left, in place of measured ones.
+    trained: TrainedRanges | None = None
+
+
+@dataclass(frozen=True)
 class Built:
     """A file's content, and what was done on the way."""
 
@@ -45,32 +62,30 @@ class Built:
     channel_length: int
 
 
-def build(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, texts: Texts, masking: Masking,
-          without: Collection[str] = (), threads: int = 2, progress: Callable[[str], None] = lambda message: None,
-          trained: TrainedRanges | None = None) -> Built:
-    """``weights`` for ``task`` as a file with one signature per length, in the number formats of ``recipe``.
+def build(weights: Weights, design: Design, texts: Texts,
+          progress: Callable[[str], None] = lambda message: None) -> Built:
+    """``weights`` as a file with one signature per length, in the number formats of the recipe.
 
-    ``texts`` calibrate: signature name → sequences, the longest signature first. ``without`` names fusion rules to
-    leave out. ``trained`` are ranges that quantization-aware training left, in place of measured ones; channels are
-    then balanced already. Raises ConversionError.
+    ``texts`` calibrate: signature name → sequences, the longest signature first. Raises ConversionError.
     """
-    if trained is not None:
-        without = (*without, *CALIBRATED)
-    drawn = draw(weights, task, lengths, recipe, texts, masking, without, threads)
+    recipe = design.recipe
+    if design.trained is not None:  # channels are balanced already
+        design = replace(design, without=(*design.without, *CALIBRATED))
+    drawn = draw(weights, design, texts)
     if recipe.rules:
         progress(f"quantizing ({recipe.name})")
-    content = finish_quantized(drawn.content, recipe, texts, threads, trained)
+    content = finish_quantized(drawn.content, design, texts)
     return replace(drawn, content=rewrite(content, lambda model: slim(model, slices=not recipe.float16)))
 
 
-def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, texts: Texts, masking: Masking,
-         without: Collection[str] = (), threads: int = 2, stretches: bool = True) -> Built:
+def draw(weights: Weights, design: Design, texts: Texts, stretches: bool = True) -> Built:
     """``weights`` fused, balanced and converted, all in float.
 
     Without ``stretches`` the stream between blocks is balanced as one, so that ``fusion.unfuse`` can take it apart.
     """
-    without = (*without, *recipe.without)
-    fused = fuse(weights, task.name, without, masking=masking).tabulated(recipe.integer)
+    task, recipe = design.task, design.recipe
+    without = (*design.without, *recipe.without)
+    fused = fuse(weights, task.name, without, masking=design.masking).tabulated(recipe.integer)
     longest, some = _spread(texts)
     balancing = texts[longest] if recipe.equalize else some
     if recipe.float16:
@@ -82,18 +97,19 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     tensors = fused.tensors
     if recipe.word_table != "float32":
         tensors = quantize_rows(tensors, recipe.word_table)
-    content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan, task.form), lengths)
+    network = Network(weights.config, tensors, task.name, design.masking, fused.plan, task.form)
+    content = convert_network(network, design.lengths)
     room = None
     if recipe.float16:
-        room = head_room.measure(content, {longest: [one.inputs() for one in some]}, threads)
-    return Built(content, fused, room, len(balancing), lengths[0])
+        room = head_room.measure(content, {longest: [one.inputs() for one in some]}, design.threads)
+    return Built(content, fused, room, len(balancing), design.lengths[0])
 
 
-def finish_quantized(content: bytes, recipe: Recipe, texts: Texts, threads: int,
-                     trained: TrainedRanges | None = None) -> bytes:
-    """The float file ``content`` in the number formats of ``recipe``."""
+def finish_quantized(content: bytes, design: Design, texts: Texts) -> bytes:
+    """The float file ``content`` in the number formats of the recipe."""
+    recipe = design.recipe
     if recipe.rules:
-        content = quantize(content, recipe, texts, threads, trained)
+        content = quantize(content, recipe, texts, design.threads, design.trained)
     return rewrite(content, dequantize_rows) if recipe.word_table != "float32" else content
 
 

@@ -9,19 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.architecture.form import Form
-from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.files import check_output, replacing, write_json
 from mobilebert_lite.conversion import pipeline
+from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.reference import float_file
-from mobilebert_lite.converters.checkpoints import load_checkpoint
+from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
 from mobilebert_lite.datasets.reading import read_examples
 from mobilebert_lite.errors import DataError, VerificationError
 from mobilebert_lite.evaluation import evaluate
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import EvalResult
 from mobilebert_lite.evaluation.scorers import ScorerOptions
-from mobilebert_lite.tasks import find_task
 
 # A message to a context that counts examples.
 Counted = Callable[[str], AbstractContextManager[evaluate.CountProgress]]
@@ -54,18 +52,18 @@ class Gate:
         return reference.score.value - candidate.score.value <= self.max_drop
 
 
-def convert(request: pipeline.ConvertRequest, gate: Gate, progress: pipeline.Progress,
-            counted: Counted) -> pipeline.ConvertReport:
+def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Counted) -> ConvertReport:
     """``pipeline.convert``, but the file appears only when it also passes ``gate``.
 
     Raises VerificationError with both scores when it does not, else as ``pipeline.convert``.
     """
     check_output(request.output)
-    check_data(gate, request)
+    check_data(gate, request.task)
+    plan = resolve(request, progress)
     with replacing(request.output) as temporary:
-        report = pipeline.convert(replace(request, output=temporary, report=None), progress)
+        report = pipeline.write(plan, temporary, progress)
         candidate = gate.score(temporary, "the candidate", counted)
-        with float_model(request, report, progress) as path:
+        with float_model(plan, progress) as path:
             reference = gate.score(path, "the float model", counted)
         if not gate.passes(reference, candidate):
             raise VerificationError(refusal(gate, reference, candidate))
@@ -75,26 +73,21 @@ def convert(request: pipeline.ConvertRequest, gate: Gate, progress: pipeline.Pro
     return report
 
 
-def check_data(gate: Gate, request: pipeline.ConvertRequest) -> None:
+def check_data(gate: Gate, task: str | None) -> None:
     """Fail now rather than after the conversion. Raises DataError."""
-    if request.task is not None:
-        read_examples(gate.data, request.task)
+    if task is not None:
+        read_examples(gate.data, task)
     elif not gate.data.is_file():
         raise DataError(f"no data file at {gate.data}")
 
 
 @contextmanager
-def float_model(request: pipeline.ConvertRequest, report: pipeline.ConvertReport,
-                progress: pipeline.Progress) -> Iterator[Path]:
-    """The checkpoint of ``request`` as a float file with the task and lengths of ``report``, while the block lasts."""
+def float_model(plan: Plan, progress: Progress) -> Iterator[Path]:
+    """The checkpoint of ``plan`` as a float file with the same task and lengths, while the block lasts."""
     progress("building the float model")
-    checkpoint = load_checkpoint(request.weights, request.task, request.revision, request.vocabulary, request.labels,
-                                 request.format, request.config)
-    task = find_task(report.task, Form.read(report.provenance["form"]))
     with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
         path = Path(folder) / "float.tflite"
-        masking = Masking(**report.provenance["mask"])
-        path.write_bytes(float_file(checkpoint, task, report.provenance["lengths"], masking))
+        path.write_bytes(float_file(plan.checkpoint, plan.task, plan.lengths, plan.design.masking))
         yield path
 
 

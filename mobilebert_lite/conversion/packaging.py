@@ -6,14 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mobilebert_lite.conversion import verify
+from mobilebert_lite.conversion.building import Built
 from mobilebert_lite.conversion.client_metadata import describe_model
 from mobilebert_lite.conversion.lowering import add_default_signature, rewrite
+from mobilebert_lite.conversion.plan import Plan
 from mobilebert_lite.converters.checkpoints import Checkpoint
 from mobilebert_lite.fusion import center, channel_ranges, equalize
-from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.tasks import Task, labels
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite import metadata as tflite_metadata
@@ -22,21 +23,17 @@ from mobilebert_lite.tflite.flatbuffer import set_metadata
 from mobilebert_lite.tflite.metadata_writer import pack_metadata
 from mobilebert_lite.version import __version__
 
-if TYPE_CHECKING:
-    from mobilebert_lite.conversion.building import Built
-    from mobilebert_lite.conversion.pipeline import ConvertRequest
 
-
-def describe(request: ConvertRequest, checkpoint: Checkpoint, task: Task, lengths: Sequence[int], recipe: Recipe,
-             built: Built, results: Sequence[verify.Verification]) -> dict[str, Any]:
+def describe(plan: Plan, built: Built, results: Sequence[verify.Verification]) -> dict[str, Any]:
     """The provenance that the file carries."""
-    weights, fused, room = checkpoint.weights, built.fused, built.head_room
+    weights, recipe = plan.checkpoint.weights, plan.recipe
+    fused, room = built.fused, built.head_room
     return {
         "toolkit": f"mobilebert-lite {__version__}",
-        "task": task.name,
-        "form": vars(task.form),
-        "lengths": list(lengths),
-        **checkpoint.tokenizer.settings.provenance(),
+        "task": plan.task.name,
+        "form": vars(plan.task.form),
+        "lengths": list(plan.lengths),
+        **plan.checkpoint.tokenizer.settings.provenance(),
         "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
                    "sha256": weights.source.sha256, "parameters": weights.parameters},
         "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
@@ -44,9 +41,10 @@ def describe(request: ConvertRequest, checkpoint: Checkpoint, task: Task, length
                    "rules": [vars(rule) for rule in recipe.rules]},
         "fusion": [vars(note) for note in fused.notes],
         "mask": vars(fused.masking),
-        "calibration": {"texts": request.calibration.name if request.calibration else "built in",
-                        "sha256": _sha256(request.calibration)},
+        "calibration": {"texts": plan.calibration_file.name if plan.calibration_file else "built in",
+                        "sha256": _sha256(plan.calibration_file)},
         "verification": verify.summary(results),
+        "verified_against": "quantization-aware training" if plan.trained else "the float network",
         "float16": room.to_json() if room else None,
         **({"channel_ranges": _channel_ranges(built)} if fused.channels else {}),
     }
@@ -77,16 +75,9 @@ def float_operators(model: Any) -> list[str]:
 def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
     """Vocabulary and, for classes, their names."""
     carried = {metadata.VOCABULARY: "".join(f"{word}\n" for word in checkpoint.tokenizer.vocabulary).encode()}
-    if names := class_names(checkpoint, task):
+    if names := checkpoint.class_names(task):
         carried[metadata.LABELS] = labels.encode(names)
     return carried
-
-
-def class_names(checkpoint: Checkpoint, task: Task) -> tuple[str, ...]:
-    """Names of the classes in the order of the outputs, LABEL_0, … where the checkpoint has none; () of none."""
-    weights = checkpoint.weights
-    outputs = weights.tensors["classifier.kernel"].shape[1] if "classifier" in weights.heads else 0
-    return task.class_names(checkpoint.labels or labels.default_names(outputs))
 
 
 def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, bytes]) -> bytes:

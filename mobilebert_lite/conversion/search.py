@@ -16,6 +16,8 @@ from typing import Any
 from mobilebert_lite.common.files import check_output, folder_for, replacing, write_json
 from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.gate import Counted, Gate, check_data, float_model
+from mobilebert_lite.conversion.plan import CUSTOM, Plan, resolve
+from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
 from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.errors import ConversionError, VerificationError
 from mobilebert_lite.evaluation.evaluate import EvalResult
@@ -49,7 +51,7 @@ class Search:
     candidates: tuple[Candidate, ...]
     # The recipe whose file was kept.
     kept: str | None
-    report: pipeline.ConvertReport | None
+    report: ConvertReport | None
 
     def to_json(self) -> dict[str, Any]:
         """For ``--report`` and ``--json``."""
@@ -57,22 +59,23 @@ class Search:
                 "candidates": [asdict(one) for one in self.candidates]}
 
 
-def search(request: pipeline.ConvertRequest, gate: Gate, progress: pipeline.Progress, counted: Counted) -> Search:
+def search(request: ConvertRequest, gate: Gate, progress: Progress, counted: Counted) -> Search:
     """Convert with every recipe, and keep the fastest file that passes ``gate``, if there is one.
 
     Raises a subclass of MblError when the checkpoint or the examples cannot be used.
     """
     check_output(request.output)
-    check_data(gate, request)
+    check_data(gate, request.task)
+    plan = resolve(request, progress)
     with tempfile.TemporaryDirectory(prefix="mbl-", dir=folder_for(request.output)) as folder:
-        made, failed = _convert_all(request, Path(folder), progress)
+        made, failed = _convert_all(plan, Path(folder), progress)
         if len(set(failed.values())) == 1 and not made:  # it is not the recipes' fault
             raise ConversionError(next(iter(failed.values())))
         if not made:
             raise VerificationError("no recipe gives a file that agrees with the checkpoint: "
                                     + "; ".join(f"{name}: {reason}" for name, reason in failed.items()))
         paths = {name: Path(report.output) for name, report in made.items()}
-        with float_model(request, next(iter(made.values())), progress) as reference:
+        with float_model(plan, progress) as reference:
             paths = {FLOAT: reference, **paths}
             results = {name: gate.score(path, name, counted) for name, path in paths.items()}
             progress("measuring latency")
@@ -95,20 +98,19 @@ def recipes() -> list[str]:
     return modes
 
 
-def _convert_all(request: pipeline.ConvertRequest, folder: Path,
-                 progress: pipeline.Progress) -> tuple[dict[str, pipeline.ConvertReport], dict[str, str]]:
+def _convert_all(plan: Plan, folder: Path,
+                 progress: Progress) -> tuple[dict[str, ConvertReport], dict[str, str]]:
     """Recipe -> report of its file in ``folder``; recipe -> why it has none."""
-    made: dict[str, pipeline.ConvertReport] = {}
+    made: dict[str, ConvertReport] = {}
     failed: dict[str, str] = {}
-    tries = [(mode, replace(request, quantize=mode, recipe=None)) for mode in recipes()]
-    if request.recipe is not None:
-        tries.insert(0, (request.recipe.stem, request))
-    for name, one in tries:
-        progress(f"trying {name}")
+    for name in [*([CUSTOM] if plan.mode == CUSTOM else []), *recipes()]:
+        title = plan.recipe.name if name == CUSTOM else name
+        progress(f"trying {title}")
         try:
-            made[name] = pipeline.convert(replace(one, output=folder / f"{name}.tflite", report=None), progress)
+            candidate = plan if name == CUSTOM else plan.with_mode(name)
+            made[title] = pipeline.write(candidate, folder / f"{title}.tflite", progress)
         except (ConversionError, VerificationError) as error:  # not for this runtime or these widths, or not true
-            failed[name] = str(error).split("; no file")[0]
+            failed[title] = str(error).split("; no file")[0]
     return made, failed
 
 
@@ -149,7 +151,7 @@ def _undominated(row: Candidate, rows: Sequence[Candidate]) -> bool:
                    and goodness(other) != mine for other in rows)
 
 
-def _keep(request: pipeline.ConvertRequest, report: pipeline.ConvertReport) -> pipeline.ConvertReport:
+def _keep(request: ConvertRequest, report: ConvertReport) -> ConvertReport:
     """Move the file of ``report`` to where it was asked for."""
     with replacing(request.output) as temporary:
         os.replace(report.output, temporary)

@@ -13,9 +13,10 @@ import numpy as np
 
 from mobilebert_lite.benchmarks.phone.profiles import profiles
 from mobilebert_lite.benchmarks.reports.compare import Comparison, within
-from mobilebert_lite.benchmarks.reports.export import COLUMNS, marks, setting, table
+from mobilebert_lite.benchmarks.reports.export import COLUMNS, table
 from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import summarize
+from mobilebert_lite.benchmarks.reports.wording import marks, setting
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.page import render
 

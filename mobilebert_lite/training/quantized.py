@@ -18,7 +18,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.conversion.building import draw, finish_quantized
+from mobilebert_lite.conversion.building import Design, draw, finish_quantized
 from mobilebert_lite.datasets.reading import evenly
 from mobilebert_lite.datasets.samples import MOST_CALIBRATION_TOKENS, samples
 from mobilebert_lite.errors import DataError
@@ -95,9 +95,10 @@ def quantized(prepared: TrainingData, recipe: Recipe, lengths: Collection[int], 
     # Evenly over the data, as conversion does; the file's own order may be by class.
     examples = prepared.train[::max(1, len(prepared.train) // _TEXTS)]
     texts = samples(prepared.tokenizer, task, examples, lengths, MOST_CALIBRATION_TOKENS)
-    drawn = draw(prepared.weights, task, lengths, recipe, texts, recipe.masking(prepared.masking),
-                 prepared.options.without, threads, stretches=False)
-    model = read_model(finish_quantized(drawn.content, recipe, texts, threads))
+    design = Design(task, lengths, recipe, recipe.masking(prepared.masking), without=prepared.options.without,
+                    threads=threads)
+    drawn = draw(prepared.weights, design, texts, stretches=False)
+    model = read_model(finish_quantized(drawn.content, design, texts))
     float_model = read_model(drawn.content)
     parts, ranges = find_parts(float_model, drawn.fused.tensors), TrainedScales(model)
     by_name = {one.signatureKey.decode(): model.subgraphs[one.subgraphIndex] for one in model.signatureDefs}
@@ -110,7 +111,7 @@ def quantized(prepared: TrainingData, recipe: Recipe, lengths: Collection[int], 
 
 
 @dataclass(frozen=True)
-class QuantisedObjective:
+class QuantizedObjective:
     """The loss of a task on what the quantized file computes."""
 
     simulations: Mapping[int, Simulation]
@@ -122,7 +123,7 @@ class QuantisedObjective:
         return tf.reduce_sum(self.loss(outputs, batch) * batch["weight"])
 
 
-class QuantisedEvaluator(Evaluator):
+class QuantizedEvaluator(Evaluator):
     """Scores what the quantized file computes."""
 
     def __init__(self, simulations: Mapping[int, Simulation], *arguments: Any) -> None:
@@ -147,10 +148,10 @@ class QuantisedEvaluator(Evaluator):
         return self._functions[which]
 
 
-class QuantisedLoop(Loop):
+class QuantizedLoop(Loop):
     """Trains a ``Quantized`` network: the loop is the same, what stands in its weights is not a whole checkpoint."""
 
-    def __init__(self, network: Quantized, settings: LoopSettings, evaluator: QuantisedEvaluator, folder: Path,
+    def __init__(self, network: Quantized, settings: LoopSettings, evaluator: QuantizedEvaluator, folder: Path,
                  say: Callable[[str], None]) -> None:
         self.quantized = network
         super().__init__(replace(network.weights, tensors=dict(network.tensors)), settings, evaluator, folder, say)

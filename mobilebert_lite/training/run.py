@@ -25,7 +25,7 @@ from mobilebert_lite.training.objective import TaskObjective, find_loss
 from mobilebert_lite.training.optimizer import AdamW
 from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.preparation import TrainingData, prepare
-from mobilebert_lite.training.quantized import QuantisedEvaluator, QuantisedLoop, QuantisedObjective, quantized
+from mobilebert_lite.training.quantized import QuantizedEvaluator, QuantizedLoop, QuantizedObjective, quantized
 from mobilebert_lite.training.scoring import Evaluator
 from mobilebert_lite.version import __version__
 
@@ -116,8 +116,8 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
             raise DataError("with --quantize only logits can be learnt from a teacher; leave out --imitate")
         say(f"quantizing ({options.quantize}) for training")
         network = quantized(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
-        settings = replace(settings, objective=lambda config: QuantisedObjective(network.simulations, loss))
-        return QuantisedLoop(network, settings, QuantisedEvaluator(network.simulations, *scored), folder, say)
+        settings = replace(settings, objective=lambda config: QuantizedObjective(network.simulations, loss))
+        return QuantizedLoop(network, settings, QuantizedEvaluator(network.simulations, *scored), folder, say)
     return Loop(prepared.weights, settings, Evaluator(*scored), folder, say)
 
 

@@ -20,7 +20,7 @@ from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.cli import cli
-from mobilebert_lite.conversion.building import draw, finish_quantized
+from mobilebert_lite.conversion.building import Design, draw, finish_quantized
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import samples
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError, VerificationError
@@ -45,11 +45,12 @@ class Made:
         self.masking = self.recipe.masking(Masking())
         examples = [QuestionExample(str(i), "Who sat?", f"The cat {i} sat on the mat.") for i in range(12)]
         self.texts = samples(Tokenizer(vocabulary), self.task, examples, LENGTHS, 1024)
-        self.drawn = draw(weights, self.task, LENGTHS, self.recipe, self.texts, self.masking, stretches=False)
+        self.design = Design(self.task, LENGTHS, self.recipe, self.masking, threads=1)
+        self.drawn = draw(weights, self.design, self.texts, stretches=False)
 
     @cached_property
     def content(self) -> bytes:
-        return finish_quantized(self.drawn.content, self.recipe, self.texts, 1)
+        return finish_quantized(self.drawn.content, self.design, self.texts)
 
     @cached_property
     def model(self) -> Any:
@@ -185,7 +186,7 @@ def test_ranges_that_were_trained_are_the_file_s(made: Made) -> None:
     known, ends_of = trained.places(read_model(made.drawn.content)), made.ranges.trained({**made.tensors, **halved})
     assert set(ends_of) <= set(known)
     ranges = trained.TrainedRanges(made.mode, {known[name]: ends for name, ends in ends_of.items()}, ())
-    content = finish_quantized(made.drawn.content, made.recipe, made.texts, 1, ranges)
+    content = finish_quantized(made.drawn.content, replace(made.design, trained=ranges), made.texts)
     before, after = (scales(read_model(one)) for one in (made.content, content))
     assert before.keys() == after.keys()
     ratios = [after[name] / before[name] for name in before if group_of_name(made, name) not in made.ranges.fixed]
@@ -210,7 +211,7 @@ def test_a_fused_network_is_a_checkpoint_again(tiny_qa: Path, tiny_vocabulary: t
     made = Made(huggingface.load(tiny_qa), tiny_vocabulary, mode)
     again = unfuse(made.drawn.fused, made.weights)
     assert all(np.all(value == 1) for name, value in again.tensors.items() if name.endswith(".gamma"))
-    drawn = draw(again, made.task, LENGTHS, made.recipe, made.texts, made.masking, ("equalize",))
+    drawn = draw(again, replace(made.design, without=("equalize",)), made.texts)
     for name, value in made.drawn.fused.tensors.items():
         np.testing.assert_allclose(drawn.fused.tensors[name], value, rtol=1e-5, atol=1e-6 * np.abs(value).max())
 

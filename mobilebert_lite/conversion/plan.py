@@ -1,0 +1,181 @@
+"""Everything that a conversion decides before it builds anything: ``resolve`` makes the plan, all below it obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mobilebert_lite.architecture.form import REGRESSION
+from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
+from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.conversion.building import Design
+from mobilebert_lite.conversion.lengths import choose
+from mobilebert_lite.conversion.request import ConvertRequest, Progress
+from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
+from mobilebert_lite.datasets.reading import Example
+from mobilebert_lite.datasets.samples import (
+    MOST_CALIBRATION_TOKENS,
+    MOST_VERIFICATION_TOKENS,
+    narrowed,
+    read_or_builtin,
+    samples,
+    split_examples,
+    tokens_used,
+)
+from mobilebert_lite.errors import ConversionError, shorten
+from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.quantization.recipe import Recipe, load_recipe
+from mobilebert_lite.quantization.trained import TrainedRanges
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.choose import choose_form, choose_task
+from mobilebert_lite.tasks.labels import default_names
+from mobilebert_lite.text.features import Features
+
+# Length for a task when none is asked for; never beyond what the checkpoint has positions for.
+DEFAULT_LENGTHS = {"qa": 384}
+DEFAULT_LENGTH = 128
+
+PHONE_CLIENTS = "Task Library and MediaPipe"
+# The name of a recipe of one's own among modes (quantization/thresholds.json).
+CUSTOM = "custom"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A conversion, decided. ``with_mode`` is the same conversion in another mode, with nothing read again."""
+
+    checkpoint: Checkpoint
+    task: Task
+    # The longest first.
+    lengths: tuple[int, ...]
+    # A name in quantization/recipes, or CUSTOM.
+    mode: str
+    recipe: Recipe
+    # The convention of the checkpoint's source, or the one that was asked for.
+    masking: Masking
+    # Whether the masking was asked for: the recipe may not change its constant then.
+    masking_fixed: bool
+    # Texts by signature, and where they are from.
+    calibration: Mapping[str, Sequence[Features]]
+    calibration_file: Path | None
+    # Examples that verify and do not calibrate.
+    held_aside: tuple[Example, ...]
+    without: tuple[str, ...] = ()
+    runtime: str | None = None
+    text_input: bool = False
+    threads: int = 2
+
+    @property
+    def trained(self) -> TrainedRanges | None:
+        """Ranges that quantization-aware training left for this mode."""
+        trained = self.checkpoint.trained
+        return trained if trained and trained.recipe == self.recipe.name else None
+
+    @property
+    def design(self) -> Design:
+        """What ``building.build`` makes of the weights."""
+        masking = self.masking if self.masking_fixed else self.recipe.masking(self.masking)
+        return Design(self.task, self.lengths, self.recipe, masking, without=self.without, threads=self.threads,
+                      trained=self.trained)
+
+    @cached_property
+    def reference(self) -> Network:
+        """The float network as the checkpoint has it: what the file is held to."""
+        weights = self.checkpoint.weights
+        return Network(weights.config, weights.tensors, self.task.name, self.masking, form=self.task.form)
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the outputs; () where there are none."""
+        return self.checkpoint.class_names(self.task)
+
+    def verification_texts(self) -> dict[str, list[Features]]:
+        """Sequences of the examples held aside, by signature. Raises DataError when none fits a length."""
+        return samples(self.checkpoint.tokenizer, self.task, self.held_aside, self.lengths, MOST_VERIFICATION_TOKENS)
+
+    def with_mode(self, mode: str) -> Plan:
+        """In a ``--quantize`` mode. Raises ConversionError when the runtime asked for has none such."""
+        return replace(self, mode=mode, recipe=load_recipe(mode, None, self.runtime))
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``--dry-run``."""
+        weights = self.checkpoint.weights
+        return {"checkpoint": {"path": weights.source.path, "format": weights.source.format,
+                               "sha256": weights.source.sha256, "parameters": weights.parameters,
+                               "heads": list(weights.heads)},
+                "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
+                "task": self.task.name, "form": vars(self.task.form), "labels": list(self.class_names),
+                "lengths": list(self.lengths), "mode": self.mode, "recipe": self.recipe.name,
+                "ranges": "trained" if self.trained else "measured" if self.recipe.needs_calibration else "none needed",
+                "mask": vars(self.design.masking), "without": list(self.without),
+                "tokenizer": {"words": len(self.checkpoint.tokenizer.vocabulary),
+                              **self.checkpoint.tokenizer.settings.provenance()},
+                "calibration": {"texts": str(self.calibration_file or "built in"),
+                                "sequences": {name: len(found) for name, found in self.calibration.items()},
+                                "held_aside": len(self.held_aside)},
+                "runtime": self.runtime or "current", "text_input": self.text_input}
+
+
+def resolve(request: ConvertRequest, progress: Progress = lambda message: None) -> Plan:
+    """Read what ``request`` names and decide what it leaves open. Builds and writes nothing.
+
+    Raises a subclass of MblError when anything cannot be read, or does not fit together.
+    """
+    recipe = load_recipe(request.quantize, request.recipe, request.runtime)
+    asked = parse_masking(request.mask) if request.mask else None
+    checkpoint = load_checkpoint(request.weights, request.task, revision=request.revision,
+                                 vocabulary=request.vocabulary, labels=request.labels, format=request.format,
+                                 config=request.config, progress=progress)
+    weights, tokenizer = checkpoint.weights, checkpoint.tokenizer
+    task = choose_task(weights, request.task, request.weights)
+    if request.text_input:
+        from mobilebert_lite.conversion.text_input import attach
+
+        attach.check(task, tokenizer.settings)
+    lengths = choose_lengths(weights, task, request.lengths)
+    examples = read_or_builtin(request.calibration, task)
+    task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices,
+                                      request.problem))
+    examples = narrowed(examples, task.form.choices)
+    for line in assumptions(request, checkpoint, task):
+        progress(line)
+    if request.auto_lengths:
+        used = tokens_used(tokenizer, task, examples, lengths[0])
+        lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
+    calibration, held_aside = split_examples(examples)
+    return Plan(checkpoint, task, lengths, CUSTOM if request.recipe else request.quantize, recipe,
+                masking=asked or default_masking(weights.source.format, weights.source.masking),
+                masking_fixed=asked is not None,
+                calibration=samples(tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS),
+                calibration_file=request.calibration, held_aside=tuple(held_aside), without=request.without,
+                runtime=request.runtime, text_input=request.text_input, threads=request.threads)
+
+
+def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[int, ...]:
+    """Sequence lengths, the longest first. Raises ConversionError for one that the model cannot have."""
+    most = weights.config.max_position_embeddings
+    for length in asked:
+        if length > most:
+            raise ConversionError(f"--seq-len {length} is above max_position_embeddings, {most}; "
+                                  "the checkpoint has no positions beyond it")
+        if length < task.min_length:
+            raise ConversionError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
+    wanted = asked or (min(DEFAULT_LENGTHS.get(task.name, DEFAULT_LENGTH), most),)
+    return tuple(sorted(set(wanted), reverse=True))
+
+
+def assumptions(request: ConvertRequest, checkpoint: Checkpoint, task: Task) -> Iterator[str]:
+    """What a user should know: where clients differ, and what is assumed where the checkpoint says nothing."""
+    if differences := checkpoint.tokenizer.settings.phone_differences():
+        yield (f"{PHONE_CLIENTS} tokenize texts otherwise than this checkpoint: {'; '.join(differences)}. Their "
+               "answers differ; the Kotlin core and `mbl run` tokenize as the checkpoint does")
+    names = checkpoint.class_names(task)
+    if names and names == default_names(len(names)):
+        yield f"the classes have no names: the file calls them {shorten(list(names))} (--labels FILE gives names)"
+    if task.name == "classification" and len(names) == 1 and not (checkpoint.weights.config.problem_type
+                                                                 or request.problem):
+        what = "a number" if task.form.problem_type == REGRESSION else "the logit of one class (a sigmoid)"
+        yield f"the checkpoint does not say what its one output is: it is taken as {what} (--problem says otherwise)"
