@@ -1,7 +1,8 @@
 """mobilebert-lite: MobileBERT checkpoints into small, fast, faithful ``.tflite`` files.
 
-The names in ``__all__`` are what programs may rely on; docs/python.md shows them at work. Each is imported when it is
-first used, so that ``import mobilebert_lite`` is light, and running a file needs no TensorFlow.
+The names in ``__all__`` are what programs may rely on; the page "Python API" of the documentation shows them at work.
+Each is imported when it is first used, so that ``import mobilebert_lite`` is light, and running a file needs no
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
     from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
     from mobilebert_lite.architecture.form import Form
     from mobilebert_lite.architecture.weights import Weights, random_weights
+    from mobilebert_lite.benchmarks.bench import BenchRequest, bench
+    from mobilebert_lite.benchmarks.reports.result import BenchReport
     from mobilebert_lite.conversion.building import quantize
     from mobilebert_lite.conversion.lowering import convert_network
-    from mobilebert_lite.conversion.pipeline import ConvertReport, ConvertRequest, convert
+    from mobilebert_lite.conversion.pipeline import convert
+    from mobilebert_lite.conversion.plan import Plan, resolve
+    from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest
     from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
+    from mobilebert_lite.converters.export import ExportRequest, export
     from mobilebert_lite.datasets.reading import builtin_examples, read_examples
+    from mobilebert_lite.doctor.diagnose import Diagnosis, diagnose
+    from mobilebert_lite.doctor.fix import fix
     from mobilebert_lite.errors import MblError
+    from mobilebert_lite.evaluation.compare import compare
+    from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult, evaluate
     from mobilebert_lite.fusion.pipeline import fuse, fuse_last
     from mobilebert_lite.graph.signatures import Network
     from mobilebert_lite.inspection.report import inspect
@@ -29,54 +39,46 @@ if TYPE_CHECKING:
     from mobilebert_lite.running.model import Model
     from mobilebert_lite.running.runtime import Session
     from mobilebert_lite.text.tokenization import Tokenizer
+    from mobilebert_lite.training.options import TrainOptions
+    from mobilebert_lite.training.run import TrainResult, train
 
-__all__ = [
-    "PRESETS",
-    "Checkpoint",
-    "ConvertReport",
-    "ConvertRequest",
-    "Form",
-    "MblError",
-    "MobileBertConfig",
-    "Model",
-    "Network",
-    "Session",
-    "Tokenizer",
-    "Weights",
-    "__version__",
-    "builtin_examples",
-    "convert",
-    "convert_network",
-    "fuse",
-    "fuse_last",
-    "inspect",
-    "load_checkpoint",
-    "load_recipe",
-    "quantize",
-    "quantize_rows",
-    "random_weights",
-    "read_examples",
-]
+__all__ = ["PRESETS", "BenchReport", "BenchRequest", "Checkpoint", "ConvertReport", "ConvertRequest", "Diagnosis",
+           "EvalRequest", "EvalResult", "ExportRequest", "Form", "MblError", "MobileBertConfig", "Model", "Network",
+           "Plan", "Session", "Tokenizer", "TrainOptions", "TrainResult", "Weights", "__version__", "bench",
+           "builtin_examples", "compare", "convert", "convert_network", "diagnose", "evaluate", "export", "fix", "fuse",
+           "fuse_last", "inspect", "load_checkpoint", "load_recipe", "quantize", "quantize_rows", "random_weights",
+           "read_examples", "resolve", "train"]
 
 # Module -> the public names that live there; the imports above say the same to type checkers.
 _HOMES = {
-    "conversion.building": ("quantize",),
     "architecture.config": ("PRESETS", "MobileBertConfig"),
-    "converters.checkpoints": ("Checkpoint", "load_checkpoint"),
-    "conversion.lowering": ("convert_network",),
-    "datasets.reading": ("builtin_examples", "read_examples"),
-    "errors": ("MblError",),
     "architecture.form": ("Form",),
+    "architecture.weights": ("Weights", "random_weights"),
+    "benchmarks.bench": ("BenchRequest", "bench"),
+    "benchmarks.reports.result": ("BenchReport",),
+    "conversion.building": ("quantize",),
+    "conversion.lowering": ("convert_network",),
+    "conversion.pipeline": ("convert",),
+    "conversion.plan": ("Plan", "resolve"),
+    "conversion.request": ("ConvertReport", "ConvertRequest"),
+    "converters.checkpoints": ("Checkpoint", "load_checkpoint"),
+    "converters.export": ("ExportRequest", "export"),
+    "datasets.reading": ("builtin_examples", "read_examples"),
+    "doctor.diagnose": ("Diagnosis", "diagnose"),
+    "doctor.fix": ("fix",),
+    "errors": ("MblError",),
+    "evaluation.compare": ("compare",),
+    "evaluation.evaluate": ("EvalRequest", "EvalResult", "evaluate"),
     "fusion.pipeline": ("fuse", "fuse_last"),
     "graph.signatures": ("Network",),
     "inspection.report": ("inspect",),
-    "running.model": ("Model",),
-    "conversion.pipeline": ("ConvertReport", "ConvertRequest", "convert"),
     "quantization.embedding": ("quantize_rows",),
     "quantization.recipe": ("load_recipe",),
+    "running.model": ("Model",),
     "running.runtime": ("Session",),
     "text.tokenization": ("Tokenizer",),
-    "architecture.weights": ("Weights", "random_weights"),
+    "training.options": ("TrainOptions",),
+    "training.run": ("TrainResult", "train"),
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 
