@@ -8,8 +8,10 @@ STAMP := $(VENV)/.installed
 # Targets share build folders. scripts/side_by_side.py runs those at a time that share none.
 .NOTPARALLEL:
 
+##@ Every day
+
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ /{print substr($$0, 5)} /^[a-zNAME-]+:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv with everything for development.
 
@@ -32,26 +34,42 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 # Tests that have targets of their own.
 MARKED := slow or gpu or device or arm or processors or clients or fuzz or browser or transformers
 
-test: install ## Run the fast tests.
-	$(BIN)/python -m pytest -m "not ($(MARKED))"
+test: install ## Run the fast tests, in two processes.
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(MARKED))"
 
-test-slow: install ## Run the tests that take minutes.
+lint: install ## Check style, types, and which folder imports which.
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p mobilebert_lite
+	$(BIN)/lint-imports --no-cache
+
+coverage: install ## The fast tests again, and which lines they run.
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(MARKED))" --cov --cov-report term:skip-covered --cov-report html:out/coverage
+
+wheel: install ## Build the wheel into dist/.
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean: ## Remove what was built; the environments stay.
+	rm -rf build dist out site *.egg-info
+
+##@ Suites: each installs what it needs
+
+test-slow: install ## Tests that take minutes.
 	$(BIN)/python -m pytest -m slow
 
-test-fuzz: install ## Give every command 2,000 damaged files (MBL_FUZZ_FILES: how many).
+test-fuzz: install ## Thousands of damaged files for every command (MBL_FUZZ_FILES: how many).
 	$(BIN)/python -m pytest -m fuzz tests/fuzz
 
-test-gpu: install ## Run files on the LiteRT GPU accelerator; installs Mesa's software Vulkan driver where it is missing.
+test-gpu: install ## The LiteRT GPU accelerator, over Mesa's software Vulkan driver.
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
 
-test-device: install ## Benchmark over the real adb and its daemon (as root); installs adb where it is missing.
+test-device: install ## mbl bench over the real adb and its daemon (as root).
 	scripts/prepare_adbd.sh build/adbd
 	$(BIN)/python -m pytest -m device
 
 CLIENTS := .venv-clients
 
-test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## Load files in the libraries that apps use, in environments of their own.
+test-clients: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed ## The libraries that apps load files with: MediaPipe, Task Library, TFLite Support.
 	$(BIN)/python -m pytest -m clients tests/clients
 
 # These libraries pin packages that cannot stand beside TensorFlow.
@@ -65,7 +83,7 @@ $(CLIENTS)/%/.installed: tests/clients/constraints/%.txt
 TRANSFORMERS := .venv-transformers
 
 # MBL_EXHAUSTIVE=1: every kind of file of every head through the whole conversion.
-test-transformers: install $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Read what transformers 5 and 4.46 write, in environments of their own.
+test-transformers: install $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## What transformers 5 and 4.46 write and answer.
 	$(BIN)/python -m pytest -m transformers tests/with_transformers
 
 # Only what the lists name: PyTorch would bring 1.4 GB more that no CPU reads. TensorFlow, which only 4.46 reads, is .venv's.
@@ -76,53 +94,17 @@ $(TRANSFORMERS)/%/.installed: tests/with_transformers/constraints/%.txt $(STAMP)
 	[ $* = tf5 ] || $(TRANSFORMERS)/$*/bin/python tests/with_transformers/borrow.py $(BIN)/python
 	touch $@
 
-test-arm: install ## Run files on real ARM kernels, on emulated processors; downloads QEMU and an arm64 Python into .arm.
+test-arm: install ## Real ARM kernels, on processors that QEMU emulates.
 	scripts/make_arm_root.sh .arm $(BIN)/python
 	$(BIN)/python -m pytest -m arm tests/processors
 
-test-processors: install ## Run files and the numeric tests on other processors, emulated: x86 and ARM; downloads as test-arm.
+test-processors: install ## Real ARM and x86 kernels, on processors that QEMU emulates.
 	scripts/make_arm_root.sh .arm $(BIN)/python
 	$(BIN)/python -m pytest -m "arm or processors" tests/processors
 
-# Whatever the suites install that is none of pip's, and their environments. Later installations find them there.
-ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Install what the suites need.
-	scripts/install_maven.sh
-	scripts/install_android_tools.sh
-	scripts/install_chromium.sh
-	scripts/install_software_vulkan.sh
-	scripts/prepare_adbd.sh build/adbd
-	scripts/make_arm_root.sh .arm $(BIN)/python
-
-SUITES := lint typecheck test test-slow test-fuzz test-clients test-transformers test-gpu test-browser test-processors test-device \
-  test-android android-apk test-app bench-text bench-text-input bench-trained
-
-# Hours. Without MBL_EXHAUSTIVE the slow suites leave out combinations that show what others have shown.
-test-all: export MBL_EXHAUSTIVE := 1
-test-all: $(SUITES) ## Everything, with every combination (hours; needs the test data).
-
-test-browser: install ## Look at the pages in Chromium; installs it where it is missing.
+test-browser: install ## The pages in Chromium.
 	scripts/install_chromium.sh
 	$(BIN)/python -m pytest -m browser tests/browser
-
-# For instance TRAINED="--only snips_qa --modes int8".
-TRAINED ?=
-bench-trained: install ## Score the trained checkpoints in every mode against their recorded figures (about an hour).
-	$(BIN)/python benchmarks/suites/trained_checkpoints.py --check --json out/trained.json $(TRAINED)
-
-bench-outliers: install ## Checkpoints with the outliers of published ones, beside stock conversions.
-	$(BIN)/python benchmarks/suites/outliers.py --check --json out/outliers.json
-
-bench-peers: install ## Time our files against stock ones, interleaved (about half an hour).
-	$(BIN)/python benchmarks/suites/peers.py --json out/peers.json --plot out/peers.svg
-
-bench-lengths: install ## Time several lengths in one file on real text lengths (needs the SQuAD data).
-	$(BIN)/python benchmarks/suites/lengths.py --json out/lengths.json
-
-bench-text: install ## Tokenization and SQuAD features: speed, and MLPerf's recorded features.
-	$(BIN)/python benchmarks/suites/text.py --check --json out/text.json
-
-bench-text-input: install ## Text input inside the file: differences from the reference by rule.
-	$(BIN)/python benchmarks/suites/text_input.py --check
 
 CASES := out/cases
 SOURCES := $(shell find mobilebert_lite converters benchmarks -type f -not -name '*.pyc')
@@ -132,14 +114,14 @@ $(CASES)/models.json: $(SOURCES) scripts/end_to_end_cases.py scripts/tokenizer_c
 	$(BIN)/python scripts/end_to_end_cases.py --output $(CASES)
 
 # What needs no phone: Kotlin on the JVM, real interpreters, and answers that Python gives to the same texts.
-test-android: install $(CASES)/models.json ## Test the Kotlin demo; installs Maven, Java and zipalign where they are missing.
+test-android: install $(CASES)/models.json ## The Kotlin core and demo on the JVM, against answers of Python.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
 	$(BIN)/python scripts/shared_cases.py --output $(CASES)
 	cd android_demo && MBL_CASES=$(CURDIR)/$(CASES) mvn -B -ntp test
 	MBL_APP_LINES=$(CURDIR)/android_demo/app/target/app-lines $(BIN)/python -m pytest -q tests/bench/test_app_lines.py
 
-test-app: install $(CASES)/models.json ## Benchmark in the demo app's own code over the real adb (as root); installs what is missing.
+test-app: install $(CASES)/models.json ## mbl bench in the demo app's own code, over the real adb (as root).
 	scripts/prepare_adbd.sh build/adbd
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
@@ -149,7 +131,7 @@ test-app: install $(CASES)/models.json ## Benchmark in the demo app's own code o
 APK_MODELS := $(CASES)/models/qa.tflite $(CASES)/models/classification.tflite
 
 # The interpreter in it is the last one on Maven Central; apps built with Gradle have its successor.
-android-apk: install $(CASES)/models.json ## Build the demo's package without an Android SDK, and verify it; installs what is missing.
+android-apk: install $(CASES)/models.json ## Build the demo's package without an Android SDK, and verify it.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
 	$(BIN)/mbl android assets $(APK_MODELS) --runtime 2.16.1
@@ -158,24 +140,61 @@ android-apk: install $(CASES)/models.json ## Build the demo's package without an
 	$(BIN)/python scripts/check_apk.py out/demo.apk --test out/demo-test.apk --json out/apk.json \
 	  $(addprefix --model ,$(APK_MODELS))
 
-bench-kotlin: install ## Tokenizer and features in Kotlin beside Python's (needs the SQuAD data).
+SUITES := lint test test-slow test-fuzz test-clients test-transformers test-gpu test-browser test-processors test-device \
+  test-android android-apk test-app bench-text bench-text-input bench-trained
+
+# Hours. Without MBL_EXHAUSTIVE the slow suites leave out combinations that show what others have shown.
+test-all: export MBL_EXHAUSTIVE := 1
+test-all: $(SUITES) ## Every suite with every combination (hours; needs the test data).
+
+# Whatever the suites install that is none of pip's, and their environments. Later installations find them there.
+ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Install what the suites need, and run none.
+	scripts/install_maven.sh
+	scripts/install_android_tools.sh
+	scripts/install_chromium.sh
+	scripts/install_software_vulkan.sh
+	scripts/prepare_adbd.sh build/adbd
+	scripts/make_arm_root.sh .arm $(BIN)/python
+
+##@ Comparisons, most of which need the test data; they write out/NAME.json
+
+bench-NAME: ## NAME: trained outliers peers lengths text text-input train training-gains training-speed harness kotlin
+	@echo "Give a name: $(addprefix bench-,trained outliers $(COMPARISONS))"
+
+# The environment of PyTorch.
+TORCH := .venv-torch
+
+# For instance TRAINED="--only snips_qa --modes int8"; an hour for all.
+bench-trained: SUITE = trained_checkpoints.py --check $(TRAINED)
+bench-outliers: SUITE = outliers.py --check
+bench-peers: SUITE = peers.py --plot out/peers.svg
+bench-lengths: SUITE = lengths.py
+bench-text: SUITE = text.py --check
+# For instance TRAINING="--only sst2"; an hour for all.
+bench-train: SUITE = training.py --check --plot out/training.svg $(TRAINING)
+bench-training-gains: SUITE = training_gains.py
+bench-training-speed: $(TORCH)/.installed
+bench-training-speed: SUITE = training_speed.py --torch $(TORCH)/bin/python
+bench-harness: out/harness.tflite
+bench-harness: SUITE = harness.py out/harness.tflite --check
+
+COMPARISONS := trained outliers peers lengths text train training-gains training-speed harness
+
+$(addprefix bench-,$(COMPARISONS)): bench-%: install
+	$(BIN)/python benchmarks/suites/$(SUITE) --json out/$*.json
+
+bench-text-input: install
+	$(BIN)/python benchmarks/suites/text_input.py --check
+
+out/harness.tflite: | install
+	mkdir -p out
+	$(BIN)/mbl convert --task qa --output $@
+
+bench-kotlin: install
 	scripts/install_maven.sh
 	cd android_demo && mvn -B -q -ntp -pl core test-compile dependency:build-classpath -Dmdep.outputFile=target/classpath
 	$(BIN)/python benchmarks/suites/kotlin_text.py --json out/kotlin.json \
 	  --classpath "android_demo/core/target/classes:android_demo/core/target/test-classes:$$(cat android_demo/core/target/classpath)"
-
-# For instance TRAINING="--only sst2".
-TRAINING ?=
-bench-train: install ## Train small networks from scratch, fine-tune trained ones, convert them (about an hour; needs the data).
-	$(BIN)/python benchmarks/suites/training.py --check --json out/training.json --plot out/training.svg $(TRAINING)
-
-bench-training-gains: install ## What a teacher and quantization-aware training gain (half an hour; needs the data).
-	$(BIN)/python benchmarks/suites/training_gains.py --json out/training-gains.json
-
-TORCH := .venv-torch
-
-bench-training-speed: install $(TORCH)/.installed ## Steps a second beside PyTorch, in an environment of its own.
-	$(BIN)/python benchmarks/suites/training_speed.py --torch $(TORCH)/bin/python --json out/training-speed.json
 
 $(TORCH)/.installed: benchmarks/suites/torch.txt
 	@echo "Installing PyTorch into $(TORCH) (with the CUDA libraries that it brings: some 3 GB to fetch, 6 GB installed)"
@@ -183,27 +202,5 @@ $(TORCH)/.installed: benchmarks/suites/torch.txt
 	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench-harness: install ## Hold mbl bench against a plain timing loop, on the bundled checkpoint (a minute).
-	mkdir -p out
-	$(BIN)/mbl convert --task qa --output out/harness.tflite
-	$(BIN)/python benchmarks/suites/harness.py out/harness.tflite --check --json out/harness.json
-
-tokenizer-cases: install ## Write texts with their ids, for tokenizers in other languages.
-	$(BIN)/python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
-
-train-demo: install ## Train the bundled checkpoints anew (needs the SNIPS data).
-	$(BIN)/python scripts/train_demo.py
-
-lint: install ## Check style.
-	$(BIN)/ruff check .
-
-typecheck: install ## Check types.
-	$(BIN)/mypy -p mobilebert_lite
-
-wheel: install ## Build the wheel into dist/.
-	$(BIN)/python -m build --wheel --no-isolation
-
-clean: ## Remove what was built; the environments stay.
-	rm -rf build dist out *.egg-info
-
-.PHONY: ci-tools test-all test-processors help install demo test test-transformers test-slow test-gpu test-browser test-device test-arm test-clients test-android test-app android-apk bench-kotlin bench-trained bench-outliers bench-peers bench-lengths bench-text bench-text-input bench-harness tokenizer-cases train-demo lint typecheck wheel clean test-fuzz bench-train bench-training-gains bench-training-speed
+.PHONY: help install demo test lint coverage wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm android-apk bench-NAME \
+  $(addprefix bench-,$(COMPARISONS)) bench-text-input bench-kotlin

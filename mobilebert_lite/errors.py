@@ -12,6 +12,12 @@ class MblError(Exception):
     exit_code = 1
 
 
+class RequestError(MblError):
+    """A request that names something unknown, or whose parts exclude each other."""
+
+    exit_code = 2
+
+
 class ConfigError(MblError):
     """A model configuration that is unreadable or describes no MobileBERT."""
 
@@ -28,16 +34,40 @@ class DataError(MblError):
     """Texts, questions or labels that cannot be read or used."""
 
 
+class RecipeError(MblError):
+    """A quantization recipe that cannot be read, or is none."""
+
+
 class ConversionError(MblError):
-    """A conversion that cannot be done as asked."""
+    """A conversion that cannot be done: checkpoint, task, mode and runtime do not go together."""
 
 
 class VerificationError(MblError):
     """A converted file that does not agree with the checkpoint it was made from."""
 
 
+class TrainingError(MblError):
+    """A training that cannot go on, or cannot be done in the mode that was asked for."""
+
+
 class ModelFileError(MblError):
     """A ``.tflite`` that cannot be read, or is not one of ours where one of ours is needed."""
+
+
+class AnswerError(MblError):
+    """Outputs of a model that cannot be read as answers: not finite, or of a wrong shape or number."""
+
+
+class RepairError(MblError):
+    """A ``.tflite`` that ``inspect --fix`` cannot mend."""
+
+
+class WorkerError(MblError):
+    """A process or a machine that shares the work and has ended."""
+
+
+class OutputError(MblError):
+    """A place that cannot be written to."""
 
 
 class DependencyError(MblError):

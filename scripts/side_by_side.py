@@ -1,6 +1,6 @@
 """Run make targets, several at a time, and say of each how it ended.
 
-    python scripts/side_by_side.py "lint typecheck" test "test-android test-app"
+    python scripts/side_by_side.py lint test "test-android test-app"
 
 Each argument is one call of make, whose targets run one after another; the arguments start in their order. What a call
 prints is shown as a whole when it ends, and lies in out/ci. A table at the end has the times, and the last lines of

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import heads
 import numpy as np
 import pytest
+import skips
 from hypothesis import HealthCheck, settings
 from made import made_once
 
@@ -37,9 +39,10 @@ def examples(count: int) -> settings:
     return settings(max_examples=count * MORE)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Ctrl-C as from a terminal: shells make what they start in the background, and its children, deaf to it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    skips.register(config)
 
 
 def pytest_collection_finish() -> None:
@@ -56,10 +59,17 @@ def shared() -> Callable[..., Path]:
     def find(*parts: str) -> Path:
         path = folder.joinpath(*parts)
         if not path.exists():
-            pytest.skip(f"test data {'/'.join(parts)} is not under {folder} (set MBL_TEST_DATA)")
+            what = "it is not there" if not folder.exists() else f"{'/'.join(parts)} is not in it"
+            pytest.skip(f"needs the folder of test data, MBL_TEST_DATA (by default {folder}): {what}")
         return path
 
     return find
+
+
+def need_old_runtime() -> None:
+    """Skip where tflite-runtime has no package."""
+    if sys.version_info >= (3, 12):
+        pytest.skip("tflite-runtime has no package for this Python")
 
 
 @pytest.fixture(scope="session")

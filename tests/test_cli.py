@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import pytest
 from commands import Done, mbl
+from conftest import need_old_runtime
 
 from mobilebert_lite import __version__
 from mobilebert_lite.cli import COMMANDS, cli
@@ -150,7 +151,7 @@ def test_run_classifies(converted: Converted) -> None:
 
 def test_run_with_the_old_runtime(converted: Converted) -> None:
     """Float: the same to the digits that are printed."""
-    pytest.importorskip("tflite_runtime")
+    need_old_runtime()
     new, old = (mbl("run", converted("qa", "none"), *QUESTION, environment={"MBL_RUNTIME": name})
                 for name in ("ai-edge-litert", "tflite-runtime"))
     assert (old.returncode, old.stderr) == (0, "")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import distributed
 import pytest
 
 from mobilebert_lite.datasets.reading import builtin_examples
@@ -19,7 +20,6 @@ from mobilebert_lite.errors import DataError, MblError
 from mobilebert_lite.evaluation import cluster
 from mobilebert_lite.evaluation.evaluate import EvalRequest, evaluate
 
-distributed = pytest.importorskip("distributed")
 Converted = Callable[[str, str], Path]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import need_old_runtime
 from graphs import adding, endless, recursive
 
 from mobilebert_lite.errors import DataError, ModelFileError
@@ -65,7 +66,7 @@ def test_errors_are_those_of_a_session() -> None:
 
 def test_a_crash() -> None:
     """Offsets that lead nowhere, which tflite-runtime follows: the reason for the verifier, and for the process."""
-    pytest.importorskip("tflite_runtime")
+    need_old_runtime()
     content = bytearray(adding().bytes())
     content[:4] = b"\xf0\xff\xff\x7f"
     with pytest.raises(ModelFileError, match=r"crashed on this model \(SIG(SEGV|BUS)\)"):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import LENGTHS
+from conftest import LENGTHS, need_old_runtime
 from graphs import dense_layers
 
 from mobilebert_lite.architecture.config import MobileBertConfig
@@ -83,7 +83,7 @@ def test_the_old_runtime_computes_the_same(request: pytest.FixtureRequest, conve
     apart at most, and an early step moves later ones: three steps on a logit are allowed, two are seen, and less
     than one on average.
     """
-    pytest.importorskip("tflite_runtime")
+    need_old_runtime()
     path = request.getfixturevalue("static") if mode == "static" else converted("qa", mode)
     new, old = (run_apart(path, runtime, tiny_inputs, tmp_path) for runtime in ("ai-edge-litert", "tflite-runtime"))
     step = logit_step(path) if mode == "static" else 0.0
@@ -99,7 +99,7 @@ def test_the_old_runtime_computes_the_same(request: pytest.FixtureRequest, conve
 @pytest.mark.parametrize("mode", ["none", "fp16", "dynamic", "int8", "int8-full", "int16x8"])
 def test_old_runtimes_refuse_what_they_would_compute_wrongly(converted: Converted, task: str, mode: str) -> None:
     """A file loads in 2.14 exactly if it says so. Stamped as an older version, a dynamic one would return NaN."""
-    pytest.importorskip("tflite_runtime")
+    need_old_runtime()
     path = converted(task, mode)
     code = ("import sys\nfrom mobilebert_lite.errors import ModelFileError\n"
             "from mobilebert_lite.running.runtime import Session\n"
@@ -122,7 +122,7 @@ def test_variants_for_an_old_runtime(mode: str, tiny_qa: Path, tiny_questions: P
     The old runtime rounds the inputs of dynamic layers and the sums of int8 additions in its own way. Seen are
     mean differences of 1.4 % (dynamic) and 0.7 % (int8) of the largest logit; 3 % is what conversion itself may cost.
     """
-    pytest.importorskip("tflite_runtime")
+    need_old_runtime()
     path = tmp_path / "qa-old.tflite"
     convert(ConvertRequest(path, str(tiny_qa), lengths=LENGTHS, quantize=mode, calibration=tiny_questions,
                            runtime="2.14.0"))
@@ -165,7 +165,7 @@ def int4(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_que
 def test_int4_is_refused_where_it_would_be_wrong(int4: Callable[..., Path], weights: str, needed: str,
                                                  tmp_path: Path) -> None:
     """2.14 loads both when they are stamped as version 10, and reads the first scale for all: 41 % off and more."""
-    pytest.importorskip("tflite_runtime")
+    need_old_runtime()
     path = int4(weights)
     assert ("FLOAT32", "INT4", "FLOAT32") in dense_layers(read_model(path.read_bytes()))
     assert metadata.read_provenance(path.read_bytes())["min_runtime_version"] == needed

@@ -23,9 +23,6 @@ from mobilebert_lite.text.examples import QuestionExample, TextExample
 from mobilebert_lite.text.tokenization import Encoding, Tokenizer
 from mobilebert_lite.tflite import container as metadata
 
-pytest.importorskip("tensorflow_text")
-
-
 # The table
 
 def look_up(units: np.ndarray, key: bytes) -> int | None:

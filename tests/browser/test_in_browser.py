@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from bench_reports import make_report
 from hostile import SCRIPT, write_hostile
+from selenium import webdriver
 
 from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.pages.bench_page import bench_page
 from mobilebert_lite.pages.inspect_page import inspect_page
 
 pytestmark = pytest.mark.browser
-webdriver = pytest.importorskip("selenium.webdriver")
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
