@@ -18,6 +18,8 @@ from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.labels import checked, default_names, read_file
 from mobilebert_lite.text.tokenization import Tokenizer
 
+# The head whose outputs have names where a checkpoint does not say its task.
+_CLASSIFIER = ("classifier",)
 # The bundled checkpoint for a task; see its model card.
 DEMONSTRATIONS = ("qa", "classification")
 
@@ -80,10 +82,12 @@ def read_labels(path: Path | None, weights: Weights, task: str | None = None) ->
 
     Raises DataError when they do not fit, or cannot be told apart (``labels.checked``).
     """
-    task = find_task(task).name if task else weights.config.task
-    if "classifier" not in weights.heads or task not in ("", "classification", "token-classification"):
+    name = task or weights.config.task
+    wanted = find_task(name) if name else None
+    heads = wanted.heads if wanted else _CLASSIFIER
+    if not set(heads) & set(weights.heads) or not (wanted is None or wanted.has_labels):
         return ()
-    outputs = weights.tensors["classifier.kernel"].shape[1]
+    outputs = weights.outputs(heads)
     if path is not None:
         labels = read_file(path)
     else:

@@ -70,7 +70,7 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     Without ``stretches`` the stream between blocks is balanced as one, so that ``fusion.unfuse`` can take it apart.
     """
     without = (*without, *recipe.without)
-    fused = fuse(weights, task.name, without, masking=masking).tabulated(recipe.integer)
+    fused = fuse(weights, task, without, masking=masking).tabulated(recipe.integer)
     longest, some = _spread(texts)
     balancing = texts[longest] if recipe.equalize else some
     if recipe.float16:
@@ -82,7 +82,7 @@ def draw(weights: Weights, task: Task, lengths: Sequence[int], recipe: Recipe, t
     tensors = fused.tensors
     if recipe.word_table != "float32":
         tensors = quantize_rows(tensors, recipe.word_table)
-    content = convert_network(Network(weights.config, tensors, task.name, masking, fused.plan, task.form), lengths)
+    content = convert_network(Network(weights.config, tensors, task, masking, fused.plan), lengths)
     room = None
     if recipe.float16:
         room = head_room.measure(content, {longest: [one.inputs() for one in some]}, threads)

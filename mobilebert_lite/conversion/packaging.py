@@ -84,9 +84,7 @@ def carried_files(checkpoint: Checkpoint, task: Task) -> dict[str, bytes]:
 
 def class_names(checkpoint: Checkpoint, task: Task) -> tuple[str, ...]:
     """Names of the classes in the order of the outputs, LABEL_0, … where the checkpoint has none; () of none."""
-    weights = checkpoint.weights
-    outputs = weights.tensors["classifier.kernel"].shape[1] if "classifier" in weights.heads else 0
-    return task.class_names(checkpoint.labels or labels.default_names(outputs))
+    return task.class_names(checkpoint.labels or labels.default_names(checkpoint.weights.outputs(task.heads)))
 
 
 def finish(content: bytes, provenance: dict[str, Any], carried: Mapping[str, bytes]) -> bytes:

@@ -42,10 +42,6 @@ from mobilebert_lite.text.features import Features
 from mobilebert_lite.tflite import op_versions
 from mobilebert_lite.tflite.flatbuffer import read_model
 
-# Length for a task when none is asked for; never beyond what the checkpoint has positions for.
-DEFAULT_LENGTHS = {"qa": 384}
-DEFAULT_LENGTH = 128
-
 PHONE_CLIENTS = "Task Library and MediaPipe"
 
 Progress = Callable[[str], None]
@@ -154,7 +150,7 @@ def convert(request: ConvertRequest, progress: Progress = lambda message: None) 
     texts_to_calibrate = samples(checkpoint.tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS)
 
     progress(f"building {task.name} at {', '.join(map(str, lengths))} tokens")
-    reference = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
+    reference = Network(weights.config, weights.tensors, task, masking)
     dependence.require_in_network(reference, task, next(iter(texts_to_calibrate.values())),
                                   len(checkpoint.tokenizer.vocabulary))
     built = build(weights, task, lengths, recipe, texts_to_calibrate, asked or recipe.masking(masking),
@@ -203,7 +199,7 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
                                   "the checkpoint has no positions beyond it")
         if length < task.min_length:
             raise ConversionError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
-    wanted = asked or (min(DEFAULT_LENGTHS.get(task.name, DEFAULT_LENGTH), most),)
+    wanted = asked or (min(task.default_length, most),)
     return tuple(sorted(set(wanted), reverse=True))
 
 
@@ -212,8 +208,8 @@ def assumptions(request: ConvertRequest, checkpoint: Checkpoint, task: Task) -> 
     names = class_names(checkpoint, task)
     if names and names == default_names(len(names)):
         yield f"the classes have no names: the file calls them {shorten(list(names))} (--labels FILE gives names)"
-    if task.name == "classification" and len(names) == 1 and not (checkpoint.weights.config.problem_type
-                                                                 or request.problem):
+    if "problem" in task.form_options and len(names) == 1 and not (checkpoint.weights.config.problem_type
+                                                                   or request.problem):
         what = "a number" if task.form.problem_type == REGRESSION else "the logit of one class (a sigmoid)"
         yield f"the checkpoint does not say what its one output is: it is taken as {what} (--problem says otherwise)"
 
