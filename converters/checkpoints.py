@@ -53,7 +53,7 @@ def load_checkpoint(location: str | None, task: str | None = None, revision: str
 
 def demonstration(task: str | None) -> Path:
     """The folder of the bundled checkpoint for ``task`` (question answering when None)."""
-    name = "qa" if task is None else find_task(task).name
+    name = DEMONSTRATIONS[0] if task is None else find_task(task).name
     if name not in DEMONSTRATIONS:
         raise CheckpointError(f"no checkpoint is bundled for task {name}; give one with --weights "
                               f"(bundled are {' and '.join(DEMONSTRATIONS)})")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mobilebert_lite.quantization.recipe import load_recipe
     from mobilebert_lite.running.model import Model
     from mobilebert_lite.running.runtime import Session
+    from mobilebert_lite.tasks import find_task
     from mobilebert_lite.text.tokenization import Tokenizer
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "builtin_examples",
     "convert",
     "convert_network",
+    "find_task",
     "fuse",
     "fuse_last",
     "inspect",
@@ -75,6 +77,7 @@ _HOMES = {
     "quantization.embedding": ("quantize_rows",),
     "quantization.recipe": ("load_recipe",),
     "running.runtime": ("Session",),
+    "tasks": ("find_task",),
     "text.tokenization": ("Tokenizer",),
     "architecture.weights": ("Weights", "random_weights"),
 }

@@ -153,6 +153,6 @@ def test_it_is_trained(package: Path, checkpoint: Path, pairs: Path, tmp_path: P
     assert before.keys() == after.keys()
     assert not np.array_equal(before["similarity.out_proj.weight"], after["similarity.out_proj.weight"])
     report = json.loads((tmp_path / "trained" / "metrics.json").read_text())
-    start, best = report["history"][0]["pearson"], report["score"]
+    start, best = report["history"][0]["eval/pearson"], report["score"]
     assert report["metric"] == "pearson"
     assert best > start + 10
