@@ -18,6 +18,8 @@ from mobilebert_lite.tasks import Task, find_task
 from mobilebert_lite.tasks.labels import checked, default_names, read_file
 from mobilebert_lite.text.tokenization import Tokenizer
 
+# The head whose outputs have names where a checkpoint does not say its task.
+_CLASSIFIER = ("classifier",)
 # The bundled checkpoint for a task; see its model card.
 DEMONSTRATIONS = ("qa", "classification")
 
@@ -35,8 +37,7 @@ class Checkpoint:
 
     def class_names(self, task: Task) -> tuple[str, ...]:
         """Names of the classes in the order of the outputs, LABEL_0, … where the checkpoint has none; () of none."""
-        outputs = self.weights.tensors["classifier.kernel"].shape[1] if "classifier" in self.weights.heads else 0
-        return task.class_names(self.labels or default_names(outputs))
+        return task.class_names(self.labels or default_names(self.weights.outputs(task.heads)))
 
 
 def load_checkpoint(location: str | None, task: str | None = None, *, revision: str | None = None,
@@ -56,7 +57,7 @@ def load_checkpoint(location: str | None, task: str | None = None, *, revision: 
 
 def demonstration(task: str | None) -> Path:
     """The folder of the bundled checkpoint for ``task`` (question answering when None)."""
-    name = "qa" if task is None else find_task(task).name
+    name = DEMONSTRATIONS[0] if task is None else find_task(task).name
     if name not in DEMONSTRATIONS:
         raise CheckpointError(f"no checkpoint is bundled for task {name}; give one with --weights "
                               f"(bundled are {' and '.join(DEMONSTRATIONS)})")
@@ -85,10 +86,12 @@ def read_labels(path: Path | None, weights: Weights, task: str | None = None) ->
 
     Raises DataError when they do not fit, or cannot be told apart (``labels.checked``).
     """
-    task = find_task(task).name if task else weights.config.task
-    if "classifier" not in weights.heads or task not in ("", "classification", "token-classification"):
+    name = task or weights.config.task
+    wanted = find_task(name) if name else None
+    heads = wanted.heads if wanted else _CLASSIFIER
+    if not set(heads) & set(weights.heads) or not (wanted is None or wanted.has_labels):
         return ()
-    outputs = weights.tensors["classifier.kernel"].shape[1]
+    outputs = weights.outputs(heads)
     if path is not None:
         labels = read_file(path)
     else:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mobilebert_lite.quantization.recipe import load_recipe
     from mobilebert_lite.running.model import Model
     from mobilebert_lite.running.runtime import Session
+    from mobilebert_lite.tasks import find_task
     from mobilebert_lite.text.tokenization import Tokenizer
     from mobilebert_lite.training.options import TrainOptions
     from mobilebert_lite.training.run import TrainResult, train
@@ -45,9 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["PRESETS", "BenchReport", "BenchRequest", "Checkpoint", "ConvertReport", "ConvertRequest", "Diagnosis",
            "EvalRequest", "EvalResult", "ExportRequest", "Form", "MblError", "MobileBertConfig", "Model", "Network",
            "Plan", "Session", "Tokenizer", "TrainOptions", "TrainResult", "Weights", "__version__", "bench",
-           "builtin_examples", "compare", "convert", "convert_network", "diagnose", "evaluate", "export", "fix", "fuse",
-           "fuse_last", "inspect", "load_checkpoint", "load_recipe", "quantize", "quantize_rows", "random_weights",
-           "read_examples", "resolve", "train"]
+           "builtin_examples", "compare", "convert", "convert_network", "diagnose", "evaluate", "export", "find_task",
+           "fix", "fuse", "fuse_last", "inspect", "load_checkpoint", "load_recipe", "quantize", "quantize_rows",
+           "random_weights", "read_examples", "resolve", "train"]
 
 # Module -> the public names that live there; the imports above say the same to type checkers.
 _HOMES = {
@@ -76,6 +77,7 @@ _HOMES = {
     "quantization.recipe": ("load_recipe",),
     "running.model": ("Model",),
     "running.runtime": ("Session",),
+    "tasks": ("find_task",),
     "text.tokenization": ("Tokenizer",),
     "training.options": ("TrainOptions",),
     "training.run": ("TrainResult", "train"),

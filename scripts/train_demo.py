@@ -34,7 +34,7 @@ from mobilebert_lite.training import devices
 from mobilebert_lite.training.batches import EncodedRow
 from mobilebert_lite.training.initial import initial
 from mobilebert_lite.training.options import TrainOptions
-from mobilebert_lite.training.preparation import TrainingData, head_of
+from mobilebert_lite.training.preparation import TrainingData
 from mobilebert_lite.training.rows import RowMaker
 from mobilebert_lite.training.run import make_loop
 from mobilebert_lite.training.scoring import Evaluator
@@ -140,7 +140,7 @@ def train(demo: Demo, recipe: Recipe, folder: Path, options: TrainOptions) -> No
     def rows(epoch: int) -> Sequence[EncodedRow]:
         return maker.rows(demo.write(demo.utterances, np.random.default_rng([recipe.seed, epoch])))
 
-    weights = initial(config, {head_of(demo.task): len(demo.labels) or 2}, recipe.seed)
+    weights = initial(config, {task.heads[0]: len(demo.labels) or 2}, recipe.seed)
     prepared = TrainingData(options, task, weights, tokenizer, demo.labels, default_masking("huggingface"), rows(0),
                         demo.utterances, demo.dev, (), scratch=True)
     loop = make_loop(prepared, devices.prepare(options), folder / "training", progress)

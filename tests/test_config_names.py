@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mobilebert_lite.architecture.config import MobileBertConfig, from_huggingface, from_tensorflow1, to_tensorflow1
 from mobilebert_lite.architecture.config_names import HUGGINGFACE_ACTIVATIONS, SILENT_KEYS, TENSORFLOW_ACTIVATIONS
+from mobilebert_lite.converters.names.architectures import with_task
 from mobilebert_lite.errors import ConfigError
 from mobilebert_lite.graph.ops import activation
 
@@ -84,9 +85,10 @@ def test_a_value_that_would_change_something(key: str, value: object) -> None:
 
 
 def test_keys_that_describe_the_network_are_read() -> None:
-    config = from_tensorflow1({**PUBLISHED, "model_type": "mobilebert", "layer_norm_eps": 1e-5, "pad_token_id": 2,
-                               "id2label": {"0": "no", "1": "yes"}, "problem_type": "single_label_classification",
-                               "architectures": ["MobileBertForSequenceClassification"]})
+    raw = {**PUBLISHED, "model_type": "mobilebert", "layer_norm_eps": 1e-5, "pad_token_id": 2,
+           "id2label": {"0": "no", "1": "yes"}, "problem_type": "single_label_classification",
+           "architectures": ["MobileBertForSequenceClassification"]}
+    config = with_task(from_tensorflow1(raw), raw)
     assert (config.layer_norm_eps, config.pad_token_id, config.labels) == (1e-5, 2, ("no", "yes"))
     assert (config.problem_type, config.task) == ("single_label_classification", "classification")
     with pytest.raises(ConfigError, match="model_type is 'bert'"):

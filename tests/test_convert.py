@@ -20,6 +20,7 @@ from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite.flatbuffer import read_model, schema
 from mobilebert_lite.tflite.op_versions import operator_name, type_name
@@ -88,7 +89,7 @@ def test_positions_hold_what_their_names_say(converted: Converted, tiny_inputs: 
 
     weights = huggingface.load(tiny_qa)
     inputs = tiny_inputs[48][1]
-    [expected] = Network(weights.config, weights.tensors, "qa").run([inputs])
+    [expected] = Network(weights.config, weights.tensors, find_task("qa")).run([inputs])
     interpreter = Interpreter(model_path=str(converted("qa", "none")))
     interpreter.allocate_tensors()
     for detail, name in zip(interpreter.get_input_details(), ("ids", "mask", "segment_ids"), strict=True):
@@ -227,7 +228,8 @@ def test_numbers_stay_near_the_checkpoint(converted: Converted, tiny_inputs: Inp
     attention in int8 too 0.03, with int16 activations 0.012 once more: the weights decide.
     """
     weights = huggingface.load(tiny_qa)
-    session, network = Session(converted("qa", mode).read_bytes()), Network(weights.config, weights.tensors, "qa")
+    session = Session(converted("qa", mode).read_bytes())
+    network = Network(weights.config, weights.tensors, find_task("qa"))
     allowed = {"none": 1e-6, "fp16": 1e-3, "dynamic": 0.03, "int8": 0.03, "int8-full": 0.07, "int16x8": 0.03}[mode]
     errors = []
     for length, rows in tiny_inputs.items():

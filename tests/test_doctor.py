@@ -32,6 +32,7 @@ from mobilebert_lite.doctor.fix import compare, mend
 from mobilebert_lite.errors import ConversionError, ModelFileError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
@@ -59,7 +60,7 @@ def files(narrow: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_questio
         convert(ConvertRequest(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
                         calibration=tiny_questions if task == "qa" else None))
         found[task] = (folder / f"{task}.tflite").read_bytes()
-    network = Network(narrow, weights["qa"].tensors, "qa")
+    network = Network(narrow, weights["qa"].tensors, find_task("qa"))
     # Half of each text is padding, so that calibration sees the mask constant.
     half = np.array([[1] * (LENGTH // 2) + [0] * (LENGTH // 2)], np.int32)
     for mode in ("float", "dynamic", "int8"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mobilebert_lite.evaluation import glue
+from mobilebert_lite.tasks import glue
 
 SEEDS = range(8)
 

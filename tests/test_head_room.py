@@ -18,6 +18,7 @@ from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.head_room import HeadRoom, measure
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite import container as metadata
 
 INPUTS = {"ids": np.arange(5, 37, dtype=np.int32)[None], "mask": (np.arange(32) < 20).astype(np.int32)[None],
@@ -26,7 +27,7 @@ INPUTS = {"ids": np.arange(5, 37, dtype=np.int32)[None], "mask": (np.arange(32) 
 
 def room_of(weights: Weights, mask_constant: float = -100.0) -> HeadRoom:
     masking = Masking(constant=mask_constant)
-    return measure(convert_network(Network(weights.config, weights.tensors, "qa", masking), [32]),
+    return measure(convert_network(Network(weights.config, weights.tensors, find_task("qa"), masking), [32]),
                    {"qa_32": [INPUTS]})
 
 
@@ -46,7 +47,7 @@ def test_the_extremes_are_found(tiny_qa: Path) -> None:
     for scale in (1e6, 1e-7):
         changed = weights.with_tensors({**weights.tensors, "qa.kernel": kernel * np.float32(scale),
                                         "qa.bias": bias * np.float32(scale)})
-        [outputs] = Network(changed.config, changed.tensors, "qa").run([INPUTS])
+        [outputs] = Network(changed.config, changed.tensors, find_task("qa")).run([INPUTS])
         room = room_of(changed)
         if scale > 1:
             assert room.largest == pytest.approx(max(np.abs(value).max() for value in outputs.values()), rel=1e-5)
@@ -66,7 +67,7 @@ def test_padding_and_the_mask_count(tiny_qa: Path) -> None:
     word[0] = 1e4
     loud = weights.with_tensors({**weights.tensors, "embeddings.word": word})
     inputs = {**INPUTS, "ids": np.where(INPUTS["mask"], INPUTS["ids"], 0)}
-    content = convert_network(Network(loud.config, loud.tensors, "qa", Masking(constant=-100.0)), [32])
+    content = convert_network(Network(loud.config, loud.tensors, find_task("qa"), Masking(constant=-100.0)), [32])
     assert measure(content, {"qa_32": [inputs]}).largest > 1e4
 
 

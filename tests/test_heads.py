@@ -20,6 +20,7 @@ from mobilebert_lite.errors import ConversionError, DataError, ModelFileError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.running.model import Model
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.choose import choose_form, choose_task
 from mobilebert_lite.text.examples import ChoiceExample, TextExample
 from mobilebert_lite.tflite import container as metadata
@@ -112,7 +113,7 @@ def test_words_for_gaps_are_those_of_the_graph(file_of: FileOf, tiny_config: Mob
     ids = np.array([tokens + [model.tokenizer.pad_id] * (LENGTH - len(tokens))], np.int32)
     row = {"ids": ids, "mask": (np.arange(LENGTH) < len(tokens)).astype(np.int32)[None],
            "segment_ids": np.zeros_like(ids)}
-    [expected] = Network(weights.config, weights.tensors, "fill-mask").run([row])
+    [expected] = Network(weights.config, weights.tensors, find_task("fill-mask")).run([row])
     places = np.flatnonzero(ids[0] == model.tokenizer.mask_id)
     gaps = model.fill_mask(TEXT, top=3)
     assert len(gaps) == len(places) == 2
@@ -131,7 +132,7 @@ def test_fewer_choices_than_the_file_takes(file_of: FileOf, tiny_config: MobileB
     weights = weights_of("multiple-choice", tiny_config)
     [features] = model.task.with_form(Form(choices=3)).features(
         model.tokenizer, ChoiceExample("how was the day", CHOICES), LENGTH)
-    [expected] = Network(weights.config, weights.tensors, "multiple-choice", form=Form(choices=3)).run(
+    [expected] = Network(weights.config, weights.tensors, find_task("multiple-choice", Form(choices=3))).run(
         [features.inputs()])
     found = sorted(model.choose("how was the day", CHOICES), key=lambda choice: choice.index)
     assert [choice.text for choice in found] == list(CHOICES)
@@ -147,7 +148,7 @@ def test_raw_logits_answer_as_probabilities_do(file_of: FileOf, tiny_config: Mob
     weights = weights_of("raw logits", tiny_config)
     model = Model(path)
     features = model.task.features(model.tokenizer, TextExample(TEXT), LENGTH)[0]
-    [expected] = Network(weights.config, weights.tensors, "classification").run([features.inputs()])
+    [expected] = Network(weights.config, weights.tensors, find_task("classification")).run([features.inputs()])
     names = HEADS["raw logits"].labels
     assert {label.name: label.probability for label in labels} == pytest.approx(
         dict(zip(names, expected["probability"][0].tolist(), strict=True)), rel=1e-4)

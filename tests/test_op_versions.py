@@ -14,6 +14,7 @@ import tensorflow as tf
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite.first_runtimes import OTHERS
 from mobilebert_lite.tflite.flatbuffer import read_model, schema
 from mobilebert_lite.tflite.op_versions import (
@@ -32,7 +33,7 @@ from mobilebert_lite.tflite.op_versions import (
 def from_tensorflow(config: MobileBertConfig, mode: str) -> Any:
     """A tiny model as TensorFlow converts and quantizes it, untouched by us."""
     weights = random_weights(config, {"classifier": 3}, pooler=True)
-    network = Network(config, weights.tensors, "classification")
+    network = Network(config, weights.tensors, find_task("classification"))
     converter = tf.lite.TFLiteConverter.from_concrete_functions([network.signature(16)], network)
     if mode != "float":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -90,12 +90,12 @@ def test_sure_answers_are_no_constants(narrow: MobileBertConfig, tiny_vocabulary
     tensors = {**weights.tensors, "classifier.bias": np.array([900, -900], np.float32)}
     task, tokenizer = find_task("classification"), Tokenizer(tiny_vocabulary)
     features = [pack(tokenizer, text, None, 32) for text in TEXTS]
-    network = Network(weights.config, tensors, task.name)
+    network = Network(weights.config, tensors, task)
     assert all(output["probability"].tolist() == [[1, 0]] for output in network.run([one.inputs() for one in features]))
     dependence.require_in_network(network, task, features, len(tiny_vocabulary))
     # One text is enough to tell.
     dependence.require_in_network(network, task, features[:1], len(tiny_vocabulary))
-    constant = Network(weights.config, {**tensors, "classifier.kernel": 0 * tensors["classifier.kernel"]}, task.name)
+    constant = Network(weights.config, {**tensors, "classifier.kernel": 0 * tensors["classifier.kernel"]}, task)
     with pytest.raises(VerificationError, match="do not depend on the text"):
         dependence.require_in_network(constant, task, features[:1], len(tiny_vocabulary))
 
@@ -137,7 +137,7 @@ def test_float32_is_held_to_what_it_can_reach(narrow: MobileBertConfig, tiny_voc
 
     # The same network is held to the same bound, which an error in one weight misses.
     task = find_task("token-classification")
-    network = Network(weights.config, huggingface.load(folder).tensors, task.name)
+    network = Network(weights.config, huggingface.load(folder).tensors, task)
     features = task.features(Tokenizer(tiny_vocabulary), TextExample(" ".join(TEXTS)), 32)
     pairs = list(zip(features, network.run([one.inputs() for one in features]), strict=True))
     allowed = rounding.reachable(network, task, pairs)
@@ -152,7 +152,7 @@ def test_float32_is_held_to_what_it_can_reach(narrow: MobileBertConfig, tiny_voc
 def test_ordinary_networks_get_no_more_room(narrow: MobileBertConfig, tiny_vocabulary: Sequence[str]) -> None:
     """Their float32 is true to six digits, so that what is allowed stays the mode's own 1e-4."""
     weights, task = random_weights(narrow, {"classifier": 3}), find_task("classification")
-    network = Network(weights.config, weights.tensors, task.name)
+    network = Network(weights.config, weights.tensors, task)
     features = [pack(Tokenizer(tiny_vocabulary), text, None, 32) for text in TEXTS]
     outputs = network.run([one.inputs() for one in features])
     assert 0 < rounding.reachable(network, task, list(zip(features, outputs, strict=True))) < 1e-4
@@ -180,7 +180,7 @@ def test_one_logit_has_a_sigmoid(narrow: MobileBertConfig, tiny_vocabulary: Sequ
     assert done.returncode == 0, done.stderr
     model = Model(output)
     assert metadata.read_provenance(output.read_bytes())["form"] == vars(Form(MULTI_LABEL))
-    logits = Network(weights.config, weights.tensors, "classification", form=Form(MULTI_LABEL, logits=True)).run(
+    logits = Network(weights.config, weights.tensors, find_task("classification", Form(MULTI_LABEL, logits=True))).run(
         [pack(model.tokenizer, text, None, 32).inputs() for text in TEXTS])
     expected = [1 / (1 + np.exp(-float(one["logits"][0, 0]))) for one in logits]
     found = [label for text in TEXTS for label in model.classify(text)]

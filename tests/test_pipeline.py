@@ -55,11 +55,11 @@ def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
     weights, tokenizer, task = huggingface.load(tiny_qa), Tokenizer(tiny_vocabulary), find_task("qa")
     content = converted("qa", "none").read_bytes()
     texts = [pack(tokenizer, "how many", "four hundred cycles", 32)]
-    expected = answers(Network(weights.config, weights.tensors, "qa"), texts)
+    expected = answers(Network(weights.config, weights.tensors, find_task("qa")), texts)
     require(check(content, task, {"qa_32": expected}, 1), load_threshold("none"))
 
     other = {**weights.tensors, "qa.bias": weights.tensors["qa.bias"] + np.array([0.1, 0], np.float32)}
-    results = check(content, task, {"qa_32": answers(Network(weights.config, other, "qa"), texts)}, threads=1)
+    results = check(content, task, {"qa_32": answers(Network(weights.config, other, task), texts)}, threads=1)
     assert 0.01 < results[0].error < 0.2
     with pytest.raises(VerificationError, match="mean relative error"):
         require(results, Threshold(agreement=0.0, error=0.01))

@@ -18,6 +18,7 @@ from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import LOW, SCALE, TABLE, dequantize_rows, quantize_rows
 from mobilebert_lite.quantization.recipe import MODES, Recipe, Rule, apply_recipe, load_recipe, parse_recipe
 from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite.flatbuffer import read_model
 from mobilebert_lite.tflite.op_versions import operator_name, stamp_versions, type_name
 
@@ -28,7 +29,7 @@ DENSE = {"operation": "FULLY_CONNECTED", "weights": "int8", "activations": "dyna
 def content(tiny_qa: Path) -> bytes:
     """The tiny question-answering model in float, as it comes from the converter."""
     weights = huggingface.load(tiny_qa)
-    return convert_network(Network(weights.config, weights.tensors, "qa"), [32])
+    return convert_network(Network(weights.config, weights.tensors, find_task("qa")), [32])
 
 
 def dense_layers(content: bytes) -> Counter[tuple[str, str, str]]:
@@ -165,7 +166,7 @@ def test_rows_are_widened_without_a_cast_of_int8(tiny_qa: Path, word_table: str)
     """And the numbers are the same as with it."""
     weights = huggingface.load(tiny_qa)
     tensors = quantize_rows(weights.tensors, word_table)
-    before = convert_network(Network(weights.config, tensors, "qa"), [32])
+    before = convert_network(Network(weights.config, tensors, find_task("qa")), [32])
     after = rewrite(before, lambda model: (dequantize_rows(model), stamp_versions(model)))
     assert casts(before).count("INT8") == casts(after).count("INT8") + len(tensors) - len(weights.tensors)
     assert set(casts(after)) == {"INT32"}

@@ -12,6 +12,7 @@ import pytest
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.graph.signatures import Network
+from mobilebert_lite.tasks import find_task
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "suites"))
 from rewrites import KEY_BIAS, with_outliers
@@ -23,7 +24,7 @@ def test_the_function_is_the_same(tiny_config: MobileBertConfig, tiny_inputs: di
     """To 1e-5 of the largest logit: channels a thousand apart are summed in float32 in another order."""
     weights = random_weights(tiny_config, {"qa": 2}, seed=seed)
     other = with_outliers(weights, seed)
-    for expected, actual in zip(*(Network(one.config, one.tensors, "qa").run(tiny_inputs[32])
+    for expected, actual in zip(*(Network(one.config, one.tensors, find_task("qa")).run(tiny_inputs[32])
                                   for one in (weights, other)), strict=True):
         for name, value in expected.items():
             assert np.abs(actual[name] - value).max() <= 1e-5 * np.abs(value).max()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -16,7 +17,6 @@ from heads import save
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.cli.run import SHOWN
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.running.model import Model
@@ -91,8 +91,15 @@ def test_what_is_asked_wrongly(file_of: FileOf, name: str, arguments: tuple[str,
     assert done.stderr.splitlines()[-1].startswith("Error: ")
 
 
-def test_every_task_can_be_run() -> None:
-    assert set(SHOWN) == set(TASKS)
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_whole(name: str) -> None:
+    """Its package has the parts that it says it has."""
+    task = TASKS[name]
+    parts = ["head", "printer", *["scorer"] * task.scored, *["training"] * task.trainable]
+    for part in parts:
+        importlib.import_module(f"{type(task).__module__}.{part}")
+    assert task.purpose
+    assert all(task.describe(output) and task.axes(output)[0] == "batch" for output in task.outputs)
 
 
 def test_options_of_a_conversion(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tmp_path: Path) -> None:

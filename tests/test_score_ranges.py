@@ -12,6 +12,7 @@ from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.score_ranges import best_range, fake_quantize, fit_scores, score_tensors, softmax
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite.flatbuffer import read_model
 
 
@@ -55,7 +56,7 @@ def test_zero_is_within() -> None:
 def test_only_scores_change(tiny_qa: Path, tiny_inputs: dict[int, list[dict[str, np.ndarray]]]) -> None:
     """Before and after the mask, in one range at every length; all others keep their extremes."""
     weights = huggingface.load(tiny_qa)
-    content = convert_network(Network(weights.config, weights.tensors, "qa"), [48, 32])
+    content = convert_network(Network(weights.config, weights.tensors, find_task("qa")), [48, 32])
     samples = {f"qa_{length}": rows for length, rows in tiny_inputs.items()}
     before = measure_ranges(content, samples)
     after = fit_scores(content, samples, before, 8)

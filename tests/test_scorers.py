@@ -18,17 +18,17 @@ from mobilebert_lite.conversion.reference import float_file
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.datasets.reading import builtin_examples
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.evaluation import entities
-from mobilebert_lite.evaluation.choices import ChoiceScorer
-from mobilebert_lite.evaluation.classification import ClassificationScorer
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult, evaluate
-from mobilebert_lite.evaluation.masked_lm import MaskedScorer
-from mobilebert_lite.evaluation.numbers import MultiLabelScorer, RegressionScorer
 from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
-from mobilebert_lite.evaluation.token_classification import EntityScorer
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks.classification.numbers import MultiLabelScorer, RegressionScorer
+from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
+from mobilebert_lite.tasks.masked_lm.scorer import MaskedScorer
+from mobilebert_lite.tasks.multiple_choice.scorer import ChoiceScorer
+from mobilebert_lite.tasks.token_classification import conll
+from mobilebert_lite.tasks.token_classification.scorer import EntityScorer
 from mobilebert_lite.text.examples import ChoiceExample, TextExample, TokenExample
 
 Made = Callable[[str], Path]
@@ -65,14 +65,14 @@ TEXTS = [example.text for example in builtin_examples("classification")[:10]]
 
 def test_entities(made: Made, tmp_path: Path) -> None:
     model = Model(made("token-classification"))
-    rows = [{"words": text.split(), "labels": entities.predict(model, TokenExample(tuple(text.split())))}
+    rows = [{"words": text.split(), "labels": conll.predict(model, TokenExample(tuple(text.split())))}
             for text in TEXTS]
     result = scored(made, "token-classification", rows, tmp_path)
     assert (result.score.value, result.score.low, result.report["metrics"]["total"]) == (100, 100, 10)
     rows[0]["labels"] = ["O"] * len(rows[0]["labels"])
     other = scored(made, "token-classification", rows, tmp_path)
     predicted = [prediction["labels"] for prediction in other.predictions]
-    assert other.report["metrics"] == pytest.approx(entities.score([row["labels"] for row in rows], predicted))
+    assert other.report["metrics"] == pytest.approx(conll.score([row["labels"] for row in rows], predicted))
     assert other.score.value < 100
     lines = other.scorer.official(other.examples, other.predictions).splitlines()
     assert lines[0].split(" ")[:2] == [rows[0]["words"][0], "O"]
@@ -207,5 +207,5 @@ def test_every_task_has_a_row() -> None:
     from mobilebert_lite.tasks import TASKS
 
     for task in set(TASKS) - {"features"}:
-        assert find_scorer(task, Form().problem_type, [], ("a", "b"), ScorerOptions()).metric
-    assert isinstance(find_scorer("pretraining", Form().problem_type, [], (), ScorerOptions()), MaskedScorer)
+        assert find_scorer(find_task(task), [], ("a", "b"), ScorerOptions()).metric
+    assert isinstance(find_scorer(find_task("pretraining"), [], (), ScorerOptions()), MaskedScorer)

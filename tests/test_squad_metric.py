@@ -9,7 +9,7 @@ import pytest
 
 from mobilebert_lite.datasets.reading import QuestionExample, read_examples
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.evaluation.squad import exact_match, f1, normalize_answer, score
+from mobilebert_lite.tasks.question_answering.squad import exact_match, f1, normalize_answer, score
 
 
 @pytest.mark.parametrize(("text", "normal"), [

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.errors import ConversionError, DataError, MblError
-from mobilebert_lite.evaluation import entities as entity_metric
 from mobilebert_lite.tasks import classification, find_task, masked_lm, multiple_choice
 from mobilebert_lite.tasks.token_classification import Tagged, chunks, entities, tag
+from mobilebert_lite.tasks.token_classification import conll as entity_metric
 from mobilebert_lite.text.examples import ChoiceExample, PairExample, TextExample, TokenExample
 from mobilebert_lite.text.tokenization import Tokenizer
 

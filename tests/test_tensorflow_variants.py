@@ -34,6 +34,7 @@ from mobilebert_lite.converters.tensorflow.garden_places import Places
 from mobilebert_lite.converters.tensorflow.inferred import KnownSizes, infer
 from mobilebert_lite.converters.tensorflow.model_garden import name_rows, path_rows
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite.flatbuffer import read_model, schema
 
 Tensors = Mapping[str, np.ndarray]
@@ -128,7 +129,8 @@ def test_training_follows_the_clamp(tiny_config: MobileBertConfig) -> None:
     from mobilebert_lite.training.operators import activate
 
     config = replace(tiny_config, hidden_act="relu6", num_hidden_layers=1, num_feedforward_networks=1)
-    model = read_model(convert_network(Network(config, random_weights(config, {"qa": 2}).tensors, "qa"), [16]))
+    network = Network(config, random_weights(config, {"qa": 2}).tensors, find_task("qa"))
+    model = read_model(convert_network(network, [16]))
     [clamped] = [operator for operator in model.subgraphs[0].operators
                  if getattr(operator.builtinOptions, "fusedActivationFunction", 0) == 3]
     assert activate(tf.constant([-1.0, 5.0, 7.0]), clamped).numpy().tolist() == [0, 5, 6]

@@ -44,7 +44,7 @@ def stock(weights: Weights, length: int, kind: str, calibration: list[Inputs] | 
           masking: Masking | None = None) -> bytes:
     """TensorFlow's converter on the unfused graph: float, dynamic or static int8, calibrated with random texts or with
     ``calibration``."""
-    network = Network(weights.config, weights.tensors, "qa", masking)
+    network = Network(weights.config, weights.tensors, find_task("qa"), masking)
     name = signature_name("qa", length)
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(network, folder, signatures={name: network.signature(length)})
@@ -64,7 +64,7 @@ def stock(weights: Weights, length: int, kind: str, calibration: list[Inputs] | 
 
 def aeq_dynamic(weights: Weights, length: int) -> bytes:
     """ai-edge-quantizer's dynamic_wi8_afp32 on the unfused graph."""
-    content = convert_network(Network(weights.config, weights.tensors, "qa"), [length])
+    content = convert_network(Network(weights.config, weights.tensors, find_task("qa")), [length])
     return apply_recipe(content, Recipe("aeq", "", rules=(Rule("*", "int8", "dynamic"),)), {})
 
 

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from mobilebert_lite.conversion.text_input import differences
 from mobilebert_lite.conversion.text_input.frontend import Frontend
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.tokenization import Encoding, Tokenizer
 
 DATA = Path(os.environ.get("MBL_TEST_DATA", "../shared")) / "data"
@@ -34,7 +35,7 @@ class FileTokenizer:
         from ai_edge_litert.interpreter import InterpreterWithCustomOps
         from tensorflow_text.core.pybinds import tflite_registrar
 
-        front = Frontend(tokenizer, "classification").convert(LENGTH)
+        front = Frontend(tokenizer, find_task("classification")).convert(LENGTH)
         self._interpreter = InterpreterWithCustomOps(custom_op_registerers=tflite_registrar.SELECT_TFTEXT_OPS,
                                                      model_content=front)
         self._run = self._interpreter.get_signature_runner("text")

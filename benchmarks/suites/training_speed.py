@@ -69,7 +69,8 @@ def serve(folder: Path, threads: int, jit: bool) -> None:
     import tensorflow as tf
 
     from mobilebert_lite.converters.huggingface import checkpoint as huggingface
-    from mobilebert_lite.training.objective import TaskObjective, find_loss
+    from mobilebert_lite.tasks import find_task
+    from mobilebert_lite.training.objective import TaskObjective
     from mobilebert_lite.training.optimizer import AdamW
     from mobilebert_lite.training.trainer import Trainer
 
@@ -78,7 +79,8 @@ def serve(folder: Path, threads: int, jit: bool) -> None:
     weights = huggingface.load(folder / "checkpoint")
     padding = np.zeros_like(weights.tensors["embeddings.word"], bool)
     padding[weights.config.pad_token_id] = True
-    trainer = Trainer(weights.tensors, TaskObjective(weights.config, "classification", find_loss("classification")),
+    task = find_task("classification")
+    trainer = Trainer(weights.tensors, TaskObjective(weights.config, task, task.training.loss()),
                       AdamW(clip=1.0), DECAY, {"embeddings.word": padding}, jit=jit)
     arrays = dict(np.load(folder / "batch.npz"))
     batch = {**arrays, "weight": np.ones(len(arrays["ids"]), np.float32), "seed": np.zeros(2, np.int32),

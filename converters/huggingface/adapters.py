@@ -22,9 +22,10 @@ from mobilebert_lite.converters.huggingface import hub, tensor_files
 from mobilebert_lite.converters.huggingface.cleaning import Note, silent
 from mobilebert_lite.converters.huggingface.variants import ADAPTER_CONFIG, ADAPTERS, PICKLE, SAFETENSORS
 from mobilebert_lite.errors import CheckpointError, WeightsError, shorten
+from mobilebert_lite.tasks import TASKS
 
 # peft's kind of a task -> ours.
-_TASKS = {"SEQ_CLS": "classification", "TOKEN_CLS": "token-classification", "QUESTION_ANS": "qa"}
+_TASKS = {task.peft: name for name, task in TASKS.items() if task.peft}
 # Fields that are read, and those that do not change what an adapter computes. Any other that is set is refused: dora
 # scales the columns of the sum, arrow mixes several adapters, and so on.
 _KNOWN = frozenset((

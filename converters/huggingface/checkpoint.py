@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilebert_lite.architecture.config import ARCHITECTURES, MobileBertConfig, read_json, to_huggingface
+from mobilebert_lite.architecture.config import MobileBertConfig, read_json, to_huggingface
 from mobilebert_lite.architecture.config_files import HUGGINGFACE, TENSORFLOW, read_config
 from mobilebert_lite.architecture.weights import Source, Weights, checked
 from mobilebert_lite.common.files import json_bytes, sha256_of, write_atomically
 from mobilebert_lite.converters.huggingface import quantized, tensor_files, tensorflow_classes
 from mobilebert_lite.converters.huggingface.cleaning import Note, clean, silent
 from mobilebert_lite.converters.huggingface.variants import SAFETENSORS
+from mobilebert_lite.converters.names.architectures import architecture_of, with_task
 from mobilebert_lite.converters.names.name_maps import (
     UNTIED,
     huggingface_rows,
@@ -25,15 +26,13 @@ from mobilebert_lite.converters.names.name_maps import (
 from mobilebert_lite.converters.tensorflow import configuration
 from mobilebert_lite.converters.tokenizers import writing as tokenizer_writing
 from mobilebert_lite.errors import WeightsError
+from mobilebert_lite.tasks import TASKS
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 
 # Written by transformers, read by nothing: the positions 0, 1, 2, … and a second name of a tied tensor.
 _IGNORED = ("embeddings.position_ids",)
 _TIED = {"cls.predictions.decoder.weight": "mobilebert.embeddings.word_embeddings.weight",
          "cls.predictions.decoder.bias": "cls.predictions.bias"}
-# Tasks whose classifier reads the pooler in transformers; that of single tokens does not.
-_POOLED = ("classification", "multiple-choice")
-
 
 Tensors = dict[str, np.ndarray]
 
@@ -65,8 +64,8 @@ def read(folder: Path, config_path: Path | None = None, note: Note = silent,
          evidence: Path | None = None) -> ReadCheckpoint:
     """What ``load`` reads, not checked yet."""
     place = config_path or configuration.beside(folder, names=(HUGGINGFACE, TENSORFLOW)) or folder / HUGGINGFACE
-    config = read_config(place, tensorflow=False)
     raw = read_json(place) if place.is_file() else {}
+    config = with_task(read_config(place, tensorflow=False), raw)
     quantized.refuse_config(raw, place)
     tensors, files = tensor_files.read_all(evidence or folder, note)
     # transformers fills a tied table from the other one, whatever is in the file; its TensorFlow classes tie none.
@@ -87,7 +86,9 @@ def fitted(found: ReadCheckpoint, source: Source) -> Weights:
 def _check_pooler(weights: Weights) -> None:
     """Raise where transformers would make up the tanh layer on [CLS], and give other answers every time."""
     config = weights.config
-    read = "nsp" in weights.heads or ("classifier" in weights.heads and config.task in _POOLED)
+    # Whether a classifier reads it is for the task to say: that of single tokens does not.
+    heads = TASKS[config.task].heads if config.task in TASKS else ()
+    read = "nsp" in weights.heads or any(TASKS[config.task].pools(head) for head in heads if head in weights.heads)
     if read and config.classifier_activation and not weights.has_pooler:
         raise WeightsError(f"{weights.source.path} does not fit its configuration: missing "
                            "mobilebert.pooler.dense.weight, mobilebert.pooler.dense.bias, which its head reads; if it "
@@ -138,7 +139,7 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
                for name, tensor in write_tensors(rows, weights.tensors).items()}
     if not weights.heads:
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
-    config = {**to_huggingface(weights.config), "architectures": [_architecture(weights)], "dtype": dtype}
+    config = {**to_huggingface(weights.config), "architectures": [architecture_of(weights)], "dtype": dtype}
     if UNTIED in weights.tensors:
         config["tie_word_embeddings"] = False
     if "classifier" in weights.heads and not weights.config.labels:
@@ -149,12 +150,3 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
     if words := list(vocabulary):
         for name, content in tokenizer_writing.files(words, settings or TokenizerSettings.of(lower_case)).items():
             write_atomically(folder / name, content)
-
-
-_BY_HEADS = {("qa",): "qa", ("classifier",): "classification", ("mlm",): "fill-mask", ("nsp",): "next-sentence",
-             ("mlm", "nsp"): "pretraining"}
-
-
-def _architecture(weights: Weights) -> str:
-    task = (weights.config.task or _BY_HEADS.get(weights.heads, "")) if weights.heads else ""
-    return ARCHITECTURES.get(task, "MobileBertModel")

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.heads import HEADS, own_heads
 
 Shape = tuple[int, ...]
 # The word table of a masked LM head that does not share the embedding's.
@@ -133,10 +134,8 @@ def _huggingface_rows(last_ffn: int) -> Iterable[Row]:
     yield from linear("layers.{i}.output", f"{layer}.output.bottleneck.dense")
     yield from weight_norm("layers.{i}.output.norm", f"{layer}.output.bottleneck.LayerNorm")
     yield from linear("pooler", "mobilebert.pooler.dense")
-    yield from linear("qa", "qa_outputs")
-    yield from linear("classifier", "classifier")
-    yield from linear("nsp", "cls.seq_relationship")
-    yield from linear("mlm.transform", "cls.predictions.transform.dense")
+    for head in HEADS.values():
+        yield from linear(head.scope, head.huggingface)
     yield from weight_norm("mlm.norm", "cls.predictions.transform.LayerNorm")
     yield Row("mlm.extra", "cls.predictions.dense.weight", transposed=True)
     yield Row("mlm.bias", "cls.predictions.bias")
@@ -180,6 +179,8 @@ def _huggingface_tensorflow_rows(last_ffn: int, norms: Norms) -> Iterable[Row]:
     yield from dense("qa", "qa_outputs")
     yield from dense("classifier", "classifier")
     yield from dense("nsp", "seq_relationship___cls/seq_relationship")
+    for head in own_heads():
+        yield from dense(head.scope, head.huggingface.replace(".", "/"))
     predictions = "predictions___cls/predictions"
     yield from dense("mlm.transform", f"{predictions}/transform/dense")
     yield from norm("mlm.norm", f"{predictions}/transform/LayerNorm")

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.config import MobileBertConfig, read_json
 from mobilebert_lite.architecture.config_files import HUGGINGFACE, TENSORFLOW, preset_named, read_config
 from mobilebert_lite.common.files import read_lines
+from mobilebert_lite.converters.names.architectures import with_task
 from mobilebert_lite.converters.tensorflow.inferred import KnownSizes, infer
 
 LABELS = "labels.txt"
@@ -34,7 +35,7 @@ def choose(path: Path | None, prefix: Path, known: Callable[[], KnownSizes]) -> 
         if words != preset.vocab_size:
             notes = [f"the configuration is that of {path}, with {words} words in place of {preset.vocab_size}"]
     else:
-        config, notes = read_config(path, tensorflow=True), []
+        config, notes = with_task(read_config(path, tensorflow=True), read_json(path)), []
     labels = read_labels(prefix.parent / LABELS)
     return (config.with_labels(labels) if labels else config), notes
 

@@ -20,6 +20,8 @@ from mobilebert_lite.converters.tensorflow.garden_places import Places, sort_out
 from mobilebert_lite.converters.tensorflow.inferred import KnownSizes
 from mobilebert_lite.converters.tensorflow.tensorflow1 import check_pooler
 from mobilebert_lite.errors import CheckpointError
+from mobilebert_lite.tasks.pretraining import Pretraining
+from mobilebert_lite.tasks.token_classification import TokenClassification
 
 FORMAT = "model_garden"
 
@@ -142,13 +144,13 @@ def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
 
     read, lines = configuration.choose(config, prefix, lambda: _known(names, stored, rows))
     if places is not None and f"{places.head}layer_with_weights-1/kernel" in names:
-        read = replace(read, task="token-classification")
+        read = replace(read, task=TokenClassification.name)
     tensors = read_tensors(rows(read), dict(zip(names, stored.read(names.values()).values(), strict=True)))
     if _POOLED_NAMES & names.keys() or (places is not None and places.pooled):
         # The head has brought the pooler along, whatever the encoder's configuration says.
         read = replace(read, classifier_activation=True)
     if {"nsp.kernel", "mlm.bias"} <= tensors.keys():
-        read = replace(read, task="pretraining")
+        read = replace(read, task=Pretraining.name)
     naming = in_their_words(rows(read))
     weights = checked(read, tensors, Source(kind, str(prefix), stored.sha256(), (*lines, *notes)), naming)
     check_pooler(weights, naming)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mobilebert_lite.architecture.config import MobileBertConfig, to_tensorflow1
 from mobilebert_lite.architecture.config_files import TENSORFLOW as CONFIG
+from mobilebert_lite.architecture.heads import own_heads
 from mobilebert_lite.architecture.weights import Source, Weights, checked
 from mobilebert_lite.common.files import json_bytes, write_atomically
 from mobilebert_lite.converters.files import bundle
@@ -25,6 +26,8 @@ from mobilebert_lite.converters.tensorflow import configuration
 from mobilebert_lite.converters.tensorflow.configuration import LABELS
 from mobilebert_lite.converters.tensorflow.inferred import KnownSizes
 from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError, shorten
+from mobilebert_lite.tasks import TASKS
+from mobilebert_lite.tasks.pretraining import Pretraining
 
 FORMAT = "tf1"
 CHECKPOINT = "model.ckpt"
@@ -37,8 +40,6 @@ _TRAINING = re.compile(r"(global_step|.*/(adam_[mv]|lamb_[mv]|Adam(_1)?|Momentum
 _RANGES = re.compile(r"(.*/)?(min|max)(/(biased|local_step)(_\d+)?)?\Z")
 # How the only code that trains so masks padding.
 _QUANTIzED_MASKING = "multiplicative"
-# Heads that no script of google-research/mobilebert has.
-_NOT_IN_TF1 = ("token-classification", "multiple-choice")
 # Of the layer normalizations in TF1.
 _EPS = 1e-12
 # A table that every checkpoint has; before it may stand the scope of a TF1-Hub module or of a tower.
@@ -72,7 +73,7 @@ def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
     check_pooler(weights, naming)
     # The same weights as a checkpoint of transformers say so themselves.
     both = {"mlm", "nsp"} <= set(weights.heads)
-    return replace(weights, config=replace(weights.config, task="pretraining")) if both else weights
+    return replace(weights, config=replace(weights.config, task=Pretraining.name)) if both else weights
 
 
 def _sorted_out(prefix: Path, names: Iterable[str]) -> tuple[dict[str, str], list[str], list[str]]:
@@ -138,8 +139,12 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = ()) -> None
     written.
     """
     config = to_tensorflow1(weights.config)
-    if weights.config.task in _NOT_IN_TF1:
-        raise ConfigError(f"config: TF1 has no head for {weights.config.task}, and would take it for classification")
+    task = TASKS.get(weights.config.task)
+    if task is not None and not task.tensorflow1:
+        taken = ", and would take it for classification" if "classifier" in task.heads else ""
+        raise ConfigError(f"config: TF1 has no head for {task.name}{taken}")
+    if own := [head.name for head in own_heads() if head.name in weights.heads]:
+        raise ConfigError(f"config: TF1 has no head for {', '.join(own)}")
     if UNTIED in weights.tensors:
         raise ConfigError("config: the masked LM head has a word table of its own, and TF1 computes with the "
                           "embedding's")

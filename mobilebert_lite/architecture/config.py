@@ -74,7 +74,8 @@ class MobileBertConfig:
     labels: tuple[str, ...] = ()
     # single_label_classification, multi_label_classification or regression; empty when unknown.
     problem_type: str = ""
-    # What its writer trained it for, by our name of the task; empty when unknown.
+    # What its writer trained it for, by our name of the task (tasks.TASKS); empty when unknown. Checkpoints say it in
+    # their own words, which the converters read.
     task: str = ""
 
     def __post_init__(self) -> None:
@@ -94,8 +95,6 @@ class MobileBertConfig:
         if self.block_size % self.num_attention_heads:
             raise ConfigError(f"config: num_attention_heads is {self.num_attention_heads}, which does not divide "
                               f"the attention width {self.block_size}")
-        if self.task and self.task not in ARCHITECTURES:
-            raise ConfigError(f"config: task is {self.task!r}; known are {', '.join(ARCHITECTURES)}")
         eps = self.layer_norm_eps
         if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < 1:
             raise ConfigError(f"config: layer_norm_eps is {eps!r}; it must be a number from 0 to below 1")
@@ -164,14 +163,6 @@ PRESETS: dict[str, MobileBertConfig] = {
                              classifier_activation=False),
 }
 
-# Task -> class of transformers, where the tensors alone leave it open.
-ARCHITECTURES = {
-    "classification": "MobileBertForSequenceClassification", "fill-mask": "MobileBertForMaskedLM",
-    "multiple-choice": "MobileBertForMultipleChoice", "next-sentence": "MobileBertForNextSentencePrediction",
-    "pretraining": "MobileBertForPreTraining", "qa": "MobileBertForQuestionAnswering",
-    "token-classification": "MobileBertForTokenClassification"}
-_TASKS = {architecture: task for task, architecture in ARCHITECTURES.items()}
-
 # BertConfig of google-research/mobilebert leaves these to its own defaults when the file is silent.
 _TF1_DEFAULTS: dict[str, Any] = {
     "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
@@ -221,8 +212,6 @@ def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
         raw["label2id"] = {label: i for i, label in enumerate(config.labels)}
     if config.problem_type:
         raw["problem_type"] = config.problem_type
-    if config.task:
-        raw["architectures"] = [ARCHITECTURES[config.task]]
     return raw
 
 
@@ -265,17 +254,11 @@ def _build(values: Mapping[str, Any], activations: Mapping[str, str]) -> MobileB
 
 
 def _described(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Labels and task as transformers writes them. Raises ConfigError for another kind of model."""
+    """Labels as transformers writes them. Raises ConfigError for another kind of model."""
     kind = raw.get("model_type", "mobilebert")
     if kind != "mobilebert":
         raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
-    return {"labels": _labels(raw), "task": _task(raw.get("architectures"))}
-
-
-def _task(architectures: Any) -> str:
-    """The task of transformers' ``architectures``; empty for the encoder alone and for classes unknown here."""
-    first = architectures[0] if isinstance(architectures, list) and architectures else None
-    return _TASKS.get(first, "") if isinstance(first, str) else ""
+    return {"labels": _labels(raw)}
 
 
 def _labels(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,15 +12,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.heads import HEADS, heads_in
 from mobilebert_lite.errors import SHOWN, MblError, WeightsError, shorten
-
-# Output kernel of each head. The width of a classifier comes from its tensor.
-HEADS = {"qa": "qa.kernel", "classifier": "classifier.kernel", "mlm": "mlm.transform.kernel", "nsp": "nsp.kernel"}
-
-
-# For messages.
-HEAD_TITLES = {"qa": "question answering", "classifier": "classes", "mlm": "masked words (pre-training)",
-               "nsp": "next sentence (pre-training)"}
 
 
 @dataclass(frozen=True)
@@ -58,8 +51,12 @@ class Weights:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The heads that these weights carry: any of qa, classifier, mlm, nsp."""
+        """The heads that these weights carry, by their names in ``heads.HEADS``."""
         return heads_in(self.tensors)
+
+    def outputs(self, heads: Sequence[str]) -> int:
+        """How many outputs the first of ``heads`` has; 0 where none is there."""
+        return next((_outputs(self.tensors[HEADS[head].kernel]) for head in heads if head in self.heads), 0)
 
     @property
     def has_pooler(self) -> bool:
@@ -74,11 +71,6 @@ class Weights:
     def with_tensors(self, tensors: Mapping[str, np.ndarray]) -> Weights:
         """The same model with other values (fusion, quantization-aware ranges)."""
         return replace(self, tensors=dict(tensors))
-
-
-def heads_in(tensors: Mapping[str, object]) -> tuple[str, ...]:
-    """Heads whose output kernel is among ``tensors``."""
-    return tuple(head for head, kernel in HEADS.items() if kernel in tensors)
 
 
 def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = None, pooler: bool = False,
@@ -168,7 +160,8 @@ def checked(config: MobileBertConfig, tensors: Mapping[str, np.ndarray], source:
 
     Raises WeightsError naming every missing, unexpected, misshapen and non-finite tensor at once, as ``naming`` does.
     """
-    heads = {head: _outputs(tensors[HEADS[head]]) for head in heads_in(tensors)}
+    # The width of a classifier comes from its tensor.
+    heads = {head: _outputs(tensors[HEADS[head].kernel]) for head in heads_in(tensors)}
     table = tensor_table(config, heads, pooler="pooler.kernel" in tensors, untied="mlm.word" in tensors)
     problems = list(_problems(config, table, tensors, naming))
     if problems:

@@ -85,7 +85,7 @@ def draw(weights: Weights, design: Design, texts: Texts, stretches: bool = True)
     """
     task, recipe = design.task, design.recipe
     without = (*design.without, *recipe.without)
-    fused = fuse(weights, task.name, without, masking=design.masking).tabulated(recipe.integer)
+    fused = fuse(weights, task, without, masking=design.masking).tabulated(recipe.integer)
     longest, some = _spread(texts)
     balancing = texts[longest] if recipe.equalize else some
     if recipe.float16:
@@ -97,7 +97,7 @@ def draw(weights: Weights, design: Design, texts: Texts, stretches: bool = True)
     tensors = fused.tensors
     if recipe.word_table != "float32":
         tensors = quantize_rows(tensors, recipe.word_table)
-    network = Network(weights.config, tensors, task.name, design.masking, fused.plan, task.form)
+    network = Network(weights.config, tensors, task, design.masking, fused.plan)
     content = convert_network(network, design.lengths)
     room = None
     if recipe.float16:

@@ -62,8 +62,8 @@ def require_in_network(reference: Network, task: Task, features: Sequence[Featur
     changed = run(reference)
     if changed <= VISIBLE and task.form.activation:  # probabilities near 0 and 1 hide what logits show
         tensors = {name: tensor.numpy() for name, tensor in reference.tensors.items()}
-        changed = run(Network(reference.config, tensors, task.name, reference.masking, reference.plan,
-                              replace(task.form, logits=True)))
+        changed = run(Network(reference.config, tensors, task.with_form(replace(task.form, logits=True)),
+                              reference.masking, reference.plan))
     if changed <= ROUNDING:
         raise VerificationError("the outputs of the checkpoint do not depend on the text: other words in the same "
                                 f"places change them by {changed:.1g} of the largest one; no file was written. Give "

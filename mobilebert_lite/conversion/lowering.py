@@ -11,7 +11,6 @@ from mobilebert_lite.common.tf import tf
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite.flatbuffer import add_buffer, read_model, write_model
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -22,7 +21,7 @@ def convert_network(network: Network, lengths: Sequence[int]) -> bytes:
 
     Raises ConversionError with the converter's own reason when TensorFlow refuses the graph.
     """
-    names = [signature_name(network.task, length) for length in sorted(lengths, reverse=True)]
+    names = [signature_name(network.task.name, length) for length in sorted(lengths, reverse=True)]
     with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
         signatures = {name: network.signature(length)
                       for name, length in zip(names, sorted(lengths, reverse=True), strict=True)}
@@ -39,7 +38,7 @@ def convert_network(network: Network, lengths: Sequence[int]) -> bytes:
             reason = str(error).strip().splitlines()
             raise ConversionError(f"TensorFlow could not convert the graph: {reason[0] if reason else error!r}"
                                   ) from error
-    inputs, outputs = list(network.form.inputs(lengths[0])), find_task(network.task, network.form).outputs
+    inputs, outputs = list(network.form.inputs(lengths[0])), network.task.outputs
     return rewrite(content, lambda model: _arrange(model, names, inputs, outputs))
 
 

@@ -34,10 +34,6 @@ from mobilebert_lite.tasks.choose import choose_form, choose_task
 from mobilebert_lite.tasks.labels import default_names
 from mobilebert_lite.text.features import Features
 
-# Length for a task when none is asked for; never beyond what the checkpoint has positions for.
-DEFAULT_LENGTHS = {"qa": 384}
-DEFAULT_LENGTH = 128
-
 PHONE_CLIENTS = "Task Library and MediaPipe"
 # The name of a recipe of one's own among modes (quantization/thresholds.json).
 CUSTOM = "custom"
@@ -85,7 +81,7 @@ class Plan:
     def reference(self) -> Network:
         """The float network as the checkpoint has it: what the file is held to."""
         weights = self.checkpoint.weights
-        return Network(weights.config, weights.tensors, self.task.name, self.masking, form=self.task.form)
+        return Network(weights.config, weights.tensors, self.task, self.masking)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -163,7 +159,7 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
                                   "the checkpoint has no positions beyond it")
         if length < task.min_length:
             raise ConversionError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
-    wanted = asked or (min(DEFAULT_LENGTHS.get(task.name, DEFAULT_LENGTH), most),)
+    wanted = asked or (min(task.default_length, most),)
     return tuple(sorted(set(wanted), reverse=True))
 
 
@@ -175,7 +171,7 @@ def assumptions(request: ConvertRequest, checkpoint: Checkpoint, task: Task) -> 
     names = checkpoint.class_names(task)
     if names and names == default_names(len(names)):
         yield f"the classes have no names: the file calls them {shorten(list(names))} (--labels FILE gives names)"
-    if task.name == "classification" and len(names) == 1 and not (checkpoint.weights.config.problem_type
-                                                                 or request.problem):
+    if "problem" in task.form_options and len(names) == 1 and not (checkpoint.weights.config.problem_type
+                                                                   or request.problem):
         what = "a number" if task.form.problem_type == REGRESSION else "the logit of one class (a sigmoid)"
         yield f"the checkpoint does not say what its one output is: it is taken as {what} (--problem says otherwise)"

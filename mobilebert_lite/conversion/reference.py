@@ -22,7 +22,7 @@ def float_file(checkpoint: Checkpoint, task: Task, lengths: Sequence[int],
     """
     weights = checkpoint.weights
     masking = masking or default_masking(weights.source.format, weights.source.masking)
-    network = Network(weights.config, weights.tensors, task.name, masking, form=task.form)
+    network = Network(weights.config, weights.tensors, task, masking)
     content = convert_network(network, lengths)
     provenance = {"toolkit": f"mobilebert-lite {__version__}", "task": task.name,
                   "source": {"name": Path(weights.source.path).name, "sha256": weights.source.sha256},

@@ -36,7 +36,7 @@ def reachable(reference: Network, task: Task, pairs: Sequence[Pair]) -> float:
     ``reference``, which gave the outputs in ``pairs``; 0 where they are not finite."""
     exact = Network(reference.config, {name: tensor.numpy().astype(np.float64)
                                        for name, tensor in reference.tensors.items()},
-                    reference.task, reference.masking, reference.plan, reference.form)
+                    reference.task, reference.masking, reference.plan)
     expected = exact.run([features.inputs() for features, _ in pairs])
     error = float(np.mean([relative_error(task, features, true, outputs)
                            for (features, outputs), true in zip(pairs, expected, strict=True)]))

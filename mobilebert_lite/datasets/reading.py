@@ -23,7 +23,8 @@ from mobilebert_lite.datasets.structured_data import (
     read_words,
 )
 from mobilebert_lite.errors import DataError, shorten
-from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks import Task, find_task
+from mobilebert_lite.tasks.question_answering import QuestionAnswering
 from mobilebert_lite.text.examples import ChoiceExample, PairExample, QuestionExample, TextExample, TokenExample
 
 __all__ = ["ChoiceExample", "Example", "PairExample", "QuestionExample", "TextExample", "TokenExample",
@@ -51,21 +52,28 @@ def read_examples(path: str | Path, task_name: str) -> list[Example]:
     Raises DataError naming the file and the line (for SQuAD: the path inside) for what cannot be read, and for a file
     without examples.
     """
-    kind = find_task(task_name).example_type
-    path = Path(path)
-    return _parse(_read(path), str(path), kind)
+    task, path = find_task(task_name), Path(path)
+    return _parse(_read(path), str(path), task)
 
 
 def builtin_examples(task_name: str) -> list[Example]:
     """The package's own calibration examples for a task."""
-    kind = find_task(task_name).example_type
+    task = find_task(task_name)
+    kind = task.example_type
     if kind in (TextExample, TokenExample):
-        return _parse(_bundled(_TEXTS), _TEXTS, kind)
-    questions = [example for example in _parse(_bundled(_QUESTIONS), _QUESTIONS, QuestionExample)
+        return _parse(_bundled(_TEXTS), _TEXTS, task)
+    questions = [example for example in _parse(_bundled(_QUESTIONS), _QUESTIONS, QuestionAnswering())
                  if isinstance(example, QuestionExample)]
-    if kind is PairExample:
-        return list(pairs_from_questions(questions))
-    return list(choices_from_questions(questions)) if kind is ChoiceExample else list(questions)
+    made: Sequence[Example] = task.builtin_examples(questions)
+    if not made and kind is PairExample:
+        made = list(pairs_from_questions(questions))
+    elif not made and kind is ChoiceExample:
+        made = list(choices_from_questions(questions))
+    elif kind is QuestionExample:
+        made = questions
+    if not made:
+        raise DataError(f"there are no built-in examples for {task.name}; give some (--calibration)")
+    return list(made)
 
 
 def _bundled(name: str) -> str:
@@ -79,21 +87,22 @@ def evenly(items: Sequence[Any], count: int | None) -> Sequence[Any]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def _parse(text: str, where: str, kind: type) -> list[Example]:
+def _parse(text: str, where: str, task: Task) -> list[Example]:
+    kind = task.example_type
     squad = _squad_json(text, where)
     if squad is not None and kind is not QuestionExample:
-        raise DataError(f"{where} holds SQuAD questions; this task needs {_NEEDED[kind]}")
+        raise DataError(f"{where} holds SQuAD questions; this task needs {_NEEDED.get(kind, 'other examples')}")
     examples: list[Example]
     if squad is not None:
         examples = list(_squad(squad, where))
     elif re.match(r"\s*\[\s*[{\]]", text):
-        examples = list(_json_list(text, where, kind))
+        examples = list(_json_list(text, where, task))
     elif text.lstrip().startswith("{"):
-        examples = list(_json_lines(text, where, kind))
+        examples = list(_json_lines(text, where, task))
     elif kind is TokenExample:
         examples = list(read_bio(text, where))
     else:
-        examples = list(_table(text, where, kind)) if text.strip() else []
+        examples = list(_table(text, where, task)) if text.strip() else []
     if not examples:
         raise DataError(f"{where} holds no examples")
     if _HALF.search(text):
@@ -203,7 +212,7 @@ def _answers(raw: Any, context: str, where: str) -> tuple[tuple[str, ...], tuple
 
 # JSON lines
 
-def _json_lines(text: str, where: str, kind: type) -> Iterator[Example]:
+def _json_lines(text: str, where: str, task: Task) -> Iterator[Example]:
     # Not splitlines(): JSON strings may hold other characters that Python calls line breaks.
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -213,12 +222,12 @@ def _json_lines(text: str, where: str, kind: type) -> Iterator[Example]:
             raw = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{place}: not JSON ({error.msg} at character {error.colno})") from None
-        yield _READERS[kind](read_object(raw, place), place, str(number))
+        yield _example(task, read_object(raw, place), place, str(number))
 
 
-def _json_list(text: str, where: str, kind: type) -> Iterator[Example]:
+def _json_list(text: str, where: str, task: Task) -> Iterator[Example]:
     for i, raw in enumerate(_whole_json(text, where)):
-        yield _READERS[kind](read_object(raw, f"{where}[{i}]"), f"{where}[{i}]", str(i))
+        yield _example(task, read_object(raw, f"{where}[{i}]"), f"{where}[{i}]", str(i))
 
 
 def _pair(raw: Mapping[str, Any], where: str, default_id: str) -> PairExample:
@@ -240,14 +249,10 @@ def _text(raw: Mapping[str, Any], where: str, default_id: str) -> TextExample:
 
 # Tables
 
-def _table(text: str, where: str, kind: type) -> Iterator[Example]:
+def _table(text: str, where: str, task: Task) -> Iterator[Example]:
     rows = _cells(text, where)
     _, header = next(rows)
-    if kind is QuestionExample:
-        names = {name: name for name in ("question", "context", "answer", "id")}
-        _check_columns(header, ("question", "context"), where)
-    else:
-        names = choice_columns(header, where) if kind is ChoiceExample else _text_names(header, where)
+    names = _columns(task.example_type, header, where)
     for number, cells in rows:
         if cells in ([], [""]):
             continue
@@ -255,8 +260,8 @@ def _table(text: str, where: str, kind: type) -> Iterator[Example]:
         if len(cells) != len(header):
             raise DataError(f"{place}: {len(cells)} columns, but the header has {len(header)} ({shorten(header)})")
         row = dict(zip(header, cells, strict=True))
-        yield _READERS[kind]({ours: row[theirs] for ours, theirs in names.items() if row.get(theirs, "") != ""}, place,
-                             str(number))
+        yield _example(task, {ours: row[theirs] for ours, theirs in names.items() if row.get(theirs, "") != ""},
+                       place, str(number))
 
 
 def _cells(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
@@ -273,6 +278,16 @@ def _cells(text: str, where: str) -> Iterator[tuple[int, list[str]]]:
     except csv.Error as error:
         raise DataError(f"{where}, line {reader.line_num}: {error}; quote cells that hold commas, quotation marks or "
                         "line breaks") from None
+
+
+def _columns(kind: type, header: list[str], where: str) -> dict[str, str]:
+    """Our field -> column; the columns as they are for what only the task knows."""
+    if kind not in _READERS:
+        return {name: name for name in header}
+    if kind is QuestionExample:
+        _check_columns(header, ("question", "context"), where)
+        return {name: name for name in ("question", "context", "answer", "id")}
+    return choice_columns(header, where) if kind is ChoiceExample else _text_names(header, where)
 
 
 def _text_names(header: list[str], where: str) -> dict[str, str]:
@@ -298,3 +313,8 @@ _READERS: dict[type, Callable[..., Example]] = {QuestionExample: _question, Text
                                                 ChoiceExample: read_choices, TokenExample: read_words}
 _NEEDED = {TextExample: "texts", PairExample: "pairs of texts", ChoiceExample: "prompts with choices",
            TokenExample: "texts cut into words"}
+
+
+def _example(task: Task, raw: Mapping[str, Any], where: str, default_id: str) -> Example:
+    own: Example | None = task.read_example(raw, where, default_id)
+    return _READERS[task.example_type](raw, where, default_id) if own is None else own

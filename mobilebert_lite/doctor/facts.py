@@ -12,6 +12,7 @@ from typing import Any
 from mobilebert_lite.architecture.form import REGRESSION, Form
 from mobilebert_lite.doctor.graph import Operator, Subgraph, Tensor
 from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.tasks import TASKS
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite.flatbuffer import read_model, schema
@@ -146,11 +147,12 @@ class Facts:
     def kind(self) -> str:
         """What the file is for: by its provenance, else by names, else by shapes."""
         task = self.provenance.get("task")
-        if task in ("classification", "next-sentence"):
-            form = Form.read(self.provenance.get("form", {}))
-            return REGRESSION if form.problem_type == REGRESSION and task == "classification" else CLASSIFICATION
         if task:
-            return str(task)
+            known = TASKS.get(str(task))
+            if known is None:
+                return str(task)
+            numbers = "problem" in known.form_options and Form.read(self.provenance.get("form", {})).problem_type
+            return REGRESSION if numbers == REGRESSION else known.client_kind or known.name
         roles = {port.role for port in self.outputs}
         if roles & set(QA_OUTPUTS):
             return QA

@@ -17,13 +17,13 @@ from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.evaluation.cluster import run_cluster
 from mobilebert_lite.evaluation.journal import Journal, Outcome
-from mobilebert_lite.evaluation.scorer import Prediction, Scorer
 from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, percentiles, resample
 from mobilebert_lite.evaluation.workers import Job, WorkerPlan, run_here, run_processes
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.running.runtime import load_runtime
-from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks import TASKS, Task, find_task
+from mobilebert_lite.tasks.scoring import Prediction, Scorer
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.version import __version__
 
@@ -72,9 +72,9 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     """Score ``request.model``. Raises ModelFileError or DataError for a file or data that cannot be used."""
     started = time.perf_counter()
     content = read_tflite(request.model)
-    task, form, labels = _describe(request, content)
-    everything = read_examples(request.data, task)
-    scorer = find_scorer(task, form.problem_type, everything, labels, request.options)
+    task, labels = _describe(request, content)
+    everything = read_examples(request.data, task.name)
+    scorer = find_scorer(task, everything, labels, request.options)
     examples = evenly(everything, request.limit)
     for example in examples:
         scorer.check(example)
@@ -82,7 +82,7 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
                 load_runtime(request.runtime)[0], request.tokenizer)
     facts = {
         "toolkit": f"mobilebert-lite {__version__}",
-        "model": {"name": request.model.name, "sha256": plan.sha256, "bytes": len(content), "task": task},
+        "model": {"name": request.model.name, "sha256": plan.sha256, "bytes": len(content), "task": task.name},
         "data": {"name": request.data.name, "sha256": hashlib.sha256(request.data.read_bytes()).hexdigest(),
                  "examples": len(examples), "of": len(everything)},
         "options": {**asdict(request.options), "tokenizer": plan.tokenizer, "runtime": plan.runtime},
@@ -118,17 +118,17 @@ def _result(scorer: Scorer, examples: Sequence[Any], predictions: Sequence[Predi
     return EvalResult(examples, predictions, rows, scorer, score, report, journal)
 
 
-def _describe(request: EvalRequest, content: bytes) -> tuple[str, Form, tuple[str, ...]]:
-    """Task, form and labels of the file."""
+def _describe(request: EvalRequest, content: bytes) -> tuple[Task, tuple[str, ...]]:
+    """Task and labels of the file."""
     provenance = metadata.read_provenance(content)
-    task = provenance.get("task")
-    if not isinstance(task, str):
+    task = TASKS.get(str(provenance.get("task")))
+    if task is None:
         raise ModelFileError(f"{request.model} does not say which task it is for; only files that `mbl convert` made "
                              "carry what is needed to run them on text")
-    if request.task is not None and find_task(request.task).name != task:
-        raise DataError(f"--task {request.task}: {request.model} is for {task}")
+    if request.task is not None and find_task(request.task).name != task.name:
+        raise DataError(f"--task {request.task}: {request.model} is for {task.name}")
     labels = metadata.read_files(content).get(metadata.LABELS, b"").decode("utf-8", "replace")
-    return task, Form.read(provenance.get("form", {})), tuple(labels.splitlines())
+    return task.with_form(Form.read(provenance.get("form", {}))), tuple(labels.splitlines())
 
 
 def _run(request: EvalRequest, plan: WorkerPlan, jobs: Sequence[Job]) -> Iterator[Outcome]:

@@ -17,9 +17,9 @@ import numpy as np
 
 from mobilebert_lite.errors import MblError
 from mobilebert_lite.evaluation.journal import Outcome
-from mobilebert_lite.evaluation.scorer import Scorer
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tasks.scoring import Scorer
 
 # Examples that a process takes at once: few enough for a steady progress bar and little lost work, enough for the
 # sending to cost nothing.

@@ -12,13 +12,10 @@ from mobilebert_lite.fusion.plan import Fused
 
 NAME = "cls-only"
 
-# Tasks whose head reads one position.
-_TASKS = ("classification", "next-sentence", "multiple-choice")
-
 
 def apply(fused: Fused) -> Fused:
-    """Applies to classification, next-sentence prediction and multiple choice."""
-    if fused.task not in _TASKS:
-        return fused.refused(NAME, f"task {fused.task} reads every position")
+    """Applies to tasks whose head reads one position: classification, next-sentence prediction, multiple choice."""
+    if not fused.task.cls_only:
+        return fused.refused(NAME, f"task {fused.task.name} reads every position")
     return fused.changed(NAME, "the last block computes one row after keys and values",
                          plan=replace(fused.plan, cls_only=True))

@@ -107,7 +107,7 @@ def _residual(tensors: Tensors, dense: str, norm: str, stream: Stream) -> tuple[
 
 def _leave(tensors: Tensors, stream: Stream, fused: Fused) -> None:
     """What reads the last hidden states: heads absorb; tasks that show them get h back by one NoNorm."""
-    if fused.task == "features":
+    if fused.task.shows_hidden:
         tensors["final.gamma"], tensors["final.beta"] = stream
         return
     for dense in head_readers(tensors, fused.task):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mobilebert_lite.architecture.heads import EncoderTask
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.errors import ConversionError
@@ -39,7 +40,7 @@ LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections,)}
 NAMES = (*RULES, *CALIBRATED, *LAST_RULES)
 
 
-def fuse(weights: Weights, task: str, without: Collection[str] = (), dtype: type = np.float32,
+def fuse(weights: Weights, task: EncoderTask, without: Collection[str] = (), dtype: type = np.float32,
          masking: Masking | None = None) -> Fused:
     """``weights`` for ``task`` after every rule of RULES but those in ``without``, rounded once to ``dtype``.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.heads import EncoderTask
 from mobilebert_lite.architecture.masking import Masking
 
 
@@ -37,8 +38,8 @@ class Fused:
     """Weights on their way through the rules."""
 
     config: MobileBertConfig
-    # The task decides what reads the last hidden states.
-    task: str
+    # It decides what reads the last hidden states.
+    task: EncoderTask
     tensors: Mapping[str, np.ndarray]
     plan: Plan = field(default_factory=Plan)
     notes: tuple[RuleNote, ...] = ()

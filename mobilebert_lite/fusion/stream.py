@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.heads import HEADS, EncoderTask, heads_in
 from mobilebert_lite.architecture.weights import has_projection
 from mobilebert_lite.fusion.algebra import Tensors, rescale_output
 
@@ -22,12 +23,8 @@ def scale_embedding(tensors: Tensors, gain: np.ndarray, config: MobileBertConfig
             tensors[f"embeddings.{summand}"] = tensors[f"embeddings.{summand}"] * gain
 
 
-def head_readers(tensors: Tensors, task: str) -> list[str]:
+def head_readers(tensors: Tensors, task: EncoderTask) -> list[str]:
     """Dense layers that read the last hidden states; with a pooler, classifiers of whole texts read its output."""
-    pooled = "pooler.kernel" in tensors
-    readers = ["pooler", "qa", "mlm.transform"]
-    if not pooled or task == "token-classification":
-        readers.append("classifier")
-    if not pooled:
-        readers.append("nsp")
-    return [dense for dense in readers if f"{dense}.kernel" in tensors]
+    pooler = "pooler.kernel" in tensors
+    return ["pooler"] * pooler + [HEADS[head].scope for head in heads_in(tensors)
+                                  if not (pooler and task.pools(head))]

@@ -8,12 +8,12 @@ import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import INPUTS, Form
+from mobilebert_lite.architecture.heads import EncoderTask
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import Plan
-from mobilebert_lite.graph import heads
 from mobilebert_lite.graph.encoder import encode
-from mobilebert_lite.graph.ops import Tap, Tensors, untapped
+from mobilebert_lite.graph.ops import Tap, untapped
 
 Outputs = dict[str, tf.Tensor]
 # Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.
@@ -21,56 +21,27 @@ Outputs = dict[str, tf.Tensor]
 TRAINED_ALONE = (".probabilities", ".output.branch")
 
 
-def draw_head(task: str, tensors: Tensors, config: MobileBertConfig, x: tf.Tensor, form: Form,
-              positions: tf.Tensor | None = None) -> Outputs:
-    """What ``task`` puts on the last hidden states, outputs by name.
-
-    *Shape:* (batch · choices, seq or 1, hidden), int32 (batch, P) or None
-    """
-    def classes(logits: tf.Tensor) -> Outputs:
-        activation = heads.ACTIVATIONS.get(form.activation)
-        return {"probability": activation(logits)} if activation else {"logits": logits}
-
-    match task:
-        case "qa":
-            return heads.question_answering(tensors, x)
-        case "classification":
-            return classes(heads.classification_logits(tensors, x))
-        case "next-sentence":
-            return classes(heads.next_sentence_logits(tensors, x))
-        case "multiple-choice":
-            return classes(heads.choice_logits(tensors, x, form.choices))
-        case "token-classification":
-            return {"logits": heads.token_logits(tensors, x)}
-        case "fill-mask":
-            read = x if positions is None else heads.at_positions(x, positions)
-            return {"logits": heads.masked_lm_logits(tensors, config, read)}
-        case "pretraining":
-            return {"prediction_logits": heads.masked_lm_logits(tensors, config, x),
-                    "seq_relationship_logits": heads.next_sentence_logits(tensors, x)}
-        case "features":
-            return heads.features(tensors, x)
-    raise ValueError(f"no head is drawn for task {task!r}")
-
-
 class Network(tf.Module):
     """The weights as variables, which every signature shares, and the functions over them."""
 
-    def __init__(self, config: MobileBertConfig, tensors: Mapping[str, np.ndarray], task: str,
-                 masking: Masking | None = None, plan: Plan | None = None, form: Form | None = None) -> None:
+    def __init__(self, config: MobileBertConfig, tensors: Mapping[str, np.ndarray], task: EncoderTask,
+                 masking: Masking | None = None, plan: Plan | None = None) -> None:
         super().__init__()
-        self.form = form or Form()
         self.config, self.task, self.masking, self.plan = config, task, masking or Masking(), plan or Plan()
         # tf.Module tracks the variables in this dict; their canonical names become buffer names.
         self.tensors = {name: tf.Variable(value, trainable=False, name=name) for name, value in tensors.items()}
         # Length -> the function that ``run`` has traced for it.
         self._traced: dict[int, tf.types.experimental.ConcreteFunction] = {}
 
+    @property
+    def form(self) -> Form:
+        """Shapes of the inputs and kind of the outputs, as the task has them."""
+        return self.task.form
+
     def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
                  positions: tf.Tensor | None = None) -> Outputs:
         """Outputs of the task's head. *Shape:* int32, as ``form.inputs`` says."""
-        return draw_head(self.task, self.tensors, self.config, self._encode(ids, mask, segment_ids), self.form,
-                         positions)
+        return self.task.draw(self.tensors, self.config, self._encode(ids, mask, segment_ids), positions)
 
     def _encode(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, tap: Tap = untapped) -> tf.Tensor:
         """*Shape:* int32 (batch, [choices,] seq) → (batch · choices, seq or 1, hidden)"""

@@ -40,7 +40,7 @@ class Probe:
         if tuple(task.outputs) == ("probability",) and "logits" in outputs:
             from mobilebert_lite.graph import heads
 
-            outputs = {"probability": heads.ACTIVATIONS[task.form.activation](outputs["logits"]).numpy()}
+            outputs = {name: value.numpy() for name, value in heads.classes(outputs["logits"], task.form).items()}
         features = self.features
         return Features(ids=_pad(features.ids, length, pad_id), mask=_pad(features.mask, length, 0),
                         segment_ids=_pad(features.segment_ids, length, 0), offsets=_pad(features.offsets, length, -1),

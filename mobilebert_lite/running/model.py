@@ -9,21 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.architecture.form import REGRESSION, Form
+from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.common.files import refuse_pointer
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.running.isolation.session import IsolatedSession
 from mobilebert_lite.running.runtime import Session
-from mobilebert_lite.tasks import TASKS, Task, masked_lm, multiple_choice, question_answering, token_classification
+from mobilebert_lite.tasks import (
+    TASKS,
+    Task,
+    classification,
+    feature_extraction,
+    masked_lm,
+    multiple_choice,
+    next_sentence,
+    question_answering,
+    token_classification,
+)
 from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.tasks.classification import Classification, Label, Number, decode, decode_numbers
-from mobilebert_lite.tasks.feature_extraction import FeatureExtraction
-from mobilebert_lite.tasks.masked_lm import FillMask, Word
-from mobilebert_lite.tasks.multiple_choice import Choice, MultipleChoice
-from mobilebert_lite.tasks.next_sentence import NextSentence
+from mobilebert_lite.tasks.classification import Label, Number
+from mobilebert_lite.tasks.masked_lm import Word
+from mobilebert_lite.tasks.multiple_choice import Choice
 from mobilebert_lite.tasks.question_answering import Answer
-from mobilebert_lite.tasks.token_classification import Entity, Tagged, TokenClassification
-from mobilebert_lite.text.examples import ChoiceExample, PairExample, TextExample
+from mobilebert_lite.tasks.token_classification import Entity, Tagged
 from mobilebert_lite.text.features import Features
 from mobilebert_lite.text.tokenization import Tokenizer, parse_vocabulary
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
@@ -99,6 +106,10 @@ class Model:
         self.task.check_outputs(features, outputs, len(self.tokenizer.vocabulary))
         return features, outputs
 
+    def ask(self, example: Any) -> Any:
+        """What the model says to an example of its task (``task.example_type``), as the methods below for theirs."""
+        return self.task.answer(self, example)
+
     def answer(self, question: str, context: str, n_best: int = 20,
                max_answer_tokens: int = question_answering.MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
                stride: int = question_answering.STRIDE, allow_null: bool = True,
@@ -109,80 +120,58 @@ class Model:
         Raises ModelFileError when the model answers no questions, DataError for empty texts.
         """
         self._expect(question_answering.QuestionAnswering)
-        windows = question_answering.windows(self.tokenizer, question, context, self.longest, stride, max_query)
-        read = [self.run(window) for window in windows]
-        return question_answering.decode([window for window, _ in read], [outputs for _, outputs in read], context,
-                                         n_best, max_answer_tokens, null_threshold, allow_null)
+        return question_answering.answer(self, question, context, n_best, max_answer_tokens, null_threshold, stride,
+                                         allow_null, max_query)
 
     def classify(self, text: str, pair: str | None = None) -> list[Label]:
         """Labels with their probabilities, the most probable first.
 
         Raises ModelFileError when the model does not classify or predicts numbers, DataError for an empty text.
         """
-        self._expect(Classification)
-        if self.task.form.problem_type == REGRESSION:
-            raise ModelFileError("this model is for regression; ask it for numbers (predict)")
-        return decode(self._outputs(TextExample(text, pair)), self.labels, self.task.form)
+        self._expect(classification.Classification)
+        return classification.classify(self, text, pair)
 
     def predict(self, text: str, pair: str | None = None) -> list[Number]:
         """The numbers of a regression model. Raises ModelFileError for another, DataError for an empty text."""
-        self._expect(Classification)
-        if self.task.form.problem_type != REGRESSION:
-            raise ModelFileError(f"this model is for {self.task.form.problem_type}; ask it for labels (classify)")
-        return decode_numbers(self._outputs(TextExample(text, pair)), self.labels, self.task.form)
+        self._expect(classification.Classification)
+        return classification.predict(self, text, pair)
 
     def tag(self, text: str) -> list[Tagged]:
         """Every word of ``text`` with its label. Raises ModelFileError for another model, DataError without words."""
-        task = self._expect(TokenClassification)
-        read = [self.run(window) for window in task.features(self.tokenizer, TextExample(text), self.longest)]
-        return token_classification.tag([window for window, _ in read], [outputs for _, outputs in read],
-                                        self.tokenizer, self.labels)
+        self._expect(token_classification.TokenClassification)
+        return token_classification.tag_text(self, text)
 
     def entities(self, text: str) -> list[Entity]:
         """What runs of labels name in ``text``, in its order. Raises as ``tag``."""
-        return token_classification.entities(text, self.tag(text))
+        self._expect(token_classification.TokenClassification)
+        return token_classification.find(self, text)
 
     def fill_mask(self, text: str, pair: str | None = None, top: int = 5) -> list[list[Word]]:
         """For each [MASK] the ``top`` words, the most probable first.
 
         Raises ModelFileError for another model, DataError for a text without [MASK].
         """
-        task = self._expect(FillMask)
-        texts = [text] if pair is None else [text, pair]
-        mask = self.tokenizer.settings.mask_token
-        if not any(mask in one for one in texts):
-            raise DataError(f"the text has no {mask}; put one where a word is to be filled in")
-        features, outputs = self._run_one(TextExample(text, pair))
-        return masked_lm.decode(features, outputs, self.tokenizer, texts, top, task.outputs[0])
+        self._expect(masked_lm.FillMask)
+        return masked_lm.fill_gaps(self, text, pair, top)
 
     def follows(self, text: str, following: str) -> list[Label]:
         """Whether ``following`` comes after ``text``, the more probable answer first. Raises as ``classify``."""
-        self._expect(NextSentence)
-        return decode(self._outputs(PairExample(text, following)), self.labels, self.task.form)
+        self._expect(next_sentence.NextSentence)
+        return next_sentence.follows(self, text, following)
 
     def choose(self, prompt: str, choices: Sequence[str]) -> list[Choice]:
         """The ``choices`` with their probabilities, the most probable first. Raises as ``classify``."""
-        self._expect(MultipleChoice)
-        return multiple_choice.decode(self._outputs(ChoiceExample(prompt, tuple(choices))), choices, self.task.form)
+        self._expect(multiple_choice.MultipleChoice)
+        return multiple_choice.choose(self, prompt, choices)
 
     def embed(self, text: str, pair: str | None = None) -> dict[str, np.ndarray]:
         """``sequence_output`` float32 [tokens, H] and ``pooled_output`` [H] of a text. Raises as ``classify``."""
-        self._expect(FeatureExtraction)
-        features, outputs = self._run_one(TextExample(text, pair))
-        return {"sequence_output": outputs["sequence_output"][0, :features.length_used],
-                "pooled_output": outputs["pooled_output"][0]}
+        self._expect(feature_extraction.FeatureExtraction)
+        return feature_extraction.embed(self, text, pair)
 
-    def _expect(self, kind: type[Task]) -> Task:
+    def _expect(self, kind: type[Task]) -> None:
         if not isinstance(self.task, kind):
             raise ModelFileError(f"this model is for {self.task.name}, not for {kind.name}")
-        return self.task
-
-    def _run_one(self, example: Any) -> tuple[Features, Outputs]:
-        [features] = self.task.features(self.tokenizer, example, self.longest)
-        return self.run(features)
-
-    def _outputs(self, example: Any) -> Outputs:
-        return self._run_one(example)[1]
 
 
 def read_tflite(path: Path) -> bytes:

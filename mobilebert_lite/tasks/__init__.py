@@ -1,27 +1,33 @@
-"""The tasks that a file can be made for: one module each, and this list."""
+"""The tasks that a file can be made for: a package each, and this list."""
 
 from __future__ import annotations
 
+import importlib
+
 from mobilebert_lite.architecture.form import Form
+from mobilebert_lite.architecture.heads import HEADS
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.tasks.base import Task
-from mobilebert_lite.tasks.classification import Classification
-from mobilebert_lite.tasks.feature_extraction import FeatureExtraction
-from mobilebert_lite.tasks.masked_lm import FillMask, Pretraining
-from mobilebert_lite.tasks.multiple_choice import MultipleChoice
-from mobilebert_lite.tasks.next_sentence import NextSentence
-from mobilebert_lite.tasks.question_answering import QuestionAnswering
-from mobilebert_lite.tasks.token_classification import TokenClassification
 
-# In the order in which help texts list them.
-TASKS: dict[str, Task] = {task.name: task for task in (
-    QuestionAnswering(), Classification(), TokenClassification(), MultipleChoice(), NextSentence(), FillMask(),
-    Pretraining(), FeatureExtraction())}
-_BY_ALIAS = {alias: task for task in TASKS.values() for alias in task.aliases}
+# In the order in which help texts list them. A new task is its package and a line here.
+PACKAGES = (
+    "question_answering",
+    "classification",
+    "token_classification",
+    "multiple_choice",
+    "next_sentence",
+    "masked_lm",
+    "pretraining",
+    "feature_extraction",
+)
+_FOUND: tuple[Task, ...] = tuple(importlib.import_module(f"{__name__}.{package}").TASK for package in PACKAGES)
+TASKS: dict[str, Task] = {task.name: task for task in _FOUND}
+HEADS.update({head.name: head for task in _FOUND for head in task.own_heads})
+_BY_ALIAS = {alias: task for task in _FOUND for alias in task.aliases}
 # By which tasks are known, here and at Hugging Face.
 NAMES = (*TASKS, *_BY_ALIAS)
 # Those that `mbl train` teaches.
-TRAINABLE = ("qa", "classification", "token-classification")
+TRAINABLE = tuple(task.name for task in _FOUND if task.trainable)
 
 __all__ = ["NAMES", "TASKS", "TRAINABLE", "Task", "find_task"]
 

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mobilebert_lite.conversion import lengths
+from mobilebert_lite.tasks.teaching import TEACHER, UNLABELLED
 
 # Lengths that batches are padded to; each costs a trace (and, with XLA, a compilation) of the step.
 BUCKETS = 5
 # Batches that are formed together from texts of similar length: enough to save padding, few enough to stay random.
 _POOL = 50
-# Of a token without a label of its own.
-UNLABELLED = -1
-# Before the name of an output that a teacher gave.
-TEACHER = "teacher."
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +23,14 @@ class EncodedRow:
     # int32 [tokens].
     ids: np.ndarray
     segment_ids: np.ndarray
-    # int32 [tokens] for token classification (-1: no label), int32 [2] (first and last token) for questions, else
-    # int32 [] or float32 [classes].
+    # As the task's training makes them (tasks.teaching): int32 [tokens] where they are those of tokens (-1: no label).
     labels: np.ndarray
     # Whether ``labels`` are those of the tokens.
     per_token: bool = False
     # Logits that a teacher gave, by output, float32: [tokens, …] or [classes].
     teacher: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    def reaches_tokens(self, output: str) -> bool:
-        """Whether ``output`` has a value for every token."""
-        return self.per_token or output != "logits"
+    # Those of these outputs that have a row for every token.
+    token_outputs: Sequence[str] = ()
 
 
 # int32, float32; see objective.Batch.
@@ -98,7 +92,7 @@ def pad(rows: Sequence[EncodedRow], length: int, size: int, pad_id: int) -> dict
         else:
             arrays["labels"][i], arrays["weight"][i] = row.labels, 1
     return arrays | {TEACHER + name: _padded([row.teacher[name] for row in rows], length, size,
-                                             rows[0].reaches_tokens(name)) for name in rows[0].teacher}
+                                             name in rows[0].token_outputs) for name in rows[0].teacher}
 
 
 def _padded(values: Sequence[np.ndarray], length: int, size: int, per_token: bool) -> np.ndarray:

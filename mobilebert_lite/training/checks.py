@@ -31,13 +31,13 @@ class DataFinding:
     count: int
 
 
-def check(splits: Mapping[str, Sequence[Any]], rows: Sequence[EncodedRow], length: int, task: str) -> list[DataFinding]:
+def check(splits: Mapping[str, Sequence[Any]], rows: Sequence[EncodedRow], length: int) -> list[DataFinding]:
     """What is wrong with ``splits``: name → examples, the training data first; ``rows`` are made of that.
 
     Empty texts are not among them: reading the files refuses those, with file and line.
     """
     train = next(iter(splits.values()))
-    return [*_leakage(splits), *_repeated(train), *_answers(splits), *_balance(train, task), *_unseen(splits, task),
+    return [*_leakage(splits), *_repeated(train), *_answers(splits), *_balance(train), *_unseen(splits),
             *_lengths(train, rows, length)]
 
 
@@ -95,8 +95,8 @@ def _answers(splits: Mapping[str, Sequence[Any]]) -> Iterator[DataFinding]:
                           f"context where it should: {shorten([example.id for example in lost])}", len(lost))
 
 
-def _balance(examples: Sequence[Any], task: str) -> Iterator[DataFinding]:
-    if task == "qa":
+def _balance(examples: Sequence[Any]) -> Iterator[DataFinding]:
+    if isinstance(examples[0], QuestionExample):
         unanswerable = sum(not example.answers for example in examples)
         if unanswerable > len(examples) * IMBALANCE / (IMBALANCE + 1):
             yield DataFinding("imbalance", f"{unanswerable} of {len(examples)} questions have no answer", unanswerable)
@@ -107,17 +107,19 @@ def _balance(examples: Sequence[Any], task: str) -> Iterator[DataFinding]:
     if not counts:
         return
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
-    if task == "classification" and largest > IMBALANCE * smallest and len(counts) <= len(examples) // FEW:
+    # Of words most are of no entity, and some kinds of entities are rare everywhere.
+    some = len(counts) <= len(examples) // FEW
+    if some and not isinstance(examples[0], TokenExample) and largest > IMBALANCE * smallest:
         yield DataFinding("imbalance", f"label {most!r} has {largest} examples, {least!r} only {smallest}", smallest)
     rare = sorted(label for label, number in counts.items() if number < FEW)
-    if rare and len(counts) <= len(examples) // FEW:
+    if rare and some:
         yield DataFinding("rare", f"fewer than {FEW} examples of {shorten(rare)}", len(rare))
 
 
-def _unseen(splits: Mapping[str, Sequence[Any]], task: str) -> Iterator[DataFinding]:
-    if task == "qa":
-        return
+def _unseen(splits: Mapping[str, Sequence[Any]]) -> Iterator[DataFinding]:
     (_, train), *others = splits.items()
+    if isinstance(train[0], QuestionExample):
+        return
     known = set().union(*(_labels(example) for example in train))
     for name, examples in others:
         new = sorted(set().union(*(_labels(example) for example in examples)) - known)

@@ -13,16 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
-from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION
 from mobilebert_lite.architecture.masking import Masking
-from mobilebert_lite.architecture.weights import HEADS, Weights
+from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.graph.ops import Tensors
-from mobilebert_lite.training.batches import TEACHER, EncodedRow, bucket_for, pad
-from mobilebert_lite.training.objective import Batch, Loss, Outputs, forward, hidden_states, never_padding
-from mobilebert_lite.training.preparation import TrainingData, head_of
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.teaching import Loss
+from mobilebert_lite.training.batches import EncodedRow, bucket_for, pad
+from mobilebert_lite.training.objective import Batch, Outputs, forward, hidden_states
+from mobilebert_lite.training.preparation import TrainingData
 
 LOGITS, FEATURES, ATTENTION = "logits", "features", "attention"
 KINDS = (LOGITS, FEATURES, ATTENTION)
@@ -42,8 +43,8 @@ def load_teacher(path: str, prepared: TrainingData, kinds: Sequence[str]) -> Wei
         raise DataError(f"the teacher has positions for {weights.config.max_position_embeddings} tokens, and seq_len "
                         f"is {prepared.options.seq_len}")
     if LOGITS in kinds:
-        head = head_of(prepared.task.name)
-        outputs = [one.tensors[HEADS[head]].shape[1] if HEADS[head] in one.tensors else 0 for one in (weights, student)]
+        [head] = prepared.task.heads
+        outputs = [one.outputs([head]) for one in (weights, student)]
         if outputs[0] != outputs[1]:
             raise DataError(f"the teacher's {head} has {outputs[0]} outputs and the student's {outputs[1]}; only a "
                             "teacher of the same task and classes has logits to learn from")
@@ -61,7 +62,7 @@ def load_teacher(path: str, prepared: TrainingData, kinds: Sequence[str]) -> Wei
     return weights
 
 
-def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: str, masking: Masking, buckets: Sequence[int],
+def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: Task, masking: Masking, buckets: Sequence[int],
               count: Callable[[int, int], None] = lambda done, total: None) -> list[EncodedRow]:
     """``rows`` with the teacher's logits: computed once, for every epoch."""
     tensors = {name: tf.constant(tensor) for name, tensor in teacher.tensors.items()}
@@ -80,39 +81,18 @@ def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: str, masking: 
         outputs = {name: value.numpy() for name, value in run(*(tf.constant(arrays[name]) for name in names)).items()}
         for i, place in enumerate(order[start:start + _ROWS]):
             used = len(rows[place].ids)
-            found[place] = replace(rows[place], teacher={
-                name: (value[i, :used] if rows[place].reaches_tokens(name) else value[i]).astype(np.float32)
+            found[place] = replace(rows[place], token_outputs=task.per_token, teacher={
+                name: (value[i, :used] if name in task.per_token else value[i]).astype(np.float32)
                 for name, value in outputs.items()})
         count(min(start + _ROWS, len(order)), len(order))
     return found
 
 
-def imitating(loss: Loss, task: str, problem: str, share: float, temperature: float) -> Loss:
-    """``loss`` mixed with the distance from the teacher's logits, which has the weight ``share``.
-
-    For classes the distance is KL(teacher, student) of both softened by ``temperature``, times its square, so that its
-    gradient does not shrink with it.
-    """
-    def distance(outputs: Outputs, batch: Batch) -> tf.Tensor:
-        if task == "qa":
-            padding = never_padding(batch)
-            return 0.5 * sum(_divergence(outputs[name] + padding, batch[TEACHER + name] + padding, temperature)
-                             for name in ("start_logits", "end_logits"))
-        student, teacher = outputs["logits"], batch[TEACHER + "logits"]
-        if problem == REGRESSION:
-            return tf.reduce_mean(tf.square(teacher - student), axis=-1)
-        if problem == MULTI_LABEL:
-            return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(teacher), student), axis=-1)
-        return _divergence(student, teacher, temperature)
-
+def imitating(loss: Loss, task: Task, share: float, temperature: float) -> Loss:
+    """``loss`` mixed with the distance from the teacher's logits (``Training.distance``), which has the weight
+    ``share``."""
+    distance = task.training.distance(task.form.problem_type, temperature)
     return lambda outputs, batch: (1 - share) * loss(outputs, batch) + share * distance(outputs, batch)
-
-
-def _divergence(student: tf.Tensor, teacher: tf.Tensor, temperature: float) -> tf.Tensor:
-    """*Shape:* float (…, classes) twice → (…)"""
-    wanted = tf.nn.log_softmax(teacher / temperature)
-    found = tf.nn.log_softmax(student / temperature)
-    return temperature ** 2 * tf.reduce_sum(tf.exp(wanted) * (wanted - found), axis=-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
-from mobilebert_lite.architecture.weights import HEADS, Weights, checked, tensor_table
+from mobilebert_lite.architecture.heads import HEADS
+from mobilebert_lite.architecture.weights import Weights, checked, tensor_table
 
 _LAYER = re.compile(r"layers\.(\d+)\.(.*)")
 # Of the word table and of positions and segments, which are added to it.
@@ -98,7 +99,7 @@ def with_head(weights: Weights, head: str, outputs: int, seed: int, fresh: bool,
     """
     others = tuple(f"{name}." for name in HEADS) + (() if pooler else ("pooler.",))
     tensors = {name: tensor for name, tensor in weights.tensors.items() if not name.startswith(others)}
-    kernel = weights.tensors.get(HEADS[head])
+    kernel = weights.tensors.get(HEADS[head].kernel)
     if kernel is None or kernel.shape[1] != outputs or fresh:
         rng = np.random.default_rng([seed, 0])
         tensors[f"{head}.kernel"] = rng.normal(0, _HEAD, (weights.config.hidden_size, outputs)).astype(np.float32)

@@ -7,33 +7,29 @@ quantization or the outputs of a teacher elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mobilebert_lite.architecture.config import MobileBertConfig
-from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, Tensors, untapped
-from mobilebert_lite.graph.signatures import draw_head
+from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.teaching import Loss
 
-# ids, mask, segment_ids int32 [B, S]; labels and weight as the task has them (rows.py); seed int32 [2]: of this
+# ids, mask, segment_ids int32 [B, S]; labels and weight as the task has them (tasks.teaching); seed int32 [2]: of this
 # step's random choices; shift int32 []: the position at which the texts begin.
 Batch = Mapping[str, tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
-# (outputs, batch) -> the loss of each labeled element, of the shape of ``batch["weight"]``.
-Loss = Callable[[Outputs, Batch], tf.Tensor]
 # (tensors, batch) -> the sum of the losses times their weights, float32 [].
 Objective = Callable[[Tensors, Batch], tf.Tensor]
-# Added to logits of padding, which must not be chosen as an answer's end.
-_NEVER = -1e4
 
 
-def forward(tensors: Tensors, config: MobileBertConfig, task: str, batch: Batch, masking: Masking | None = None,
+def forward(tensors: Tensors, config: MobileBertConfig, task: Task, batch: Batch, masking: Masking | None = None,
             tap: Tap = untapped) -> Outputs:
     """The outputs of ``task``, logits for classes. *Shape:* see ``tasks``."""
     hidden = hidden_states(tensors, config, batch, masking, tap)
-    return draw_head(task, tensors, config, hidden, Form(logits=True))
+    return task.with_form(replace(task.form, logits=True)).draw(tensors, config, hidden)
 
 
 def hidden_states(tensors: Tensors, config: MobileBertConfig, batch: Batch, masking: Masking | None = None,
@@ -50,7 +46,7 @@ class TaskObjective:
     """The loss of a task on its labels."""
 
     config: MobileBertConfig
-    task: str
+    task: Task
     loss: Loss
     masking: Masking | None = None
     # Numbers format of the network; the weights themselves and the loss are float32.
@@ -75,47 +71,6 @@ class TaskObjective:
             rows = tf.reduce_sum(tf.reshape(batch["weight"], [batch["weight"].shape[0], -1]), axis=1)
             total += tf.reduce_sum(self.transfer(seen, self.config.num_hidden_layers, batch) * rows)
         return total
-
-
-def find_loss(task: str, problem: str = SINGLE_LABEL, smoothing: float = 0.0) -> Loss:
-    """The loss of ``task``; ``smoothing`` is the share of each label that goes to all classes alike."""
-    if task == "qa":
-        return spans
-    if problem == MULTI_LABEL:
-        return several
-    if problem == REGRESSION:
-        return squares
-    return lambda outputs, batch: classes(outputs["logits"], batch["labels"], smoothing)
-
-
-def classes(logits: tf.Tensor, labels: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Cross-entropy. *Shape:* float (…, classes), int32 (…) → float (…)"""
-    right = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(labels, 0), logits)
-    if not smoothing:
-        return right
-    return (1 - smoothing) * right - smoothing * tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
-
-
-def several(outputs: Outputs, batch: Batch) -> tf.Tensor:
-    """Mean binary cross-entropy over the classes. *Shape:* labels float (batch, classes) → (batch)"""
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(batch["labels"], outputs["logits"]), axis=-1)
-
-
-def squares(outputs: Outputs, batch: Batch) -> tf.Tensor:
-    """Mean squared error. *Shape:* labels float (batch, numbers) → (batch)"""
-    return tf.reduce_mean(tf.square(batch["labels"] - outputs["logits"]), axis=-1)
-
-
-def spans(outputs: Outputs, batch: Batch) -> tf.Tensor:
-    """Mean cross-entropy of the first and the last token. *Shape:* labels int32 (batch, 2) → (batch)"""
-    padding = never_padding(batch)
-    return 0.5 * (classes(outputs["start_logits"] + padding, batch["labels"][:, 0])
-                  + classes(outputs["end_logits"] + padding, batch["labels"][:, 1]))
-
-
-def never_padding(batch: Batch) -> tf.Tensor:
-    """What to add to logits of tokens. *Shape:* (batch, seq)"""
-    return (1.0 - tf.cast(batch["mask"], tf.float32)) * _NEVER
 
 
 def dropout(config: MobileBertConfig, seed: tf.Tensor) -> Tap:

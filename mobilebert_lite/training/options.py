@@ -9,6 +9,7 @@ from typing import Any
 
 from mobilebert_lite.architecture.form import SINGLE_LABEL
 from mobilebert_lite.errors import DataError
+from mobilebert_lite.tasks import Task
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -98,11 +99,12 @@ class TrainOptions:
         if self.precision not in PRECISIONS:
             raise DataError(f"precision is {self.precision!r}; known are {', '.join(PRECISIONS)}")
 
-    def resolved(self, task: str, scratch: bool) -> TrainOptions:
+    def resolved(self, task: Task, scratch: bool) -> TrainOptions:
         """With the defaults of the task, for a network from scratch or a checkpoint."""
-        defaults = {"unknown": 0.05, **_SCRATCH[task]} if scratch else {"unknown": 0.0, **_FINE_TUNED[task]}
+        training = task.training
+        defaults = {"unknown": 0.05, **training.scratch} if scratch else {"unknown": 0.0, **training.fine_tuned}
         taken = {name: value for name, value in defaults.items() if getattr(self, name) is None}
-        return replace(self, task=task, **taken)
+        return replace(self, task=task.name, **taken)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; ``from_json`` reads them back."""
@@ -117,15 +119,3 @@ class TrainOptions:
             known[name] = None if known.get(name) is None else Path(known[name])
         return cls(**{**known, "stack": tuple(known.get("stack", ())), "without": tuple(known.get("without", ())),
                       "imitate": tuple(known.get("imitate", ("logits",)))})
-
-
-_SCRATCH: dict[str, dict[str, Any]] = {
-    "classification": {"epochs": 8.0, "learning_rate": 1e-3, "seq_len": 128},
-    "token-classification": {"epochs": 15.0, "learning_rate": 1.5e-3, "seq_len": 128},
-    "qa": {"epochs": 5.0, "learning_rate": 1.5e-3, "seq_len": 384},
-}
-_FINE_TUNED: dict[str, dict[str, Any]] = {
-    "classification": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 128},
-    "token-classification": {"epochs": 5.0, "learning_rate": 1e-4, "seq_len": 128},
-    "qa": {"epochs": 3.0, "learning_rate": 1e-4, "seq_len": 384},
-}

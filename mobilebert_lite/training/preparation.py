@@ -25,7 +25,7 @@ from mobilebert_lite.training.batches import EncodedRow
 from mobilebert_lite.training.checks import DataFinding, check
 from mobilebert_lite.training.initial import initial, with_head
 from mobilebert_lite.training.options import TrainOptions
-from mobilebert_lite.training.rows import RowMaker, find_labels
+from mobilebert_lite.training.rows import RowMaker
 from mobilebert_lite.training.vocabulary import build_vocabulary, texts_of
 
 SMALL = "small"
@@ -55,19 +55,18 @@ class TrainingData:
 def prepare(options: TrainOptions, progress: Callable[[str], None] = lambda message: None) -> TrainingData:
     """Read and check everything. Raises a subclass of MblError; with ``options.strict`` also for findings."""
     checkpoint = _checkpoint(options, progress)
-    name, asked = _task(options, checkpoint), options.seq_len
-    options = options.resolved(name, scratch=checkpoint is None)
+    task, asked = _task(options, checkpoint), options.seq_len
+    options = options.resolved(task, scratch=checkpoint is None)
     progress("reading the data")
-    train = read_examples(options.data, name)
+    train = read_examples(options.data, task.name)
     if options.eval is None:
         train, dev = hold_out(train, options.seed)
         progress(f"{len(dev)} examples are held out to score on; give others with --eval")
     else:
-        dev = read_examples(options.eval, name)
-    task = find_task(name, Form(options.problem))
-    labels = choose_labels(options, checkpoint, name, train)
-    weights, tokenizer = (_from_scratch(options, name, train, labels, progress) if checkpoint is None
-                          else _adapted(options, checkpoint, name, labels))
+        dev = read_examples(options.eval, task.name)
+    labels = choose_labels(options, checkpoint, task, train)
+    weights, tokenizer = (_from_scratch(options, task, train, labels, progress) if checkpoint is None
+                          else _adapted(options, checkpoint, task, train, labels))
     positions = weights.config.max_position_embeddings
     if asked is not None and asked > positions:
         raise DataError(f"seq_len is {asked}, but the network has positions for {positions} tokens")
@@ -75,7 +74,7 @@ def prepare(options: TrainOptions, progress: Callable[[str], None] = lambda mess
     length = min(options.seq_len, positions)
     options = replace(options, seq_len=length)
     rows = RowMaker(task, tokenizer, length, labels).rows(train)
-    findings = check({"data": train, "eval": dev}, rows, length, name)
+    findings = check({"data": train, "eval": dev}, rows, length)
     for finding in findings:
         progress(f"data: {finding.message}")
     if findings and options.strict:
@@ -95,15 +94,15 @@ def hold_out(examples: Sequence[Any], seed: int) -> tuple[list[Any], list[Any]]:
             [example for i, example in enumerate(examples) if i in out])
 
 
-def choose_labels(options: TrainOptions, checkpoint: Checkpoint | None, task: str,
+def choose_labels(options: TrainOptions, checkpoint: Checkpoint | None, task: Task,
                   train: Sequence[Any]) -> tuple[str, ...]:
     """The classes: those asked for, else the checkpoint's where they serve, else those that occur.
 
     Raises DataError for fewer than two.
     """
-    if task == "qa" or options.problem == REGRESSION:
+    if not task.has_labels or options.problem == REGRESSION:
         return ()
-    found = find_labels(task, train, options.problem)
+    found = task.training.labels(train, options.problem)
     labels = read_file(options.labels) if options.labels else found
     if options.labels is None and checkpoint and checkpoint.labels:
         numbers = {str(i) for i in range(len(checkpoint.labels))}
@@ -115,16 +114,16 @@ def choose_labels(options: TrainOptions, checkpoint: Checkpoint | None, task: st
     return labels
 
 
-def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> str:
+def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> Task:
     said = options.task or (checkpoint.weights.config.task if checkpoint else "")
     if not said:
         raise DataError(f"no task is given; those that can be trained are {', '.join(TRAINABLE)}")
-    name = find_task(said).name
-    if name not in TRAINABLE:
-        raise DataError(f"task {name} cannot be trained; those that can are {', '.join(TRAINABLE)}")
-    if options.problem != SINGLE_LABEL and name != "classification":
-        raise DataError(f"problem {options.problem} is for classification, not for {name}")
-    return name
+    task = find_task(said, Form(options.problem))
+    if not task.trainable:
+        raise DataError(f"task {task.name} cannot be trained; those that can are {', '.join(TRAINABLE)}")
+    if options.problem != SINGLE_LABEL and "problem" not in task.form_options:
+        raise DataError(f"problem {options.problem} is for classification, not for {task.name}")
+    return task
 
 
 def _checkpoint(options: TrainOptions, progress: Callable[[str], None]) -> Checkpoint | None:
@@ -137,36 +136,25 @@ def _checkpoint(options: TrainOptions, progress: Callable[[str], None]) -> Check
     return load_checkpoint(options.weights, vocabulary=options.vocabulary, progress=progress)
 
 
-def _outputs(task: str, labels: Sequence[str], problem: str, train: Sequence[Any]) -> int:
-    if task == "qa":
-        return 2
-    return len(train[0].label.split(",")) if problem == REGRESSION and train[0].label else len(labels) or 1
+def _labeled(config: MobileBertConfig, options: TrainOptions, task: Task, labels: tuple[str, ...]) -> MobileBertConfig:
+    problem = options.problem if "problem" in task.form_options else ""
+    return replace(config, labels=labels, problem_type=problem, task=task.name)
 
 
-def head_of(task: str) -> str:
-    """The head that ``task`` trains, as in ``weights.HEADS``."""
-    return "qa" if task == "qa" else "classifier"
-
-
-def _labeled(config: MobileBertConfig, options: TrainOptions, task: str, labels: tuple[str, ...]) -> MobileBertConfig:
-    problem = options.problem if task == "classification" else ""
-    return replace(config, labels=labels, problem_type=problem, task=task)
-
-
-def _adapted(options: TrainOptions, checkpoint: Checkpoint, task: str, labels: tuple[str, ...]
+def _adapted(options: TrainOptions, checkpoint: Checkpoint, task: Task, train: Sequence[Any], labels: tuple[str, ...]
              ) -> tuple[Weights, Tokenizer]:
     weights = checkpoint.weights
     same = not checkpoint.labels or checkpoint.labels == labels
-    outputs = len(labels) or (2 if task == "qa" else weights.tensors["classifier.kernel"].shape[1]
-                              if "classifier" in weights.heads else 1)
-    weights = with_head(weights, head_of(task), outputs, options.seed, fresh=not same, pooler=task == "classification")
+    [head] = task.heads
+    outputs = len(labels) or weights.outputs(task.heads) or task.training.outputs(labels, train, options.problem)
+    weights = with_head(weights, head, outputs, options.seed, fresh=not same, pooler=task.pools(head))
     config = _labeled(weights.config, options, task, labels)
     if options.dropout is not None:
         config = replace(config, hidden_dropout_prob=options.dropout)
     return replace(weights, config=config), checkpoint.tokenizer
 
 
-def _from_scratch(options: TrainOptions, task: str, train: Sequence[Any], labels: tuple[str, ...],
+def _from_scratch(options: TrainOptions, task: Task, train: Sequence[Any], labels: tuple[str, ...],
                   progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
     config = read_configuration(options)
     if options.vocabulary:
@@ -175,7 +163,8 @@ def _from_scratch(options: TrainOptions, task: str, train: Sequence[Any], labels
         words = build_vocabulary(texts_of(train), options.vocab_size, not options.cased)
         progress(f"a vocabulary of {len(words):,} words is made from the data")
         tokenizer = Tokenizer(words, lower_case=not options.cased)
-    pooler = config.classifier_activation and task == "classification"
+    [head] = task.heads
+    pooler = config.classifier_activation and task.pools(head)
     config = replace(_labeled(config, options, task, labels), vocab_size=len(tokenizer.vocabulary),
                      pad_token_id=tokenizer.pad_id, classifier_activation=pooler)
     if options.dropout is not None:
@@ -184,8 +173,8 @@ def _from_scratch(options: TrainOptions, task: str, train: Sequence[Any], labels
     if wrong or list(options.stack) != sorted(set(options.stack)):
         raise DataError(f"stack is {list(options.stack)}; it must rise, and stay below the "
                         f"{config.num_hidden_layers} layers of the network")
-    outputs = _outputs(task, labels, options.problem, train)
-    return initial(config, {head_of(task): outputs}, options.seed, pooler), tokenizer
+    outputs = task.training.outputs(labels, train, options.problem)
+    return initial(config, {head: outputs}, options.seed, pooler), tokenizer
 
 
 def _given_tokenizer(path: Path, cased: bool, progress: Callable[[str], None]) -> Tokenizer:

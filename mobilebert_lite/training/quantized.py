@@ -30,10 +30,11 @@ from mobilebert_lite.quantization.probes import Probe
 from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.quantization.trained import TrainedRanges, places
 from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks.teaching import Loss
 from mobilebert_lite.text.features import Features
 from mobilebert_lite.tflite.flatbuffer import read_model
 from mobilebert_lite.training.loop import Loop, LoopSettings, Trained
-from mobilebert_lite.training.objective import Batch, Loss
+from mobilebert_lite.training.objective import Batch
 from mobilebert_lite.training.preparation import TrainingData
 from mobilebert_lite.training.scoring import Evaluator
 from mobilebert_lite.training.simulation import Simulation, TrainedScales, find_parts
@@ -133,14 +134,12 @@ class QuantizedEvaluator(Evaluator):
     def _function(self, constants: Mapping[str, tf.Tensor], config: MobileBertConfig, length: int) -> Any:
         which = 0, length
         if which not in self._functions:
-            activation = heads.ACTIVATIONS.get(self.model.task.form.activation)
+            task = self.model.task
 
             def run(tensors: Mapping[str, tf.Tensor], *inputs: tf.Tensor) -> dict[str, tf.Tensor]:
                 names = ("ids", "mask", "segment_ids")
                 outputs = self.simulations[length](tensors, dict(zip(names, inputs, strict=True)))
-                if activation and self.model.task.name == "classification":
-                    return {"probability": activation(outputs["logits"])}
-                return outputs
+                return heads.classes(outputs["logits"], task.form) if "probability" in task.outputs else outputs
 
             inputs = tf.TensorSpec([None, length], tf.int32)
             weights = {name: tf.TensorSpec(tensor.shape) for name, tensor in constants.items()}

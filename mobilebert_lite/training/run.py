@@ -21,7 +21,7 @@ from mobilebert_lite.training import devices, states
 from mobilebert_lite.training.batches import Batcher, choose_buckets
 from mobilebert_lite.training.distillation import LOGITS, Transfer, annotated, imitating, load_teacher
 from mobilebert_lite.training.loop import Loop, LoopSettings, Schedule, Trained
-from mobilebert_lite.training.objective import TaskObjective, find_loss
+from mobilebert_lite.training.objective import TaskObjective
 from mobilebert_lite.training.optimizer import AdamW
 from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.preparation import TrainingData, prepare
@@ -71,7 +71,7 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
     rows = prepared.rows
     if teacher is not None and LOGITS in options.imitate:
         with counting("asking the teacher") as count:
-            rows = annotated(rows, teacher, prepared.task.name, prepared.masking, loop.settings.batcher.buckets, count)
+            rows = annotated(rows, teacher, prepared.task, prepared.masking, loop.settings.batcher.buckets, count)
     with counting("training") as count:
         trained = loop.run(lambda epoch: rows, count)
     report = _report(prepared, trained, loop)
@@ -96,16 +96,16 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
     schedule = Schedule.of(steps, config.num_hidden_layers, options.stack, options.eval_every, options.save_every,
                            options.learning_rate, options.warmup, options.patience, not prepared.scratch)
     dtype = devices.precision(options.precision)
-    loss = find_loss(prepared.task.name, options.problem, options.smoothing)
+    loss = prepared.task.training.loss(options.problem, options.smoothing)
     jit = steps >= _LONG if options.jit is None else options.jit
     say(f"{len(prepared.rows):,} rows, {steps:,} steps of {options.batch_size}, {prepared.weights.parameters:,} "
         f"parameters, lengths {', '.join(map(str, buckets))}, {dtype}{', XLA' if jit else ''}")
     transfer = None
     if teacher is not None:
         if LOGITS in options.imitate:
-            loss = imitating(loss, prepared.task.name, options.problem, options.teacher_share, options.temperature)
+            loss = imitating(loss, prepared.task, options.teacher_share, options.temperature)
         transfer = Transfer.of(teacher, prepared.masking, options.imitate)
-    settings = LoopSettings(lambda config: TaskObjective(config, prepared.task.name, loss, prepared.masking, dtype,
+    settings = LoopSettings(lambda config: TaskObjective(config, prepared.task, loss, prepared.masking, dtype,
                                                      transfer),
                         batcher, schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit,
                         devices.is_chief())

@@ -13,7 +13,6 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.graph.encoder import encode
-from mobilebert_lite.graph.signatures import draw_head
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.base import Outputs
@@ -55,7 +54,7 @@ class Evaluator:
                  buckets: Sequence[int], masking: Masking, metric: str | None = None) -> None:
         """Raises DataError for examples that cannot be scored."""
         self.examples, self.buckets, self.masking = examples, sorted({*buckets, length}), masking
-        self.scorer = find_scorer(task.name, task.form.problem_type, examples, labels, ScorerOptions(metric))
+        self.scorer = find_scorer(task, examples, labels, ScorerOptions(metric))
         for example in examples:
             self.scorer.check(example)
         self.model = WeightsScorer(task, tokenizer, labels, length)
@@ -104,8 +103,7 @@ class Evaluator:
             def run(tensors: Mapping[str, tf.Tensor], ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor
                     ) -> dict[str, tf.Tensor]:
                 hidden = encode(tensors, config, ids, mask, segment_ids, self.masking)
-                task = self.model.task
-                return draw_head(task.name, tensors, config, hidden, task.form)
+                return self.model.task.draw(tensors, config, hidden)
 
             self._functions[which] = tf.function(run, [weights, inputs, inputs, inputs], autograph=False)
         return self._functions[which]

@@ -16,6 +16,7 @@ from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.fusion.stream import head_readers
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tflite import container as metadata
 
 pytestmark = pytest.mark.gpu
@@ -42,7 +43,7 @@ def louder(weights: Weights, seed: int = 0) -> Weights:
         tensors[f"{layer}.output.bias"] *= here
         tensors[f"{layer}.output.norm.gamma"] *= after / here
         tensors[f"{layer}.output.norm.beta"] *= after
-    for reader in head_readers(tensors, "qa"):
+    for reader in head_readers(tensors, find_task("qa")):
         tensors[f"{reader}.kernel"] /= scales[-1][:, None]
     return weights.with_tensors({name: tensor.astype(np.float32) for name, tensor in tensors.items()})
 

@@ -16,6 +16,7 @@ from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.fusion.pipeline import fuse
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.choose import choose_task
 
 Arrays = Mapping[str, np.ndarray]
@@ -77,9 +78,10 @@ def test_graph_and_file_agree_with_transformers(shared: Callable[..., Path], cas
     task, outputs = CASES[case]
     weights, form, expected = load(shared("checkpoints", "hf", *case.split("/")), task)
     assert (expected["attention_mask"] == 0).any()  # or the mask would go untested
-    network = Network(weights.config, weights.tensors, task, form=form)
-    fused = fuse(weights, task)
-    file = Session(convert_network(Network(weights.config, fused.tensors, task, plan=fused.plan, form=form), [LENGTH]))
+    purpose = find_task(task, form)
+    network = Network(weights.config, weights.tensors, purpose)
+    fused = fuse(weights, purpose)
+    file = Session(convert_network(Network(weights.config, fused.tensors, purpose, plan=fused.plan), [LENGTH]))
     signature, rows = f"{task}_{LENGTH}", rows_of(expected)
 
     for ours, theirs in outputs.items():
@@ -93,7 +95,7 @@ def test_class_logits_agree_before_the_softmax(shared: Callable[..., Path], case
     """A softmax hides an offset common to all logits."""
     task = CASES[case][0]
     weights, form, expected = load(shared("checkpoints", "hf", *case.split("/")), task, logits=True)
-    actual = Network(weights.config, weights.tensors, task, form=form).run(rows_of(expected))
+    actual = Network(weights.config, weights.tensors, find_task(task, form)).run(rows_of(expected))
     assert_close(np.concatenate([row["logits"] for row in actual]), expected["out_logits"], np.zeros((0, 0)))
 
 
@@ -101,11 +103,11 @@ def test_logits_at_positions(shared: Callable[..., Path]) -> None:
     """Those of transformers at the same tokens, in the graph and in the file; a position can come twice."""
     weights, _, expected = load(shared("checkpoints", "hf", "uncased", "mlm"), "fill-mask")
     form, positions = Form(positions=4), np.array([[7, 1, 3, 1]], np.int32)
-    fused = fuse(weights, "fill-mask")
-    file = Session(convert_network(Network(weights.config, fused.tensors, "fill-mask", plan=fused.plan, form=form),
-                                   [LENGTH]))
+    fused = fuse(weights, find_task("fill-mask"))
+    task = find_task("fill-mask", form)
+    file = Session(convert_network(Network(weights.config, fused.tensors, task, plan=fused.plan), [LENGTH]))
     rows = [{**row, "positions": positions} for row in rows_of(expected)]
-    graph = Network(weights.config, weights.tensors, "fill-mask", form=form).run(rows)
+    graph = Network(weights.config, weights.tensors, find_task("fill-mask", form)).run(rows)
     for actual in (graph, [file.run(f"fill-mask_{LENGTH}", row) for row in rows]):
         assert_close(np.concatenate([row["logits"] for row in actual]), expected["out_logits"][:, positions[0]],
                      np.zeros((0, 0)))

@@ -15,6 +15,7 @@ from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tasks import find_task
 
 LENGTH = 16
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -56,10 +57,10 @@ def test_graph_and_fused_file(tiny_config: MobileBertConfig, inputs: list[dict[s
     """The graph as it is, and the file after every fusion rule."""
     config = replace(tiny_config, **VARIANTS[variant])
     weights = loud(random_weights(config, {"qa": 2}, seed=5))
-    fused = fuse(weights, "qa")
-    file = Session(convert_network(Network(config, fused.tensors, "qa", plan=fused.plan), [LENGTH]))
+    fused = fuse(weights, find_task("qa"))
+    file = Session(convert_network(Network(config, fused.tensors, find_task("qa"), plan=fused.plan), [LENGTH]))
     reference = Reference(config, weights.tensors)
-    graph = Network(config, weights.tensors, "qa").run(inputs)
+    graph = Network(config, weights.tensors, find_task("qa")).run(inputs)
     for row, from_graph in zip(inputs, graph, strict=True):
         hidden = reference.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
         logits = reference.dense("qa", hidden)
@@ -75,7 +76,8 @@ def test_graph_and_fused_file(tiny_config: MobileBertConfig, inputs: list[dict[s
 def test_features(tiny_config: MobileBertConfig, inputs: list[dict[str, np.ndarray]], pooler: bool) -> None:
     weights = random_weights(tiny_config, pooler=pooler, seed=6)
     reference = Reference(tiny_config, weights.tensors)
-    for row, actual in zip(inputs, Network(tiny_config, weights.tensors, "features").run(inputs), strict=True):
+    network = Network(tiny_config, weights.tensors, find_task("features"))
+    for row, actual in zip(inputs, network.run(inputs), strict=True):
         hidden = reference.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
         kept = row["mask"][0].astype(bool)
         assert np.abs(actual["sequence_output"][0] - hidden)[kept].max() < 1e-5 * np.abs(hidden).max()
@@ -89,8 +91,8 @@ def test_masked_lm_with_a_word_table_of_its_own(tiny_config: MobileBertConfig,
     weights = random_weights(tiny_config, {"mlm": 0}, seed=9)
     words = random_weights(tiny_config, seed=10).tensors["embeddings.word"]
     weights = checked(tiny_config, {**weights.tensors, "mlm.word": words})
-    fused = fuse_last(fuse(weights, "fill-mask"))
-    actual = Network(tiny_config, fused.tensors, "fill-mask", plan=fused.plan).run(inputs)
+    fused = fuse_last(fuse(weights, find_task("fill-mask")))
+    actual = Network(tiny_config, fused.tensors, find_task("fill-mask"), plan=fused.plan).run(inputs)
     tied = Reference(tiny_config, {**weights.tensors, "mlm.word": weights.tensors["embeddings.word"]})
     for row, outputs in zip(inputs, actual, strict=True):
         hidden = tied.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
@@ -107,9 +109,9 @@ def test_heads_of_pre_training(tiny_config: MobileBertConfig, inputs: list[dict[
     """The masked LM head is tied to a word table that fusion may have scaled; both outputs in the fused graph."""
     config = replace(tiny_config, **VARIANTS[variant])
     weights = random_weights(config, {"mlm": 0, "nsp": 2}, pooler=pooler, seed=7)
-    fused = fuse_last(fuse(weights, "pretraining"))
+    fused = fuse_last(fuse(weights, find_task("pretraining")))
     reference = Reference(config, weights.tensors)
-    actual = Network(config, fused.tensors, "pretraining", plan=fused.plan).run(inputs)
+    actual = Network(config, fused.tensors, find_task("pretraining"), plan=fused.plan).run(inputs)
     for row, outputs in zip(inputs, actual, strict=True):
         hidden = reference.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
         kept = row["mask"][0].astype(bool)
@@ -123,9 +125,9 @@ def test_heads_of_pre_training(tiny_config: MobileBertConfig, inputs: list[dict[
 def test_tags_are_read_from_every_token_even_beside_a_pooler(tiny_config: MobileBertConfig,
                                                              inputs: list[dict[str, np.ndarray]]) -> None:
     weights = random_weights(tiny_config, {"classifier": 3}, pooler=True, seed=8)
-    fused = fuse(weights, "token-classification")
+    fused = fuse(weights, find_task("token-classification"))
     reference = Reference(tiny_config, weights.tensors)
-    actual = Network(tiny_config, fused.tensors, "token-classification", plan=fused.plan).run(inputs)
+    actual = Network(tiny_config, fused.tensors, find_task("token-classification"), plan=fused.plan).run(inputs)
     for row, outputs in zip(inputs, actual, strict=True):
         hidden = reference.encode(*(row[name][0] for name in ("ids", "mask", "segment_ids")))
         expected, kept = reference.dense("classifier", hidden), row["mask"][0].astype(bool)

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilebert_lite.datasets.reading import QuestionExample, read_examples
-from mobilebert_lite.evaluation import squad
-from mobilebert_lite.evaluation.question_answering import QuestionAnsweringScorer
+from mobilebert_lite.tasks.question_answering import squad
+from mobilebert_lite.tasks.question_answering.scorer import QuestionAnsweringScorer
 
 
 def words(text: str) -> list[str]:

@@ -17,6 +17,7 @@ from mobilebert_lite.converters import formats
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.running.runtime import Session
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.choose import choose_task
 
 # Task -> for each of our outputs, theirs.
@@ -73,9 +74,10 @@ def test_graph_and_file_agree_with_the_writer(shared: Callable[..., Path], case:
     task, (kind, tasks) = case[1], FOLDERS[case[0]]
     weights, masks, expected = load(shared, case)
     assert weights.source.format == kind
-    network = Network(weights.config, weights.tensors, task, masks)
-    fused = fuse_last(fuse(weights, task, masking=masks))
-    converted = Session(convert_network(Network(weights.config, fused.tensors, task, masks, fused.plan), [LENGTH]))
+    purpose = find_task(task)
+    network = Network(weights.config, weights.tensors, purpose, masks)
+    fused = fuse_last(fuse(weights, purpose, masking=masks))
+    converted = Session(convert_network(Network(weights.config, fused.tensors, purpose, masks, fused.plan), [LENGTH]))
 
     rows = rows_of(expected)
     answers = network.run(rows), [converted.run(f"{task}_{LENGTH}", row) for row in rows]
@@ -89,7 +91,7 @@ def test_graph_and_file_agree_with_the_writer(shared: Callable[..., Path], case:
 def test_class_logits_agree_before_the_softmax(shared: Callable[..., Path], case: Case) -> None:
     """A softmax hides an offset common to all logits, and most of the rest where it is nearly 0 or 1."""
     weights, masks, expected = load(shared, case)
-    network = Network(weights.config, weights.tensors, case[1], masks, form=Form(logits=True))
+    network = Network(weights.config, weights.tensors, find_task(case[1], Form(logits=True)), masks)
     actual = np.concatenate([row["logits"] for row in network.run(rows_of(expected))])
     assert_close(actual, expected["out_logits"], expected["attention_mask"])
 

@@ -24,7 +24,7 @@ from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import scale_embedding
 from mobilebert_lite.graph.encoder import encode
-from mobilebert_lite.graph.signatures import draw_head
+from mobilebert_lite.tasks import find_task
 
 LENGTH = 10
 HEADS = {"qa": {"qa": 2}, "classification": {"classifier": 3}, "features": {},
@@ -90,7 +90,8 @@ def run(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
     ids, mask, segments = inputs(seed)
     tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
     hidden = encode(tensors, fused.config, *map(tf.constant, (ids, mask, segments)), fused.masking, fused.plan)
-    outputs = draw_head(fused.task, tensors, fused.config, hidden, Form(logits=True))
+    task = find_task(fused.task.name, Form(logits=True))
+    outputs = task.draw(tensors, fused.config, hidden)
     # What stands at padding is never read.
     read = mask[0].astype(bool)
     return {name: value.numpy()[:, read] if value.shape[1] == LENGTH else value.numpy()
@@ -98,7 +99,7 @@ def run(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> None:
-    expected = run(Fused(weights.config, task, weights.tensors, masking=fused.masking), seed)
+    expected = run(Fused(weights.config, find_task(task), weights.tensors, masking=fused.masking), seed)
     actual = run(fused, seed)
     for name, value in expected.items():
         largest = np.abs(value).max()
@@ -110,7 +111,7 @@ def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> Non
 @given(networks(), st.integers(0, 2**31))
 def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
-    assert_same(weights, task, fuse_last(fuse(weights, task, dtype=np.float64)), seed)
+    assert_same(weights, task, fuse_last(fuse(weights, find_task(task), dtype=np.float64)), seed)
 
 
 @examples(40)
@@ -118,7 +119,7 @@ def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
 def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> None:
     """Padding keeps a weight there, and the key's bias matters."""
     weights, task = hostile_weights(*network), network[1]
-    fused = fuse(weights, task, dtype=np.float64, masking=Masking("multiplicative", -6.0))
+    fused = fuse(weights, find_task(task), dtype=np.float64, masking=Masking("multiplicative", -6.0))
     assert_same(weights, task, fuse_last(fused), seed)
 
 
@@ -128,7 +129,7 @@ def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> Non
 def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
     others = [other for other in NAMES if other != rule]
-    assert_same(weights, task, fuse_last(fuse(weights, task, others, np.float64), others), seed)
+    assert_same(weights, task, fuse_last(fuse(weights, find_task(task), others, np.float64), others), seed)
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])
@@ -137,7 +138,7 @@ def test_each_rule_alone_changes_nothing(rule: str, network: Network, seed: int)
 def test_equalizing_changes_nothing(activation: str, network: Network, seed: int) -> None:
     network = (replace(network[0], hidden_act=activation), *network[1:])
     weights, task = hostile_weights(*network), network[1]
-    fused = fuse(weights, task, dtype=np.float64)
+    fused = fuse(weights, find_task(task), dtype=np.float64)
     assert_same(weights, task, fuse_last(equalize.apply(fused, ranges(fused, seed))), seed)
 
 
@@ -145,7 +146,7 @@ def test_equalizing_changes_nothing(activation: str, network: Network, seed: int
 @given(networks(normalization_type="no_norm"), st.integers(0, 2**31))
 def test_centring_changes_no_bit(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]
-    fused = fuse(weights, task, dtype=np.float64)
+    fused = fuse(weights, find_task(task), dtype=np.float64)
     expected, actual = run(fused, seed), run(center.apply(fused, ranges(fused, seed)), seed)
     for name, value in expected.items():
         assert np.array_equal(actual[name], value), name
@@ -155,7 +156,7 @@ def test_centring_changes_no_bit(network: Network, seed: int) -> None:
 @given(networks(), st.integers(0, 2**31))
 def test_centring_keys_changes_nothing(network: Network, seed: int) -> None:
     """Queries a million times as large take every score that is not zero beyond float16."""
-    fused = fuse(hostile_weights(*network), network[1], dtype=np.float64)
+    fused = fuse(hostile_weights(*network), find_task(network[1]), dtype=np.float64)
     loud = fused.with_tensors({name: value * (1e6 if "attention.query" in name else 1)
                                for name, value in fused.tensors.items()})
     centered = center_keys.apply(loud, ranges(loud, seed))
@@ -172,7 +173,7 @@ def test_keys_are_centerd_only_where_scores_are_large() -> None:
     query, key = np.array([np.zeros(16), np.arange(16)]), np.array([-np.ones(16), np.full(16, 3.0)])
     assert center_keys.score_bound(query, key, 4) == 3 * (12 + 13 + 14 + 15)
     assert center_keys.score_bound(query, key, 1) == 3 * 120
-    fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
+    fused = fuse(random_weights(PLAIN, {"qa": 2}), find_task("qa"))
     quiet = center_keys.apply(fused, ranges(fused))
     assert not quiet.notes[-1].applied
     assert quiet.tensors is fused.tensors
@@ -186,7 +187,7 @@ def test_centerd_channels_lie_around_two() -> None:
     """Whatever the units of a checkpoint: values, hidden and shared inputs exactly, streams as near as one vector for
     all blocks can be."""
     weights = hostile_weights(PLAIN, "qa", False, 5)
-    fused = fuse(weights, "qa", dtype=np.float64)
+    fused = fuse(weights, find_task("qa"), dtype=np.float64)
     found = ranges(center.apply(fused, ranges(fused)))
     for name, (low, high) in found.items():
         loudest = np.maximum(-low, high).max()
@@ -214,7 +215,7 @@ PLAIN = MobileBertConfig(vocab_size=20, hidden_size=24, embedding_size=6, intra_
 
 
 def test_no_normalization_is_left() -> None:
-    fused = fuse(random_weights(PLAIN, {"qa": 2}), "qa")
+    fused = fuse(random_weights(PLAIN, {"qa": 2}), find_task("qa"))
     gone = (".gamma", ".beta", ".rescale", "key.bias", "value.bias")
     assert not [name for name in fused.tensors if name.endswith(gone)]
     assert all(note.applied for note in fused.notes if note.rule != "cls-only")
@@ -224,14 +225,14 @@ def test_gamma_of_zero_keeps_one_multiplication() -> None:
     weights = random_weights(PLAIN, {"qa": 2})
     tensors = dict(weights.tensors)
     tensors["layers.1.output.norm.gamma"] = tensors["layers.1.output.norm.gamma"] * np.eye(24)[0].astype(np.float32)
-    fused = fuse(weights.with_tensors(tensors), "qa")
+    fused = fuse(weights.with_tensors(tensors), find_task("qa"))
     assert [name for name in fused.tensors if name.endswith(".rescale")] == ["layers.1.output.norm.rescale"]
     assert_same(weights.with_tensors(tensors), "qa", fused)
 
 
 def test_layer_norm_is_refused_with_the_reason() -> None:
     config = MobileBertConfig(**{**vars(PLAIN), "normalization_type": "layer_norm"})
-    fused = fuse(random_weights(config, {"qa": 2}), "qa")
+    fused = fuse(random_weights(config, {"qa": 2}), find_task("qa"))
     notes = {note.rule: note for note in fused.notes}
     assert not notes["eliminate-no-norm"].applied
     assert "layer_norm" in notes["eliminate-no-norm"].message
@@ -254,29 +255,29 @@ def kernels(fused: Fused, layer: str = "layers.0.") -> set[str]:
      {"bottleneck.attention", "attention.value", "bottleneck.input", "attention.query-attention.key"})])
 def test_layers_that_read_the_same_are_merged(changes: dict[str, object], expected: set[str]) -> None:
     config = MobileBertConfig(**{**vars(PLAIN), **changes})
-    fused = fuse_last(fuse(random_weights(config, {"qa": 2}), "qa"))
+    fused = fuse_last(fuse(random_weights(config, {"qa": 2}), find_task("qa")))
     assert kernels(fused) == expected | {"attention.output", "output"}
     assert fused.notes[-1].rule == merge_projections.NAME
 
 
 def test_a_shared_bias_is_left_where_a_normalization_follows() -> None:
     weights = random_weights(PLAIN, {"qa": 2})
-    assert "layers.0.bottleneck.attention.bias" not in fuse(weights, "qa").tensors
-    kept = fuse(weights, "qa", ["eliminate-no-norm"])
+    assert "layers.0.bottleneck.attention.bias" not in fuse(weights, find_task("qa")).tensors
+    kept = fuse(weights, find_task("qa"), ["eliminate-no-norm"])
     assert "layers.0.bottleneck.attention.bias" in kept.tensors
     assert "normalization" in next(note.message for note in kept.notes if note.rule == "fold-shared-bias")
 
 
 def test_a_rule_can_be_switched_off() -> None:
     weights = random_weights(PLAIN, {"qa": 2})
-    assert "layers.0.attention.key.bias" in fuse(weights, "qa", ["drop-key-bias"]).tensors
-    assert set(fuse(weights, "qa", ["all"]).tensors) == set(weights.tensors)
+    assert "layers.0.attention.key.bias" in fuse(weights, find_task("qa"), ["drop-key-bias"]).tensors
+    assert set(fuse(weights, find_task("qa"), ["all"]).tensors) == set(weights.tensors)
     with pytest.raises(ConversionError, match="unknown fusion rule nonsense"):
-        fuse(weights, "qa", ["nonsense"])
+        fuse(weights, find_task("qa"), ["nonsense"])
 
 
 def test_classification_computes_one_row_in_the_last_block() -> None:
-    fused = fuse(random_weights(PLAIN, {"classifier": 3}), "classification")
+    fused = fuse(random_weights(PLAIN, {"classifier": 3}), find_task("classification"))
     tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
     hidden = encode(tensors, fused.config, *map(tf.constant, inputs(0)), plan=fused.plan)
     assert hidden.shape == (1, 1, 24)
@@ -284,7 +285,7 @@ def test_classification_computes_one_row_in_the_last_block() -> None:
 
 def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
     """Scaling a residual stream by any vector leaves the function, and after balancing also the weights, unchanged."""
-    fused = fuse(random_weights(PLAIN, {"qa": 2}, seed=3), "qa")
+    fused = fuse(random_weights(PLAIN, {"qa": 2}, seed=3), find_task("qa"))
     scale = np.exp(np.random.default_rng(1).normal(0, 1, 24))
     moved = {name: value.astype(np.float64) for name, value in fused.tensors.items()}
     scale_embedding(moved, scale, PLAIN)
@@ -294,7 +295,8 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
         for part in ("kernel", "bias"):
             moved[f"{layer}.output.{part}"] *= scale
     moved["qa.kernel"] /= scale[:, None]
-    rewritten = Fused(fused.config, "qa", {name: value.astype(np.float32) for name, value in moved.items()}, fused.plan)
+    rewritten = Fused(fused.config, find_task("qa"),
+                      {name: value.astype(np.float32) for name, value in moved.items()}, fused.plan)
     once, twice = (equalize.apply(one, ranges(one)).tensors for one in (fused, rewritten))
     for name, value in once.items():
         np.testing.assert_allclose(twice[name], value, rtol=1e-3, atol=1e-4 * np.abs(value).max(), err_msg=name)
@@ -314,7 +316,7 @@ def test_one_stretch_where_channels_keep_their_shape_and_more_where_they_do_not(
 def test_channels_are_what_the_rule_says_they_became(rule: ModuleType, changes: dict[str, bool]) -> None:
     """What was before is measured and what comes after is computed: measuring again must find the same."""
     weights = hostile_weights(replace(PLAIN, **changes), "qa", False, 7)
-    fused = fuse(weights, "qa", dtype=np.float64)
+    fused = fuse(weights, find_task("qa"), dtype=np.float64)
     scaled = rule.apply(fused, ranges(fused))
     before, after = ranges(fused), ranges(scaled)
     # The last hidden states follow the last block's stream and are no place of their own; what training looks at

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from mobilebert_lite.architecture.config import from_huggingface, read_json
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.training.initial import initial
-from mobilebert_lite.training.objective import TaskObjective, find_loss
+from mobilebert_lite.training.objective import TaskObjective
 from mobilebert_lite.training.optimizer import AdamW
 from mobilebert_lite.training.trainer import Trainer
 
@@ -28,10 +29,10 @@ def main(folder: Path) -> None:
     labels[3:, 2:] = -1  # the second device has few labels
     batch = {"ids": ids, "mask": np.ones_like(ids), "segment_ids": np.zeros_like(ids), "labels": labels,
              "weight": (labels >= 0).astype(np.float32), "seed": np.int32([0, 0]), "shift": np.int32(0)}
-    found = []
+    task, found = find_task("token-classification"), []
     for strategy in (None, tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
-        trainer = Trainer(weights.tensors, TaskObjective(config, "token-classification",
-                                                         find_loss("token-classification")), AdamW(), strategy=strategy)
+        trainer = Trainer(weights.tensors, TaskObjective(config, task, task.training.loss()), AdamW(),
+                          strategy=strategy)
         steps = [trainer.step(batch, number, 1e-2) for number in (1, 2, 3)]
         found.append(([step["loss"] for step in steps], trainer.tensors()["classifier.kernel"]))
     (one, kernel), (two, other) = found

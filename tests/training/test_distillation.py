@@ -14,14 +14,15 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from mobilebert_lite.architecture.config import MobileBertConfig
-from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL
+from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, Form
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.errors import DataError
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.training.batches import EncodedRow, pad
 from mobilebert_lite.training.distillation import Transfer, annotated, imitating
-from mobilebert_lite.training.objective import TaskObjective, find_loss, forward, hidden_states
+from mobilebert_lite.training.objective import TaskObjective, forward, hidden_states
 from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.run import train
 
@@ -50,8 +51,8 @@ def test_rows_carry_what_the_teacher_says(tiny_config: MobileBertConfig, task: s
     """Padded anew, in any order and at any length, the logits are those of the teacher on that batch."""
     head = {"qa": {"qa": 2}}.get(task, {"classifier": 3})
     teacher = random_weights(tiny_config, head, seed=2)
-    batch = batch_of(annotated(rows, teacher, task, Masking(), (16, 32)))
-    outputs = forward(eager(teacher), tiny_config, task, batch, Masking())
+    batch = batch_of(annotated(rows, teacher, find_task(task), Masking(), (16, 32)))
+    outputs = forward(eager(teacher), tiny_config, find_task(task), batch, Masking())
     real = batch["mask"].numpy() == 1
     for name, value in outputs.items():
         said = batch[f"teacher.{name}"].numpy()
@@ -69,8 +70,8 @@ def test_the_distance_of_classes() -> None:
     student, teacher = RNG.normal(0, 2, (2, 4, 3)).astype(np.float32)
     batch = {"labels": tf.constant([0, 1, 2, 0]), "teacher.logits": tf.constant(teacher)}
     outputs = {"logits": tf.constant(student)}
-    loss = find_loss("classification")
-    found = imitating(loss, "classification", SINGLE_LABEL, 0.7, 3.0)(outputs, batch).numpy()
+    loss = find_task("classification").training.loss()
+    found = imitating(loss, find_task("classification"), 0.7, 3.0)(outputs, batch).numpy()
     expected = 0.3 * loss(outputs, batch).numpy() + 0.7 * divergence(student, teacher, 3.0)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -82,7 +83,8 @@ def test_the_distance_of_spans_leaves_padding_out() -> None:
     batch = {"labels": tf.zeros([3, 2], tf.int32), "mask": tf.constant(mask),
              **{f"teacher.{name}": tf.constant(value) for name, value in zip(names, teacher, strict=True)}}
     outputs = {name: tf.constant(value) for name, value in zip(names, student, strict=True)}
-    found = imitating(find_loss("qa"), "qa", SINGLE_LABEL, 1.0, 2.0)(outputs, batch).numpy()
+    qa = find_task("qa")
+    found = imitating(qa.training.loss(), qa, 1.0, 2.0)(outputs, batch).numpy()
     expected = np.mean([divergence(student[i, :, :5], teacher[i, :, :5], 2.0) for i in range(2)], axis=0)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
@@ -91,7 +93,8 @@ def test_the_distance_of_spans_leaves_padding_out() -> None:
 def test_other_problems_are_nearest_at_the_teacher(problem: str) -> None:
     teacher = RNG.normal(0, 2, (4, 3)).astype(np.float32)
     batch = {"labels": tf.zeros([4, 3]), "teacher.logits": tf.constant(teacher)}
-    distance = imitating(find_loss("classification", problem), "classification", problem, 1.0, 2.0)
+    task = find_task("classification", Form(problem))
+    distance = imitating(task.training.loss(problem), task, 1.0, 2.0)
     there, beside = (distance({"logits": tf.constant(teacher + shift)}, batch).numpy() for shift in (0.0, 0.3))
     assert (beside > there).all()
     if problem == REGRESSION:
@@ -126,8 +129,8 @@ def test_padding_is_no_matter(tiny_config: MobileBertConfig) -> None:
     """The loss of a row is the same in longer batches, but for the trigram's one [PAD], which both have."""
     teacher = random_weights(tiny_config, {"classifier": 2}, seed=1)
     student = random_weights(tiny_config, {"classifier": 2}, seed=2)
-    objective = TaskObjective(replace(tiny_config, hidden_dropout_prob=0.0), "classification",
-                              find_loss("classification"), Masking(),
+    task = find_task("classification")
+    objective = TaskObjective(replace(tiny_config, hidden_dropout_prob=0.0), task, task.training.loss(), Masking(),
                               transfer=Transfer.of(teacher, Masking(), ("features", "attention")))
     rows = [row(9, 0), row(14, 1)]
     short, long = (float(objective(eager(student), batch_of(rows, length))) for length in (16, 48))

@@ -24,7 +24,7 @@ from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.optimizer import AdamW, rate_at
 from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.preparation import read_configuration
-from mobilebert_lite.training.rows import RowMaker, find_labels
+from mobilebert_lite.training.rows import RowMaker
 from mobilebert_lite.training.vocabulary import build_vocabulary
 
 
@@ -166,7 +166,7 @@ def test_targets_of_questions(small: Tokenizer) -> None:
 def test_targets_of_words(small: Tokenizer) -> None:
     task = find_task("token-classification")
     example = TokenExample(("the", "cab", "sat"), ("O", "B-x", "O"))
-    labels = find_labels(task.name, [example])
+    labels = task.training.labels([example])
     assert labels == ("O", "B-x")
     [row] = RowMaker(task, small, 16, labels).rows([example])
     # [CLS] the c ##a ##b sat [SEP]
@@ -259,32 +259,32 @@ def test_a_head_is_kept_or_made(tiny_config: MobileBertConfig) -> None:
     assert not qa.config.classifier_activation
 
 
-def kinds(splits: dict[str, list[object]], task: str, length: int = 16) -> dict[str, int]:
+def kinds(splits: dict[str, list[object]], length: int = 16) -> dict[str, int]:
     rows = rows_of([len(getattr(example, "text", "").split()) + 2 for example in splits["data"]])
-    return {finding.kind: finding.count for finding in check(splits, rows, length, task)}
+    return {finding.kind: finding.count for finding in check(splits, rows, length)}
 
 
 def test_checks_of_texts() -> None:
     clean = [TextExample(f"text number {i}", label=str(i % 2)) for i in range(40)]
-    assert kinds({"data": clean, "eval": [TextExample("another", label="0")]}, "classification") == {}
-    assert kinds({"data": clean, "eval": [TextExample("Text  NUMBER 3", label="1"), TextExample("new", label="1")]},
-                 "classification") == {"leakage": 1}
-    assert kinds({"data": [*clean, TextExample("text number 4", label="1")]}, "classification") == {"contradiction": 1}
-    assert kinds({"data": [*clean, clean[0], clean[0]]}, "classification") == {"duplicates": 2}
+    assert kinds({"data": clean, "eval": [TextExample("another", label="0")]}) == {}
+    assert kinds({"data": clean, "eval": [TextExample("Text  NUMBER 3", label="1"), TextExample("new", label="1")]}
+                 ) == {"leakage": 1}
+    assert kinds({"data": [*clean, TextExample("text number 4", label="1")]}) == {"contradiction": 1}
+    assert kinds({"data": [*clean, clean[0], clean[0]]}) == {"duplicates": 2}
     rare = [*clean, *(TextExample(f"more {i}", label="0") for i in range(200)), TextExample("one", label="2")]
-    assert kinds({"data": rare}, "classification") == {"imbalance": 1, "rare": 1}
-    assert kinds({"data": clean, "eval": [TextExample("x", label="9")]}, "classification") == {"unseen": 1}
+    assert kinds({"data": rare}) == {"imbalance": 1, "rare": 1}
+    assert kinds({"data": clean, "eval": [TextExample("x", label="9")]}) == {"unseen": 1}
     long = [TextExample(f"{i} " * 20, label=str(i % 2)) for i in range(20)]
-    assert kinds({"data": long}, "classification") == {"length": 20}
+    assert kinds({"data": long}) == {"length": 20}
 
 
 def test_checks_of_questions() -> None:
     good = QuestionExample("1", "who", "the cat sat", ("cat",), (4,))
-    assert kinds({"data": [good]}, "qa") == {}
-    assert kinds({"data": [good, replace(good, id="2", question="what", answers=("dog",), answer_starts=(-1,))]},
-                 "qa") == {"answer": 1}
-    assert kinds({"data": [replace(good, answer_starts=(3,))]}, "qa") == {"answer": 1}
-    assert kinds({"data": [good], "eval": [replace(good, id="9")]}, "qa") == {"leakage": 1}
+    assert kinds({"data": [good]}) == {}
+    assert kinds({"data": [good, replace(good, id="2", question="what", answers=("dog",), answer_starts=(-1,))]}
+                 ) == {"answer": 1}
+    assert kinds({"data": [replace(good, answer_starts=(3,))]}) == {"answer": 1}
+    assert kinds({"data": [good], "eval": [replace(good, id="9")]}) == {"leakage": 1}
 
 
 def test_options_are_read_back() -> None:

@@ -26,6 +26,7 @@ from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.running.model import Model
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.choose import choose_task
 
 pytestmark = [pytest.mark.transformers, pytest.mark.timeout(1800)]
@@ -61,7 +62,7 @@ def outputs_of(checkpoint: Checkpoint, task: str, inputs: dict[str, np.ndarray])
 
     classes = task in ("classification", "multiple-choice", "next-sentence")
     form = Form(logits=classes, choices=inputs["ids"].shape[1] if task == "multiple-choice" else 0)
-    network = Network(checkpoint.weights.config, checkpoint.weights.tensors, task, form=form)
+    network = Network(checkpoint.weights.config, checkpoint.weights.tensors, find_task(task, form))
     return {name: value.numpy() for name, value in network(**inputs).items()}
 
 

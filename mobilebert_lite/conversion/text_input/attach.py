@@ -15,7 +15,7 @@ from mobilebert_lite.datasets.reading import Example, QuestionExample, TextExamp
 from mobilebert_lite.errors import ConversionError, DataError, VerificationError, shorten
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.running.runtime import Session
-from mobilebert_lite.tasks import Task
+from mobilebert_lite.tasks import TASKS, Task
 from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 
@@ -23,7 +23,6 @@ from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 # ``differences`` names.
 LEAST = 0.98
 MOST_TEXTS = 64
-TASKS = ("qa", "classification", "next-sentence", "features")
 # XNNPACK sums in another order where it splits a graph otherwise: float32 rounding, no more.
 TOLERANCE = 1e-4
 
@@ -47,8 +46,9 @@ def text_signature(task: str, length: int) -> str:
 
 def check(task: Task, settings: TokenizerSettings) -> None:
     """Raise ConversionError for a task whose texts are more than one or two, and for what the operators cannot do."""
-    if task.name not in TASKS:
-        raise ConversionError(f"--text-input is for {', '.join(TASKS)}, not for {task.name}")
+    if not task.texts:
+        known = ", ".join(name for name, one in TASKS.items() if one.texts)
+        raise ConversionError(f"--text-input is for {known}, not for {task.name}")
     if missing := unsupported(settings):
         raise ConversionError(f"--text-input: tensorflow-text's operators cannot do what this tokenizer asks for "
                               f"({'; '.join(missing)}); convert without it, and tokenize outside the file")
@@ -69,7 +69,7 @@ def unsupported(settings: TokenizerSettings) -> list[str]:
 
 def attach(content: bytes, tokenizer: Tokenizer, task: Task, lengths: Sequence[int]) -> bytes:
     """``content`` with a text signature for each of ``lengths``. Raises DependencyError without tensorflow-text."""
-    front = Frontend(tokenizer, task.name)
+    front = Frontend(tokenizer, task)
 
     def change(model: Any) -> None:
         for length in lengths:

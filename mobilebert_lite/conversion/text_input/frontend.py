@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.text_input import normalizer
 from mobilebert_lite.errors import DependencyError
+from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.question_answering import longest_question
+from mobilebert_lite.text.examples import QuestionExample
 from mobilebert_lite.text.tokenization import Tokenizer
 
 try:
@@ -17,19 +19,17 @@ except ImportError as error:
     raise DependencyError(f"--text-input needs tensorflow-text ({error}): pip install 'mobilebert-lite[text]'"
                           ) from None
 
-# Inputs of the text signatures, string [1] each. An empty pair is none.
-TEXTS = {"qa": ("question", "context")}
-SINGLE = ("text", "pair")
-
 Tensors = Mapping[str, tf.Tensor]
 
 
 class Frontend(tf.Module):
     """A tokenizer as operators, and the features of a task over it."""
 
-    def __init__(self, tokenizer: Tokenizer, task: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, task: Task) -> None:
         super().__init__()
-        self.tokenizer, self.texts = tokenizer, TEXTS.get(task, SINGLE)
+        # Inputs of the text signatures, string [1] each. An empty pair is none.
+        self.tokenizer, self.texts = tokenizer, tuple(task.texts)
+        self._question = task.example_type is QuestionExample
         settings = tokenizer.settings
         self._normalizer = FastBertNormalizer(
             model_buffer=normalizer.model(settings.lower_case, settings.strip_accents))
@@ -49,12 +49,10 @@ class Frontend(tf.Module):
 
         ``offsets`` are bytes of the last text, (-1, -1) for what is not of it.
         """
-        question = self.texts == TEXTS["qa"]
-
         def build(first: tf.Tensor, second: tf.Tensor) -> Tensors:
             (a, spans_a), (b, spans_b) = self.encode(first), self.encode(second)
             paired = tf.minimum(tf.size(b), 1)
-            if question:
+            if self._question:
                 kept_a = tf.minimum(tf.size(a), longest_question(length))
                 kept_b = tf.minimum(tf.size(b), length - 3 - kept_a)
             else:
@@ -92,6 +90,6 @@ class Frontend(tf.Module):
 
 
 def _longest_first(first: tf.Tensor, second: tf.Tensor, room: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """As ``tasks.features.longest_first``."""
+    """As ``text.features.longest_first``."""
     return (tf.minimum(first, tf.maximum(room - second, (room + 1) // 2)),
             tf.minimum(second, tf.maximum(room - first, room // 2)))

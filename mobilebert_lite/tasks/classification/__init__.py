@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
-from mobilebert_lite.errors import DataError
-from mobilebert_lite.tasks.base import Outputs, Task, output_row
+from mobilebert_lite.architecture.form import MULTI_LABEL, PROBLEMS, REGRESSION, SINGLE_LABEL, Form, problem_of
+from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.tasks import wording
+from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, output_row, outputs_of
 from mobilebert_lite.tasks.labels import default_names
 from mobilebert_lite.text.examples import TextExample
-from mobilebert_lite.text.features import Features, pack
-from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.text.features import Features
+
+if TYPE_CHECKING:
+    from mobilebert_lite.architecture.weights import Weights
 
 # Classes whose probabilities differ by less than this are a tie that rounding decides.
 NEAR_TIE = 0.02
@@ -42,10 +46,17 @@ class Number:
 class ClassTask(Task):
     """What all tasks with one row of classes have in common."""
 
+    cls_only = True
+    form_options: ClassVar[tuple[str, ...]] = ("logits",)
+
     @property
     def outputs(self) -> tuple[str, ...]:
         """``probability``, or ``logits`` where the file gives those."""
         return ("probability",) if self.form.activation else ("logits",)
+
+    def describe(self, output: str) -> str:
+        """What one of several classes, or none of them, is about."""
+        return wording.scores(output)
 
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """The same class, or one that the reference itself finds as probable to within ``NEAR_TIE``.
@@ -66,13 +77,50 @@ class Classification(ClassTask):
     name = "classification"
     aliases = ("text-classification", "sequence-classification")
     heads = ("classifier",)
-    example_type = TextExample
-    min_length = 3
+    architecture = "MobileBertForSequenceClassification"
+    peft = "SEQ_CLS"
+    tensorflow1 = True
+    has_labels = True
+    form_options: ClassVar[tuple[str, ...]] = ("logits", "problem")
+    purpose = "the class of a text or of a pair of texts"
+    texts = wording.TEXTS
+    trainable = True
 
-    def features(self, tokenizer: Tokenizer, example: TextExample, length: int) -> list[Features]:
-        """One sequence; too long texts are cut, the longer first."""
-        self._check(example)
-        return [pack(tokenizer, example.text, example.pair, length)]
+    def form_of(self, weights: Weights, examples: Sequence[Any], form: Form, problem: str | None) -> Form:
+        """With the kind of problem: the one asked for, or what the checkpoint says or means."""
+        said = PROBLEMS[problem] if problem else weights.config.problem_type
+        outputs = weights.tensors["classifier.kernel"].shape[1]
+        return replace(form, problem_type=problem_of(said, outputs, weights.source.format))
+
+    def answer(self, model: ReadyModel, example: TextExample) -> list[Label] | list[Number]:
+        """Labels, the most probable first; the numbers of a regression."""
+        if self.form.problem_type == REGRESSION:
+            return predict(model, example.text, example.pair)
+        return classify(model, example.text, example.pair)
+
+    def describe(self, output: str) -> str:
+        """What the classes or numbers are, by the kind of problem."""
+        if self.form.problem_type == REGRESSION:
+            return "The predicted numbers, as they are."
+        if self.form.problem_type == MULTI_LABEL:
+            return ("Probability of each class by itself (sigmoid); 0.5 or more is a yes." if output == "probability"
+                    else "Score of each class by itself. Logits: a sigmoid makes them probabilities, 0 or more is a "
+                         "yes.")
+        return super().describe(output)
+
+
+def classify(model: ReadyModel, text: str, pair: str | None = None) -> list[Label]:
+    """Labels with their probabilities, the most probable first. Raises ModelFileError for a regression."""
+    if model.task.form.problem_type == REGRESSION:
+        raise ModelFileError("this model is for regression; ask it for numbers (predict)")
+    return decode(outputs_of(model, TextExample(text, pair)), model.labels, model.task.form)
+
+
+def predict(model: ReadyModel, text: str, pair: str | None = None) -> list[Number]:
+    """The numbers of a regression model. Raises ModelFileError for another."""
+    if model.task.form.problem_type != REGRESSION:
+        raise ModelFileError(f"this model is for {model.task.form.problem_type}; ask it for labels (classify)")
+    return decode_numbers(outputs_of(model, TextExample(text, pair)), model.labels, model.task.form)
 
 
 def class_values(outputs: Outputs, form: Form) -> np.ndarray:
@@ -110,3 +158,6 @@ def label_names(labels: Sequence[str], count: int) -> list[str]:
     if len(names) != count:
         raise DataError(f"{len(names)} labels for a model of {count} classes; give one label per class")
     return names
+
+
+TASK = Classification()

@@ -1,4 +1,4 @@
-"""One of several texts: next sentences and multiple choice."""
+"""Multiple choice scored by accuracy."""
 
 from __future__ import annotations
 
@@ -8,20 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.evaluation import glue
-from mobilebert_lite.evaluation.classification import ClassificationScorer
-from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.running.model import Model
-from mobilebert_lite.text.examples import ChoiceExample, PairExample
+from mobilebert_lite.tasks import glue
+from mobilebert_lite.tasks.base import ReadyModel, Task
+from mobilebert_lite.tasks.multiple_choice import choose
+from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
+from mobilebert_lite.text.examples import ChoiceExample
 
 
-class NextSentenceScorer(ClassificationScorer):
-    """As a classification into two classes."""
-
-    def predict(self, model: Model, example: PairExample) -> dict[str, Any]:  # type: ignore[override]
-        """Whether the second text follows."""
-        best = model.follows(example.text, example.pair or "")[0]
-        return {"label": best.name, "probability": best.probability}
+def make(task: Task, examples: Sequence[ChoiceExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
+    """Whatever the data."""
+    return ChoiceScorer(options.metric)
 
 
 class ChoiceScorer(Scorer):
@@ -38,9 +34,9 @@ class ChoiceScorer(Scorer):
         if example.label is None:
             raise DataError(f"example {example.id} has no label to score against")
 
-    def predict(self, model: Model, example: ChoiceExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: ChoiceExample) -> dict[str, Any]:
         """The place of the best choice."""
-        best = model.choose(example.prompt, example.choices)[0]
+        best = choose(model, example.prompt, example.choices)[0]
         return {"choice": best.index, "probability": best.probability}
 
     def row(self, example: ChoiceExample, prediction: Prediction) -> tuple[float, ...]:

@@ -8,13 +8,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.evaluation import entities
-from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.running.model import Model
-from mobilebert_lite.tasks.token_classification import chunks
+from mobilebert_lite.tasks.base import ReadyModel, Task
+from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
+from mobilebert_lite.tasks.token_classification import chunks, conll
 from mobilebert_lite.text.examples import TokenExample
 
 _RIGHT, _ASKED, _GIVEN = range(3)
+
+
+def make(task: Task, examples: Sequence[TokenExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
+    """Whatever the data."""
+    return EntityScorer(options.metric)
 
 
 class EntityScorer(Scorer):
@@ -31,9 +35,9 @@ class EntityScorer(Scorer):
         if not example.labels:
             raise DataError(f"example {example.id} has no labels to score against")
 
-    def predict(self, model: Model, example: TokenExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: TokenExample) -> dict[str, Any]:
         """A label for each word."""
-        return {"labels": entities.predict(model, example)}
+        return {"labels": conll.predict(model, example)}
 
     def row(self, example: TokenExample, prediction: Prediction) -> tuple[float, ...]:
         """Entities found rightly, entities there are, entities found."""
@@ -41,7 +45,7 @@ class EntityScorer(Scorer):
         return float(len(wanted & found)), float(len(wanted)), float(len(found))
 
     def metrics(self, rows: np.ndarray) -> dict[str, float]:
-        """The keys of ``entities.score``."""
+        """The keys of ``conll.score``."""
         right, asked, given = (float(value) for value in rows.sum(axis=0))
         return {"precision": 100.0 * right / given if given else 0.0, "recall": 100.0 * right / asked if asked else 0.0,
                 "f1": 200.0 * right / (asked + given) if asked + given else 0.0, "entities": int(asked),

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.running.model import Model
-from mobilebert_lite.tasks.token_classification import OUTSIDE, chunks
+from mobilebert_lite.tasks.base import ReadyModel
+from mobilebert_lite.tasks.token_classification import OUTSIDE, chunks, tag_text
 from mobilebert_lite.text.examples import TokenExample
 
 
-def predict(model: Model, example: TokenExample) -> list[str]:
+def predict(model: ReadyModel, example: TokenExample) -> list[str]:
     """A label for each word of ``example``: that of the word's first token, O for a word without tokens."""
-    found = {word.start: word.label for word in model.tag(example.text)}
+    found = {word.start: word.label for word in tag_text(model, example.text)}
     labels, start = [], 0
     for word in example.words:
         labels.append(found.get(start, OUTSIDE))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mobilebert_lite.architecture.form import Form
-from mobilebert_lite.errors import DataError
-from mobilebert_lite.tasks.base import Outputs
+from mobilebert_lite.errors import ConversionError, DataError
+from mobilebert_lite.tasks import wording
+from mobilebert_lite.tasks.base import Outputs, ReadyModel, outputs_of
 from mobilebert_lite.tasks.classification import ClassTask, class_values
 from mobilebert_lite.text.examples import ChoiceExample
 from mobilebert_lite.text.features import Features, pack, stack
 from mobilebert_lite.text.tokenization import Tokenizer
+
+if TYPE_CHECKING:
+    from mobilebert_lite.architecture.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,20 @@ class MultipleChoice(ClassTask):
     """One score for each alternative, each read together with the prompt."""
 
     name = "multiple-choice"
-    aliases = ()
     heads = ("classifier",)
+    architecture = "MobileBertForMultipleChoice"
     example_type = ChoiceExample
     min_length = 5
+    form_options: ClassVar[tuple[str, ...]] = ("logits", "choices")
+    purpose = "which of several continuations of a text is right"
 
-    def class_names(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """None: the classes are the texts given."""
-        return ()
+    def form_of(self, weights: Weights, examples: Sequence[Any], form: Form, problem: str | None) -> Form:
+        """With the number of choices: the one asked for, or the most that an example has."""
+        outputs = weights.tensors["classifier.kernel"].shape[1]
+        if outputs != 1:
+            raise ConversionError(f"multiple choice gives each choice one score, but the classifier has {outputs} "
+                                  "outputs; it is one for --task classification")
+        return replace(form, choices=form.choices or max(len(example.choices) for example in examples))
 
     def features(self, tokenizer: Tokenizer, example: ChoiceExample, length: int) -> list[Features]:
         """The prompt with each choice, one row each.
@@ -53,6 +64,23 @@ class MultipleChoice(ClassTask):
         filled = (*example.choices, *[example.choices[0]] * (rows - count))
         return [stack([pack(tokenizer, example.prompt, choice, length) for choice in filled])]
 
+    def answer(self, model: ReadyModel, example: ChoiceExample) -> list[Choice]:
+        """``choose``."""
+        return choose(model, example.prompt, example.choices)
+
+    def describe(self, output: str) -> str:
+        """Choices are the classes."""
+        return wording.scores(output, "each choice")
+
+    def axes(self, output: str) -> tuple[str, ...]:
+        """Choices are the classes."""
+        return "batch", "choice"
+
+
+def choose(model: ReadyModel, prompt: str, choices: Sequence[str]) -> list[Choice]:
+    """The ``choices`` with their probabilities, the most probable first."""
+    return decode(outputs_of(model, ChoiceExample(prompt, tuple(choices))), choices, model.task.form)
+
 
 def decode(outputs: Outputs, choices: Sequence[str], form: Form) -> list[Choice]:
     """Every choice with its probability among those given, the most probable first.
@@ -63,3 +91,6 @@ def decode(outputs: Outputs, choices: Sequence[str], form: Form) -> list[Choice]
     values = class_values(outputs, form)[:len(choices)]
     values = values / max(values.sum(), np.finfo(np.float64).tiny)
     return [Choice(choices[i], int(i), float(values[i])) for i in np.argsort(-values, kind="stable")]
+
+
+TASK = MultipleChoice()

@@ -1,4 +1,4 @@
-"""Masked language modeling: which words belong in the gaps of a text. And pre-training, where it has a partner."""
+"""Masked language modeling: which words belong in the gaps of a text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tasks.base import Outputs, Task, near_best, output_row
-from mobilebert_lite.tasks.classification import NEAR_TIE as NEAR_CLASS
+from mobilebert_lite.tasks import wording
+from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, near_best, output_row, read_one
 from mobilebert_lite.text.examples import TextExample
 from mobilebert_lite.text.features import Features, pack
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -38,13 +38,16 @@ class FillMask(Task):
     """The words for every [MASK]."""
 
     name = "fill-mask"
-    aliases = ("masked-lm",)
+    aliases: ClassVar[tuple[str, ...]] = ("masked-lm",)
     heads: ClassVar[tuple[str, ...]] = ("mlm",)
+    architecture = "MobileBertForMaskedLM"
+    tensorflow1 = True
     outputs: tuple[str, ...] = ("logits",)
     vectors: ClassVar[tuple[str, ...]] = ("logits",)
     words: ClassVar[tuple[str, ...]] = ("logits",)
-    example_type = TextExample
-    min_length = 3
+    form_options: ClassVar[tuple[str, ...]] = ("positions",)
+    purpose = "the words that were masked in a text"
+    inputs: ClassVar = {**wording.INPUTS, "positions": "Positions of the masked tokens; 0 in places left over."}
 
     @property
     def per_token(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -73,30 +76,33 @@ class FillMask(Task):
             raise DataError(f"{len(masked)} × {MASK}: this file gives words for {most} at a time (--positions)")
         return replace(features, masked=masked, positions=np.pad(masked, (0, most - len(masked))))
 
+    def answer(self, model: ReadyModel, example: TextExample) -> list[list[Word]]:
+        """``fill_gaps``."""
+        return fill_gaps(model, example.text, example.pair)
+
+    def describe(self, output: str) -> str:
+        """Words are the classes."""
+        return ("Score of each word of the vocabulary at each token. Logits: a softmax over words makes them "
+                "probabilities.")
+
+    def axes(self, output: str) -> tuple[str, ...]:
+        """Words are the classes."""
+        return "batch", "position" if self.form.positions else "token", "word"
+
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """The same best word in every gap, or one that the reference finds as good to within ``NEAR_TIE``."""
         expected, actual = (mask_logits(features, outputs, self.outputs[0]) for outputs in (reference, candidate))
         return near_best(expected, actual, NEAR_TIE)
 
 
-class Pretraining(FillMask):
-    """Both heads of pre-training: the words for every [MASK], and whether the second text follows the first."""
-
-    name = "pretraining"
-    aliases = ("pre-training",)
-    heads: ClassVar[tuple[str, ...]] = ("mlm", "nsp")
-    outputs: tuple[str, ...] = ("prediction_logits", "seq_relationship_logits")
-    vectors: ClassVar[tuple[str, ...]] = ("prediction_logits",)
-    words: ClassVar[tuple[str, ...]] = ("prediction_logits",)
-
-    def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
-        """As fill-mask, and the same verdict on the second text unless it is as good as undecided."""
-        if not super()._same(features, reference, candidate):
-            return False
-        expected, actual = (np.subtract(*output_row(outputs, "seq_relationship_logits"))
-                            for outputs in (reference, candidate))
-        # |p(is next) - p(not next)| = |tanh(difference / 2)|
-        return bool((expected >= 0) == (actual >= 0) or abs(np.tanh(expected / 2)) <= NEAR_CLASS)
+def fill_gaps(model: ReadyModel, text: str, pair: str | None = None, top: int = 5) -> list[list[Word]]:
+    """For each [MASK] the ``top`` words, the most probable first. Raises DataError for a text without [MASK]."""
+    texts = [text] if pair is None else [text, pair]
+    mask = model.tokenizer.settings.mask_token
+    if not any(mask in one for one in texts):
+        raise DataError(f"the text has no {mask}; put one where a word is to be filled in")
+    features, outputs = read_one(model, TextExample(text, pair))
+    return decode(features, outputs, model.tokenizer, texts, top, model.task.outputs[0])
 
 
 def mask_words(tokenizer: Tokenizer, features: Features, most: int = 0) -> Features:
@@ -148,3 +154,6 @@ def fill(text: str, gap: int, word: str, mask: str = MASK, prefix: str = "##") -
     if prefix and word.startswith(prefix):
         return before.rstrip() + word.removeprefix(prefix) + after
     return before + word + after
+
+
+TASK = FillMask()

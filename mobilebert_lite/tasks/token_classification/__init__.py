@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilebert_lite.errors import DataError, MblError
-from mobilebert_lite.tasks.base import Outputs, Task, near_best, output_row
+from mobilebert_lite.tasks import wording
+from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, near_best, output_row
 from mobilebert_lite.tasks.classification import label_names
-from mobilebert_lite.tasks.question_answering import owners_of, stretches_of
+from mobilebert_lite.tasks.question_answering.windows import owners_of, stretches_of
 from mobilebert_lite.text.examples import TextExample, TokenExample
 from mobilebert_lite.text.features import Features, encode_texts, join, spans_of
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -51,9 +52,17 @@ class TokenClassification(Task):
     name = "token-classification"
     aliases = ("ner",)
     heads = ("classifier",)
-    outputs = per_token = vectors = ("logits",)
+    architecture = "MobileBertForTokenClassification"
+    peft = "TOKEN_CLS"
+    has_labels = True
     example_type = TokenExample
-    min_length = 3
+    outputs = per_token = vectors = ("logits",)
+    purpose = "a label for every token of a text"
+    trainable = True
+
+    def pools(self, head: str) -> bool:
+        """The classifier reads the tokens themselves."""
+        return head not in self.heads and super().pools(head)
 
     def features(self, tokenizer: Tokenizer, example: TokenExample | TextExample, length: int) -> list[Features]:
         """The text in windows that fit into ``length`` tokens, ``STRIDE`` (or their own length) apart."""
@@ -68,11 +77,34 @@ class TokenClassification(Task):
         return [join(tokenizer, [ids[start:end]], spans[start:end], owners[start:end] == i, length)
                 for i, (start, end) in enumerate(stretches)]
 
+    def answer(self, model: ReadyModel, example: TokenExample | TextExample) -> list[Entity]:
+        """``find``."""
+        return find(model, example.text)
+
+    def describe(self, output: str) -> str:
+        """Labels of tokens are the classes."""
+        return wording.scores(output, "each label at each token")
+
+    def axes(self, output: str) -> tuple[str, ...]:
+        """Labels of tokens are the classes."""
+        return "batch", "token", "label"
+
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """The same label for every token, or one that the reference finds as good to within ``NEAR_TIE``."""
         kept = features.in_text
         expected, actual = (output_row(outputs, "logits")[kept] for outputs in (reference, candidate))
         return near_best(expected, actual, NEAR_TIE)
+
+
+def tag_text(model: ReadyModel, text: str) -> list[Tagged]:
+    """Every word of ``text`` with its label. Raises DataError without words."""
+    read = [model.run(window) for window in model.task.features(model.tokenizer, TextExample(text), model.longest)]
+    return tag([window for window, _ in read], [outputs for _, outputs in read], model.tokenizer, model.labels)
+
+
+def find(model: ReadyModel, text: str) -> list[Entity]:
+    """What runs of labels name in ``text``, in its order. Raises DataError without words."""
+    return entities(text, tag_text(model, text))
 
 
 def tag(windows: Sequence[Features], outputs: Sequence[Outputs], tokenizer: Tokenizer,
@@ -126,3 +158,6 @@ def chunks(labels: Sequence[str]) -> Iterator[tuple[str, int, int]]:
             kind = ""
         if inside and not kind:
             start, kind = i, inside
+
+
+TASK = TokenClassification()

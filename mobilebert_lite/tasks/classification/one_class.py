@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError, shorten
-from mobilebert_lite.evaluation import glue
-from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.running.model import Model
+from mobilebert_lite.tasks import glue
+from mobilebert_lite.tasks.base import ReadyModel
+from mobilebert_lite.tasks.classification import classify
+from mobilebert_lite.tasks.scoring import Prediction, Scorer
 from mobilebert_lite.text.examples import TextExample
 
 _OF_CLASSES = ("accuracy", "f1", "macro_f1", "matthews")
@@ -35,9 +36,9 @@ class ClassificationScorer(Scorer):
         """It needs a class of the model."""
         self._gold(example)
 
-    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """The most probable class."""
-        best = model.classify(example.text, example.pair)[0]
+        best = classify(model, example.text, example.pair)[0]
         return {"label": best.name, "probability": best.probability}
 
     def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:

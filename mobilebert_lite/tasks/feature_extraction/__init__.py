@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mobilebert_lite.tasks.base import Outputs, Task, output_row
+from mobilebert_lite.tasks import wording
+from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, output_row, read_one
 from mobilebert_lite.text.examples import TextExample
-from mobilebert_lite.text.features import Features, pack
-from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.text.features import Features
 
 # Below this, nearest neighbors start to change.
 MIN_COSINE = 0.99
@@ -18,21 +18,38 @@ class FeatureExtraction(Task):
 
     name = "features"
     aliases = ("feature-extraction",)
-    heads = ()
+    tensorflow1 = True
+    min_length = 1
     outputs = ("sequence_output", "pooled_output")
     per_token = vectors = ("sequence_output",)
-    example_type = TextExample
-    min_length = 1
+    shows_hidden = True
+    purpose = "vectors of a text and its tokens"
+    texts = wording.TEXTS
+    scored = False
 
-    def features(self, tokenizer: Tokenizer, example: TextExample, length: int) -> list[Features]:
-        """One sequence; too long texts are cut, the longer first."""
-        self._check(example)
-        return [pack(tokenizer, example.text, example.pair, length)]
+    def answer(self, model: ReadyModel, example: TextExample) -> dict[str, np.ndarray]:
+        """``embed``."""
+        return embed(model, example.text, example.pair)
+
+    def describe(self, output: str) -> str:
+        """Of what it is a vector."""
+        return "Last hidden state of each token." if output in self.per_token else "Vector of the whole text."
+
+    def axes(self, output: str) -> tuple[str, ...]:
+        """Vectors end in the hidden width."""
+        return ("batch", "token", "hidden") if output in self.per_token else ("batch", "hidden")
 
     def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
         """Each output that the reference has: cosine 0.99 or more, for the sequence on average over its tokens."""
         return all(_cosine(_vectors(features, reference, name), _vectors(features, candidate, name)) >= MIN_COSINE
                    for name in self.outputs if name in reference)
+
+
+def embed(model: ReadyModel, text: str, pair: str | None = None) -> dict[str, np.ndarray]:
+    """``sequence_output`` float32 [tokens, H] and ``pooled_output`` [H] of a text."""
+    features, outputs = read_one(model, TextExample(text, pair))
+    return {"sequence_output": outputs["sequence_output"][0, :features.length_used],
+            "pooled_output": outputs["pooled_output"][0]}
 
 
 def _vectors(features: Features, outputs: Outputs, name: str) -> np.ndarray:
@@ -47,3 +64,6 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
     equal = (a == b).all(axis=-1)
     cosines = np.where(equal, 1.0, (a * b).sum(axis=-1) / np.where(lengths > 0, lengths, 1.0))
     return float(cosines.mean())
+
+
+TASK = FeatureExtraction()

@@ -1,31 +1,23 @@
-"""Extractive question answering: the official SQuAD windows and answers.
+"""Answers from logits: the official SQuAD rules.
 
-Source: ``convert_examples_to_features`` and ``write_predictions`` in run_squad.py of google-research/bert, except that
-an answer is cut from the context by the tokens' offsets instead of being aligned after the fact.
+Source: ``write_predictions`` in run_squad.py of google-research/bert, except that an answer is cut from the context by
+the tokens' offsets instead of being aligned after the fact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mobilebert_lite.errors import DataError, MblError
-from mobilebert_lite.tasks.base import Outputs, Task, output_row
-from mobilebert_lite.text.examples import QuestionExample
-from mobilebert_lite.text.features import Features, encode_texts, join, spans_of
-from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.tasks.base import Outputs, output_row
+from mobilebert_lite.text.features import Features
 
-STRIDE = 128
-MAX_QUERY = 64
 MAX_ANSWER_TOKENS = 30
 # Spans whose scores differ by less than this share of the logits' spread are a tie that rounding decides.
 NEAR_TIE = 0.02
-# is_whitespace of run_squad.py: the ASCII spaces and the narrow no-break space, but not the ordinary one.
-_WORD_SPACES = frozenset(" \t\r\n\u202f")
-# [CLS] question [SEP] context [SEP]
-_SPECIAL = 3
 
 
 @dataclass(frozen=True)
@@ -47,67 +39,6 @@ class Answer:
         return self.start < 0
 
 
-class QuestionAnswering(Task):
-    """The span of a context that answers a question."""
-
-    name = "qa"
-    aliases = ("question-answering",)
-    heads = ("qa",)
-    outputs = per_token = ("end_logits", "start_logits")
-    example_type = QuestionExample
-    min_length = 8
-
-    def features(self, tokenizer: Tokenizer, example: QuestionExample, length: int) -> list[Features]:
-        """``windows`` of an example."""
-        self._check(example)
-        return windows(tokenizer, example.question, example.context, length, max_query=longest_question(length))
-
-    def _same(self, features: Features, reference: Outputs, candidate: Outputs) -> bool:
-        """The same best span, or one that the reference itself finds as good to within ``NEAR_TIE``."""
-        start, end = _logits(features, reference)
-        expected, actual = (start[first] + end[last] for first, last in
-                            (best_span(features, reference), best_span(features, candidate)))
-        return bool(expected - actual <= slack(features, reference))
-
-
-def longest_question(length: int) -> int:
-    """Tokens a question is cut to: 64, or half of the sequence where that is less."""
-    return max(1, min(MAX_QUERY, length // 2))
-
-
-def windows(tokenizer: Tokenizer, question: str, context: str, length: int, stride: int = STRIDE,
-            max_query: int = MAX_QUERY) -> list[Features]:
-    """The question with each stretch of the context that fits into ``length`` tokens.
-
-    The question is cut to ``max_query`` tokens; stretches start ``stride`` tokens apart (or their own length, if that
-    is less). Raises DataError for an empty question or context, and for a length without room for the context.
-    """
-    if stride < 1 or max_query < 1:
-        raise DataError(f"stride {stride}, max_query {max_query}: both must be 1 or more")
-    asked, read = encode_texts(tokenizer, {"question": question, "context": context})
-    query = np.array(asked.ids[:max_query], np.int32)
-    room = length - len(query) - _SPECIAL
-    if room < 1:
-        raise DataError(f"sequence length {length} cannot hold a question of {len(query)} tokens, {_SPECIAL} special "
-                        f"tokens and 1 of the context; use {len(query) + _SPECIAL + 1} or more, or a shorter question")
-    ids, spans = np.array(read.ids, np.int32), spans_of(read)
-    stretches = list(stretches_of(len(ids), room, stride))
-    owners = owners_of(stretches, len(ids))
-    return [join(tokenizer, [query, ids[start:end]], spans[start:end], owners[start:end] == i, length)
-            for i, (start, end) in enumerate(stretches)]
-
-
-def token_to_orig_map(window: Features, context: str) -> dict[int, int]:
-    """Position of each context token -> index of the word it is part of, words being what white space separates.
-
-    As in run_squad.py, whose answers are made of such words; ours are cut by ``offsets`` instead.
-    """
-    space = np.array([character in _WORD_SPACES for character in f" {context}"])
-    word = np.cumsum(space[:-1] & ~space[1:]) - 1
-    positions = np.flatnonzero(window.in_text)
-    return dict(zip(positions.tolist(), word[window.offsets[positions, 0]].tolist(), strict=True))
-
-
 def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str, n_best: int = 20,
            max_answer_tokens: int = MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
            allow_null: bool = True) -> list[Answer]:
@@ -120,7 +51,7 @@ def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str
     """
     if n_best < 1 or max_answer_tokens < 1:
         raise DataError(f"n_best {n_best}, max_answer_tokens {max_answer_tokens}: both must be 1 or more")
-    logits = _logits_of(windows, outputs)
+    logits = _all_logits(windows, outputs)
     null = _null(logits)
     spans = [_spans(window, *pair, n_best, max_answer_tokens)
              for window, pair in zip(windows, logits, strict=True)]
@@ -148,7 +79,7 @@ def best_answer(answers: Sequence[Answer], null_threshold: float = 0.0) -> Answe
 
 def best_span(features: Features, outputs: Outputs, max_answer_tokens: int = MAX_ANSWER_TOKENS) -> tuple[int, int]:
     """First and last token of the best span of this one window; (0, 0) when [CLS], the null answer, is better."""
-    start, end = _logits(features, outputs)
+    start, end = logits_of_window(features, outputs)
     legal = features.in_text
     first, last = (np.where(legal, logits, -np.inf) for logits in (start, end))
     best, best_score = (0, 0), start[0] + end[0]
@@ -163,7 +94,7 @@ def best_span(features: Features, outputs: Outputs, max_answer_tokens: int = MAX
 def slack(window: Features, outputs: Outputs) -> float:
     """Scores of this window that differ by no more are a tie: ``NEAR_TIE`` of the spread of its logits."""
     read = window.mask == 1
-    return NEAR_TIE * float(sum(np.ptp(row[read]) for row in _logits(window, outputs)))
+    return NEAR_TIE * float(sum(np.ptp(row[read]) for row in logits_of_window(window, outputs)))
 
 
 def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context: str,
@@ -173,7 +104,7 @@ def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context:
     The same text at two places is two answers. Arguments and errors are those of ``decode``, whose first answer, with a
     threshold of 0, is among them. Probabilities are left at 0.
     """
-    logits = _logits_of(windows, outputs)
+    logits = _all_logits(windows, outputs)
     spans = [_spans(window, *pair, len(window.ids), max_answer_tokens)
              for window, pair in zip(windows, logits, strict=True)]
     found = [Answer(context[start:end], int(start), int(end), float(score))
@@ -189,37 +120,11 @@ def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context:
     return list(by_place.values())
 
 
-def stretches_of(tokens: int, room: int, stride: int) -> Iterator[tuple[int, int]]:
-    """(start, end) of each window over the context."""
-    start = 0
-    while start + room < tokens:
-        yield start, start + room
-        start += min(room, stride)
-    yield start, tokens
-
-
-def owners_of(stretches: list[tuple[int, int]], tokens: int) -> np.ndarray:
-    """For each token of the context, the window in which it stands farthest from both ends; int [tokens].
-
-    ``_check_is_max_context`` of run_squad.py: the smaller of the two distances plus 0.01 times the window's length,
-    the earlier window where they are equal. The arithmetic is double precision there too, so ties fall alike.
-    """
-    best = np.full(tokens, -1.0)
-    owners = np.zeros(tokens, np.int64)
-    for i, (start, end) in enumerate(stretches):
-        place = np.arange(end - start)
-        score = np.minimum(place, place[::-1]) + 0.01 * (end - start)
-        better = score > best[start:end]
-        best[start:end][better] = score[better]
-        owners[start:end][better] = i
-    return owners
-
-
-def _logits_of(windows: Sequence[Features], outputs: Sequence[Outputs]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """``_logits`` of each window."""
+def _all_logits(windows: Sequence[Features], outputs: Sequence[Outputs]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """``logits_of_window`` of each window."""
     if not windows or len(windows) != len(outputs):
         raise MblError(f"{len(outputs)} outputs for {len(windows)} windows; run the model once for each window")
-    return [_logits(window, output) for window, output in zip(windows, outputs, strict=True)]
+    return [logits_of_window(window, output) for window, output in zip(windows, outputs, strict=True)]
 
 
 def _null(logits: Sequence[tuple[np.ndarray, np.ndarray]]) -> Answer:
@@ -227,7 +132,7 @@ def _null(logits: Sequence[tuple[np.ndarray, np.ndarray]]) -> Answer:
     return Answer("", -1, -1, min(float(start[0] + end[0]) for start, end in logits))
 
 
-def _logits(window: Features, outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
+def logits_of_window(window: Features, outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
     """Start and end logits, float64 [S]."""
     rows = output_row(outputs, "start_logits"), output_row(outputs, "end_logits")
     for name, row in zip(("start_logits", "end_logits"), rows, strict=True):

@@ -8,14 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mobilebert_lite.evaluation import squad
-from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.running.model import Model
-from mobilebert_lite.tasks.question_answering import longest_question
+from mobilebert_lite.tasks.base import ReadyModel, Task
+from mobilebert_lite.tasks.question_answering import answer, longest_question, squad
+from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
 from mobilebert_lite.text.examples import QuestionExample
 
 # Columns of a row.
 _ANSWERABLE, _EXACT, _F1, _SPAN_EXACT, _SPAN_F1, _NULL_ODDS, _ANSWERED = range(7)
+
+
+def make(task: Task, examples: Sequence[QuestionExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
+    """By the rules that ``examples`` need."""
+    return QuestionAnsweringScorer(squad.rules_for(examples), options.metric, options.stride,
+                                   options.max_answer_tokens, options.null_threshold)
 
 
 class QuestionAnsweringScorer(Scorer):
@@ -35,11 +40,11 @@ class QuestionAnsweringScorer(Scorer):
         """It needs answers, or to be known to have none."""
         squad.check_labeled(example)
 
-    def predict(self, model: Model, example: QuestionExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: QuestionExample) -> dict[str, Any]:
         """The answer; the best span even where the null answer won, and by how much."""
-        answers = model.answer(example.question, example.context, max_answer_tokens=self.max_answer_tokens,
-                               null_threshold=self.null_threshold, stride=self.stride, allow_null=self.rules == "2.0",
-                               max_query=longest_question(model.longest))
+        answers = answer(model, example.question, example.context, max_answer_tokens=self.max_answer_tokens,
+                         null_threshold=self.null_threshold, stride=self.stride, allow_null=self.rules == "2.0",
+                         max_query=longest_question(model.longest))
         null = next((answer for answer in answers if answer.is_null), None)
         spans = [answer for answer in answers if not answer.is_null]
         best = max(spans, key=lambda answer: answer.score, default=None)

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError, shorten
-from mobilebert_lite.evaluation import glue
-from mobilebert_lite.evaluation.classification import ClassificationScorer
-from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.running.model import Model
-from mobilebert_lite.tasks.classification import YES
+from mobilebert_lite.tasks import glue
+from mobilebert_lite.tasks.base import ReadyModel
+from mobilebert_lite.tasks.classification import YES, classify, predict
+from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
+from mobilebert_lite.tasks.scoring import Prediction, Scorer
 from mobilebert_lite.text.examples import TextExample
 
 
@@ -32,9 +32,9 @@ class RegressionScorer(Scorer):
         except ValueError:
             raise DataError(f"example {example.id}: label is {example.label!r}; it must be a number") from None
 
-    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """The model's first number."""
-        return {"value": model.predict(example.text, example.pair)[0].value}
+        return {"value": predict(model, example.text, example.pair)[0].value}
 
     def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
         """The right number and the predicted one."""
@@ -81,9 +81,9 @@ class MultiLabelScorer(Scorer):
             raise DataError(f"example {example.id}: {shorten(unknown)} is no class of the model; it has "
                             f"{shorten(list(self.labels))}")
 
-    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """The classes that are as probable as not."""
-        return {"labels": sorted(label.name for label in model.classify(example.text, example.pair)
+        return {"labels": sorted(label.name for label in classify(model, example.text, example.pair)
                                  if label.probability >= YES)}
 
     def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
@@ -127,9 +127,9 @@ class OneClassScorer(ClassificationScorer):
                             "one class holds, 0 or empty where it does not")
         return known[label.strip()]
 
-    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """Whether the class is as probable as not."""
-        [found] = model.classify(example.text, example.pair)
+        [found] = classify(model, example.text, example.pair)
         return {"label": str(int(found.probability >= YES)), "probability": found.probability}
 
     def metrics(self, rows: np.ndarray) -> dict[str, float]:

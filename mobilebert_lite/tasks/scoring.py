@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.running.model import Model
+from mobilebert_lite.tasks.base import ReadyModel
 
 # What a model answered to one example, as JSON.
 Prediction = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ScorerOptions:
+    """How answers are chosen and judged; what a task does not know, it leaves alone."""
+
+    # The score to judge by; None for the task's own.
+    metric: str | None = None
+    # Question answering: tokens between windows, longest answer, lead that the null answer needs.
+    stride: int = 128
+    max_answer_tokens: int = 30
+    null_threshold: float = 0.0
 
 
 class Scorer(ABC):
@@ -33,7 +46,7 @@ class Scorer(ABC):
         """Raise DataError for an example that cannot be scored, before hours are spent on it."""
 
     @abstractmethod
-    def predict(self, model: Model, example: Any) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: Any) -> dict[str, Any]:
         """The model's answer to ``example``."""
 
     @abstractmethod

@@ -9,14 +9,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.evaluation.scorer import Prediction, Scorer
-from mobilebert_lite.running.model import Model
+from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.masked_lm import MASK, mask_logits
+from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
 from mobilebert_lite.text.examples import TextExample
 from mobilebert_lite.text.features import pack
 
 # The other words that a right one may stand among.
 TOP = 5
+
+
+def make(task: Task, examples: Sequence[TextExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
+    """Whatever the data."""
+    return MaskedScorer(options.metric)
 
 
 def _unknown(example: TextExample, mask: str) -> str:
@@ -38,7 +43,7 @@ class MaskedScorer(Scorer):
         if MASK in example.text or MASK in (example.pair or ""):
             raise DataError(_unknown(example, MASK))
 
-    def predict(self, model: Model, example: TextExample) -> dict[str, Any]:
+    def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """For each masked word the log-likelihood in nats, and how many words the model finds better."""
         if (mask := model.tokenizer.settings.mask_token) in f"{example.text} {example.pair or ''}":
             raise DataError(_unknown(example, mask))

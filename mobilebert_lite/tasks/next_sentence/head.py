@@ -1,0 +1,21 @@
+"""Two classes from [CLS], through the pooler where there is one."""
+
+from __future__ import annotations
+
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.common.tf import tf
+from mobilebert_lite.graph import heads
+from mobilebert_lite.graph.ops import Tensors, dense
+from mobilebert_lite.tasks.base import Task
+
+
+def draw(task: Task, tensors: Tensors, config: MobileBertConfig, x: tf.Tensor, positions: tf.Tensor | None
+         ) -> dict[str, tf.Tensor]:
+    """probability or logits, (batch, 2)."""
+    return heads.classes(logits(tensors, x), task.form)
+
+
+def logits(tensors: Tensors, x: tf.Tensor) -> tf.Tensor:
+    """Whether the second text follows the first: [is next, is not]. *Shape:* (batch, seq, hidden) → (batch, 2)"""
+    with tf.name_scope("head"):
+        return dense(tensors, "nsp", heads.pool(tensors, x))

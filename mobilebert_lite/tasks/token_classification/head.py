@@ -1,0 +1,14 @@
+"""Classes of every token, from its own hidden state."""
+
+from __future__ import annotations
+
+from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.common.tf import tf
+from mobilebert_lite.graph.ops import Tensors, dense
+from mobilebert_lite.tasks.base import Task
+
+
+def draw(task: Task, tensors: Tensors, config: MobileBertConfig, x: tf.Tensor, positions: tf.Tensor | None
+         ) -> dict[str, tf.Tensor]:
+    """logits (batch, seq, labels)."""
+    return {"logits": dense(tensors, "classifier", x)}
