@@ -54,7 +54,7 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, min_runtime: str
 @section("Output", options.as_json())
 def install(models: tuple[Path, ...], app: Path | None, serial: str | None, connect: tuple[str, ...],
             servers: tuple[str, ...], port: int | None, examples: int, min_runtime: str | None, as_json: bool) -> None:
-    """Copy each MODEL with example texts to a phone, where the demo app finds it; install the app if it is missing."""
+    """Copy each MODEL with example texts to a phone, where the demo app finds it; install the app if needed."""
     import dataclasses
 
     from mobilebert_lite.running.isolation import helper
@@ -63,8 +63,8 @@ def install(models: tuple[Path, ...], app: Path | None, serial: str | None, conn
     from mobilebert_lite.benchmarks.app import install as android_install
     from mobilebert_lite.errors import printable
 
-    done = android_install.install(models, app, examples, (serial,) if serial else (), options.adb_servers(servers, port),
-                                   connect, min_runtime)
+    done = android_install.install(models, app, examples, (serial,) if serial else (),
+                                   options.adb_servers(servers, port), connect, min_runtime)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
     else:

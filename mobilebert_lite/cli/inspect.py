@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @section(
     "Checks",
     several("--client", "clients", each=CLIENT,
-            help="Check whether these clients can load MODEL (a .tflite, APK, AAR or AAB file); all checks every one."),
+            help="Check whether these clients can load MODEL, a .tflite, APK, AAR or AAB file; all stands for every "
+                 "one but npu."),
     options.min_runtime(help="Check whether this TFLite version can load MODEL, such as 2.14."))
 @section(
     "Repair",

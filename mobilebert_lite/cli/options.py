@@ -16,7 +16,6 @@ from mobilebert_lite.cli.parameters import (
     PATH,
     PROBLEM,
     VERSION,
-    Word,
     one_of,
     several,
 )

@@ -42,7 +42,7 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
     option("--dropout", type=_PART, help="Dropout of hidden states. [default: the configuration's]"))
 @section(
     "Optimization",
-    option("--epochs", type=_POSITIVE, help="Passes over the data. [default: by task; see docs/training.md]"),
+    option("--epochs", type=_POSITIVE, help="Passes over the data. [default: by task]"),
     option("--batch-size", default=32, show_default=True, type=click.IntRange(1),
            help="Examples per step, over all devices together."),
     option("--learning-rate", type=_POSITIVE, help="Peak learning rate of AdamW. [default: by task]"),
@@ -89,7 +89,7 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
     option("--distribute", default="auto", show_default=True,
            type=one_of("distribution", "auto", "none", "mirrored", "workers"),
            help="Devices to train on: one (none), all GPUs of this machine (mirrored), several machines (workers), or "
-                "all that are found (auto); see docs/training.md."))
+                "all that are found (auto)."))
 @section(
     "Output",
     options.output(metavar="DIR", help="Folder for the checkpoint; it must be new or empty."),

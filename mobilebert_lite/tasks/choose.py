@@ -58,7 +58,7 @@ def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: b
     if positions and (not isinstance(task, FillMask) or isinstance(task, Pretraining)):
         raise ConversionError(f"--positions is for fill-mask, not for {task.name}")
     if choices is not None and not isinstance(task, MultipleChoice):
-        raise ConversionError(f"--choices is for multiple-choice, not for {task.name}")
+        raise ConversionError(f"--num-choices is for multiple-choice, not for {task.name}")
     if problem is not None and not isinstance(task, Classification):
         raise ConversionError(f"--problem is for classification, not for {task.name}")
     if isinstance(task, Classification):
