@@ -134,7 +134,7 @@ APK_MODELS := $(CASES)/models/qa.tflite $(CASES)/models/classification.tflite
 android-apk: install $(CASES)/models.json ## Build the demo's package without an Android SDK, and verify it.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
-	$(BIN)/mbl android assets $(APK_MODELS) --runtime 2.16.1
+	$(BIN)/mbl android assets $(APK_MODELS) --min-runtime 2.16.1
 	cd android_demo && mvn -B -q -ntp process-classes
 	android_demo/maven/apk.sh out/demo.apk
 	$(BIN)/python scripts/check_apk.py out/demo.apk --test out/demo-test.apk --json out/apk.json \

@@ -213,7 +213,7 @@ def _common_length(subjects: Sequence[Subject]) -> int:
     if not common:
         said = "; ".join(f"{subject.file.name} {', '.join(map(str, subject.lengths))}" for subject in subjects)
         raise ModelFileError(f"the files have no length in common ({said}); convert them alike, or give "
-                             "--length mixed")
+                             "--seq-len mixed")
     return max(common)
 
 

@@ -136,8 +136,8 @@ def portal(models: Sequence[Path], devices: Sequence[str], accelerators: Sequenc
 
 
 def read_results(paths: Iterable[Path]) -> list[BenchReport]:
-    """The reports in files, and in folders at any depth: those that `mbl bench --json` wrote, and what the app printed
-    (instrumentation.results). Other files of a folder are passed over, and with a warning runs that failed.
+    """The reports in files, and in folders at any depth: those that `mbl bench --report` wrote, and what the app
+    printed (instrumentation.results). Other files of a folder are passed over, and with a warning runs that failed.
 
     Raises DataError for a file that is no report, and for a folder without one.
     """
@@ -153,7 +153,7 @@ def read_results(paths: Iterable[Path]) -> list[BenchReport]:
         found += ours + printed
         if not (ours or printed):
             raise DataError(f"{path} holds no report; the demo app's benchmark leaves {RESULTS} for each phone, and "
-                            "`mbl bench --json` writes them")
+                            "`mbl bench --report` writes them")
     return found
 
 

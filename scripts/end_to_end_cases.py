@@ -38,12 +38,13 @@ from mobilebert_lite.tasks import question_answering
 COUNT = 100
 TOP = 3
 # What TFLite 2.6 runs: it runs one signature alone, and computes dense int8 layers with a scale per channel wrongly.
-OLD = ("--quantize", "none", "--runtime", "2.6", "--seq-len", "64")
+OLD = ("--quantize", "none", "--min-runtime", "2.6", "--seq-len", "64")
 # Name -> options of `mbl convert`. Several lengths, so that the shortest that holds a text is taken.
 MODELS = {
     # The desktop build of TFLite 2.18 computes dynamic layers wrongly, which LiteRT 1.0.1, 1.4.0 and 2.3.0 do not.
-    "qa": ("--task", "qa", "--quantize", "int8", "--runtime", "2.16.1", "--seq-len", "384,64"),
-    "classification": ("--task", "classification", "--quantize", "int8", "--runtime", "2.16.1", "--seq-len", "128,32"),
+    "qa": ("--task", "qa", "--quantize", "int8", "--min-runtime", "2.16.1", "--seq-len", "384,64"),
+    "classification": ("--task", "classification", "--quantize", "int8", "--min-runtime", "2.16.1",
+                       "--seq-len", "128,32"),
     "qa-old": ("--task", "qa", *OLD),
     "classification-old": ("--task", "classification", *OLD),
 }

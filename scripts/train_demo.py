@@ -188,7 +188,7 @@ def main() -> None:
             folder = arguments.output / name
             train(demo, recipe, folder, TrainOptions(
                 name, SNIPS, folder, seq_len=LENGTH, epochs=recipe.epochs, batch_size=recipe.batch_size,
-                learning_rate=recipe.learning_rate, unknown=recipe.unknown, shift=recipe.shift,
+                learning_rate=recipe.learning_rate, token_dropout=recipe.unknown, position_shift=recipe.shift,
                 seed=recipe.seed, threads=arguments.threads))
 
 

@@ -152,11 +152,11 @@ def test_run_classifies(converted: Converted) -> None:
 def test_run_with_the_old_runtime(converted: Converted) -> None:
     """Float: the same to the digits that are printed."""
     need_old_runtime()
-    new, old = (mbl("run", converted("qa", "none"), *QUESTION, environment={"MBL_RUNTIME": name})
+    new, old = (mbl("run", converted("qa", "none"), *QUESTION, environment={"MBL_INTERPRETER": name})
                 for name in ("ai-edge-litert", "tflite-runtime"))
     assert (old.returncode, old.stderr) == (0, "")
     assert old.stdout == new.stdout
-    refused = mbl("run", converted("qa", "dynamic"), *QUESTION, "--runtime", "tflite-runtime")
+    refused = mbl("run", converted("qa", "dynamic"), *QUESTION, "--interpreter", "tflite-runtime")
     assert error_line(refused).startswith("tflite-runtime refuses the model: Didn't find op")
 
 
@@ -423,25 +423,25 @@ def test_lengths_are_chosen_for_the_texts(tiny_qa: Path, tiny_questions: Path, t
 # Words that no option knows: the command, and what it says.
 MISTYPED = (
     (("convert", "--task", "poetry"), "--task", "unknown task 'poetry'; known are qa, classification, token-"),
-    (("convert", "--quantize", "int2"), "--quantize", "unknown quantization 'int2'; known are none, fp16"),
+    (("convert", "--quantize", "int2"), "--quantize", "int8-full, int16x8, int4. Did you mean int4?"),
     (("convert", "--quantize", "int8:64"), "--quantize", "unknown quantization 'int8:64'"),
     (("convert", "--mask", "mask6"), "--mask", "unknown masking 'mask6'; known are additive"),
     (("convert", "--mask", "additive:5"), "--mask", "the constant must be a number below 0"),
     (("convert", "--format", "pytorch"), "--format", "unknown format 'pytorch'; known are huggingface, tf1"),
-    (("convert", "--runtime", "new"), "--runtime", "'new' is not a runtime version such as 2.14.0"),
+    (("convert", "--min-runtime", "new"), "--min-runtime", "'new' is not a runtime version such as 2.14.0"),
     (("convert", "--no-fuse", "all-of-it"), "--no-fuse", "unknown fusion rule 'all-of-it'; known are fold-query"),
     *((("convert", "--seq-len", value), "--seq-len", value) for value in ("auto:0", "auto:99", "auto:many", "64;32")),
     (("train", "--task", "poetry"), "--task", "unknown task 'poetry'"),
     (("train", "--quantize", "int2"), "--quantize", "unknown quantization 'int2'"),
     (("eval", "x.tflite", "--task", "poetry"), "--task", "unknown task 'poetry'"),
-    (("eval", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'; known are ai-edge-litert"),
-    (("run", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'"),
+    (("eval", "x.tflite", "--interpreter", "onnx"), "--interpreter", "unknown interpreter 'onnx'; known are ai-edge-"),
+    (("run", "x.tflite", "--interpreter", "onnx"), "--interpreter", "unknown interpreter 'onnx'"),
     (("inspect", "x.tflite", "--client", "nobody"), "--client", "unknown client 'nobody'; known are task-library"),
-    (("inspect", "x.tflite", "--runtime", "new"), "--runtime", "'new' is not a runtime version"),
+    (("inspect", "x.tflite", "--min-runtime", "new"), "--min-runtime", "'new' is not a runtime version"),
     (("export", "x", "--format", "pytorch"), "--format", "unknown format 'pytorch'"),
     (("bench", "x.tflite", "--device", "nokia"), "--device", "unknown device 'nokia'; known are host, any, "),
-    (("bench", "x.tflite", "--runtime", "onnx"), "--runtime", "unknown runtime 'onnx'"),
-    (("android", "assets", "x.tflite", "--runtime", "new"), "--runtime", "'new' is not a runtime version"),
+    (("bench", "x.tflite", "--interpreter", "onnx"), "--interpreter", "unknown interpreter 'onnx'"),
+    (("android", "assets", "x.tflite", "--min-runtime", "new"), "--min-runtime", "'new' is not a runtime version"),
 )
 
 
@@ -459,7 +459,7 @@ def test_mistyped_words_are_usage_errors(arguments: tuple[str, ...], option: str
 @pytest.mark.parametrize(("option", "given", "expected"), [
     ("task", "QA", "qa"), ("task", "Question-Answering", "question-answering"), ("quantize", "INT8-full", "int8-full"),
     ("format", "HuggingFace", "huggingface"), ("mask", "Additive:-120", "additive:-120"),
-    ("lengths", "AUTO:4", ((), 4)), ("lengths", "64,32", ((64, 32), 0)), ("runtime", "2.14", "2.14")])
+    ("lengths", "AUTO:4", ((), 4)), ("lengths", "64,32", ((64, 32), 0)), ("min_runtime", "2.14", "2.14")])
 def test_words_in_any_case(option: str, given: str, expected: object) -> None:
     parameter = next(one for one in convert_command.params if one.name == option)
     assert parameter.type.convert(given, parameter, None) == expected

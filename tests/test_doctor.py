@@ -169,7 +169,7 @@ OLD_AND_NEW: dict[str, tuple[str, wrong.Edit]] = {
 
 
 def test_runtime_verdicts_are_those_of_the_runtime(files: dict[str, bytes], tmp_path: Path) -> None:
-    """tflite-runtime 2.14 loads what --runtime 2.14 says that it loads; in a process of its own, as its library and
+    """tflite-runtime 2.14 loads what --min-runtime 2.14 says that it loads; in a process of its own, as its library and
     that of its successor do not live in one."""
     verdicts = {}
     for name, (base, edit) in OLD_AND_NEW.items():

@@ -299,7 +299,7 @@ def test_the_phone_tokenizer_reads_accents(converted: Converted, tmp_path: Path)
     ({"options": ScorerOptions(metric="mrpc")}, DataError, "--metric mrpc is for two classes"),
     ({"options": ScorerOptions(metric="exact")}, DataError, "--metric exact: not for this task; it has accuracy"),
     ({"model": Path("absent.tflite")}, ModelFileError, "cannot read absent.tflite"),
-    ({"runtime": "onnx"}, MblError, "unknown runtime 'onnx'"),
+    ({"runtime": "onnx"}, MblError, "unknown interpreter 'onnx'"),
 ])
 def test_what_cannot_be_evaluated(converted: Converted, texts: Path, changes: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):

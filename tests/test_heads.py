@@ -213,7 +213,7 @@ def test_forms_that_a_task_does_not_have(tiny_config: MobileBertConfig) -> None:
     for task in ("qa", "pretraining", "classification"):
         with pytest.raises(ConversionError, match=f"--positions is for fill-mask, not for {task}"):
             form(task, positions=2)
-    with pytest.raises(ConversionError, match="--choices is for multiple-choice"):
+    with pytest.raises(ConversionError, match="--num-choices is for multiple-choice"):
         form("classification", choices=2)
     with pytest.raises(ConversionError, match="each choice one score, but the classifier has 3 outputs"):
         form("multiple-choice")

@@ -111,7 +111,7 @@ def test_options_of_a_conversion(tiny_config: MobileBertConfig, tiny_vocabulary:
     shown = " ".join(mbl("inspect", tmp_path / "file.tflite").stdout.split())
     assert "segment_ids int32 [1, 16], positions int32 [1, 2]" in shown
     assert "outputs logits float32 [1, 2, 270]" in shown
-    for option in ("--logits", "--choices=2"):
+    for option in ("--logits", "--num-choices=2"):
         refused = mbl("convert", "--weights", checkpoint, option, "-o", tmp_path / "no.tflite")
         assert refused.returncode == 1
         assert f"{option.split('=')[0]} is for" in refused.stderr

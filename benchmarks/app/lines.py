@@ -142,7 +142,7 @@ def wrong_answers(run: AppRun, name: str) -> str:
     shown = "; ".join(f"text {one.index}: {one.said!r} in place of {one.expected!r}" for one in run.wrong[:_SHOWN])
     return (f"{name}: {len(run.wrong)} of {run.answers.compared} answers in the app are others than on this machine "
             f"({shown}); its runtime ({run.runtime.version}) or accelerator computes this file wrongly: `mbl inspect "
-            "FILE --client litert --runtime VERSION` tells why, `mbl convert --runtime VERSION` makes another")
+            "FILE --client litert --min-runtime VERSION` tells why, `mbl convert --min-runtime VERSION` makes another")
 
 
 def ties(run: AppRun) -> str:

@@ -56,7 +56,7 @@ def inputs_of(task: Task, tokenizer: Tokenizer, examples: Sequence[Example], ent
     by_length = {entry.length: entry for entry in entries}
     if length != MIXED and length not in by_length:
         raise ModelFileError(f"no signature of {length} tokens; the file has "
-                             f"{', '.join(map(str, sorted(by_length)))}, or give --length mixed")
+                             f"{', '.join(map(str, sorted(by_length)))}, or give --seq-len mixed")
     longest = max(by_length) if length == MIXED else length
     taken = evenly(sequences(tokenizer, task, examples, longest, "text"), MOST)
     found = []

@@ -291,7 +291,7 @@ def read(path: Path) -> BenchReport:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise DataError(f"{path} is not JSON; give a file that `mbl bench --json` wrote") from None
+        raise DataError(f"{path} is not JSON; give a file that `mbl bench --report` wrote") from None
     return parse(raw, str(path))
 
 
@@ -302,8 +302,8 @@ def parse(raw: Any, where: str) -> BenchReport:
     fields: Mapping[str, Any] = read_object(raw, where)
     if fields.get("schema") != SCHEMA:
         raise DataError(f"{where} is not a benchmark (schema is {fields.get('schema')!r}, not {SCHEMA!r}); "
-                        "give a file that `mbl bench --json` wrote")
+                        "give a file that `mbl bench --report` wrote")
     if fields.get("version") != VERSION:
         raise DataError(f"{where} has version {fields.get('version')!r} of the schema; this toolkit reads {VERSION}")
-    values = {name: value for name, value in fields.items() if name not in ("schema", "version")}
+    values = {name: value for name, value in fields.items() if name not in ("schema", "version", "comparison")}
     return record(BenchReport, values, where)

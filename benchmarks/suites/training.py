@@ -54,10 +54,10 @@ class Case:
 
 CASES = {
     "sst2": Case("classification", "sst2_train.tsv", ("--batch-size", "64", "--epochs", "3", "--dropout", "0.1",
-                                                      "--unknown", "0.05"), "sst2_dev.tsv", 78.0, 64),
-    "snips-intents": Case("classification", "intents_train.tsv", ("--batch-size", "64", "--unknown", "0.05",
+                                                      "--token-dropout", "0.05"), "sst2_dev.tsv", 78.0, 64),
+    "snips-intents": Case("classification", "intents_train.tsv", ("--batch-size", "64", "--token-dropout", "0.05",
                                                                   "--dropout", "0.1"), "intents_test.tsv", 97.0, 64),
-    "snips-slots": Case("token-classification", "slots_train.bio", ("--batch-size", "64", "--unknown", "0.1",
+    "snips-slots": Case("token-classification", "slots_train.bio", ("--batch-size", "64", "--token-dropout", "0.1",
                                                                     "--dropout", "0.1"), "slots_test.bio", 85.0, 64),
     "fine-tuned slots": Case("token-classification", "slots_train.bio", ("--epochs", "2", "--learning-rate", "3e-5"),
                              "slots_test.bio", None, 64, start="snips_slots"),

@@ -7,28 +7,33 @@ from pathlib import Path
 
 import click
 
-from mobilebert_lite.cli.parameters import PATH, VERSION, adb_servers, phone_options
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import Command, option, section
+from mobilebert_lite.cli.parameters import PATH
 
-RUNTIME = click.option("--runtime", type=VERSION, metavar="VERSION",
-                       help="The TFLite that the app is built with, if older than the latest LiteRT.")
+_MODELS = click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
+_EXAMPLES = option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
+                   help="Number of example texts to put beside each model, with the answers computed here.")
+_MIN_RUNTIME = options.min_runtime(help="TFLite version that the app is built with, such as 2.16.1; models that it "
+                                        "cannot load are refused. [default: the latest LiteRT]")
 
 
 @click.group("android")
 def command() -> None:
-    """Bring models to the Kotlin demo app."""
+    """Put models into the Kotlin demo app."""
 
 
-@command.command("assets", short_help="Put models into the app's sources.")
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
-@click.option("--demo", default=Path("android_demo"), show_default=True, type=PATH, help="The demo's folder.")
-@click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
-              help="Texts to put beside each model, with what it answers here.")
-@RUNTIME
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | None, as_json: bool) -> None:
-    """Copy each MODEL with examples into the app's assets, from where its next build takes them.
+@command.command("assets", cls=Command, short_help="Put models into the app's sources.")
+@_MODELS
+@section("Input", _EXAMPLES, _MIN_RUNTIME)
+@section("Output",
+         option("--demo", default=Path("android_demo"), show_default=True, type=PATH, metavar="DIR",
+                help="Folder of the demo app's sources."),
+         options.as_json())
+def assets(models: tuple[Path, ...], demo: Path, examples: int, min_runtime: str | None, as_json: bool) -> None:
+    """Copy each MODEL with example texts into the app's assets; the next build of the app includes them.
 
-    Models that the app's runtime cannot load, or that it has no screen for, are refused with a reason.
+    Models that the app cannot load, or that it has no screen for, are refused with a reason.
     """
     from mobilebert_lite.running.isolation import helper
 
@@ -36,22 +41,20 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, runtime: str | N
     from mobilebert_lite.android.assets import put_assets
     from mobilebert_lite.errors import printable
 
-    written = [str(path) for path in put_assets(models, demo, examples, runtime)]
+    written = [str(path) for path in put_assets(models, demo, examples, min_runtime)]
     click.echo(json.dumps(written, ensure_ascii=False) if as_json else printable("\n".join(written)))
 
 
-@command.command("install", short_help="Put models on a phone, and the app.")
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=PATH)
-@click.option("--app", type=PATH, help="Install this APK before. [default: the one built last, if the app is missing]")
-@click.option("--serial", help="The attached phone with this serial number.")
-@phone_options
-@click.option("--examples", default=8, show_default=True, type=click.IntRange(1, 200),
-              help="Texts to put beside each model, with what it answers here.")
-@RUNTIME
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@command.command("install", cls=Command, short_help="Put models on a phone, and the app.")
+@_MODELS
+@section("Input", _EXAMPLES, _MIN_RUNTIME,
+         options.app(help="APK of the demo app, to install first. [default: the latest build, if the phone lacks the "
+                          "app]"))
+@section("Phones", options.serial(), *options.phones)
+@section("Output", options.as_json())
 def install(models: tuple[Path, ...], app: Path | None, serial: str | None, connect: tuple[str, ...],
-            servers: tuple[str, ...], port: int | None, examples: int, runtime: str | None, as_json: bool) -> None:
-    """Push each MODEL with examples to where the app on a phone finds it; the app too, where it is missing."""
+            servers: tuple[str, ...], port: int | None, examples: int, min_runtime: str | None, as_json: bool) -> None:
+    """Copy each MODEL with example texts to a phone, where the demo app finds it; install the app if needed."""
     import dataclasses
 
     from mobilebert_lite.running.isolation import helper
@@ -60,8 +63,8 @@ def install(models: tuple[Path, ...], app: Path | None, serial: str | None, conn
     from mobilebert_lite.benchmarks.app import install as android_install
     from mobilebert_lite.errors import printable
 
-    done = android_install.install(models, app, examples, (serial,) if serial else (), adb_servers(servers, port),
-                                   connect, runtime)
+    done = android_install.install(models, app, examples, (serial,) if serial else (),
+                                   options.adb_servers(servers, port), connect, min_runtime)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
     else:

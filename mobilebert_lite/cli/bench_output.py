@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,21 +22,26 @@ if TYPE_CHECKING:
 class BenchOutput:
     """Where a report goes."""
 
-    # "-" is standard output.
-    json_file: Path | None
+    file: Path | None
     page: Path | None
+    # What is printed in place of the table.
+    as_json: bool
     as_csv: bool
     as_markdown: bool
 
     def write(self, report: BenchReport, before: BenchReport | None = None) -> None:
-        """The files asked for, and the table (or what stands in its place); the page compares with ``before``."""
+        """The files asked for, and the table (or what stands in its place), compared with ``before``."""
         from mobilebert_lite.benchmarks.reports import result
 
-        if self.json_file is not None and not self._prints_json:
-            result.write(report, self.json_file)
+        if self.file is not None:
+            result.write(report, self.file)
         if self.page is not None:
             self.write_page(report, before)
-        self._print(report)
+        _warn(report)
+        if self.as_json:
+            click.echo(json.dumps({**report.to_json(), **_compared(before, report)}, ensure_ascii=False))
+        else:
+            self._print(report)
 
     def write_page(self, report: BenchReport, before: BenchReport | None) -> None:
         """The page alone."""
@@ -46,30 +52,37 @@ class BenchOutput:
         assert self.page is not None
         write_page(self.page, bench_page(report, [] if before is None else between(before, report)))
 
-    @property
-    def _prints_json(self) -> bool:
-        return str(self.json_file) == "-"
-
     def _print(self, report: BenchReport) -> None:
-        import json
-
         from mobilebert_lite.benchmarks.reports import export
         from mobilebert_lite.benchmarks.reports.wording import setting
-        from mobilebert_lite.cli.output import progress
 
-        for said in dict.fromkeys(f"{run.file.name}, {setting(run)}: {one}" for run in report.runs
-                                  for one in run.warnings):
-            progress(f"warning: {said}")
-        if self._prints_json:
-            click.echo(json.dumps(report.to_json(), ensure_ascii=False))
-        elif self.as_csv or self.as_markdown:
+        if self.as_csv or self.as_markdown:
             click.echo(export.to_csv(report) if self.as_csv else export.to_markdown(report), nl=False)
-        else:
-            _table(export.COLUMNS, export.table(report))
-            for run in report.runs:
-                if run.operators:
-                    click.echo(f"\n{run.file.name}, {setting(run)}: operators of one inference")
-                    _table(export.OPERATOR_COLUMNS, export.operators(run))
+            return
+        _table(export.COLUMNS, export.table(report))
+        for run in report.runs:
+            if run.operators:
+                click.echo(f"\n{run.file.name}, {setting(run)}: operators of one inference")
+                _table(export.OPERATOR_COLUMNS, export.operators(run))
+
+
+def _warn(report: BenchReport) -> None:
+    from mobilebert_lite.benchmarks.reports.wording import setting
+    from mobilebert_lite.cli.output import progress
+
+    for said in dict.fromkeys(f"{run.file.name}, {setting(run)}: {one}" for run in report.runs
+                              for one in run.warnings):
+        progress(f"warning: {said}")
+
+
+def _compared(before: BenchReport | None, report: BenchReport) -> dict[str, Any]:
+    from mobilebert_lite.benchmarks.reports.compare import between
+    from mobilebert_lite.errors import DataError
+
+    try:
+        return {} if before is None else {"comparison": [one.to_json() for one in between(before, report)]}
+    except DataError:  # nothing in common: ``compare_reports`` says so, after what was measured is printed
+        return {}
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -102,7 +115,7 @@ def fail(failed: Failed, kept: Path | None) -> int:
     from mobilebert_lite.cli.output import progress
 
     if kept is not None:
-        progress(f"what was measured until then is kept, and marked incomplete, in {kept}")
+        progress(f"the samples measured so far are kept in {kept}, marked as incomplete")
     if not isinstance(failed.cause, KeyboardInterrupt):
         raise failed.cause
     message, code = signals.outcome()
@@ -110,15 +123,16 @@ def fail(failed: Failed, kept: Path | None) -> int:
     return code
 
 
-def judge(before: BenchReport, after: BenchReport, max_regression: float | None) -> int:
-    """Print how ``after`` compares with ``before``; the exit status."""
+def compare_reports(before: BenchReport, after: BenchReport, max_regression: float | None, quiet: bool) -> int:
+    """Print how ``after`` compares with ``before``, unless ``quiet``; the exit status."""
     from mobilebert_lite.benchmarks.reports.compare import between
     from mobilebert_lite.cli.output import progress
 
     found = between(before, after)
-    progress("the two reports were measured apart: the intervals do not know what changed in between")
-    _table(("model", "device", "setting", "by", "before ms", "after ms", "ratio", ""),
-           [_comparison(one, max_regression) for one in found])
+    progress("the two reports were measured apart: the intervals do not include what changed in between")
+    if not quiet:
+        _table(("model", "device", "setting", "by", "before ms", "after ms", "ratio", ""),
+               [_comparison(one, max_regression) for one in found])
     worse = [one for one in found if max_regression is not None and one.regressed(max_regression)]
     if worse:
         most = max(worse, key=lambda one: one.ratio.value)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mobilebert_lite.cli.parameters import FORMAT, FUSION_RULE, MASK, MODE, PATH, TASK, VERSION, one_of
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import option, section
+from mobilebert_lite.cli.parameters import MASK, MODE, PATH, TASK, Place
 
 if TYPE_CHECKING:
     from mobilebert_lite.conversion.gate import Gate
@@ -18,87 +21,101 @@ if TYPE_CHECKING:
 class Lengths(click.ParamType):
     """384, 384,256,128, or auto:8: the lengths, and how many to choose (0: these)."""
 
-    name = "LENGTH[,LENGTH…]|auto:K"
+    name = "lengths"
 
-    def convert(self, value: object, param: click.Parameter | None,
-                context: click.Context | None) -> tuple[tuple[int, ...], int]:
-        if isinstance(value, tuple):
-            return value
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """As it is typed."""
+        return "LENGTH[,LENGTH…]|auto:K"
+
+    def convert(self, value: Any, param: click.Parameter | None,
+                ctx: click.Context | None) -> tuple[tuple[int, ...], int]:
+        """Lengths, and the K of auto:K or 0."""
         try:
             if (text := str(value).lower()).startswith("auto:"):
                 count = int(text.removeprefix("auto:"))
                 if 1 <= count <= 32:
                     return (), count
-                self.fail(f"{value}: between 1 and 32 lengths can be chosen", param, context)
+                self.fail(f"{value}: between 1 and 32 lengths can be chosen", param, ctx)
             return tuple(int(part) for part in str(value).split(",")), 0
         except ValueError:
-            self.fail(f"{value!r} is neither whole numbers such as 384 or 384,256,128, nor auto:8", param, context)
+            self.fail(f"{value!r} is neither whole numbers such as 384 or 384,256,128, nor auto:8", param, ctx)
 
 
-@click.command("convert")
-@click.option("--weights", metavar="PATH|HUB_ID", help="Checkpoint; the bundled demo without it.")
-@click.option("--revision", help="Commit, tag or branch of the hub id.")
-@click.option("--format", type=FORMAT, help="huggingface, tf1, model_garden, saved_model or tf1_hub. "
-                                            "[default: by its files]")
-@click.option("--config", type=PATH, metavar="PATH|PRESET", help="Its configuration, if not beside the weights.")
-@click.option("--task", type=TASK, help="qa, classification, token-classification, multiple-choice, next-sentence, "
-                                        "fill-mask, pretraining or features. [default: what the checkpoint was trained "
-                                        "for]")
-@click.option("--seq-len", "lengths", type=Lengths(), default=((), 0), metavar="LENGTH[,LENGTH…]|auto:K",
-              help="Sequence lengths, one signature each; auto:K chooses K for the calibration texts. "
-                   "[default: 384 for qa, 128 otherwise]")
-@click.option("--quantize", type=MODE, default="int8", show_default=True, metavar="MODE",
-              help="none, fp16, dynamic, int8, int8-full, int16x8 or int4.")
-@click.option("--recipe", type=PATH, help="A recipe of your own (JSON) in place of a mode.")
-@click.option("--calibration", type=PATH, help="Texts to calibrate with: JSON lines, SQuAD JSON, or a table.")
-@click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
-@click.option("--labels", type=PATH, help="Names of the classes, one a line.")
-@click.option("--mask", type=MASK, metavar="FORM[:CONSTANT]",
-              help="How padding is masked: additive, multiplicative or minimum. [default: as the source does]")
-@click.option("--logits", is_flag=True, help="Classes as raw logits in place of probabilities.")
-@click.option("--positions", default=0, type=click.IntRange(0), metavar="P",
-              help="fill-mask: logits at P positions, which become an input, in place of every token.")
-@click.option("--choices", type=click.IntRange(2), help="multiple-choice: how many. [default: as the texts have]")
-@click.option("--problem", type=one_of("single", "multi", "regression"),
-              help="classification: one class, several at once, or a number. [default: as the checkpoint says]")
-@click.option("--no-fuse", "without", type=FUSION_RULE, multiple=True, metavar="RULE",
-              help="Switch a fusion rule off, or all.")
-@click.option("--runtime", type=VERSION, metavar="VERSION",
-              help="Oldest TFLite it must run in, such as 2.14. [default: current]")
-@click.option("--text-input", is_flag=True, help="Add signatures that take texts, for those who link tensorflow-text's "
-                                                 "operators.")
-@click.option("--eval", "data", type=PATH, metavar="FILE", help="Labeled examples on which the score must hold.")
-@click.option("--max-drop", default=1.0, show_default=True, type=click.FloatRange(0), metavar="POINTS",
-              help="With --eval: points it may lose against the float model.")
-@click.option("--search", is_flag=True, help="With --eval: try every mode, and keep the fastest that holds the score.")
-@click.option("--metric", help="With --eval: the score, as for `mbl eval`.")
-@click.option("--limit", type=click.IntRange(1), help="With --eval: only so many examples, evenly over the file.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="With --eval: processes.")
-@click.option("--cluster", metavar="ADDRESS", help="With --eval: a Dask scheduler to spread the work with.")
-@click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For calibration and checks.")
-@click.option("--output", "-o", type=PATH, help="[default: the checkpoint's name, task and mode, in this folder]")
-@click.option("--report", type=PATH, help="Write a JSON report.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def _join_lengths(context: click.Context, parameter: click.Parameter,
+                  values: Iterable[tuple[tuple[int, ...], int]]) -> tuple[tuple[int, ...], int]:
+    """--seq-len that was given several times. Raises BadParameter for auto:K beside anything else."""
+    given = list(values)
+    if len(given) > 1 and any(count for _, count in given):
+        raise click.BadParameter("auto:K chooses all lengths; give nothing else beside it", context, parameter)
+    return tuple(one for lengths, _ in given for one in lengths), max((count for _, count in given), default=0)
+
+
+@options.command("convert")
+@section(
+    "Input",
+    option("--weights", type=Place(), metavar="PATH|HUB_ID",
+           help="Checkpoint: a folder, a file or a hub id. [default: the bundled demonstration]"),
+    options.revision(), options.format(), options.config(), options.vocabulary(), options.labels())
+@section(
+    "What to make",
+    option("--task", type=TASK, help="Task of the file. [default: the one that the checkpoint was trained for]"),
+    option("--seq-len", "lengths", type=Lengths(), multiple=True, callback=_join_lengths,
+           help="Sequence lengths, one signature for each; auto:K chooses K lengths for the calibration texts. "
+                "[default: 384 for qa, 128 otherwise]"),
+    option("--quantize", type=MODE, default="int8", show_default=True, help="Post-training quantization."),
+    option("--recipe", type=PATH, metavar="FILE",
+           help="Quantization recipe of your own (JSON), in place of --quantize."),
+    option("--calibration", type=PATH, metavar="FILE",
+           help="Texts to calibrate with: JSON lines, SQuAD JSON or a table. [default: built-in texts]"),
+    options.no_fuse(),
+    options.min_runtime(help="Oldest TFLite version that must load the file, such as 2.14. [default: any]"),
+    option("--mask", type=MASK, metavar="additive|multiplicative|minimum[:CONSTANT]",
+           help="How attention scores of padding are masked. [default: as in the checkpoint's own code]"),
+    options.problem(help="Classification: one label per text, several labels, or a number. "
+                         "[default: as the checkpoint says]"),
+    option("--logits", is_flag=True, help="Classification: output raw logits in place of probabilities."),
+    option("--positions", default=0, type=click.IntRange(0), metavar="N",
+           help="fill-mask: compute logits at N positions only; the positions become an input. "
+                "[default: at every token]"),
+    option("--num-choices", "choices", type=click.IntRange(2),
+           help="multiple-choice: number of choices. [default: as in the calibration texts]"),
+    option("--text-input", is_flag=True,
+           help="Add signatures that take texts. Apps need tensorflow-text's operators to run them."))
+@section(
+    "Checks",
+    option("--eval", "data", type=PATH, metavar="FILE", help="Labeled examples on which the score must hold."),
+    option("--max-drop", needs="--eval", default=1.0, show_default=True, type=click.FloatRange(0), metavar="POINTS",
+           help="points of the score that may be lost against the float model."),
+    option("--search", needs="--eval", is_flag=True,
+           help="try every quantization mode, and keep the fastest file whose score holds."),
+    options.metric(needs="--eval", help="score to judge by, as in `mbl eval`. [default: by task]"),
+    options.limit(needs="--eval", help="use only N examples, evenly spaced over the file."),
+    options.workers(needs="--eval", help="processes that score in parallel."),
+    options.cluster(needs="--eval", help="Dask scheduler that distributes the scoring."),
+    options.threads(help="Threads for calibration and checks."))
+@section(
+    "Output",
+    options.output(help="File to write. [default: named after the checkpoint, task and mode, in this folder]"),
+    options.report(), options.as_json(help="Print the report to standard output as JSON."))
 def command(output: Path | None, as_json: bool, task: str | None, quantize: str, recipe: Path | None,
-            runtime: str | None, lengths: tuple[tuple[int, ...], int], data: Path | None, max_drop: float, search: bool,
-            metric: str | None, limit: int | None, workers: int, cluster: str | None, **options: object) -> None:
-    """Make a verified .tflite from a checkpoint.
+            min_runtime: str | None, lengths: tuple[tuple[int, ...], int], data: Path | None, max_drop: float,
+            search: bool, metric: str | None, limit: int | None, workers: int, cluster: str | None,
+            **asked: Any) -> None:
+    """Convert a checkpoint to a verified .tflite file.
 
-    The file appears only when its outputs agree with the checkpoint's on texts held aside.
+    The file is written only if its outputs agree with the checkpoint's on held-out texts.
     """
     from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.quantization.recipe import load_recipe
 
-    if search and data is None:
-        raise click.UsageError("--search needs --eval")
     # Wrong recipes are found before TensorFlow's seconds of import.
-    load_recipe(quantize, recipe, runtime)
+    load_recipe(quantize, recipe, min_runtime)
     from mobilebert_lite.conversion import pipeline
 
     if output is None:
-        output = default_output(options["weights"], task, quantize)
-    request = pipeline.ConvertRequest(output, task=task, quantize=quantize, recipe=recipe, runtime=runtime,
-                               lengths=lengths[0], auto_lengths=lengths[1], **options)  # type: ignore[arg-type]
+        output = default_output(asked["weights"], task, quantize)
+    request = pipeline.ConvertRequest(output, task=task, quantize=quantize, recipe=recipe, runtime=min_runtime,
+                                      lengths=lengths[0], auto_lengths=lengths[1], **asked)
     if data is None:
         report = pipeline.convert(request, stage)
     else:

@@ -7,30 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mobilebert_lite.cli.parameters import adb_servers, phone_options
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import option, section
 
 if TYPE_CHECKING:
     from mobilebert_lite.benchmarks.phone.phones import FoundPhone
     from mobilebert_lite.benchmarks.reports.result import Snapshot
 
 
-@click.command("devices")
-@phone_options
-@click.option("--profiles", "list_profiles", is_flag=True, help="List the phones known by name instead.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None, list_profiles: bool,
-            as_json: bool) -> None:
-    """List attached phones: what they are, how they are, and what to do where one cannot be used.
+@options.command("devices")
+@section("Phones", *options.phones,
+         option("--known", is_flag=True, help="List the phone models known by name, in place of attached phones."))
+@section("Output", options.as_json())
+def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None, known: bool, as_json: bool) -> None:
+    """List attached phones with their state, and why a phone cannot be used.
 
-    The profile is the name that `mbl bench --device` takes.
+    The column "profile" is the name that `mbl bench --device` takes.
     """
     from mobilebert_lite.benchmarks.phone import phones
     from mobilebert_lite.cli.output import progress
 
-    if list_profiles:
+    if known:
         _print(_profiles(), as_json, ("profile", "phone", "processor", "big cores"))
         return
-    found = phones.find(phones.parse_servers(adb_servers(servers, port)), connect)
+    found = phones.find(phones.parse_servers(options.adb_servers(servers, port)), connect)
     rows = [_row(one, phones.state(one)) for one in found]
     if not rows:
         progress("no phone is attached; plug one in with USB debugging allowed (Settings > Developer options), or "

@@ -11,53 +11,60 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mobilebert_lite.cli.parameters import PATH, RUNTIME, TASK, one_of
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import option, section
+from mobilebert_lite.cli.parameters import PATH, TASK, Place
 
 if TYPE_CHECKING:
     from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult
 
 
-@click.command("eval")
+@options.command("eval")
 @click.argument("model", type=PATH)
-@click.option("--data", type=PATH, required=True, help="Labeled examples: SQuAD JSON, JSON lines, or a table.")
-@click.option("--task", type=TASK, help="Fail unless the model is for this task.")
-@click.option("--metric", help="The score to judge by, or a GLUE task: f1, exact, accuracy, matthews, mrpc, … "
-                               "[default: f1 for qa, accuracy for classes]")
-@click.option("--limit", type=click.IntRange(1), help="Only so many examples, evenly over the file.")
-@click.option("--against", metavar="FILE|PATH|HUB_ID", help="Compare with another .tflite, or with a checkpoint.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="For each inference.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, each with a model.")
-@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler to spread the work with, such as tcp://host:8786.")
-@click.option("--stride", default=128, show_default=True, type=click.IntRange(1), help="qa: tokens between windows.")
-@click.option("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1), help="qa: longest answer.")
-@click.option("--null-threshold", default=0.0, show_default=True,
-              help="qa: how much better than the best answer 'no answer' must score to be given.")
-@click.option("--tokenizer", type=one_of("reference", "phone"), default="reference", show_default=True,
-              help="phone: as the Task Library and MediaPipe split texts.")
-@click.option("--runtime", type=RUNTIME, help="ai-edge-litert or tflite-runtime; by default the first that is "
-                                              "installed.")
-@click.option("--predictions", type=PATH, help="Write the answers in the benchmark's own format.")
-@click.option("--report", type=PATH, help="Write a JSON report; with it, an interrupted evaluation can be resumed.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@section(
+    "Input",
+    option("--data", type=PATH, required=True, metavar="FILE",
+           help="Labeled examples: SQuAD JSON, JSON lines, a table or BIO."),
+    options.limit(),
+    option("--task", type=TASK, help="Task that the model must have; another one is an error."),
+    options.tokenizer())
+@section(
+    "Scores",
+    options.metric(),
+    option("--against", type=Place(), metavar="FILE|PATH|HUB_ID",
+           help="Compare with another .tflite file, or with the float model of a checkpoint."),
+    options.stride(), options.max_answer_tokens(), options.null_threshold())
+@section(
+    "Resources",
+    options.threads(default=None, show_default=False,
+                    help=f"Threads of each inference. [default: {options.THREADS}, or 1 with several workers]"),
+    options.workers(), options.cluster(), options.interpreter())
+@section(
+    "Output",
+    option("--predictions", type=PATH, metavar="FILE",
+           help="Write the answers to FILE in the format of the benchmark (SQuAD, GLUE, CoNLL)."),
+    options.report(help="Write the report to FILE as JSON. An interrupted evaluation can then be resumed."),
+    options.as_json(help="Print the report to standard output as JSON."))
 def command(model: Path, data: Path, task: str | None, against: str | None, predictions: Path | None,
-            report: Path | None, as_json: bool, **options: Any) -> None:
-    """Score MODEL, a .tflite that `mbl convert` made, on labeled examples.
+            report: Path | None, as_json: bool, threads: int | None, workers: int, **asked: Any) -> None:
+    """Score MODEL, a .tflite file made by `mbl convert`, on labeled examples.
 
-    Interrupted with --report given, the same command goes on where it stopped.
+    After an interruption, the same command with --report resumes where it stopped.
     """
     from mobilebert_lite.cli.output import progress
     from mobilebert_lite.common.files import write_atomically, write_json
     from mobilebert_lite.evaluation.evaluate import EvalRequest
     from mobilebert_lite.evaluation.scorers import ScorerOptions
 
-    judged = ScorerOptions(**{name: options.pop(name) for name in ("metric", "stride", "max_answer_tokens",
-                                                            "null_threshold")})
-    request = EvalRequest(model, data, task, options=judged, report=report, **options)
+    judged = ScorerOptions(**{name: asked.pop(name) for name in ("metric", "stride", "max_answer_tokens",
+                                                          "null_threshold")})
+    request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,
+                          threads=threads or (1 if workers > 1 else options.THREADS), **asked)
     try:
         results = _results(request, against)
     except KeyboardInterrupt:
         if report is not None:
-            progress("finished examples are kept; the same command goes on from there")
+            progress("finished examples are kept; the same command resumes from there")
         raise
     result = results[0]
     full = dict(result.report)

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from mobilebert_lite.cli.parameters import FORMAT, PATH, one_of
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import option, section
+from mobilebert_lite.cli.parameters import Place, one_of
 
 
-@click.command("export")
-@click.argument("checkpoint")
-@click.option("--to", "target", required=True, type=one_of("huggingface", "tf1"), help="What to write.")
-@click.option("--output", "-o", required=True, type=PATH, help="Folder to write; it must not hold anything yet.")
-@click.option("--revision", help="Commit, tag or branch of the hub id.")
-@click.option("--format", type=FORMAT, help="What CHECKPOINT is: huggingface, tf1, model_garden, saved_model or "
-                                            "tf1_hub. [default: by its files]")
-@click.option("--config", type=PATH, metavar="PATH|PRESET", help="Its configuration, if not beside the weights.")
-@click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary, if not beside the weights.")
-@click.option("--labels", type=PATH, help="Names of the classes, one a line.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool, **options: object) -> None:
-    """Write CHECKPOINT (folder, prefix or hub id) as a checkpoint of another ecosystem.
+@options.command("export")
+@click.argument("checkpoint", type=Place())
+@section("Input", options.revision(), options.format(), options.config(), options.vocabulary(), options.labels())
+@section(
+    "Output",
+    option("--to", "target", required=True, type=one_of("format", "huggingface", "tf1"), help="Format to write."),
+    options.output(required=True, metavar="DIR", help="Folder to write; it must be new or empty."),
+    options.as_json())
+def command(as_json: bool, **asked: Any) -> None:
+    """Convert CHECKPOINT (a folder, file prefix or hub id) to another checkpoint format.
 
-    Tensors keep every byte. Vocabulary, labels and configuration go along.
+    Tensors are copied byte for byte, together with the vocabulary, labels and configuration.
     """
     from mobilebert_lite.cli.output import progress
     from mobilebert_lite.converters.export import ExportRequest, export
 
-    done = export(ExportRequest(**options), progress)  # type: ignore[arg-type]
+    done = export(ExportRequest(**asked), progress)
     if as_json:
         click.echo(json.dumps(done.to_json(), indent=2))
         return

@@ -9,41 +9,45 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import option, section
 from mobilebert_lite.cli.output import channel_ranges, head_room, write_page
-from mobilebert_lite.cli.parameters import CLIENT, PATH, VERSION
+from mobilebert_lite.cli.parameters import CLIENT, PATH, several
 from mobilebert_lite.errors import printable
 
 if TYPE_CHECKING:
     from mobilebert_lite.inspection.report import Inspection, TensorInfo
 
 
-@click.command("inspect")
+@options.command("inspect")
 @click.argument("model", type=PATH)
-@click.option("--client", "clients", type=CLIENT, multiple=True, metavar="NAME",
-              help="Check MODEL, a .tflite or an APK, AAR or AAB, for task-library, mediapipe, mlperf, litert, gpu, "
-                   "npu or all; may be given several times.")
-@click.option("--runtime", type=VERSION, metavar="VERSION",
-              help="Check whether it loads in this TFLite, such as 2.14.")
-@click.option("--fix", "fixed", type=PATH, metavar="OUT", help="Write a copy with metadata, names, order and operator "
-                                                               "versions mended.")
-@click.option("--vocab", "vocabulary", type=PATH, help="With --fix: the vocabulary to carry.")
-@click.option("--labels", type=PATH, help="With --fix: the class names to carry.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: all of this, and every tensor.")
-@click.option("--html", "page", type=PATH, metavar="FILE",
-              help="Write a page with pictures of all this, to be opened in a browser; it needs no network.")
-def command(model: Path, clients: tuple[str, ...], runtime: str | None, fixed: Path | None, vocabulary: Path | None,
-            labels: Path | None, as_json: bool, page: Path | None) -> None:
-    """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite.
+@section(
+    "Checks",
+    several("--client", "clients", each=CLIENT,
+            help="Check whether these clients can load MODEL, a .tflite, APK, AAR or AAB file; all stands for every "
+                 "one but npu."),
+    options.min_runtime(help="Check whether this TFLite version can load MODEL, such as 2.14."))
+@section(
+    "Repair",
+    option("--fix", "fixed", type=PATH, metavar="FILE",
+           help="Write a copy of MODEL to FILE with repaired metadata, names, order and operator versions."),
+    options.vocabulary(needs="--fix", help="vocabulary to add to the copy."),
+    options.labels(needs="--fix", help="class names to add to the copy, one per line."))
+@section(
+    "Output", options.page(),
+    options.as_json(help="Print JSON to standard output: everything shown here, and every tensor."))
+def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixed: Path | None,
+            vocabulary: Path | None, labels: Path | None, as_json: bool, page: Path | None) -> None:
+    """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite file.
 
-    With --client, --runtime or --fix: name what keeps its clients from using it, and what mends it. The exit code is 1
-    when a client asked for cannot use it.
+    With --client, --min-runtime or --fix, report why a client cannot load MODEL and how to fix it. The exit code is 1
+    if a client that was asked for cannot load it.
     """
-    if (vocabulary or labels) and not fixed:
-        raise click.UsageError("--vocab and --labels need --fix")
-    if clients or runtime or fixed:
+    if clients or min_runtime or fixed:
         from mobilebert_lite.cli.diagnosis import examine
 
-        examine(model, clients or ("all" if fixed else "litert",), runtime, fixed, vocabulary, labels, as_json, page)
+        examine(model, clients or ("all" if fixed else "litert",), min_runtime, fixed, vocabulary, labels, as_json,
+                page)
         return
     from mobilebert_lite.running.isolation import helper
 

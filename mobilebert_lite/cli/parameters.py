@@ -1,64 +1,177 @@
-"""Forms of options that several commands have, and the options that say where phones are."""
+"""Types of options: words of a list, versions, numbers, lists of them."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from mobilebert_lite.cli.command import F, option
 from mobilebert_lite.errors import MblError
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 
 
-class KnownName(click.ParamType):
-    """One word of a list, in any case. The list is asked for when a word is given, so that help stays quick."""
+class Place(click.ParamType):
+    """A path, or a name that is none, such as a hub id. Shells complete it as a path."""
 
-    name = "text"
+    name = "path"
 
-    def __init__(self, what: str, words: Callable[[], Iterable[str]]) -> None:
-        self.what, self.words = what, words
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Files and folders."""
+        return [CompletionItem(incomplete, type="file")]
 
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
-        word, known = str(value).lower(), tuple(self.words())
+
+class Word(click.Choice[str]):
+    """One word of a list, in any case. The list is asked for when it is needed, because it may take imports."""
+
+    name = "word"
+
+    def __init__(self, what: str, words: Callable[[], Iterable[str]],
+                 shown: Callable[[], Iterable[str]] | None = None) -> None:
+        """``what`` the words are, for errors; ``shown``: those in the help, if some are other names of these."""
+        self.what, self.words, self.shown, self.case_sensitive = what, words, shown or words, False
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        """All words, in the order in which help lists them."""
+        return tuple(self.words())
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``[one|other]``."""
+        return f"[{'|'.join(self.shown())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word in lower case."""
+        word, known = str(value).lower(), self.choices
         if word not in known:
-            self.fail(f"unknown {self.what} {value!r}; known are {', '.join(known)}", param, context)
+            self.fail(f"unknown {self.what} {str(value)!r}; known are {', '.join(known)}{_suggestion(word, known)}",
+                      param, ctx)
         return word
 
-    def shell_complete(self, context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(word) for word in self.words() if word.startswith(incomplete.lower())]
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Words that begin so."""
+        return [CompletionItem(word) for word in self.choices if word.startswith(incomplete.lower())]
+
+
+def _suggestion(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1)
+    return f". Did you mean {close[0]}?" if close else ""
+
+
+class Number(click.ParamType):
+    """A whole number, or a word that stands for one."""
+
+    name = "number"
+
+    def __init__(self, least: int = 1, **words: int) -> None:
+        self.least, self.words = least, words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``N|word``."""
+        return "|".join(("N", *self.words))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number; words in any case."""
+        if (word := str(value).lower()) in self.words:
+            return self.words[word]
+        try:
+            number = int(word)
+        except ValueError:
+            self.fail(f"{str(value)!r}: whole numbers such as 1,2,4 are needed"
+                      + "".join(f", or {one}" for one in self.words), param, ctx)
+        if number < self.least:
+            self.fail(f"{str(value)!r}: each must be {self.least} or more", param, ctx)
+        return number
+
+
+class Several(click.ParamType):
+    """Values of one type with commas between them."""
+
+    def __init__(self, each: Word | Number) -> None:
+        self.each, self.name = each, each.name
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """``[one|other][,…]``."""
+        return f"{self.each.get_metavar(param, ctx)}[,…]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        """Each part, as its own type has it."""
+        return tuple(self.each.convert(part, param, ctx) for part in str(value).split(","))
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What may follow the last comma."""
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(before + comma + one.value) for one in self.each.shell_complete(ctx, param, last)]
+
+
+def several(*names: str, each: Word | Number, **settings: Any) -> Callable[[F], F]:
+    """An option that takes several values: with commas between them, or the option again for each."""
+    def join(ctx: click.Context, param: click.Parameter, values: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(one for part in values for one in part))
+
+    return option(*names, type=Several(each), multiple=True, callback=join, **settings)
 
 
 class Checked(click.ParamType):
-    """What ``check`` knows, in lower case; it raises MblError for anything else."""
+    """What ``check`` knows, in lower case; it raises MblError for anything else. Shells complete ``words``."""
 
     name = "text"
 
-    def __init__(self, check: Callable[[str], object]) -> None:
-        self.check = check
+    def __init__(self, check: Callable[[str], object], words: Callable[[], Iterable[str]] = lambda: ()) -> None:
+        self.check, self.words = check, words
 
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text in lower case."""
         try:
             self.check(str(value).lower())
         except MblError as error:
-            self.fail(str(error), param, context)
+            self.fail(str(error), param, ctx)
         return str(value).lower()
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Words that begin so."""
+        return [CompletionItem(word) for word in self.words() if word.startswith(incomplete.lower())]
 
-def one_of(*words: str) -> click.Choice[str]:
-    """One of few words, in any case."""
-    return click.Choice(words, case_sensitive=False)
+
+def one_of(what: str, *words: str) -> Word:
+    """One of few words, in any case; ``what`` they are, for errors."""
+    return Word(what, lambda: words)
 
 
 def _tasks() -> Iterable[str]:
     from mobilebert_lite.tasks import NAMES
 
     return NAMES
+
+
+def _own_tasks() -> Iterable[str]:
+    from mobilebert_lite.tasks import TASKS
+
+    return TASKS
+
+
+def _trainable() -> Iterable[str]:
+    from mobilebert_lite.tasks import NAMES, TRAINABLE, find_task
+
+    return [name for name in NAMES if find_task(name).name in TRAINABLE]
+
+
+def _trained() -> Iterable[str]:
+    from mobilebert_lite.tasks import TRAINABLE
+
+    return TRAINABLE
+
+
+def _trainable_modes() -> Iterable[str]:
+    """Those whose activations are rounded to ranges from calibration."""
+    from mobilebert_lite.quantization.recipe import MODES, load_recipe
+
+    return [mode for mode in MODES if load_recipe(mode).needs_calibration]
 
 
 def _modes() -> Iterable[str]:
@@ -85,10 +198,30 @@ def _clients() -> Iterable[str]:
     return KNOWN
 
 
-def _runtimes() -> Iterable[str]:
+def _interpreters() -> Iterable[str]:
     from mobilebert_lite.running.runtime import RUNTIMES
 
     return RUNTIMES
+
+
+def _metrics() -> Iterable[str]:
+    """Of all tasks: which of them a model has, its file says."""
+    from mobilebert_lite.tasks import TASKS
+    from mobilebert_lite.tasks.scoring import Scorer
+
+    for task in TASKS.values():
+        task.load_scorer()
+    kinds = list(Scorer.__subclasses__())
+    for kind in kinds:  # which grows
+        kinds += kind.__subclasses__()
+    return sorted({name for kind in kinds for name in kind.headlines})
+
+
+def _devices() -> Iterable[str]:
+    from mobilebert_lite.benchmarks.phone.phones import ANY, HOST
+    from mobilebert_lite.benchmarks.phone.profiles import profiles
+
+    return (HOST, ANY, *profiles())
 
 
 def _check_mask(text: str) -> None:
@@ -112,30 +245,12 @@ def _check_devices(names: str) -> None:
             find_profile(name)
 
 
-TASK, MODE, FORMAT = KnownName("task", _tasks), KnownName("quantization", _modes), KnownName("format", _formats)
-FUSION_RULE, CLIENT = KnownName("fusion rule", _fusion_rules), KnownName("client", _clients)
-MASK, DEVICES = Checked(_check_mask), Checked(_check_devices)
-# --runtime is a package where files are run, and a version of TFLite where they are made or examined.
-RUNTIME, VERSION = KnownName("runtime", _runtimes), Checked(_check_version)
-
-
-class Numbers(click.ParamType):
-    """1,2,4: whole numbers; with words, those may stand in their place."""
-
-    def __init__(self, least: int = 1, **words: int) -> None:
-        self.least, self.words = least, words
-        self.name = "N[,N…]" + "".join(f"|{word}" for word in words)
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            found = tuple(self.words[one] if one in self.words else int(one) for one in str(value).lower().split(","))
-        except ValueError:
-            self.fail(f"{value!r}: whole numbers such as 1,2,4 are needed", param, context)
-        if any(one < self.least and one not in self.words.values() for one in found):
-            self.fail(f"{value!r}: each must be {self.least} or more", param, context)
-        return tuple(dict.fromkeys(found))
+TASK, TRAINABLE_TASK = Word("task", _tasks, _own_tasks), Word("task", _trainable, _trained)
+MODE, TRAINABLE_MODE = Word("quantization", _modes), Word("quantization", _trainable_modes)
+FORMAT = Word("format", _formats)
+FUSION_RULE, CLIENT, METRIC = Word("fusion rule", _fusion_rules), Word("client", _clients), Word("metric", _metrics)
+INTERPRETER, PROBLEM = Word("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
+MASK, DEVICES, VERSION = Checked(_check_mask), Checked(_check_devices, _devices), Checked(_check_version)
 
 
 class Cpus(click.ParamType):
@@ -176,23 +291,3 @@ class Percent(click.ParamType):
         if not 0 <= number < 1000:
             self.fail(f"{value!r} is no percentage such as 5%", param, context)
         return number / 100
-
-
-def phone_options(command: F) -> F:
-    """--connect, --adb-server and --adb-port; see ``adb_servers``."""
-    for option in (
-            click.option("-P", "--adb-port", "port", type=click.IntRange(1, 65535), metavar="PORT",
-                         help="Port of adb servers that are given without one.  [default: 5037]"),
-            click.option("-H", "--adb-server", "servers", multiple=True, metavar="HOST[:PORT]",
-                         help="Phones of another machine's adb server; several make a farm. [default: this machine]"),
-            click.option("--connect", multiple=True, metavar="HOST:PORT",
-                         help="Attach this phone over the network before.")):
-        command = option(command)
-    return command
-
-
-def adb_servers(servers: tuple[str, ...], port: int | None) -> tuple[str, ...]:
-    """Each server with a port where one was given for all; ``:PORT`` alone is this machine's."""
-    if port is None:
-        return servers
-    return tuple(one if ":" in one else f"{one}:{port}" for one in servers or ("",))

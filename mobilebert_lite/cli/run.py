@@ -8,35 +8,38 @@ from typing import Any
 
 import click
 
-from mobilebert_lite.cli.parameters import RUNTIME, one_of
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import option, section
+from mobilebert_lite.cli.parameters import PATH
 
 
-@click.command("run")
-@click.argument("model", type=click.Path(path_type=Path))
-@click.option("--question", help="A question; needs --context.")
-@click.option("--context", help="The text to answer from; - reads it from standard input.")
-@click.option("--text", help="A text to classify, tag, embed, or fill in at each [MASK]; - reads standard input.")
-@click.option("--pair", help="The second text, for models of text pairs and of next sentences.")
-@click.option("--choice", "choices", multiple=True, help="A way that --text may go on; give two or more.")
-@click.option("--top", type=click.IntRange(1), help="How many to print. [default: 1 answer, 5 words, every label]")
-@click.option("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1),
-              help="Longest answer that is considered.")
-@click.option("--null-threshold", default=0.0, show_default=True,
-              help="How much better than the best answer 'no answer' must score to be given.")
-@click.option("--no-null", is_flag=True, help="Always give an answer (models trained on SQuAD v1).")
-@click.option("--stride", default=128, show_default=True, type=click.IntRange(1),
-              help="Tokens between the windows over a long context.")
-@click.option("--threads", default=2, show_default=True, type=click.IntRange(1), help="For each inference.")
-@click.option("--tokenizer", type=one_of("reference", "phone"), default="reference", show_default=True,
-              help="phone: as the Task Library and MediaPipe split texts.")
-@click.option("--runtime", type=RUNTIME, help="ai-edge-litert or tflite-runtime; by default the first that is "
-                                              "installed.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.command("run")
+@click.argument("model", type=PATH)
+@section(
+    "Input",
+    option("--question", metavar="TEXT", help="Question to answer from --context."),
+    option("--context", metavar="TEXT", help="Text that holds the answer; - reads standard input."),
+    option("--text", metavar="TEXT",
+           help="Text to classify, tag or embed, or whose [MASK] words to fill in; - reads standard input."),
+    option("--pair", metavar="TEXT", help="Second text, for models of text pairs and of next sentences."),
+    option("--choice", "choices", metavar="TEXT", multiple=True,
+           help="A possible continuation of --text; repeat the option for each."),
+    options.tokenizer())
+@section(
+    "Answers",
+    options.stride(), options.max_answer_tokens(), options.null_threshold(),
+    option("--no-null", is_flag=True,
+           help="Question answering: always give an answer, as models trained on SQuAD 1.1 need it."))
+@section("Resources", options.threads(), options.interpreter())
+@section(
+    "Output",
+    option("--top", type=click.IntRange(1), help="Print the N best. [default: 1 answer, 5 words, every label]"),
+    options.as_json())
 def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_json: bool,
             **asked: Any) -> None:
-    """Answer a question, or read a text, with MODEL, a .tflite that `mbl convert` made.
+    """Run MODEL, a .tflite file made by `mbl convert`, on a question or a text.
 
-    Vocabulary, labels and lengths come from the file. Long contexts are read in windows.
+    Vocabulary, labels and sequence lengths come from the file. Long contexts are read in overlapping windows.
     """
     if (asked["question"] is None) != (asked["context"] is None):
         raise click.UsageError("--question and --context go together")

@@ -8,90 +8,113 @@ from typing import Any
 
 import click
 
-from mobilebert_lite.cli.parameters import FUSION_RULE, MODE, PATH, TASK, one_of
+from mobilebert_lite.cli import options
+from mobilebert_lite.cli.command import option, section
+from mobilebert_lite.cli.parameters import PATH, TRAINABLE_MODE, TRAINABLE_TASK, Number, Place, one_of, several
+
+# Of a share, of a share that may not be the whole, and of what may not be 0.
+_SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), click.FloatRange(0, min_open=True)
 
 
-class Layers(click.ParamType):
-    """2,4: whole numbers."""
-
-    name = "LAYERS[,LAYERS…]"
-
-    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no list of whole numbers such as 2,4", param, context)
-
-
-@click.command("train")
-@click.option("--task", type=TASK, help="qa, classification or token-classification. [default: the checkpoint's]")
-@click.option("--data", type=PATH, help="Examples to learn: SQuAD JSON, JSON lines, CSV, TSV or BIO.")
-@click.option("--output", "-o", type=PATH, help="Folder for the checkpoint; it must not hold anything yet.")
-@click.option("--eval", type=PATH, metavar="FILE", help="Examples to score on. [default: some of --data, held out]")
-@click.option("--weights", metavar="PATH|HUB_ID|PRESET",
-              help="Checkpoint to go on from; or uncased, multilingual, small or tiny: from scratch. [default: small]")
-@click.option("--config", type=PATH, metavar="PATH|PRESET", help="Configuration of a network from scratch.")
-@click.option("--vocab", "vocabulary", type=PATH, help="Vocabulary. [default: the checkpoint's, or made from --data]")
-@click.option("--vocab-size", default=8000, show_default=True, help="Words of a vocabulary made from --data.")
-@click.option("--cased", is_flag=True, help="It keeps capitals and accents.")
-@click.option("--labels", type=PATH, help="Names of the classes, one a line. [default: those that occur]")
-@click.option("--problem", default="single", show_default=True, type=one_of("single", "multi", "regression"),
-              help="classification: one label, several (a,b) or numbers.")
-@click.option("--seq-len", type=click.IntRange(8), help="Longest sequence. [default: 384 for qa, 128 otherwise]")
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="[default: by task; see docs/training.md]")
-@click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Over all devices together.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The greatest. [default: by task]")
-@click.option("--warmup", default=0.06, show_default=True, help="Share of the steps in which the rate rises.")
-@click.option("--weight-decay", default=0.05, show_default=True, help="Of AdamW, for kernels.")
-@click.option("--clip", default=1.0, show_default=True, help="Largest norm of the gradient; 0: no limit.")
-@click.option("--dropout", type=float, help="Of hidden states. [default: the configuration's]")
-@click.option("--unknown", type=float, help="Share of words hidden behind [UNK]. [default: 0.05 from scratch, else 0]")
-@click.option("--smoothing", default=0.0, show_default=True, help="Share of a label that goes to all classes alike.")
-@click.option("--shift", default=0.0, show_default=True, help="Share of batches that begin at a random position.")
-@click.option("--stack", type=Layers(), default=(), help="From scratch: train with so many layers first.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of everything random.")
-@click.option("--teacher", metavar="PATH|HUB_ID", help="Learn from this checkpoint too (distillation).")
-@click.option("--imitate", multiple=True, default=("logits",), show_default=True,
-              type=one_of("logits", "features", "attention"), help="What of the teacher; several times.")
-@click.option("--teacher-share", default=0.7, show_default=True,
-              help="Weight of the teacher's logits; labels have the rest.")
-@click.option("--temperature", default=2.0, show_default=True, help="What both networks' logits are divided by.")
-@click.option("--quantize", type=MODE, metavar="MODE",
-              help="Quantization-aware: round as `mbl convert --quantize MODE` will.")
-@click.option("--no-fuse", "without", type=FUSION_RULE, multiple=True, metavar="RULE",
-              help="With --quantize: leave out a fusion rule.")
-@click.option("--precision", default="auto", show_default=True, type=one_of("auto", "float32", "bfloat16"),
-              help="auto: bfloat16 on GPUs that have it.")
-@click.option("--jit/--no-jit", default=None, help="Compile with XLA. [default: for long trainings]")
-@click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
-@click.option("--save-every", type=click.IntRange(1), metavar="STEPS", help="[default: 20 times a training]")
-@click.option("--eval-every", type=click.IntRange(1), metavar="STEPS", help="[default: 10 times a training]")
-@click.option("--patience", type=click.IntRange(1),
-              help="Stop after so many evaluations without a better score. [default: go on to the end]")
-@click.option("--metric", help="The score to judge by, as for `mbl eval`.")
-@click.option("--strict", is_flag=True, help="Fail when something is wrong with the data.")
-@click.option("--devices", default="auto", show_default=True,
-              type=one_of("auto", "none", "mirrored", "workers"), help="See docs/training.md.")
-@click.option("--resume", type=PATH, metavar="DIR", help="Go on with the training that was begun in DIR.")
-@click.option("--json", "as_json", is_flag=True, help="Print metrics.json.")
+@options.command("train")
+@section(
+    "Data",
+    option("--task", type=TRAINABLE_TASK, help="Task to train. [default: the checkpoint's]"),
+    option("--data", type=PATH, metavar="FILE",
+           help="Training examples: SQuAD JSON, JSON lines, CSV, TSV or BIO."),
+    option("--eval", type=PATH, metavar="FILE",
+           help="Labeled examples on which the score is measured. [default: a part of --data is held out]"),
+    options.labels(help="Names of the classes, one per line. [default: those in the examples]"),
+    options.problem(default="single", show_default=True),
+    option("--seq-len", type=click.IntRange(8), metavar="LENGTH",
+           help="Longest sequence in tokens. [default: 384 for qa, 128 otherwise]"),
+    option("--strict", is_flag=True, help="Fail instead of warning: when the data has a fault."))
+@section(
+    "Network",
+    option("--weights", type=Place(), metavar="PATH|HUB_ID|PRESET",
+           help="Checkpoint to fine-tune; or uncased, multilingual, small or tiny, to train a new network from "
+                "scratch. [default: small]"),
+    options.config(help="Configuration of a new network. [default: by --weights]"),
+    options.vocabulary(help="Vocabulary. [default: the checkpoint's, or made from --data]"),
+    option("--vocab-size", default=8000, show_default=True, type=click.IntRange(100),
+           help="Number of words in a vocabulary made from --data."),
+    option("--cased", is_flag=True, help="Keep case and accents in a vocabulary made from --data."),
+    option("--dropout", type=_PART, help="Dropout of hidden states. [default: the configuration's]"))
+@section(
+    "Optimization",
+    option("--epochs", type=_POSITIVE, help="Passes over the data. [default: by task]"),
+    option("--batch-size", default=32, show_default=True, type=click.IntRange(1),
+           help="Examples per step, over all devices together."),
+    option("--learning-rate", type=_POSITIVE, help="Peak learning rate of AdamW. [default: by task]"),
+    option("--warmup-ratio", type=_SHARE, default=0.06, show_default=True,
+           help="Share of the steps in which the learning rate rises to its peak."),
+    option("--weight-decay", type=click.FloatRange(0), default=0.05, show_default=True,
+           help="Weight decay of AdamW, applied to kernels."),
+    option("--max-grad-norm", type=click.FloatRange(0), default=1.0, show_default=True,
+           help="Gradient clipping: largest norm of the gradient; 0 turns it off."),
+    option("--label-smoothing", type=_PART, default=0.0, show_default=True,
+           help="Share of each label that is spread evenly over all classes."),
+    option("--token-dropout", type=_PART,
+           help="Share of words replaced by [UNK]. [default: 0.05 from scratch, 0 for a checkpoint]"),
+    option("--position-shift", type=_SHARE, default=0.0, show_default=True,
+           help="Share of batches whose positions begin at a random number, not at 0."),
+    several("--stack", each=Number(), default=(), metavar="LAYERS[,…]",
+            help="Progressive stacking, from scratch: numbers of layers to train with before all of them."),
+    option("--patience", type=click.IntRange(1),
+           help="Early stopping: stop after N evaluations without a better score. [default: train to the end]"),
+    options.metric(),
+    option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed."))
+@section(
+    "Distillation",
+    option("--teacher", type=Place(), metavar="PATH|HUB_ID",
+           help="Checkpoint to distill knowledge from, besides the labels."),
+    several("--distill", needs="--teacher", each=one_of("kind of distillation", "logits", "features", "attention"),
+            default=("logits",), show_default=True, help="what to learn from the teacher."),
+    option("--distill-weight", needs="--teacher", type=_SHARE, default=0.7, show_default=True,
+           help="weight of the teacher's logits in the loss; the labels have the rest."),
+    option("--temperature", needs="--teacher", type=click.FloatRange(0.1, 100), default=2.0, show_default=True,
+           help="temperature that divides the logits of both networks."))
+@section(
+    "Quantization",
+    option("--quantize", type=TRAINABLE_MODE,
+           help="Quantization-aware training: round as `mbl convert --quantize` of this mode does."),
+    options.no_fuse(needs="--quantize", help="fusion rules to leave out, the same as in `mbl convert`; all leaves out "
+                                             "every rule."))
+@section(
+    "Resources",
+    option("--precision", default="auto", show_default=True, type=one_of("precision", "auto", "float32", "bfloat16"),
+           help="Number format of the computation; auto is bfloat16 on GPUs that have it, float32 otherwise."),
+    option("--jit/--no-jit", default=None, help="Compile with XLA. [default: for long trainings]"),
+    options.threads(default=None, show_default=False, help="Threads of TensorFlow. [default: all cores]"),
+    option("--distribute", default="auto", show_default=True,
+           type=one_of("distribution", "auto", "none", "mirrored", "workers"),
+           help="Devices to train on: one (none), all GPUs of this machine (mirrored), several machines (workers), or "
+                "all that are found (auto)."))
+@section(
+    "Output",
+    options.output(metavar="DIR", help="Folder for the checkpoint; it must be new or empty."),
+    option("--eval-every", type=click.IntRange(1), metavar="STEPS",
+           help="Steps between evaluations. [default: 10 evaluations per training]"),
+    option("--save-every", type=click.IntRange(1), metavar="STEPS",
+           help="Steps between saved states. [default: 20 states per training]"),
+    option("--resume", type=PATH, metavar="DIR", help="Resume the training in this folder, with its options."),
+    options.as_json(help="Print metrics.json to standard output."))
 @click.pass_context
-def command(context: click.Context, resume: Path | None, as_json: bool, problem: str, **options: Any) -> None:
-    """Train a network from scratch, or go on from a checkpoint.
+def command(context: click.Context, resume: Path | None, as_json: bool, problem: str, **asked: Any) -> None:
+    """Train a network from scratch, or fine-tune a checkpoint.
 
-    --task, --data and --output suffice. What is written converts with `mbl convert --weights`.
+    --task, --data and --output are enough. `mbl convert --weights` converts the result.
     """
     from mobilebert_lite.cli.output import counted, progress
 
-    if resume is None and (options["data"] is None or options["output"] is None):
+    if resume is None and (asked["data"] is None or asked["output"] is None):
         raise click.UsageError("--data and --output are needed (or --resume)")
     if resume is not None and (given := _given(context)):
-        raise click.UsageError(f"--resume goes on with the options of before; leave out {', '.join(given)}")
+        raise click.UsageError(f"--resume keeps the options of the training; leave out {', '.join(given)}")
     from mobilebert_lite.architecture.form import PROBLEMS
     from mobilebert_lite.training.options import TrainOptions
 
-    wanted = None if resume else TrainOptions(problem=PROBLEMS[problem], **options)
+    wanted = None if resume else TrainOptions(problem=PROBLEMS[problem], **asked)
     from mobilebert_lite.training import run
 
     if resume is not None:

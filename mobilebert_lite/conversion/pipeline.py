@@ -139,5 +139,5 @@ def with_text_input(plan: Plan, content: bytes, provenance: dict[str, Any]) -> b
 
 def _check_runtime(needed: str, asked: str | None) -> None:
     if asked is not None and op_versions.as_tuple(needed) > op_versions.as_tuple(asked):
-        raise ConversionError(f"the file needs TFLite {needed}, but --runtime asks for {asked}; "
+        raise ConversionError(f"the file needs TFLite {needed}, but --min-runtime asks for {asked}; "
                               "choose another --quantize mode or a later runtime")

@@ -54,7 +54,7 @@ def _input_types(facts: Facts) -> Iterator[Problem]:
 
 
 CHECKS = (
-    Check("runtime", "every operator version is in the runtime asked for (--runtime)", runtimes.loads),
+    Check("runtime", "every operator version is in the runtime asked for (--min-runtime)", runtimes.loads),
     Check("under-stamped", "no operator version too low for its operands", runtimes.under_stamped),
     Check("wrong-before", "no runtime that loads the file computes an operator wrongly", runtimes.wrong_before),
     Check("over-stamped", "no operator version so high that runtimes refuse the file without need",

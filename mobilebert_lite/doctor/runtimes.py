@@ -26,11 +26,11 @@ def loads(facts: Facts) -> Iterator[Problem]:
     if facts.runtime is None:
         yield Problem(NOTE, "operators", f"needs TFLite {facts.accepting_runtime} or later: "
                       + (some(too_new(facts, _before(facts.accepting_runtime))) or "every operator is as old as that"),
-                      "for older runtimes, convert with --runtime VERSION")
+                      "for older runtimes, convert with --min-runtime VERSION")
     else:
         for line in too_new(facts, facts.runtime):
             yield Problem(ERROR, "operators", f"{line}; {facts.runtime} refuses the file",
-                          f"convert with --runtime {facts.runtime}")
+                          f"convert with --min-runtime {facts.runtime}")
     builtin = {(operator.name, operator.version) for _, operator in facts.operators if not operator.custom}
     if unknown := sorted(f"{name} v{version}" for name, version in builtin if first_runtime(name, version) is None):
         yield Problem(NOTE, "operators", f"{some(unknown)}: not known here since which runtime", "try the file there")
@@ -60,7 +60,7 @@ def wrong_before(facts: Facts) -> Iterator[Problem]:
         if as_tuple(since) > as_tuple(oldest):
             yield Problem(ERROR if facts.runtime else NOTE, name, f"runtimes before {since} that load the file compute "
                           "it wrongly, without an error",
-                          f"run it in {since} or later, or convert with --runtime {oldest}")
+                          f"run it in {since} or later, or convert with --min-runtime {oldest}")
 
 
 def over_stamped(facts: Facts) -> Iterator[Problem]:

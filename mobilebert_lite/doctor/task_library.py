@@ -26,7 +26,7 @@ RUNTIME = "2.14.0"
 def _runtime(facts: Facts) -> Iterator[Problem]:
     if as_tuple(facts.accepting_runtime) > as_tuple(RUNTIME):
         yield Problem(ERROR, "operators", f"{some(too_new(facts, RUNTIME))}; Task Library 0.4.4 holds TFLite {RUNTIME} "
-                      "and refuses the file", "convert with --runtime 2.14")
+                      "and refuses the file", "convert with --min-runtime 2.14")
 
 
 def _length(facts: Facts) -> Iterator[Problem]:

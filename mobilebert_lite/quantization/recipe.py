@@ -147,7 +147,7 @@ def load_recipe(mode: str, path: Path | None = None, runtime: str | None = None)
     while runtime is not None and as_tuple(recipe.runtime) > as_tuple(runtime):
         if recipe.older is None:
             raise ConversionError(f"--quantize {mode} needs TFLite {recipe.runtime} or later, not {runtime}; "
-                                  "choose another mode or a later --runtime")
+                                  "choose another mode or a later --min-runtime")
         recipe = _bundled(recipe.older)
     return recipe
 

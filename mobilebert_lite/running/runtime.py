@@ -6,11 +6,12 @@ import importlib
 import os
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from mobilebert_lite.errors import DependencyError, ModelFileError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Package -> module with the Interpreter, in order of preference.
 RUNTIMES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
@@ -19,12 +20,12 @@ RUNTIMES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "t
 def load_runtime(name: str | None = None) -> tuple[str, ModuleType]:
     """The runtime package and its interpreter module.
 
-    ``name`` (or the environment variable MBL_RUNTIME) asks for one of RUNTIMES. Raises DependencyError when it is
+    ``name`` (or the environment variable MBL_INTERPRETER) asks for one of RUNTIMES. Raises DependencyError when it is
     not installed.
     """
-    name = name or os.environ.get("MBL_RUNTIME")
+    name = name or os.environ.get("MBL_INTERPRETER")
     if name and name not in RUNTIMES:
-        raise DependencyError(f"unknown runtime {name!r}; known are {', '.join(RUNTIMES)}")
+        raise DependencyError(f"unknown interpreter {name!r}; known are {', '.join(RUNTIMES)}")
     for package in [name] if name else RUNTIMES:
         try:
             return package, importlib.import_module(RUNTIMES[package])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -179,6 +180,11 @@ class Task(ABC):
         """What scores the models of this task, with classes called ``labels``, on ``examples``."""
         scorer: Scorer = self._module("scorer").make(self, examples, labels, options)
         return scorer
+
+    def load_scorer(self) -> None:
+        """Import the module of its scorers, where it has one."""
+        with suppress(ModuleNotFoundError):
+            self._module("scorer")
 
     @property
     def training(self) -> Training:

@@ -60,7 +60,8 @@ def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: b
         known = ("gives logits in any case" if any(name.endswith("logits") for name in task.vectors)
                  else "has none to choose")
         raise ConversionError(f"--logits is for tasks that give a probability for each class; {task.name} {known}")
-    for option, asked in (("positions", positions or None), ("choices", choices), ("problem", problem)):
+    for option, flag, asked in (("positions", "positions", positions or None), ("choices", "num-choices", choices),
+                                ("problem", "problem", problem)):
         if asked is not None and option not in task.form_options:
-            raise ConversionError(f"--{option} is for {' and '.join(_CHOOSING[option])}, not for {task.name}")
+            raise ConversionError(f"--{flag} is for {' and '.join(_CHOOSING[option])}, not for {task.name}")
     return task.form_of(weights, examples, Form(logits=logits, positions=positions, choices=choices or 0), problem)

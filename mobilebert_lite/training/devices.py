@@ -15,10 +15,11 @@ KINDS = ("auto", "none", "mirrored", "workers")
 
 def check(options: TrainOptions) -> None:
     """Raise DataError for devices that are unknown or named nowhere, before anything is computed."""
-    if options.devices not in KINDS:
-        raise DataError(f"devices is {options.devices!r}; known are {', '.join(KINDS)}")
-    if options.devices == "workers" and not _workers():
-        raise DataError("devices is 'workers', but the environment variable TF_CONFIG names none; see docs/training.md")
+    if options.distribute not in KINDS:
+        raise DataError(f"distribute is {options.distribute!r}; known are {', '.join(KINDS)}")
+    if options.distribute == "workers" and not _workers():
+        raise DataError("distribute is 'workers', but the environment variable TF_CONFIG names none; see "
+                        "docs/training.md")
 
 
 def prepare(options: TrainOptions) -> tf.distribute.Strategy:
@@ -38,7 +39,7 @@ def prepare(options: TrainOptions) -> tf.distribute.Strategy:
     tf.config.experimental.enable_op_determinism()
     # Otherwise it warns of every length that is traced.
     tf.get_logger().setLevel("ERROR")
-    strategy = _strategy(options.devices)
+    strategy = _strategy(options.distribute)
     count = strategy.num_replicas_in_sync
     if options.batch_size % count:
         raise DataError(f"batch_size is {options.batch_size}, which {count} devices cannot share; "

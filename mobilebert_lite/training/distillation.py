@@ -58,7 +58,7 @@ def load_teacher(path: str, prepared: TrainingData, kinds: Sequence[str]) -> Wei
         widths = [getattr(one.config, name) for one in (weights, student)]
         if kind in kinds and widths[0] != widths[1]:
             raise DataError(f"{kind} can be learnt where teacher and student have the same {name}; they have "
-                            f"{widths[0]} and {widths[1]}. Leave out --imitate {kind}")
+                            f"{widths[0]} and {widths[1]}. Leave out --distill {kind}")
     return weights
 
 

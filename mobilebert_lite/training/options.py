@@ -43,19 +43,19 @@ class TrainOptions:
     # Greatest learning rate.
     learning_rate: float | None = None
     # Share of the steps in which it rises.
-    warmup: float = 0.06
+    warmup_ratio: float = 0.06
     # Of kernels.
     weight_decay: float = 0.05
     # Largest norm of the whole gradient; 0: no limit.
-    clip: float = 1.0
+    max_grad_norm: float = 1.0
     # In place of the configuration's hidden_dropout_prob.
     dropout: float | None = None
     # Share of the words hidden behind [UNK].
-    unknown: float | None = None
+    token_dropout: float | None = None
     # Share of each label that goes to all classes alike.
-    smoothing: float = 0.0
+    label_smoothing: float = 0.0
     # Share of the batches that begin at a random position.
-    shift: float = 0.0
+    position_shift: float = 0.0
     # From scratch: numbers of layers to train with first, in equal shares of the steps.
     stack: tuple[int, ...] = ()
     seed: int = 0
@@ -75,22 +75,22 @@ class TrainOptions:
     strict: bool = False
     # A checkpoint to learn from, and what of it: distillation.KINDS.
     teacher: str | None = None
-    imitate: tuple[str, ...] = ("logits",)
+    distill: tuple[str, ...] = ("logits",)
     # Weight of the teacher's logits, the labels having the rest; and what both networks' logits are divided by.
-    teacher_share: float = 0.7
+    distill_weight: float = 0.7
     temperature: float = 2.0
     # Quantization-aware: the mode that the network will be converted with.
     quantize: str | None = None
     # Fusion rules left out there.
     without: tuple[str, ...] = ()
     # auto, none, mirrored or workers.
-    devices: str = "auto"
+    distribute: str = "auto"
 
     def __post_init__(self) -> None:
         for name, least, most in (("epochs", 0, None), ("batch_size", 1, None), ("learning_rate", 0, None),
-                                  ("warmup", 0, 1), ("weight_decay", 0, None), ("clip", 0, None), ("dropout", 0, 0.99),
-                                  ("unknown", 0, 0.99), ("smoothing", 0, 0.99), ("shift", 0, 1),
-                                  ("teacher_share", 0, 1), ("temperature", 0.1, 100),
+                                  ("warmup_ratio", 0, 1), ("weight_decay", 0, None), ("max_grad_norm", 0, None),
+                                  ("dropout", 0, 0.99), ("token_dropout", 0, 0.99), ("label_smoothing", 0, 0.99),
+                                  ("position_shift", 0, 1), ("distill_weight", 0, 1), ("temperature", 0.1, 100),
                                   ("vocab_size", 100, None), ("seq_len", 8, None), ("patience", 1, None)):
             value = getattr(self, name)
             if value is not None and (value < least or (most is not None and value > most)):
@@ -102,7 +102,8 @@ class TrainOptions:
     def resolved(self, task: Task, scratch: bool) -> TrainOptions:
         """With the defaults of the task, for a network from scratch or a checkpoint."""
         training = task.training
-        defaults = {"unknown": 0.05, **training.scratch} if scratch else {"unknown": 0.0, **training.fine_tuned}
+        defaults = ({"token_dropout": 0.05, **training.scratch} if scratch else
+                    {"token_dropout": 0.0, **training.fine_tuned})
         taken = {name: value for name, value in defaults.items() if getattr(self, name) is None}
         return replace(self, task=task.name, **taken)
 
@@ -118,4 +119,4 @@ class TrainOptions:
         for name in ("data", "output", "eval", "config", "vocabulary", "labels"):
             known[name] = None if known.get(name) is None else Path(known[name])
         return cls(**{**known, "stack": tuple(known.get("stack", ())), "without": tuple(known.get("without", ())),
-                      "imitate": tuple(known.get("imitate", ("logits",)))})
+                      "distill": tuple(known.get("distill", ("logits",)))})

@@ -59,7 +59,7 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
     if not resume:
         _check_empty(options.output, chief)
     prepared = prepare(options, say)
-    teacher = load_teacher(options.teacher, prepared, options.imitate) if options.teacher else None
+    teacher = load_teacher(options.teacher, prepared, options.distill) if options.teacher else None
     strategy = devices.prepare(options)
     if chief and not resume:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
         loop.resume()
         say(f"going on after step {loop.progress.step}")
     rows = prepared.rows
-    if teacher is not None and LOGITS in options.imitate:
+    if teacher is not None and LOGITS in options.distill:
         with counting("asking the teacher") as count:
             rows = annotated(rows, teacher, prepared.task, prepared.masking, loop.settings.batcher.buckets, count)
     with counting("training") as count:
@@ -87,33 +87,33 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
     assert options.seq_len is not None
     assert options.epochs is not None
     assert options.learning_rate is not None
-    assert options.unknown is not None
+    assert options.token_dropout is not None
     buckets = choose_buckets(prepared.rows, options.seq_len)
     tokenizer = prepared.tokenizer
-    batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.unknown,
-                      tokenizer.unk_id, tokenizer.special_ids, options.shift, config.max_position_embeddings)
+    batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.token_dropout,
+                      tokenizer.unk_id, tokenizer.special_ids, options.position_shift, config.max_position_embeddings)
     steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
     schedule = Schedule.of(steps, config.num_hidden_layers, options.stack, options.eval_every, options.save_every,
-                           options.learning_rate, options.warmup, options.patience, not prepared.scratch)
+                           options.learning_rate, options.warmup_ratio, options.patience, not prepared.scratch)
     dtype = devices.precision(options.precision)
-    loss = prepared.task.training.loss(options.problem, options.smoothing)
+    loss = prepared.task.training.loss(options.problem, options.label_smoothing)
     jit = steps >= _LONG if options.jit is None else options.jit
     say(f"{len(prepared.rows):,} rows, {steps:,} steps of {options.batch_size}, {prepared.weights.parameters:,} "
         f"parameters, lengths {', '.join(map(str, buckets))}, {dtype}{', XLA' if jit else ''}")
     transfer = None
     if teacher is not None:
-        if LOGITS in options.imitate:
-            loss = imitating(loss, prepared.task, options.teacher_share, options.temperature)
-        transfer = Transfer.of(teacher, prepared.masking, options.imitate)
+        if LOGITS in options.distill:
+            loss = imitating(loss, prepared.task, options.distill_weight, options.temperature)
+        transfer = Transfer.of(teacher, prepared.masking, options.distill)
     settings = LoopSettings(lambda config: TaskObjective(config, prepared.task, loss, prepared.masking, dtype,
                                                      transfer),
-                        batcher, schedule, AdamW(clip=options.clip), options.weight_decay, strategy, jit,
+                        batcher, schedule, AdamW(clip=options.max_grad_norm), options.weight_decay, strategy, jit,
                         devices.is_chief())
     scored = (prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
               prepared.masking, options.metric)
     if options.quantize is not None:
         if transfer is not None:
-            raise DataError("with --quantize only logits can be learnt from a teacher; leave out --imitate")
+            raise DataError("with --quantize only logits can be distilled from a teacher; leave out --distill")
         say(f"quantizing ({options.quantize}) for training")
         network = quantized(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
         settings = replace(settings, objective=lambda config: QuantizedObjective(network.simulations, loss))

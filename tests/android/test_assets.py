@@ -75,7 +75,8 @@ def test_refused(classifier: Path, demo: Path, tmp_path: Path) -> None:
         ([spaces], demo, "is no name for an asset"),
         ([classifier, broken], demo, "broken.tflite"),
         ([classifier, tmp_path / "none.tflite"], demo, "cannot read .*none.tflite"),
-        ([classifier, "--runtime", "2.14"], demo, "FULLY_CONNECTED v12 needs runtime ≥ 2.17.0; 2.14 refuses the file"),
+        ([classifier, "--min-runtime", "2.14"], demo,
+         "FULLY_CONNECTED v12 needs runtime ≥ 2.17.0; 2.14 refuses the file"),
     ):
         with pytest.raises(ModelFileError, match=said):
             _assets(*paths, "--demo", where)

@@ -64,10 +64,10 @@ def saved(path: Path, report: BenchReport) -> Path:
 
 def test_a_table_and_a_report(converted: Converted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, other, file = converted("qa", "int8"), converted("qa", "none"), tmp_path / "a.json"
-    assert call(one, other, *QUICK, "--length", "48,32", "--profile", "--json", file) == 0
+    assert call(one, other, *QUICK, "--seq-len", "48,32", "--profile", "--report", file) == 0
     shown = capsys.readouterr()
     assert shown.out.count(one.name) >= 2
-    assert "32 tokens, 1 thread" in shown.out
+    assert "32 tokens, 2 threads" in shown.out
     assert "FULLY" in shown.out.upper()
     assert all(line.startswith("· ") for line in shown.err.splitlines())
     report = result.read(file)
@@ -78,7 +78,7 @@ def test_a_table_and_a_report(converted: Converted, tmp_path: Path, capsys: pyte
 
 
 def test_json_on_standard_output(converted: Converted, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(converted("qa", "int8"), *QUICK, "--json", "-") == 0
+    assert call(converted("qa", "int8"), *QUICK, "--json") == 0
     report = result.parse(json.loads(capsys.readouterr().out), "stdout")
     assert len(report.runs[0].samples) == 10
 
@@ -87,10 +87,14 @@ def test_json_on_standard_output(converted: Converted, capsys: pytest.CaptureFix
     ((), "give one .tflite or more; `mbl convert -o qa.tflite`"),
     (("a.tflite", "--threads", "0"), "each must be 1 or more"),
     (("a.tflite", "--threads", "two"), "whole numbers"),
-    (("a.tflite", "--length", "long"), "whole numbers"),
+    (("a.tflite", "--seq-len", "long"), "whole numbers"),
     (("a.tflite", "--cpus", "4-x"), "neither big, all, nor numbers"),
-    (("a.tflite", "--csv", "--markdown"), "not both"),
-    (("a.tflite", "--max-regression", "5%"), "needs --baseline"),
+    (("a.tflite", "--csv", "--markdown"), "give one of --json, --csv and --markdown"),
+    (("a.tflite", "--max-regression", "5%"), "needs --baseline or --compare"),
+    (("a.tflite", "--json", "a.json"), "--report FILE writes the report"),
+    (("a.tflite", "--json", "-"), "--report FILE writes the report"),
+    (("a.tflite", "--length", "48"), "it is called '--seq-len' now"),
+    (("a.tflite", "--test-apk", "a.apk"), "--test-apk needs --farm"),
     (("a.tflite", "--baseline", "a.json", "--max-regression", "much"), "no percentage"),
     (("a.tflite", "--compare", "a.json", "b.json"), "measures nothing"),
     (("a.tflite", "--runner", "app"), "--runner app runs on phones; give --device any"),
@@ -132,7 +136,7 @@ def test_a_file_made_to_do_harm(converted: Converted, tmp_path: Path, monkeypatc
 
 
 def test_a_length_that_is_not_there(converted: Converted, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(converted("qa", "int8"), "--length", "64") == 1
+    assert call(converted("qa", "int8"), "--seq-len", "64") == 1
     assert "no signature of 64 tokens; the file has 32, 48" in capsys.readouterr().err
 
 
@@ -164,7 +168,7 @@ def test_reports_with_nothing_in_common(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_baseline_is_read_before_anything_is_measured(converted: Converted, tmp_path: Path,
                                                         capsys: pytest.CaptureFixture[str]) -> None:
     path, file = converted("qa", "int8"), tmp_path / "a.json"
-    assert call(path, *QUICK, "--json", file) == 0
+    assert call(path, *QUICK, "--report", file) == 0
     assert call(path, *QUICK, "--baseline", file) == 0
     assert "ratio" in capsys.readouterr().out
     # Ten times as fast as it was measured: now everything is a regression.
@@ -181,7 +185,7 @@ def test_a_baseline_is_read_before_anything_is_measured(converted: Converted, tm
 def test_interrupted_it_keeps_what_it_has(converted: Converted, tmp_path: Path) -> None:
     """A real process, a real SIGINT: exit 130, the samples marked incomplete, no child left."""
     file = tmp_path / "a.json"
-    process = subprocess.Popen([MBL, "bench", converted("qa", "int8"), "--seconds", "600", "--json", file],
+    process = subprocess.Popen([MBL, "bench", converted("qa", "int8"), "--seconds", "600", "--report", file],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert "samples or more" in process.stderr.readline()

@@ -36,7 +36,7 @@ def test_jobs_for_firebase(files: tuple[Path, Path, Path], tmp_path: Path, capsy
     """One for each setting, with the arguments of the app's own instrumentation."""
     model, app, test = files
     assert call(model, "--farm", "firebase", "--device", "pixel6,Pixel 8", "--app", app, "--test-apk", test,
-                "--threads", "1,4", "--seconds", "30", "--length", "48,mixed", "--farm-folder", tmp_path / "job") == 0
+                "--threads", "1,4", "--seconds", "30", "--seq-len", "48,mixed", "--farm-folder", tmp_path / "job") == 0
     *runs, fetch, show = map(shlex.split, capsys.readouterr().out.splitlines())
     file = tmp_path / "job" / "firebase.yaml"
     assert [run[:6] for run in runs] == [
@@ -89,7 +89,7 @@ def test_a_job_for_the_portal(files: tuple[Path, Path, Path], tmp_path: Path,
 
 @pytest.mark.parametrize(("arguments", "code", "said"), [
     (("--farm", "firebase", "--device", "pixel6"), 2, "needs --app and --test-apk"),
-    (("--farm", "firebase", "--device", "pixel6", "--app", "{app}", "--test-apk", "{app}", "--length", "33"), 1,
+    (("--farm", "firebase", "--device", "pixel6", "--app", "{app}", "--test-apk", "{app}", "--seq-len", "33"), 1,
      "has no length 33; it has 32, 48"),
     (("--farm", "ai-edge-portal", "--device", "emulator"), 1, "emulator is no phone"),
     (("--farm", "ai-edge-portal", "--device", "pixel6", "--accelerator", "npu"), 1, "needs a chip"),
@@ -120,7 +120,7 @@ def test_reports_come_home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         saved(tmp_path / "r" / name / "out" / "report.json", report)
         (tmp_path / "r" / name / "matrix.json").write_text('{"some": "thing"}')
     (tmp_path / "r" / "broken.json").write_text("{")
-    assert call("--import", tmp_path / "r", "--json", tmp_path / "all.json") == 0
+    assert call("--import", tmp_path / "r", "--report", tmp_path / "all.json") == 0
     shown = capsys.readouterr().out
     assert "Pixel 4 EMULATED" in shown
     assert "Pixel 8" in shown
@@ -162,7 +162,7 @@ def test_what_the_app_printed_comes_home(tmp_path: Path, capsys: pytest.CaptureF
     printed(tmp_path / "r" / "mbl-0" / "shiba-34-en-portrait", PIXEL_8)
     printed(tmp_path / "r" / "mbl-0" / "oriole-33-en-portrait", ("done", {"event": "error", "message": "no memory"}))
     printed(tmp_path / "r" / "mbl-0" / "x", ("begin", {"model": "Pixel 8", "device": "shiba", "abi": "x86_64"}))
-    assert call("--import", tmp_path / "r", "--json", tmp_path / "all.json") == 0
+    assert call("--import", tmp_path / "r", "--report", tmp_path / "all.json") == 0
     shown = capsys.readouterr()
     assert "oriole-33-en-portrait/instrumentation.results: the app (TFLite 2.6.2) says: no memory" in caplog.text
     emulated, run = sorted(result.read(tmp_path / "all.json").runs, key=lambda one: not one.emulated)

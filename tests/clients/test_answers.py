@@ -44,7 +44,7 @@ SOURCES: dict[str, tuple[str, str, tuple[int, ...], int]] = {
     "intents": ("", "classification", (64,), 63),
     "intents, two lengths": ("", "classification", (64, 32), 63),
 }
-# As --quantize and --runtime ask for it.
+# As --quantize and --min-runtime ask for it.
 MODES: dict[str, tuple[str, str | None]] = {"none": ("none", None), "int8": ("int8", None),
                                             "int8, runtime 2.14": ("int8", "2.14")}
 

@@ -44,7 +44,7 @@ def test_app_that_is_missing_or_refused(host: Host, pixel4: Phone, model: Path, 
 def test_model_is_checked_before_a_phone_is_looked_for(host: Host, model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"TFL3")
-    for wrong in ((broken,), (model, "--runtime", "2.2")):
+    for wrong in ((broken,), (model, "--min-runtime", "2.2")):
         done = host.mbl("android", "install", *map(str, wrong))
         assert done.returncode == 1
         assert str(wrong[0]) in done.stderr

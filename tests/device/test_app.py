@@ -47,7 +47,7 @@ def runs_of(report: Path) -> list[dict[str, Any]]:
 def test_the_whole(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> None:
     """Two lengths: one report, which says at every figure that the phone is none, and whose answers were compared."""
     report = tmp_path / "report.json"
-    done = host.mbl("bench", str(model), *SHORT, "--length", ",".join(map(str, LENGTHS)), "--profile", "--json",
+    done = host.mbl("bench", str(model), *SHORT, "--seq-len", ",".join(map(str, LENGTHS)), "--profile", "--report",
                     str(report), "--markdown")
     assert done.returncode == 0, done.stderr
     assert "Pixel 4 EMULATED" in done.stdout
@@ -83,7 +83,7 @@ def test_the_whole(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> 
 
 
 def test_two_files_in_turn(host: Host, with_app: Phone, model: Path, converted: Any) -> None:
-    done = host.mbl("bench", str(model), str(converted("qa", "none")), *SHORT, "--length", "mixed", "--csv")
+    done = host.mbl("bench", str(model), str(converted("qa", "none")), *SHORT, "--seq-len", "mixed", "--csv")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["model"] for row in rows] == [model.name, "qa-none.tflite"]
@@ -101,7 +101,7 @@ def test_two_phones_side_by_side(host: Host, with_app: Phone, other_with_app: Ph
                                  tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     done = host.mbl("bench", str(model), "--runner", "app", "--device", "any", "--runs", "12", "--warmup", "0",
-                    "--json", str(report))
+                    "--report", str(report))
     assert done.returncode == 0, done.stderr
     runs = runs_of(report)
     assert {run["device"]["serial"] for run in runs} == {with_app.serial, other_with_app.serial}
@@ -124,7 +124,7 @@ def test_texts_of_your_own(host: Host, with_app: Phone, converted: Any, tmp_path
     texts = ["Play a song", "'; touch /system/app/trap; '", "ünïcode \U0001f600 $(id)"]
     data.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     report = tmp_path / "report.json"
-    done = host.mbl("bench", str(converted("classification", "int8")), *SHORT, "--data", str(data), "--json",
+    done = host.mbl("bench", str(converted("classification", "int8")), *SHORT, "--data", str(data), "--report",
                     str(report))
     assert done.returncode == 0, done.stderr
     [run] = runs_of(report)
@@ -136,7 +136,7 @@ def test_texts_of_your_own(host: Host, with_app: Phone, converted: Any, tmp_path
 def test_wrong_answers(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> None:
     with_app.sh("printf wrong >/system/app/trouble")
     report = tmp_path / "report.json"
-    done = host.mbl("bench", str(model), *SHORT, "--json", str(report))
+    done = host.mbl("bench", str(model), *SHORT, "--report", str(report))
     assert done.returncode == 1
     line = one_error(done.stderr)
     assert "answers in the app are others than on this machine" in line
@@ -175,7 +175,7 @@ def test_app_that_cannot_be_installed(host: Host, with_app: Phone, model: Path, 
 def test_app_crashes(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> None:
     with_app.sh("printf crash >/system/app/trouble")
     report = tmp_path / "report.json"
-    done = host.mbl("bench", str(model), *SHORT, "--json", str(report))
+    done = host.mbl("bench", str(model), *SHORT, "--report", str(report))
     assert done.returncode == 1
     assert "the app stopped before 'end': Process crashed." in one_error(done.stderr)
     [run] = runs_of(report)
@@ -187,7 +187,7 @@ def test_app_hangs(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> 
     """And is ended: the fixture finds no process of it."""
     with_app.sh("printf hang >/system/app/trouble")
     report = tmp_path / "report.json"
-    done = host.mbl("bench", str(model), *SHORT, "--timeout", "8", "--json", str(report))
+    done = host.mbl("bench", str(model), *SHORT, "--timeout", "8", "--report", str(report))
     assert done.returncode == 1
     assert "silent for 8 s" in one_error(done.stderr)
     [run] = runs_of(report)
@@ -197,7 +197,7 @@ def test_app_hangs(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> 
 
 def endless(host: Host, phone: Phone, model: Path, report: Path) -> subprocess.Popen[str]:
     """`mbl bench` in the middle of its samples."""
-    process = host.start(*host.mbl_command("bench", str(model), *ENDLESS, "--json", str(report)))
+    process = host.start(*host.mbl_command("bench", str(model), *ENDLESS, "--report", str(report)))
 
     def ready() -> bool:
         assert process.poll() is None, process.communicate()

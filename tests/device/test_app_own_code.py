@@ -37,7 +37,7 @@ def own_code(with_app: Phone, tmp_path: Path) -> Phone:
 def test_the_whole(host: Host, own_code: Phone, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     done = host.mbl("bench", str(CASES / "models" / "qa-old.tflite"), "--runner", "app", "--device", "pixel4", "--runs",
-                    "40", "--seconds", "0", "--warmup", "10", "--threads", "2", "--json", str(report), timeout=400)
+                    "40", "--seconds", "0", "--warmup", "10", "--threads", "2", "--report", str(report), timeout=400)
     assert done.returncode == 0, done.stderr
     assert "Pixel 4 EMULATED" in done.stdout
     [run] = json.loads(report.read_bytes())["runs"]

@@ -30,7 +30,7 @@ class Running:
     def __init__(self, host: Host, program: Path, model: Path, report: Path, *words: str, samples: int = 6) -> None:
         self.report, self.calls = report, program.with_name("calls")
         self.process = host.start(*host.mbl_command(
-            "bench", str(model), "--device", "pixel4", "--runner-binary", str(program), "--json", str(report),
+            "bench", str(model), "--device", "pixel4", "--runner-binary", str(program), "--report", str(report),
             *ENDLESS, *words))
         if samples:
             until(self._ready(samples), "samples", 60)
@@ -124,7 +124,7 @@ def test_ended_by_the_user(running: Running, number: signal.Signals, status: int
 def both(host: Host, program: Path, model: Path, report: Path, *words: str) -> subprocess.Popen[str]:
     """`mbl bench` on two phones, in the middle."""
     process = host.start(*host.mbl_command("bench", str(model), "--device", "any", "--runner-binary", str(program),
-                                           "--json", str(report), "--seconds", "0", "--warmup", "3", *words))
+                                           "--report", str(report), "--seconds", "0", "--warmup", "3", *words))
     calls = program.with_name("calls")
     until(lambda: calls.exists() and calls.read_text().count("--num_runs=3") > 5, "samples", 60)
     return process

@@ -36,8 +36,8 @@ def calls(program: Path) -> list[dict[str, str]]:
 def test_the_whole(host: Host, pixel4: Phone, program: Path, model: Path, tmp_path: Path) -> None:
     """Two lengths, two thread counts, a profile: one report, which says at every figure that the phone is none."""
     report = tmp_path / "report.json"
-    done = bench(host, program, model, "--device", "pixel4", "--length", ",".join(map(str, LENGTHS)), "--threads",
-                 "1,2", "--profile", "--json", report)
+    done = bench(host, program, model, "--device", "pixel4", "--seq-len", ",".join(map(str, LENGTHS)), "--threads",
+                 "1,2", "--profile", "--report", report)
     assert done.returncode == 0, done.stderr
     assert "Pixel 4 EMULATED" in done.stdout
     assert "Pixel 4 is emulated" in done.stderr
@@ -109,7 +109,7 @@ def test_a_tool_that_takes_no_texts(host: Host, pixel4: Phone, wrapper: Any, mod
 def test_two_phones_side_by_side(host: Host, pixel4: Phone, pixel7: Phone, program: Path, model: Path,
                                  tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    done = bench(host, program, model, "--device", "any", "--json", report)
+    done = bench(host, program, model, "--device", "any", "--report", report)
     assert done.returncode == 0, done.stderr
     runs = json.loads(report.read_bytes())["runs"]
     assert sorted(run["device"]["profile"] for run in runs) == ["pixel4", "pixel7"]
@@ -168,7 +168,7 @@ def test_a_farm_of_servers(host: Host, pixel4: Phone, pixel7: Phone, program: Pa
         host.adb("-P", "5038", "connect", pixel7.serial)
         done = host.mbl("devices", "-P", "5038", "--json")
         assert [(row["profile"], row["server"]) for row in json.loads(done.stdout)] == [("pixel7", "localhost:5038")]
-        done = bench(host, program, model, "--device", "any", "-H", "127.0.0.1", "-H", "127.0.0.1:5038", "--json",
+        done = bench(host, program, model, "--device", "any", "-H", "127.0.0.1", "-H", "127.0.0.1:5038", "--report",
                      report)
     finally:
         host.adb("-P", "5038", "kill-server")

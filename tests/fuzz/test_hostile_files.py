@@ -63,7 +63,7 @@ class Room:
         case = CASES[seed // len(MUTATIONS) % len(CASES)]
         asked = (["--question", QUESTION, "--context", TEXT] if case == "qa" else
                  ["--text", TEXT.replace("phone", "[MASK]"), "--pair", TEXT, "--choice", "one", "--choice", "two"])
-        how = ([], ["--json"], ["--html", str(self.page)], ["--client", "all", "--runtime", "2.14"],
+        how = ([], ["--json"], ["--html", str(self.page)], ["--client", "all", "--min-runtime", "2.14"],
                ["--client", "task-library", "--json"], ["--client", "all", "--fix", str(self.mended)],
                ["--fix", str(self.mended), "--json"])
         # There are 7 of these and 16 mutations, so that all of them meet.

@@ -157,8 +157,8 @@ def test_a_student_gets_nearer_to_its_teacher(tiny_classifier: Path, tiny_config
     vocabulary = (tiny_classifier / "vocab.txt").read_text(encoding="utf-8").split("\n")
     huggingface.save(student, folder, tuple(word for word in vocabulary if word), True)
     options = TrainOptions("classification", texts, tmp_path / "out", texts, str(folder), seq_len=16, epochs=6,
-                      learning_rate=3e-3, batch_size=16, teacher=str(tiny_classifier), teacher_share=1.0, dropout=0.0,
-                      imitate=("logits", "features", "attention"))
+                      learning_rate=3e-3, batch_size=16, teacher=str(tiny_classifier), distill_weight=1.0, dropout=0.0,
+                      distill=("logits", "features", "attention"))
     report = train(options).report
     losses = [entry["loss"] for entry in report["history"] if entry["step"]]  # before the first there is none
     assert losses[-1] < 0.6 * losses[0]
@@ -173,7 +173,7 @@ def test_teachers_of_other_shapes(tiny_classifier: Path, tiny_config: MobileBert
     told = json.loads((tiny_classifier / "config.json").read_text(encoding="utf-8"))
     config.write_text(json.dumps(told | change), encoding="utf-8")
     options = TrainOptions("classification", texts, tmp_path / "out", texts, config=config, seq_len=16, epochs=1,
-                      vocabulary=tiny_classifier / "vocab.txt", teacher=str(tiny_classifier), imitate=imitate)
+                      vocabulary=tiny_classifier / "vocab.txt", teacher=str(tiny_classifier), distill=imitate)
     with pytest.raises(DataError, match=reason):
         train(options)
 

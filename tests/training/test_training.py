@@ -199,7 +199,7 @@ def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-RANDOM = {"epochs": 4, "dropout": 0.1, "unknown": 0.1, "shift": 0.5, "save_every": 7, "eval_every": 11, "stack": 1,
+RANDOM = {"epochs": 4, "dropout": 0.1, "token_dropout": 0.1, "position_shift": 0.5, "save_every": 7, "eval_every": 11, "stack": 1,
           "batch_size": 16}
 
 
@@ -357,10 +357,10 @@ def run_here(*command: str) -> None:
     (lambda command: [*command, "--seq-len", "500"], 1, "seq_len is 500, but the network has positions for 64"),
     (lambda command: [*command, "--weights", "nowhere/at/all"], 1, "a configuration is for networks from scratch"),
     (lambda command: [*command, "--problem", "regression"], 1, "is no number, which regression needs"),
-    (lambda command: [*command, "--devices", "workers"], 1, "TF_CONFIG names none"),
+    (lambda command: [*command, "--distribute", "workers"], 1, "TF_CONFIG names none"),
     (lambda command: ["train", "--resume", "nowhere"], 1, "no training to resume in nowhere"),
     (lambda command: [*command, "--resume", "nowhere"], 2, "leave out --task, --data"),
-    (lambda command: [*command, "--unknown", "1.5"], 1, "unknown is 1.5; it must be at least 0 and at most 0.99"),
+    (lambda command: [*command, "--token-dropout", "1.5"], 2, "1.5 is not in the range 0<=x<=0.99"),
 ], ids=["nothing", "stack", "length", "two starts", "regression", "workers", "resume", "resume more", "share"])
 def test_refusals(data: Path, tmp_path: Path, change: Callable[[list[str]], list[str]], code: int, message: str,
                   monkeypatch: pytest.MonkeyPatch) -> None:

@@ -289,7 +289,7 @@ def test_checks_of_questions() -> None:
 
 def test_options_are_read_back() -> None:
     """Paths too whose bytes are no UTF-8, so that such a training can be resumed."""
-    options = TrainOptions("qa", Path(os.fsdecode(b"caf\xe9.json")), Path("out"), stack=(2, 4), imitate=("features",))
+    options = TrainOptions("qa", Path(os.fsdecode(b"caf\xe9.json")), Path("out"), stack=(2, 4), distill=("features",))
     assert TrainOptions.from_json(json.loads(json_bytes(options.to_json()))) == options
 
 

@@ -87,7 +87,7 @@ class WrongModelTest {
         push(folder, Desktop.model("qa"), "newer.tflite")
         assertEquals(
             "The model needs TFLite 2.10.0 or later, and this app has 2.6.2. Update the app, or convert the model again with " +
-                "--runtime 2.6.2.",
+                "--min-runtime 2.6.2.",
             refused("newer.tflite"),
         )
     }

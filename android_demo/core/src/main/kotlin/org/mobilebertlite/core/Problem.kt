@@ -63,7 +63,7 @@ public sealed class Problem(public val message: String) {
     /** The interpreter in this app lacks operators that the model has. */
     public data class RuntimeTooOld(val needed: String, val present: String) : Problem(
         "The model needs TFLite $needed or later, and this app has $present. " +
-            "Update the app, or convert the model again with --runtime $present."
+            "Update the app, or convert the model again with --min-runtime $present."
     )
 
     /** The file could not be opened or read. */

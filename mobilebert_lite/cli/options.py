@@ -1,0 +1,110 @@
+"""Options that several commands have: each means the same wherever it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from mobilebert_lite.cli.command import Command, F, option
+from mobilebert_lite.cli.parameters import (
+    FORMAT,
+    FUSION_RULE,
+    INTERPRETER,
+    METRIC,
+    PATH,
+    PROBLEM,
+    VERSION,
+    one_of,
+    several,
+)
+
+# Of each inference, unless --threads says otherwise.
+THREADS = 2
+
+# What a command gives of its own (the name of its argument, another help text, what the option needs), and what then
+# decorates it.
+_Shared = Callable[..., Callable[[F], F]]
+
+
+def _shared(*names: str, **settings: Any) -> _Shared[Any]:
+    return lambda *name, **own: option(*names, *name, **{**settings, **own})
+
+
+def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """``click.command`` with sections in its help."""
+    return click.command(name, cls=Command, **settings)
+
+
+# Input
+revision = _shared("--revision", metavar="REVISION", help="Commit, tag or branch of the hub id.")
+format = _shared("--format", type=FORMAT, help="Format of the checkpoint. [default: recognized by its files]")
+config = _shared("--config", type=PATH, metavar="FILE|PRESET",
+                 help="Configuration of the network. [default: the file beside the weights]")
+vocabulary = _shared("--vocab", "vocabulary", type=PATH, metavar="FILE",
+                     help="Vocabulary. [default: the file beside the weights]")
+labels = _shared("--labels", type=PATH, metavar="FILE",
+                 help="Names of the classes, one per line. [default: those of the checkpoint]")
+problem = _shared("--problem", type=PROBLEM,
+                  help="Classification: one label per text, several labels, or a number.")
+
+# Quantization
+min_runtime = _shared("--min-runtime", type=VERSION, metavar="VERSION",
+                      help="Oldest TFLite version that must load the file, such as 2.14.")
+
+
+def no_fuse(**own: Any) -> Callable[[F], F]:
+    """--no-fuse."""
+    return several("--no-fuse", "without", each=FUSION_RULE, metavar="RULE[,…]", **{
+        "help": "Fusion rules to leave out; all leaves out every rule.", **own})
+
+
+# Inference
+threads = _shared("--threads", type=click.IntRange(1), default=THREADS, show_default=True,
+                  help="Threads of each inference.")
+interpreter = _shared("--interpreter", "runtime", type=INTERPRETER,
+                      help="Package that runs the model. [default: $MBL_INTERPRETER, or the first that is installed]")
+tokenizer = _shared("--tokenizer", type=one_of("tokenizer", "reference", "phone"), default="reference",
+                    show_default=True, help="How texts are split: as in BERT's reference code, or as the Task Library "
+                                            "and MediaPipe do on phones.")
+stride = _shared("--stride", default=128, show_default=True, type=click.IntRange(1),
+                 help="Question answering: tokens between the windows over a long context.")
+max_answer_tokens = _shared("--max-answer-tokens", default=30, show_default=True, type=click.IntRange(1),
+                            help="Question answering: length of the longest answer.")
+null_threshold = _shared("--null-threshold", default=0.0, show_default=True, type=float,
+                         help="Question answering: 'no answer' is given when its score exceeds the best answer's by "
+                              "more than this.")
+
+# Scores
+metric = _shared("--metric", type=METRIC, metavar="METRIC",
+                 help="Score to judge by; a GLUE task stands for the scores of that task. [default: by task]")
+limit = _shared("--limit", type=click.IntRange(1), help="Use only N examples, evenly spaced over the file.")
+workers = _shared("--workers", default=1, show_default=True, type=click.IntRange(1),
+                  help="Processes that score in parallel.")
+cluster = _shared("--cluster", metavar="ADDRESS", help="Dask scheduler that distributes the scoring, such as "
+                                                       "tcp://host:8786.")
+
+# Phones
+serial = _shared("--serial", metavar="SERIAL", help="Use the attached phone with this serial number.")
+app = _shared("--app", type=PATH, metavar="APK", help="APK of the demo app, to install first.")
+phones = (
+    option("--connect", multiple=True, metavar="HOST:PORT", help="Attach this phone over the network first."),
+    option("-H", "--adb-server", "servers", multiple=True, metavar="HOST[:PORT]",
+           help="Use the phones of this adb server; repeat it for several. [default: this machine's]"),
+    option("-P", "--adb-port", "port", type=click.IntRange(1, 65535), metavar="PORT",
+           help="Port of adb servers given without one. [default: 5037]"))
+
+# Output
+output = _shared("--output", "-o", type=PATH, metavar="FILE", help="File to write.")
+report = _shared("--report", type=PATH, metavar="FILE", help="Write the report to FILE as JSON.")
+page = _shared("--html", "page", type=PATH, metavar="FILE",
+               help="Write a page with plots to FILE; a browser shows it without network access.")
+as_json = _shared("--json", "as_json", is_flag=True, help="Print JSON to standard output.")
+
+
+def adb_servers(servers: tuple[str, ...], port: int | None) -> tuple[str, ...]:
+    """Each server with a port where one was given for all; ``:PORT`` alone is this machine's."""
+    if port is None:
+        return servers
+    return tuple(one if ":" in one else f"{one}:{port}" for one in servers or ("",))
