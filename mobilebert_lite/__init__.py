@@ -1,6 +1,6 @@
 """mobilebert-lite: MobileBERT checkpoints into small, fast, faithful ``.tflite`` files.
 
-The names in ``__all__`` are what programs may rely on; docs/python.md shows them at work. Each is imported when it is
+The names in ``__all__`` are what programs may rely on; docs/reference/python.md shows them at work. Each is imported when it is
 first used, so that ``import mobilebert_lite`` is light, and running a file needs no TensorFlow.
 """
 

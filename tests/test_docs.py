@@ -15,7 +15,7 @@ from conftest import ROOT
 import mobilebert_lite
 from mobilebert_lite.quantization.recipe import ACTIVATIONS, WEIGHTS, WORD_TABLES, Recipe, Rule, parse_recipe
 
-PAGE = ROOT / "docs" / "python.md"
+PAGE = ROOT / "docs" / "reference" / "python.md"
 
 
 def test_examples_of_the_python_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_examples_of_the_python_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_recipes_page() -> None:
     """Its recipe is one, and its tables name every field and every value."""
-    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / "recipes.md").read_text(encoding="utf-8")
     [recipe] = re.findall(r"^```json\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     assert len(parse_recipe("page", recipe).rules) == 2
     for kind in (Recipe, Rule):

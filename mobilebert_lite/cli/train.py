@@ -40,7 +40,7 @@ class Layers(click.ParamType):
 @click.option("--problem", default="single", show_default=True, type=one_of("single", "multi", "regression"),
               help="classification: one label, several (a,b) or numbers.")
 @click.option("--seq-len", type=click.IntRange(8), help="Longest sequence. [default: 384 for qa, 128 otherwise]")
-@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="[default: by task; see docs/training.md]")
+@click.option("--epochs", type=click.FloatRange(0, min_open=True), help="[default: by task; see docs/how-to/train.md]")
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Over all devices together.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="The greatest. [default: by task]")
 @click.option("--warmup", default=0.06, show_default=True, help="Share of the steps in which the rate rises.")
@@ -73,7 +73,7 @@ class Layers(click.ParamType):
 @click.option("--metric", help="The score to judge by, as for `mbl eval`.")
 @click.option("--strict", is_flag=True, help="Fail when something is wrong with the data.")
 @click.option("--devices", default="auto", show_default=True,
-              type=one_of("auto", "none", "mirrored", "workers"), help="See docs/training.md.")
+              type=one_of("auto", "none", "mirrored", "workers"), help="See docs/how-to/train.md.")
 @click.option("--resume", type=PATH, metavar="DIR", help="Go on with the training that was begun in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json.")
 @click.pass_context
