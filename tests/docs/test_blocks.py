@@ -20,10 +20,11 @@ import pytest
 from commands import mbl
 from markdown_pages import ROOT, Block, blocks, commands, every_block, name, pages
 
+from mobilebert_lite.benchmarks.phone.profiles import _read as read_profiles
 from mobilebert_lite.cli import cli
 
 # What stands behind ``` on the pages; others would be colored wrongly, or escape the tests.
-LANGUAGES = {"python", "sh", "console", "json", "text", "kotlin", "java"}
+LANGUAGES = {"python", "sh", "console", "json", "toml", "text", "kotlin", "java"}
 # Programs that the pages call besides mbl, make, pip and python.
 PROGRAMS = {"adb", "cd", "cat", "cp", "export", "git", "gradle", "./gradlew", "ls", "model-explorer", "unzip"}
 SHELL = every_block("sh", "console")
@@ -116,6 +117,11 @@ def test_python_compiles_and_imports(block: Block) -> None:
 @pytest.mark.parametrize("block", every_block("json"), ids=str)
 def test_json(block: Block) -> None:
     json.loads(block.text)
+
+
+@pytest.mark.parametrize("block", every_block("toml"), ids=str)
+def test_toml_describes_a_phone(block: Block) -> None:
+    assert read_profiles(block.text)
 
 
 @pytest.fixture(scope="module")
