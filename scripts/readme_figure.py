@@ -39,8 +39,8 @@ class Row:
 def table(text: str, first: str) -> list[list[str]]:
     """The cells of the table whose header begins with ``first``, without header and emphasis."""
     lines = text[text.index(f"\n| {first}") + 1:].splitlines()
-    rows = [line for line in lines[:next(i for i, line in enumerate([*lines, ""]) if not line.startswith("|"))]]
-    return [[cell.strip(" *") for cell in row.strip("|").split("|")] for row in rows[2:]]
+    end = next(i for i, line in enumerate([*lines, ""]) if not line.startswith("|"))
+    return [[cell.strip(" *") for cell in row.strip("|").split("|")] for row in lines[2:end]]
 
 
 def spans(text: str) -> list[Row]:
@@ -65,8 +65,8 @@ def latencies(text: str) -> list[Row]:
 def draw(text: str) -> bytes:
     """The whole picture as SVG."""
     [processor] = re.findall(r"Median milliseconds on an (.*?), without", " ".join(text.split()))
-    panels = [("Exact answers to 300 questions after quantization, %", "12 layers, channels scaled apart as in published "
-               "checkpoints; more is better", spans(text)),
+    panels = [("Exact answers to 300 questions after quantization, %",
+               "12 layers, channels scaled apart as in published checkpoints; more is better", spans(text)),
               ("Milliseconds for 128 tokens, one thread", f"24 layers on an {processor}; less is better",
                latencies(text))]
     height = sum(74 + len(rows) * (BAR + GAP) for *_, rows in panels) + 10

@@ -18,7 +18,8 @@ def check(options: TrainOptions) -> None:
     if options.devices not in KINDS:
         raise DataError(f"devices is {options.devices!r}; known are {', '.join(KINDS)}")
     if options.devices == "workers" and not _workers():
-        raise DataError("devices is 'workers', but the environment variable TF_CONFIG names none; see docs/how-to/train.md")
+        raise DataError("devices is 'workers', but the environment variable TF_CONFIG names none; see "
+                        "docs/how-to/train.md")
 
 
 def prepare(options: TrainOptions) -> tf.distribute.Strategy:

@@ -22,6 +22,7 @@ from markdown_pages import ROOT, Block, blocks, commands, every_block, name, pag
 
 from mobilebert_lite.benchmarks.phone.profiles import _read as read_profiles
 from mobilebert_lite.cli import cli
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 # What stands behind ``` on the pages; others would be colored wrongly, or escape the tests.
 LANGUAGES = {"python", "sh", "console", "json", "toml", "text", "kotlin", "java"}
@@ -29,6 +30,8 @@ LANGUAGES = {"python", "sh", "console", "json", "toml", "text", "kotlin", "java"
 PROGRAMS = {"adb", "cd", "cat", "cp", "export", "git", "gradle", "./gradlew", "ls", "model-explorer", "unzip"}
 SHELL = every_block("sh", "console")
 PYTHON = every_block("python")
+# Pages whose conversions take half a minute and more.
+LONG = {"docs/how-to/clients.md", "docs/how-to/convert.md"}
 RUN = sorted({block.page for block in (*SHELL, *PYTHON) if block.not_run is None and block.language != "console"})
 
 
@@ -131,9 +134,12 @@ def stage(tiny_qa: Path, tiny_classifier: Path, converted: Callable[[str, str], 
     folder = tmp_path_factory.mktemp("stage")
     shutil.copytree(tiny_qa, folder / "my-mobilebert")
     shutil.copytree(tiny_classifier, folder / "my-classifier")
-    for target, source in {"qa.tflite": ("qa", "int8"), "stock.tflite": ("qa", "none"),
-                           "intents.tflite": ("classification", "int8")}.items():
+    for target, source in {"qa.tflite": ("qa", "int8"), "intents.tflite": ("classification", "int8")}.items():
         shutil.copyfile(converted(*source), folder / target)
+    # As another converter writes it: no signature, no metadata, no vocabulary.
+    stock = read_model(converted("qa", "none").read_bytes())
+    stock.signatureDefs, stock.metadata = [], []
+    (folder / "stock.tflite").write_bytes(write_model(stock))
     (folder / "mobilebert_lite").symlink_to(ROOT / "mobilebert_lite")
     shutil.copy(folder / "my-mobilebert" / "vocab.txt", folder)
     article = {"title": "walls", "paragraphs": [{"context": "The red wall is two metres high.", "qas": [
@@ -149,7 +155,8 @@ def stage(tiny_qa: Path, tiny_classifier: Path, converted: Callable[[str, str], 
     return folder
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] if page in LONG else [])
+                                  for page in RUN])
 def test_page_runs(page: str, stage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its blocks, from top to bottom, in one folder: shell commands and Python alike."""
     folder = tmp_path / "page"
@@ -171,7 +178,7 @@ def run(words: list[str], folder: Path, where: str) -> None:
     if words[0] == "mbl" and not {"|", ">"} & set(words) and not any("$(" in word for word in words):
         done = mbl(*words[1:], cwd=folder)
     else:
-        line = " ".join(word if word in ("|", ">", "&&") or "$(" in word and " " not in word else _quoted(word)
+        line = " ".join(word if word in ("|", ">", "&&") or ("$(" in word and " " not in word) else _quoted(word)
                         for word in words)
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(["bash", "-c", line], cwd=folder, text=True, capture_output=True, check=False,
