@@ -112,7 +112,7 @@ def test_the_tokenizers_differ_on_some_texts(outcome: Find, client: str, name: s
 
 @pytest.mark.skipif(not EXHAUSTIVE, reason="the table is of all texts: make test-all")
 def test_documented_table(outcome: Find) -> None:
-    """docs/how-to/clients.md has the table that this run found; out/clients.md holds it, and out/clients.json the rest."""
+    """docs/how-to/clients.md has the table that this run found; out/clients.json has every difference."""
     outcomes = {case[:3]: outcome(*case[:3]) for case in CASES}
     lines = render(outcomes)
     folder = ROOT / "out"
