@@ -1,8 +1,7 @@
 """mobilebert-lite: MobileBERT checkpoints into small, fast, faithful ``.tflite`` files.
 
-The names in ``__all__`` are what programs may rely on; the page "Python API" of the documentation shows them at work.
-Each is imported when it is first used, so that ``import mobilebert_lite`` is light, and running a file needs no
-TensorFlow.
+The names in ``__all__`` are the public interface; docs/reference/python.md has examples. Each is imported on first use,
+so ``import mobilebert_lite`` is light, and running a file needs no TensorFlow.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Small networks from scratch, and fine-tuning of trained checkpoints, held to the scores that docs/training.md states.
+"""Small networks from scratch and fine-tuned checkpoints, compared with the scores in docs/how-to/train.md.
 
     MBL_TEST_DATA=<folder with data/sst2, data/snips, checkpoints/trained> python benchmarks/suites/training.py --check
 

@@ -1,7 +1,7 @@
 """What the files of a tokenizer come to: which counts where two speak of one thing, as transformers has it.
 
 The rules are those of AutoTokenizer in transformers 5.24, and of the fast tokenizers in 4.46 where that says more
-(clean_text, the prefix and the longest word in a tokenizer.json). docs/checkpoints.md states them.
+(clean_text, the prefix and the longest word in a tokenizer.json). docs/reference/checkpoints.md states them.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ def check(options: TrainOptions) -> None:
         raise DataError(f"distribute is {options.distribute!r}; known are {', '.join(KINDS)}")
     if options.distribute == "workers" and not _workers():
         raise DataError("distribute is 'workers', but the environment variable TF_CONFIG names none; see "
-                        "docs/training.md")
+                        "docs/how-to/train.md")
 
 
 def prepare(options: TrainOptions) -> tf.distribute.Strategy:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bench_reports import make_report
+from chromium import chromium, requests
 from hostile import SCRIPT, write_hostile
 from selenium import webdriver
 
@@ -57,18 +56,8 @@ return [...document.body.querySelectorAll("*")].filter((element) => element.chec
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Chromium without a window and without a network, that logs what pages say and ask for."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                     "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +86,6 @@ def open_page(browser: Any, page: Path, size: str = "desktop", scheme: str = "li
         "features": [{"name": "prefers-color-scheme", "value": scheme}]})
     browser.get_log("browser"), browser.get_log("performance")
     browser.get(page.as_uri())
-
-
-def requests(browser: Any) -> list[str]:
-    """What the browser asked for since the page was opened."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [message["params"]["request"]["url"] for message in messages
-            if message["method"] == "Network.requestWillBeSent"]
 
 
 def find(browser: Any, selector: str) -> Any:

@@ -25,7 +25,7 @@ from mobilebert_lite.tflite.metadata_writer import pack_metadata
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = ROOT / "docs" / "clients.md"
+DOCUMENT = ROOT / "docs" / "how-to" / "clients.md"
 # Greatest difference of a number, of the largest. Of the same file: runtimes of one make compute the same bits, other
 # builds of XNNPACK add in another order (float32 rounding over 24 layers), and round int8 otherwise: a step of an int8
 # tensor is 1/255 of its range, and QA scores are two logits. The greatest of 210 texts was 0.086, in tflite-runtime.
@@ -112,7 +112,7 @@ def test_the_tokenizers_differ_on_some_texts(outcome: Find, client: str, name: s
 
 @pytest.mark.skipif(not EXHAUSTIVE, reason="the table is of all texts: make test-all")
 def test_documented_table(outcome: Find) -> None:
-    """The table in docs/clients.md is what this run found; out/clients.md holds that, and out/clients.json the rest."""
+    """docs/how-to/clients.md has the table that this run found; out/clients.json has every difference."""
     outcomes = {case[:3]: outcome(*case[:3]) for case in CASES}
     lines = render(outcomes)
     folder = ROOT / "out"
@@ -126,7 +126,7 @@ def test_documented_table(outcome: Find) -> None:
         for (client, name, mode), found in outcomes.items()], indent=1, ensure_ascii=False), encoding="utf-8")
     written = {comparable(line) for line in DOCUMENT.read_text(encoding="utf-8").splitlines()}
     missing = [line for line in lines if comparable(line) not in written]
-    assert not missing, f"docs/clients.md does not say (the whole is in out/clients.md):\n{chr(10).join(missing)}"
+    assert not missing, "not in docs/how-to/clients.md (all rows: out/clients.md):\n" + "\n".join(missing)
 
 
 def test_the_table_is_compared_without_what_rounding_decides() -> None:
