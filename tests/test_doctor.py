@@ -272,7 +272,7 @@ def test_command(files: dict[str, bytes], tmp_path: Path) -> None:
     assert inspect(path, "--client", "litert").exit_code == 0
     shown = inspect(path, "--client", "mlperf", "--fix", mended)
     assert shown.exit_code == 0, shown.exception
-    assert "mended order" in shown.stdout
+    assert "repaired order" in shown.stdout
     assert "the same as before" in shown.stdout
     done = inspect(mended, "--client", "all", "--json")
     assert done.exit_code == 0

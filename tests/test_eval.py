@@ -223,7 +223,7 @@ def test_an_ended_command_says_how_to_go_on(converted: Converted, texts: Path, t
     process.send_signal(signal.SIGTERM)
     rest = process.stderr.read()
     assert process.wait(300) == 143
-    assert "· finished examples are kept; the same command goes on from there" in rest
+    assert "· finished examples are kept; the same command resumes from there" in rest
     [journal] = tmp_path.iterdir()
     assert len(journal.read_bytes().splitlines()) == 30
 

@@ -137,7 +137,7 @@ def test_closed_and_foreign_standard_input(converted: Callable[[str, str], Path]
     assert (closed.returncode, closed.stderr) == (
         1, "Error: standard input is closed; give the text itself in place of -\n")
     foreign = subprocess.run(command, input=b"caf\xe9", capture_output=True)
-    assert (foreign.returncode, foreign.stderr) == (1, b"Error: standard input is no UTF-8 text (byte 3)\n")
+    assert (foreign.returncode, foreign.stderr) == (1, b"Error: standard input is not UTF-8 text (byte 3)\n")
     locale = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     ascii_ = subprocess.run(command, input="café".encode(), capture_output=True, env=locale)
     assert (ascii_.returncode, ascii_.stderr) == (0, b"")

@@ -27,7 +27,7 @@ def read_config(place: Path, tensorflow: bool) -> MobileBertConfig:
 
 def preset_named(place: Path) -> MobileBertConfig | None:
     """The preset that ``place`` names; a file of that name comes first."""
-    return None if place.is_file() else PRESETS.get(str(place))
+    return None if place.is_file() else PRESETS.get(str(place).lower())
 
 
 def _is_tensorflow(name: str, raw: Mapping[str, Any], otherwise: bool) -> bool:

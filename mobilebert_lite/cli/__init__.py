@@ -1,4 +1,4 @@
-"""The command ``mbl``: parse, call, print. Each command is a module that is imported only when it is called."""
+"""The command line: one module per command, imported only when the command is called."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from mobilebert_lite.version import __version__
 
 # Command -> one-line help, so that `mbl --help` imports none of them.
 COMMANDS = {
-    "convert": "Make a verified .tflite from a checkpoint.",
+    "convert": "Convert a checkpoint to a verified .tflite file.",
     "train": "Train a network, or fine-tune a checkpoint.",
-    "export": "Write a checkpoint in the format of another ecosystem.",
-    "run": "Answer a question or classify a text with a .tflite.",
-    "eval": "Score a .tflite on labeled examples.",
-    "inspect": "Show what is inside a .tflite.",
+    "export": "Convert a checkpoint to another checkpoint format.",
+    "run": "Run a .tflite file on a question or a text.",
+    "eval": "Score a .tflite file on labeled examples.",
+    "inspect": "Show the content of a .tflite file, and who can load it.",
     "devices": "List attached phones.",
     "bench": "Measure latency and memory of .tflite files.",
-    "android": "Bring models to the Kotlin demo app.",
+    "android": "Put models into the Kotlin demo app.",
 }
 
-# What no user has caused.
+# An error that no user caused.
 FAULT = "This is a fault of mbl"
-# Characters of an error; the beginning says what is wrong, and the end what to do.
+# Longest error, in characters; the beginning says what is wrong, the end what to do.
 _LONGEST_LINE = 1990
 
 
@@ -54,12 +54,12 @@ class _Lazy(click.Group):
 @click.version_option(__version__, prog_name="mbl")
 @click.option("--debug", is_flag=True, help="Show tracebacks and the native libraries' own messages.")
 def cli(debug: bool) -> None:
-    """Put MobileBERT on a phone: convert, train, run, score, inspect, measure."""
+    """Put MobileBERT on a phone: convert, train, run, score, inspect and benchmark models."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Exit codes: 0 done, 1 the request failed (one line on stderr), 2 usage, 130 interrupted,
-    143 ended."""
+    """Entry point. Exit codes: 0 done, 1 the request failed (one line on stderr), 2 usage error, 130 SIGINT,
+    143 SIGTERM."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     if debug:
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _discard_output() -> None:
-    """Let the interpreter not fail once more when it flushes standard output at its end."""
+    """Keep the interpreter from failing again when it flushes standard output at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

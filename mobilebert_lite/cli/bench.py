@@ -118,15 +118,15 @@ def command(models: tuple[Path, ...], report: Path | None, page: Path | None, as
 
 def _check_models(models: tuple[Path, ...]) -> None:
     if not models:
-        raise click.UsageError("give one .tflite or more; `mbl convert -o qa.tflite` makes one of the bundled "
-                               "checkpoint")
+        raise click.UsageError("give at least one .tflite file; `mbl convert -o qa.tflite` makes one from the "
+                               "bundled checkpoint")
     if reports := [str(one) for one in models if one.suffix == ".json" or str(one) == "-"]:
-        raise click.UsageError(f"{', '.join(reports)}: no .tflite file; --report FILE writes the report, --json "
+        raise click.UsageError(f"{', '.join(reports)}: not a .tflite file; --report FILE writes the report, --json "
                                "prints it, and --baseline or --compare reads one")
 
 
 def _check_runner(app: Path | None, farm: str | None, options: dict[str, Any]) -> None:
-    """Raises UsageError for options that would be passed over."""
+    """Raise UsageError for options that would be ignored."""
     if options["runner"] == "app":
         if options["device"] == "host" and not (options["serials"] or options["connect"]):
             raise click.UsageError("--runner app runs on phones; give --device any, or the name of one")

@@ -1,4 +1,4 @@
-"""What ``mbl bench`` prints and writes: tables, reports, pages, comparisons."""
+"""Output of ``mbl bench``: tables, reports, pages, comparisons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BenchOutput:
     as_markdown: bool
 
     def write(self, report: BenchReport, before: BenchReport | None = None) -> None:
-        """The files asked for, and the table (or what stands in its place), compared with ``before``."""
+        """Write the requested files and print the table, or its replacement, compared with ``before``."""
         from mobilebert_lite.benchmarks.reports import result
 
         if self.file is not None:
@@ -44,7 +44,7 @@ class BenchOutput:
             self._print(report)
 
     def write_page(self, report: BenchReport, before: BenchReport | None) -> None:
-        """The page alone."""
+        """Write the page only."""
         from mobilebert_lite.benchmarks.reports.compare import between
         from mobilebert_lite.cli.output import write_page
         from mobilebert_lite.pages.bench_page import bench_page
@@ -86,7 +86,7 @@ def _compared(before: BenchReport | None, report: BenchReport) -> dict[str, Any]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns that say nothing, and facts that are the same in all rows, stand above the table or nowhere."""
+    """Print a table without empty columns; device and setting stand above it if all rows share them."""
     import sys
 
     from rich.console import Console
@@ -110,7 +110,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def fail(failed: Failed, kept: Path | None) -> int:
-    """The exit status of a benchmark that was interrupted; other causes are raised."""
+    """The exit code of an interrupted benchmark; raises any other cause."""
     from mobilebert_lite.cli import signals
     from mobilebert_lite.cli.output import progress
 
@@ -124,7 +124,7 @@ def fail(failed: Failed, kept: Path | None) -> int:
 
 
 def compare_reports(before: BenchReport, after: BenchReport, max_regression: float | None, quiet: bool) -> int:
-    """Print how ``after`` compares with ``before``, unless ``quiet``; the exit status."""
+    """Print how ``after`` compares with ``before``, unless ``quiet``. Returns the exit code."""
     from mobilebert_lite.benchmarks.reports.compare import between
     from mobilebert_lite.cli.output import progress
 
@@ -155,7 +155,7 @@ def _comparison(one: Comparison, max_regression: float | None) -> tuple[str, ...
 
 
 class BenchProgress:
-    """A line when a file begins, and every ten seconds."""
+    """Prints a line when a file begins, and every ten seconds."""
 
     SECONDS = 10.0
 

@@ -1,4 +1,4 @@
-"""Commands of ``mbl``: options in sections, options that need another one, and advice for old spellings."""
+"""Command and option classes: sections in the help, options that need another one, advice for old spellings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from click.core import ParameterSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Width of the column of options in `--help`; longer ones stand on a line of their own, as in click.
+# Width of the column of options in the help; a longer option has a line of its own, as in click.
 _COLUMN = 30
 
-# Spellings of before the first release -> what a command has in their place, if it has one of them.
+# Old spelling -> new ones; a command has one of them at most.
 RENAMED: dict[str, tuple[str, ...]] = {
     "--runtime": ("--min-runtime", "--interpreter"),
     "--length": ("--seq-len",),
@@ -30,16 +30,16 @@ RENAMED: dict[str, tuple[str, ...]] = {
     "--profiles": ("--known",),
 }
 
-# Ranges that click shows at the end of the brackets, or alone in them.
+# Ranges that say nothing: click shows them at the end of the brackets, or alone in them.
 _EVIDENT = re.compile(r"; x>=[01](?=\])|  \[x>=[01]\]")
-# What stands for a number in the help.
+# Metavars of numbers.
 _METAVARS = ((click.types.IntParamType, "N"), (click.types.FloatParamType, "NUMBER"))
 
 
 class Option(click.Option):
-    """An option that belongs to a section of the help, and may need one of other options.
+    """An option in a section of the help.
 
-    ``needs`` names options of the same command; given without any of them, this one is a usage error.
+    ``needs`` names options of the same command; without any of them, this option is a usage error.
     """
 
     section = "Other"
@@ -53,8 +53,8 @@ class Option(click.Option):
             self.metavar = next((word for kind, word in _METAVARS if isinstance(self.type, kind)), None)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Option and help. One pair of brackets holds default and range; that a count is no less than 1 goes without
-        saying; words that do not stand beside the option follow its help."""
+        """Option and help text. Default and range share one pair of brackets, lower bounds of 0 and 1 are left out,
+        and choices that are not in the metavar follow the help text."""
         record = super().get_help_record(ctx)
         if record is None:
             return None
@@ -67,7 +67,7 @@ class Option(click.Option):
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """``click.option`` with the class above."""
+    """``click.option`` with the class ``Option``."""
     return click.option(*names, cls=Option, **settings)
 
 
@@ -99,7 +99,7 @@ class Command(click.Command):
         return found
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections, with one column of options for all of them."""
+        """Write the sections, aligned in one column."""
         sections = self.sections(context)
         width = min(_COLUMN, max(len(name) for records in sections.values() for name, _ in records))
         for title, records in sections.items():
@@ -107,7 +107,7 @@ class Command(click.Command):
                 formatter.write_dl([(name.ljust(width), told) for name, told in records])
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        """As click does. Raises UsageError too for an option without one that it needs."""
+        """Parse as click does. Raises UsageError for an option without another one that it needs."""
         try:
             rest = super().parse_args(context, arguments)
         except click.NoSuchOption as error:

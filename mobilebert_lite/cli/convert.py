@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class Lengths(click.ParamType):
-    """384, 384,256,128, or auto:8: the lengths, and how many to choose (0: these)."""
+    """Sequence lengths: 384, 384,256,128, or auto:8."""
 
     name = "lengths"
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        """As it is typed."""
+        """The forms that are accepted."""
         return "LENGTH[,LENGTH…]|auto:K"
 
     def convert(self, value: Any, param: click.Parameter | None,
                 ctx: click.Context | None) -> tuple[tuple[int, ...], int]:
-        """Lengths, and the K of auto:K or 0."""
+        """The lengths, and the number of lengths to choose, or 0."""
         try:
             if (text := str(value).lower()).startswith("auto:"):
                 count = int(text.removeprefix("auto:"))
@@ -43,10 +43,10 @@ class Lengths(click.ParamType):
 
 def _join_lengths(context: click.Context, parameter: click.Parameter,
                   values: Iterable[tuple[tuple[int, ...], int]]) -> tuple[tuple[int, ...], int]:
-    """--seq-len that was given several times. Raises BadParameter for auto:K beside anything else."""
+    """Join repeated --seq-len options. Raises BadParameter for auto:K with other lengths."""
     given = list(values)
     if len(given) > 1 and any(count for _, count in given):
-        raise click.BadParameter("auto:K chooses all lengths; give nothing else beside it", context, parameter)
+        raise click.BadParameter("auto:K chooses all lengths; give no other --seq-len with it", context, parameter)
     return tuple(one for lengths, _ in given for one in lengths), max((count for _, count in given), default=0)
 
 
@@ -158,7 +158,7 @@ def _print(report: ConvertReport, as_json: bool) -> None:
 
 
 def _search(request: ConvertRequest, gate: Gate, as_json: bool) -> None:
-    """Print what was tried. Raises VerificationError when nothing passed."""
+    """Print the candidates. Raises VerificationError when none passed."""
     from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.conversion.search import search
     from mobilebert_lite.errors import VerificationError

@@ -1,4 +1,4 @@
-"""How ``mbl inspect --client`` prints what the doctor found."""
+"""Output of ``mbl inspect --client``: findings of the doctor, and its repairs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: Path | None, vocabulary: Path | None,
             labels: Path | None, as_json: bool, page: Path | None) -> None:
-    """Diagnose, mend where asked, print. Raises ModelFileError when a client asked for cannot use the file."""
+    """Diagnose, repair if asked, print. Raises ModelFileError if a client that was asked for cannot load the file."""
     from mobilebert_lite.doctor.diagnose import diagnose
     from mobilebert_lite.doctor.fix import fix
     from mobilebert_lite.errors import ModelFileError
@@ -36,7 +36,7 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
     if last.errors:
         failing = dict.fromkeys(one.client for one in last.errors)
         raise ModelFileError(f"{last.path} does not fit {', '.join(failing)}: {len(last.errors)} error(s), named "
-                             f"above{'' if mended or not found.fixable else '; --fix OUT mends some of them'}")
+                             f"above{'' if mended or not found.fixable else '; --fix FILE repairs some of them'}")
 
 
 def _write_page(page: Path, model: Path, found: Diagnosis) -> None:
@@ -45,28 +45,28 @@ def _write_page(page: Path, model: Path, found: Diagnosis) -> None:
     from mobilebert_lite.pages.inspect_page import inspect_page
 
     if found.kind == "package":
-        raise ConversionError(f"{model} is a package; --html shows one model, so give it the .tflite that is in it")
+        raise ConversionError(f"{model} is a package, but --html shows one model; give a .tflite file of the package")
     write_page(page, inspect_page(inspect(model).to_json(), found.to_json()))
 
 
 def _told(found: Diagnosis) -> list[str]:
     lines = [f"{found.path}: {found.kind}"]
     for client, fits in found.fits.items():
-        verdict = {True: "fits", False: "does not fit", None: f"takes no files for {found.kind}"}[fits]
+        verdict = {True: "fits", False: "does not fit", None: f"does not support files for {found.kind}"}[fits]
         lines += ["", f"{client}: {verdict}"]
         for one in found.findings:
             if one.client == client:
                 lines += [f"  {one.severity} {one.check}, {one.where}: {one.what}",
-                          f"    mend: {one.mend}{' (--fix does)' if one.fix else ''}"]
+                          f"    fix: {one.mend}{' (--fix does this)' if one.fix else ''}"]
     return lines
 
 
 def _told_of_mending(mended: Mended) -> list[str]:
-    lines = ["", f"{mended.output}: mended {', '.join(mended.applied)}"]
-    lines += [f"  not {name}: {reason}" for name, reason in mended.skipped.items()]
+    lines = ["", f"{mended.output}: repaired {', '.join(mended.applied)}"]
+    lines += [f"  not repaired: {name}: {reason}" for name, reason in mended.skipped.items()]
     lines.append(f"  outputs: {'the same as before' if mended.same_outputs else mended.reason}")
     for one in mended.after.findings:
         if one.severity != "note":
-            lines += [f"  left: {one.severity} {one.client} {one.check}, {one.where}: {one.what}",
-                      f"    mend: {one.mend}"]
+            lines += [f"  remaining: {one.severity} {one.client} {one.check}, {one.where}: {one.what}",
+                      f"    fix: {one.mend}"]
     return lines

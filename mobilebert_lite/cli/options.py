@@ -1,4 +1,4 @@
-"""Options that several commands have: each means the same wherever it stands."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ from mobilebert_lite.cli.parameters import (
 # Of each inference, unless --threads says otherwise.
 THREADS = 2
 
-# What a command gives of its own (the name of its argument, another help text, what the option needs), and what then
-# decorates it.
+# From the settings of one command (parameter name, help text, needed options) to the decorator.
 _Shared = Callable[..., Callable[[F], F]]
 
 
@@ -33,7 +32,7 @@ def _shared(*names: str, **settings: Any) -> _Shared[Any]:
 
 
 def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """``click.command`` with sections in its help."""
+    """``click.command`` with the class ``Command``."""
     return click.command(name, cls=Command, **settings)
 
 
@@ -55,7 +54,7 @@ min_runtime = _shared("--min-runtime", type=VERSION, metavar="VERSION",
 
 
 def no_fuse(**own: Any) -> Callable[[F], F]:
-    """--no-fuse."""
+    """The option --no-fuse."""
     return several("--no-fuse", "without", each=FUSION_RULE, metavar="RULE[,…]", **{
         "help": "Fusion rules to leave out; all leaves out every rule.", **own})
 
@@ -104,7 +103,7 @@ as_json = _shared("--json", "as_json", is_flag=True, help="Print JSON to standar
 
 
 def adb_servers(servers: tuple[str, ...], port: int | None) -> tuple[str, ...]:
-    """Each server with a port where one was given for all; ``:PORT`` alone is this machine's."""
+    """The servers, each with a port if ``port`` is given; ``:PORT`` is the server of this machine."""
     if port is None:
         return servers
     return tuple(one if ":" in one else f"{one}:{port}" for one in servers or ("",))

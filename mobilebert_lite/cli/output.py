@@ -1,4 +1,4 @@
-"""What commands print besides results."""
+"""Progress, pages and standard streams of all commands."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def progress(message: str) -> None:
 
 
 def stage(message: str) -> None:
-    """``progress`` for work in native code, which an interruption that was lost there ends here."""
+    """``progress``, for work in native code: raises an interruption that the native code swallowed."""
     signals.again()
     progress(message)
 
 
 def read_input() -> str:
-    """The text on standard input. Raises DataError when it is closed, or no UTF-8."""
+    """The text on standard input. Raises DataError if it is closed or not UTF-8."""
     from mobilebert_lite.errors import DataError
 
     if sys.stdin is None:
@@ -39,11 +39,11 @@ def read_input() -> str:
     try:
         return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8").read()  # whatever the locale
     except UnicodeDecodeError as error:
-        raise DataError(f"standard input is no UTF-8 text (byte {error.start})") from None
+        raise DataError(f"standard input is not UTF-8 text (byte {error.start})") from None
 
 
 def write_page(path: Path, html: str) -> None:
-    """A page for the browser. Raises ConversionError when it cannot be written."""
+    """Write a page for the browser. Raises ConversionError if that fails."""
     from mobilebert_lite.common.files import write_atomically
 
     write_atomically(path, html.encode("utf-8", "replace"))
@@ -51,7 +51,7 @@ def write_page(path: Path, html: str) -> None:
 
 
 def hide_native_logs() -> None:
-    """Keep what native libraries write straight to file descriptor 2 from the user; our own stderr stays."""
+    """Hide what native libraries write directly to file descriptor 2; Python's sys.stderr still works."""
     sys.stderr.flush()
     kept = os.dup(2)
     sink = os.open(os.devnull, os.O_WRONLY)
@@ -61,8 +61,8 @@ def hide_native_logs() -> None:
 
 
 def escape_unprintable() -> None:
-    """Print what the encoding of standard output lacks as JSON would, in place of failing: names of files may hold
-    bytes that are no UTF-8, and terminals may know ASCII alone."""
+    """Escape characters that the encoding of standard output lacks, as JSON does, in place of failing: file names may
+    hold bytes that are not UTF-8, and a terminal may support ASCII only."""
     codecs.register_error("mbl-escape", _escape)
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="mbl-escape")
@@ -75,7 +75,7 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 def head_room(provenance: Mapping[str, Any]) -> str | None:
-    """How far the file's activations stay from the ends of float16; None for files that are not for GPUs."""
+    """Headroom of the activations in float16; None for files that are not for GPUs."""
     found = provenance.get("float16")
     if not found:
         return None
@@ -87,17 +87,17 @@ def head_room(provenance: Mapping[str, Any]) -> str | None:
 
 
 def channel_ranges(provenance: Mapping[str, Any]) -> str | None:
-    """What balancing did to the channels of each part, on average over the blocks; None where nothing was scaled."""
+    """Ranges of channels before and after equalization, averaged over the blocks; None if no channel was scaled."""
     from mobilebert_lite.fusion.channel_ranges import imbalance
 
     found = imbalance(provenance.get("channel_ranges"))
     told = ", ".join(f"{part} {before:.1f} → {after:.1f}" for part, (before, after) in found.items())
-    return f"loudest to median channel, before and after balancing: {told}" if found else None
+    return f"largest to median channel range, before and after equalization: {told}" if found else None
 
 
 @contextmanager
 def counted(message: str) -> Iterator[Callable[[int, int], None]]:
-    """Progress over a known number of things, with the time left: a bar on a terminal, else a line now and then."""
+    """Progress over a known number of items, with the time left: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -111,7 +111,7 @@ def counted(message: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class _Lines:
-    """A line at the start, every ten seconds, and at the end."""
+    """Prints a line at the start, every ten seconds, and at the end."""
 
     SECONDS = 10.0
 

@@ -17,23 +17,32 @@ PATH = click.Path(path_type=Path)
 
 
 class Place(click.ParamType):
-    """A path, or a name that is none, such as a hub id. Shells complete it as a path."""
+    """A path, a hub id, or one of ``words``, in any case. Shells complete words and paths."""
 
     name = "path"
 
+    def __init__(self, words: Callable[[], Iterable[str]] = lambda: ()) -> None:
+        self.words = words
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """A word in lower case, unless a file or folder has that name; anything else as it is."""
+        word = str(value).lower()
+        return word if word in self.words() and not Path(value).exists() else str(value)
+
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Files and folders."""
-        return [CompletionItem(incomplete, type="file")]
+        """The words that begin with ``incomplete``, otherwise files and folders."""
+        found = [CompletionItem(word) for word in self.words() if incomplete and word.startswith(incomplete.lower())]
+        return found or [CompletionItem(incomplete, type="file")]
 
 
 class Word(click.Choice[str]):
-    """One word of a list, in any case. The list is asked for when it is needed, because it may take imports."""
+    """One word of a list, in any case. The list is computed when it is needed, because that may import much."""
 
     name = "word"
 
     def __init__(self, what: str, words: Callable[[], Iterable[str]],
                  shown: Callable[[], Iterable[str]] | None = None) -> None:
-        """``what`` the words are, for errors; ``shown``: those in the help, if some are other names of these."""
+        """``what``: the noun for errors. ``shown``: the words in the help, if ``words`` has other names for them."""
         self.what, self.words, self.shown, self.case_sensitive = what, words, shown or words, False
 
     @property
@@ -54,7 +63,7 @@ class Word(click.Choice[str]):
         return word
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Words that begin so."""
+        """The words that begin with ``incomplete``."""
         return [CompletionItem(word) for word in self.choices if word.startswith(incomplete.lower())]
 
 
@@ -100,17 +109,17 @@ class Several(click.ParamType):
         return f"{self.each.get_metavar(param, ctx)}[,…]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        """Each part, as its own type has it."""
+        """The values of the parts."""
         return tuple(self.each.convert(part, param, ctx) for part in str(value).split(","))
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """What may follow the last comma."""
+        """The values that complete the part after the last comma."""
         before, comma, last = incomplete.rpartition(",")
         return [CompletionItem(before + comma + one.value) for one in self.each.shell_complete(ctx, param, last)]
 
 
 def several(*names: str, each: Word | Number, **settings: Any) -> Callable[[F], F]:
-    """An option that takes several values: with commas between them, or the option again for each."""
+    """An option that takes several values, separated by commas or with the option repeated; duplicates are dropped."""
     def join(ctx: click.Context, param: click.Parameter, values: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(one for part in values for one in part))
 
@@ -118,7 +127,7 @@ def several(*names: str, each: Word | Number, **settings: Any) -> Callable[[F], 
 
 
 class Checked(click.ParamType):
-    """What ``check`` knows, in lower case; it raises MblError for anything else. Shells complete ``words``."""
+    """A text that ``check`` accepts, in lower case; ``check`` raises MblError otherwise. Shells complete ``words``."""
 
     name = "text"
 
@@ -134,12 +143,12 @@ class Checked(click.ParamType):
         return str(value).lower()
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Words that begin so."""
+        """The words that begin with ``incomplete``."""
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete.lower())]
 
 
 def one_of(what: str, *words: str) -> Word:
-    """One of few words, in any case; ``what`` they are, for errors."""
+    """One of a few words, in any case; ``what`` is the noun for errors."""
     return Word(what, lambda: words)
 
 
@@ -147,6 +156,12 @@ def _tasks() -> Iterable[str]:
     from mobilebert_lite.tasks import NAMES
 
     return NAMES
+
+
+def _presets() -> Iterable[str]:
+    from mobilebert_lite.architecture.config import PRESETS
+
+    return PRESETS
 
 
 def _own_tasks() -> Iterable[str]:
@@ -168,7 +183,7 @@ def _trained() -> Iterable[str]:
 
 
 def _trainable_modes() -> Iterable[str]:
-    """Those whose activations are rounded to ranges from calibration."""
+    """Modes that quantize activations with ranges from calibration."""
     from mobilebert_lite.quantization.recipe import MODES, load_recipe
 
     return [mode for mode in MODES if load_recipe(mode).needs_calibration]
@@ -205,7 +220,7 @@ def _interpreters() -> Iterable[str]:
 
 
 def _metrics() -> Iterable[str]:
-    """Of all tasks: which of them a model has, its file says."""
+    """Metrics of all tasks; the model decides which of them it has."""
     from mobilebert_lite.tasks import TASKS
     from mobilebert_lite.tasks.scoring import Scorer
 
@@ -247,14 +262,14 @@ def _check_devices(names: str) -> None:
 
 TASK, TRAINABLE_TASK = Word("task", _tasks, _own_tasks), Word("task", _trainable, _trained)
 MODE, TRAINABLE_MODE = Word("quantization", _modes), Word("quantization", _trainable_modes)
-FORMAT = Word("format", _formats)
+PRESET, FORMAT = Place(_presets), Word("format", _formats)
 FUSION_RULE, CLIENT, METRIC = Word("fusion rule", _fusion_rules), Word("client", _clients), Word("metric", _metrics)
 INTERPRETER, PROBLEM = Word("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
 MASK, DEVICES, VERSION = Checked(_check_mask), Checked(_check_devices, _devices), Checked(_check_version)
 
 
 class Cpus(click.ParamType):
-    """big, all, or numbers such as 4-7 or 0,2."""
+    """Cores: big, all, or numbers such as 4-7 or 0,2."""
 
     name = "big|all|N-M"
 
@@ -277,7 +292,7 @@ class Cpus(click.ParamType):
 
 
 class Percent(click.ParamType):
-    """5% or 5: a share."""
+    """A percentage, 5% or 5, as a share."""
 
     name = "PERCENT"
 

@@ -67,3 +67,4 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
         raise click.UsageError(str(error)) from None
     click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else printable("\n".join(lines)))
 
+

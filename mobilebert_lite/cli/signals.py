@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill: one way out for both, on which temporary files are removed."""
+"""SIGINT and SIGTERM: both raise KeyboardInterrupt, so that temporary files are removed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _caught: list[int] = []
 
 
 def watch() -> None:
-    """From now on SIGTERM raises KeyboardInterrupt, as SIGINT does unless this process was told to ignore it.
+    """Make SIGTERM raise KeyboardInterrupt, as SIGINT does unless this process ignores it.
 
-    That there was one is remembered: TensorFlow's native code makes a SystemError of an exception that comes while it
-    calls Python, or swallows it.
+    The signal is remembered, because TensorFlow's native code turns an exception raised in a callback into a
+    SystemError, or swallows it.
     """
     _caught.clear()
     signal.signal(signal.SIGTERM, _raise)
@@ -20,17 +20,17 @@ def watch() -> None:
 
 
 def interrupted() -> bool:
-    """Whether there was either."""
+    """Whether one of the signals was received."""
     return bool(_caught)
 
 
 def outcome() -> tuple[str, int]:
-    """How a command that one ended says so, and its exit code."""
+    """The message and the exit code of a command that a signal ended."""
     return ("ended by SIGTERM", 143) if signal.SIGTERM in _caught else ("interrupted", 130)
 
 
 def again() -> None:
-    """Raise KeyboardInterrupt if there was either and it was swallowed."""
+    """Raise KeyboardInterrupt if a signal was received and swallowed."""
     if _caught:
         raise KeyboardInterrupt
 

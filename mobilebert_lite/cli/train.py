@@ -10,7 +10,7 @@ import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import PATH, TRAINABLE_MODE, TRAINABLE_TASK, Number, Place, one_of, several
+from mobilebert_lite.cli.parameters import PATH, PRESET, TRAINABLE_MODE, TRAINABLE_TASK, Number, Place, one_of, several
 
 # Of a share, of a share that may not be the whole, and of what may not be 0.
 _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), click.FloatRange(0, min_open=True)
@@ -31,7 +31,7 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
     option("--strict", is_flag=True, help="Fail instead of warning: when the data has a fault."))
 @section(
     "Network",
-    option("--weights", type=Place(), metavar="PATH|HUB_ID|PRESET",
+    option("--weights", type=PRESET, metavar="PATH|HUB_ID|PRESET",
            help="Checkpoint to fine-tune; or uncased, multilingual, small or tiny, to train a new network from "
                 "scratch. [default: small]"),
     options.config(help="Configuration of a new network. [default: by --weights]"),
@@ -132,7 +132,7 @@ def command(context: click.Context, resume: Path | None, as_json: bool, problem:
 
 
 def _given(context: click.Context) -> list[str]:
-    """Options of a new training that stand on the command line."""
+    """Options of a new training that are on the command line."""
     from click.core import ParameterSource
 
     return [parameter.opts[0] for parameter in context.command.params

@@ -84,7 +84,7 @@ def test_json_on_standard_output(converted: Converted, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    ((), "give one .tflite or more; `mbl convert -o qa.tflite`"),
+    ((), "give at least one .tflite file; `mbl convert -o qa.tflite`"),
     (("a.tflite", "--threads", "0"), "each must be 1 or more"),
     (("a.tflite", "--threads", "two"), "whole numbers"),
     (("a.tflite", "--seq-len", "long"), "whole numbers"),

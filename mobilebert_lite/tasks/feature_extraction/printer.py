@@ -12,4 +12,4 @@ def show(model: ReadyModel, asked: Asked) -> Shown:
     vectors = embed(model, asked["text"], asked["pair"])
     return {name: value.tolist() for name, value in vectors.items()}, [
         f"{name} {list(value.shape)}, of length {float((value.astype(float) ** 2).sum() ** 0.5):.4f}"
-        for name, value in vectors.items()] + ["--json prints the numbers"]
+        for name, value in vectors.items()] + ["--json prints the values"]
