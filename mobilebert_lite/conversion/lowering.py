@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mobilebert_lite.common.tf import tf
+from mobilebert_lite.conversion.kernels import name_kernels, told_apart
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
@@ -21,25 +24,55 @@ def convert_network(network: Network, lengths: Sequence[int]) -> bytes:
 
     Raises ConversionError with the converter's own reason when TensorFlow refuses the graph.
     """
-    names = [signature_name(network.task.name, length) for length in sorted(lengths, reverse=True)]
+    lengths = sorted(lengths, reverse=True)
+    tensors = {name: variable.numpy() for name, variable in network.tensors.items()}
+    signatures = {signature_name(network.task.name, length): network.signature(length) for length in lengths}
+    read = {variable.ref() for signature in signatures.values() for variable in signature.variables}
+    marks = {name: mark for name, mark in told_apart(tensors).items() if network.tensors[name].ref() in read}
+    while True:
+        model = read_model(_lower(network, signatures, marks, tensors))
+        _arrange(model, list(signatures), list(network.form.inputs(lengths[0])),
+                 network.task.outputs)
+        lost = set(marks) - name_kernels(model, tensors, marks)
+        if not lost:
+            break
+        # TensorFlow multiplies a scale that stands behind a layer into its kernel, which then cannot be put back.
+        marks = {name: mark for name, mark in marks.items() if name not in lost}
+    _part_kernels(model)
+    return write_model(model)
+
+
+def _lower(network: Network, signatures: Mapping[str, Any], marks: Mapping[str, np.ndarray],
+           tensors: Mapping[str, np.ndarray]) -> bytes:
+    """What TensorFlow makes of ``network`` while some of its ``tensors`` hold ``marks``."""
+    try:
+        _assign(network, marks)
+        return _convert(network, signatures)
+    finally:
+        _assign(network, {name: tensors[name] for name in marks})
+
+
+def _assign(network: Network, values: Mapping[str, np.ndarray]) -> None:
+    for name, value in values.items():
+        network.tensors[name].assign(value)
+
+
+def _convert(network: Network, signatures: Mapping[str, Any]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
-        signatures = {name: network.signature(length)
-                      for name, length in zip(names, sorted(lengths, reverse=True), strict=True)}
         try:
-            tf.saved_model.save(network, folder, signatures=signatures)
+            tf.saved_model.save(network, folder, signatures=dict(signatures))
         except (OSError, tf.errors.OpError) as error:
             last = str(error).split(";")[-1].strip()
             raise ConversionError(f"cannot write temporary files in {folder} (set TMPDIR to a folder with room): "
                                   f"{last}") from None
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
         try:
-            content = converter.convert()
+            content: bytes = converter.convert()
         except Exception as error:  # the converter raises kinds of its own, private to TensorFlow
             reason = str(error).strip().splitlines()
             raise ConversionError(f"TensorFlow could not convert the graph: {reason[0] if reason else error!r}"
                                   ) from error
-    inputs, outputs = list(network.form.inputs(lengths[0])), network.task.outputs
-    return rewrite(content, lambda model: _arrange(model, names, inputs, outputs))
+    return content
 
 
 def rewrite(content: bytes, change: Callable[[Any], object]) -> bytes:
@@ -72,11 +105,10 @@ def _arrange(model: Any, names: Sequence[str], inputs: Sequence[str], outputs: S
         subgraphs.append(subgraph)
     model.subgraphs = subgraphs
     model.signatureDefs = [by_name[name] for name in names]
-    _part_kernels(model)
 
 
 def _part_kernels(model: Any) -> None:
-    """Kernels of different shapes in buffers of their own. Where their bytes are equal, all zero above all, TensorFlow
+    """Matrices of different shapes in buffers of their own. Where their bytes are equal, all zero above all, TensorFlow
     stores them once, and the quantizer would give both the scales of one."""
     first: dict[int, tuple[int, ...]] = {}
     copies: dict[tuple[int, tuple[int, ...]], int] = {}

@@ -30,7 +30,7 @@ _NAMES = [(re.compile(pattern), part) for pattern, part in (
     (r"position_embedding|embeddings\.position", POSITIONS),
     (r"word_embedding|embeddings\.word", WORDS),
     (r"embedding|token_type|segment|input_ids|\bids\b", EMBEDDING),
-    (r"\bhead\b|classifier|classification|\bcls\b|qa_outputs|pooler|predictions|\bmlm\b|logits", HEAD),
+    (r"\bhead\b|classifier|classification|\bcls\b|qa_outputs|\bqa\b|pooler|predictions|\bmlm\b|logits", HEAD),
     (r"mask", MASK),
 )]
 _LOOKUPS = ("GATHER", "GATHER_ND", "EMBEDDING_LOOKUP")

@@ -22,7 +22,8 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.records import record
 from mobilebert_lite.errors import ConversionError, DataError, DependencyError
 from mobilebert_lite.quantization.calibrate import TensorRanges
-from mobilebert_lite.tflite.op_versions import as_tuple
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
+from mobilebert_lite.tflite.op_versions import as_tuple, operator_name
 
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
@@ -179,7 +180,9 @@ def apply_recipe(content: bytes, recipe: Recipe, ranges: TensorRanges) -> bytes:
         from ai_edge_quantizer import quantizer
     except ImportError:
         raise DependencyError("quantizing needs ai-edge-quantizer: pip install 'mobilebert-lite[convert]'") from None
-    statistics = {name: {"min": np.array([[[low]]], np.float32), "max": np.array([[[high]]], np.float32)}
+    content, renamed = _with_layers_of_outputs(content)
+    statistics = {renamed.get(name, name): {"min": np.array([[[low]]], np.float32),
+                                            "max": np.array([[[high]]], np.float32)}
                   for name, (low, high) in ranges.items()}
     try:
         with _silent():
@@ -190,15 +193,34 @@ def apply_recipe(content: bytes, recipe: Recipe, ranges: TensorRanges) -> bytes:
     return bytes(result.quantized_model)
 
 
+def _with_layers_of_outputs(content: bytes) -> tuple[bytes, dict[str, str]]:
+    """``content`` with outputs of dense layers named after layer and output, and their old names → the new ones.
+
+    Rules find a layer by the name of what it computes, and ``logits`` would not say of which layer.
+    """
+    model = read_model(content)
+    renamed = {}
+    for subgraph in model.subgraphs:
+        for operator in subgraph.operators:
+            output = subgraph.tensors[operator.outputs[0]]
+            if (operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED"
+                    and operator.outputs[0] in subgraph.outputs):
+                name, weight = output.name.decode(), subgraph.tensors[operator.inputs[1]].name.decode()
+                renamed[name] = f"{weight};{name}"
+                output.name = renamed[name].encode()
+    return write_model(model) if renamed else content, renamed
+
+
 def keep_output_names(model: Any) -> None:
-    """Outputs as the signatures name them: where the quantizer widens an output, it gives it a name of its own."""
+    """Outputs as the signatures name them: ``apply_recipe`` adds a layer, the quantizer what it does to them."""
     for definition in model.signatureDefs:
         subgraph = model.subgraphs[definition.subgraphIndex]
         for entry in definition.outputs:
             output = subgraph.tensors[entry.tensorIndex]
-            name = output.name.removesuffix(_WIDENED)
+            whole = output.name.removesuffix(_WIDENED)
+            name = whole.split(b";")[-1]
             for other in subgraph.tensors:
-                if other is not output and other.name == name:
+                if other is not output and other.name == whole:
                     other.name = name + b"_quantized"
             output.name = name
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.common.tf import tf
+from mobilebert_lite.conversion.kernels import place_of_weight
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.tflite.op_versions import operator_name, type_name
 from mobilebert_lite.training.operators import COMPUTE, activate
@@ -51,26 +52,17 @@ class Part:
 
 
 def find_parts(model: Any, tensors: Mapping[str, np.ndarray]) -> dict[str, Part]:
-    """Name of each dense weight in the float file ``model`` → where it came from, told by its values."""
-    known: dict[bytes, Part] = {}
-    for name, tensor in tensors.items():
-        if name.endswith(".kernel"):
-            scope = name.removesuffix(".kernel")
-            known[_bytes(tensor.T)] = Part(scope)
-            known |= {_bytes(tensor[:, i:i + 1].T): Part(scope, i) for i in range(tensor.shape[1]) if scope == "qa"}
+    """Name of each dense weight in ``model`` → where among ``tensors`` it came from, told by the name that
+    ``conversion.kernels`` gave it. What TensorFlow made of a kernel and something else has none."""
     found = {}
     for subgraph in model.subgraphs:
         for operator in subgraph.operators:
             if _kind(model, operator) == "FULLY_CONNECTED":
-                weight = subgraph.tensors[operator.inputs[1]]
-                content = model.buffers[weight.buffer].data
-                if content is not None and (part := known.get(np.asarray(content).tobytes())):
-                    found[weight.name.decode()] = part
+                name = subgraph.tensors[operator.inputs[1]].name.decode()
+                place = place_of_weight(name)
+                if place is not None and f"{place.layer}.kernel" in tensors:
+                    found[name] = Part(place.layer, place.column)
     return found
-
-
-def _bytes(tensor: np.ndarray) -> bytes:
-    return np.ascontiguousarray(tensor, np.float32).tobytes()
 
 
 class TrainedScales:
@@ -169,6 +161,7 @@ class Simulation:
 
     def _dense(self, operator: Any, x: tf.Tensor, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
         source, weight = (self.subgraph.tensors[index] for index in operator.inputs[:2])
+        output = self.subgraph.tensors[operator.outputs[0]]
         part = self.parts.get(weight.name.decode())
         integer = type_name(weight) == "INT8"
         if part is None:
@@ -178,6 +171,8 @@ class Simulation:
             kernel = _round_to(kernel, _weight_step(kernel)) if integer else kernel
         if integer and type_name(source) == "FLOAT32":
             x = _round_rows(x)
+        if len(output.shape) < len(source.shape):  # rows of all texts, one after the other
+            x = tf.reshape(x, [-1, x.shape[-1]])
         y = tf.matmul(x, kernel)
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
             y += self._bias(operator, part, source, tensors)
