@@ -29,7 +29,7 @@ from mobilebert_lite.benchmarks.measuring.texts import MIXED, read_texts
 from mobilebert_lite.benchmarks.phone.profiles import Profile, find_profile
 from mobilebert_lite.benchmarks.reports.result import CPU, SCHEMA, BenchReport, parse, read
 from mobilebert_lite.common.files import write_atomically
-from mobilebert_lite.errors import DataError, MblError
+from mobilebert_lite.errors import DataError, RequestError
 
 # On the phone, where the app may read. Firebase allows letters, digits and _-./+ in it.
 FOLDER = "/data/local/tmp/mbl"
@@ -70,8 +70,8 @@ def firebase(models: Sequence[Path], devices: Sequence[str], app: Path, test: Pa
     _check([*models, app, test])
     minutes = 5 + wanted.seconds / 60
     if minutes > _MOST_MINUTES:
-        raise MblError(f"a job would take {minutes:.0f} minutes; Firebase ends tests on phones after {_MOST_MINUTES}: "
-                       "give fewer --seconds")
+        raise RequestError(f"a job would take {minutes:.0f} minutes; Firebase ends tests on phones after "
+                           f"{_MOST_MINUTES}: give fewer --seconds")
     phones = [{"model": _codename(profile)} for profile in map(find_profile, devices)]
     jobs: dict[str, Any] = {}
     for i, path in enumerate(models):
@@ -115,8 +115,8 @@ def portal(models: Sequence[Path], devices: Sequence[str], accelerators: Sequenc
     """
     _check(models)
     if "npu" in accelerators:
-        raise MblError("accelerator npu needs a chip for each phone, which only the portal's own page offers; give cpu "
-                       "or gpu")
+        raise RequestError("accelerator npu needs a chip for each phone, which only the portal's own page offers; "
+                           "give cpu or gpu")
     phones = [{"deviceModel": _name(profile).lower()} for profile in map(find_profile, devices)]
     commands = []
     for i, path in enumerate(models):

@@ -91,7 +91,7 @@ class Benchmark:
         """
         self._objections = self.runner.objections()
         if strict and self._objections:
-            raise MblError(f"{self.runner.device.title}: {self._objections[0]}")
+            raise RunnerError(f"{self.runner.device.title}: {self._objections[0]}")
         began_c = self.runner.snapshot().temperature_c
         for group, configuration in enumerate(configurations):
             if group:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_lite.datasets.reading import QuestionExample, TextExample, builtin_examples, evenly, read_examples
-from mobilebert_lite.errors import ConversionError, DataError
+from mobilebert_lite.errors import DataError, RequestError
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(b"text\n\xff\n")
     with pytest.raises(DataError, match="bad: not UTF-8 at byte 5"):
         read_examples(tmp_path / "bad", "classification")
-    with pytest.raises(ConversionError, match="unknown task"):
+    with pytest.raises(RequestError, match="unknown task"):
         read_examples(tmp_path / "bad", "translation")
 
 

@@ -24,7 +24,7 @@ from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.export import ExportRequest, export
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.converters.tensorflow import tensorflow1
-from mobilebert_lite.errors import ConfigError, ConversionError
+from mobilebert_lite.errors import ConfigError, ConversionError, OutputError
 
 HUGGINGFACE = ["uncased/base", "uncased/mlm", "uncased/nsp", "uncased/pretraining", "uncased/question_answering",
                "uncased/sequence_classification", "nopool/sequence_classification", "tiny/question_answering"]
@@ -185,9 +185,9 @@ def test_the_folder_appears_whole_or_not_at_all(tiny_qa: Path, tmp_path: Path,
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "note").write_text("mine")
-    with pytest.raises(ConversionError, match=r"taken is there already, and not empty"):
+    with pytest.raises(OutputError, match=r"taken is there already, and not empty"):
         send(tiny_qa, "tf1", taken)
-    with pytest.raises(ConversionError, match=r"cannot write .*No such file or directory"):
+    with pytest.raises(OutputError, match=r"cannot write .*No such file or directory"):
         send(tiny_qa, "tf1", tmp_path / "absent" / "folder")
 
     def careless(weights: Weights, folder: Path, *rest: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mobilebert_lite.common.files import check_output, making_folder, replacing, write_atomically
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import OutputError
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_failure_leaves_everything_as_it_was(output: Path, existed: bool, erro
 
 def test_a_full_disk_is_one_error(output: Path) -> None:
     """/dev/full behaves as a full disk does: the write itself fails."""
-    with pytest.raises(ConversionError, match="No space left on device"), replacing(output):
+    with pytest.raises(OutputError, match="No space left on device"), replacing(output):
         Path("/dev/full").write_bytes(b"x")
     assert os.listdir(output.parent) == [output.name]
     assert output.read_bytes() == b"before"
@@ -75,7 +75,7 @@ def test_permissions_of_a_new_file(tmp_path: Path, umask: int, mode: int) -> Non
 
 def test_folders_that_cannot_be_written(unwritable: Path, output: Path) -> None:
     for path in (unwritable / "x", output.parent / "absent" / "x", output / "x"):
-        with pytest.raises(ConversionError, match=f"^cannot write {path}: "):
+        with pytest.raises(OutputError, match=f"^cannot write {path}: "):
             write_atomically(path, b"x")
     assert output.read_bytes() == b"before"
 
@@ -101,7 +101,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_link_to_itself_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("link")
     for write in (check_output, lambda path: write_atomically(path, b"x")):
-        with pytest.raises(ConversionError, match=r"cannot write .*: Too many levels of symbolic links"):
+        with pytest.raises(OutputError, match=r"cannot write .*: Too many levels of symbolic links"):
             write(tmp_path / "link")
 
 
@@ -121,7 +121,7 @@ def test_a_fifo_is_written_to(tmp_path: Path) -> None:
 def test_a_pipe_whose_reader_has_gone_is_one_error() -> None:
     read, write = os.pipe()
     os.close(read)
-    with pytest.raises(ConversionError, match=r"Broken pipe|No such device"):
+    with pytest.raises(OutputError, match=r"Broken pipe|No such device"):
         write_atomically(Path(f"/proc/self/fd/{write}"), b"x" * 100_000)
     os.close(write)
 
@@ -141,7 +141,7 @@ def test_sockets_and_folders_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         server.bind("socket")
         for path, what in ((tmp_path / "socket", "a socket"), (tmp_path, "a folder")):
             for write in (check_output, lambda path: write_atomically(path, b"x")):
-                with pytest.raises(ConversionError, match=f"cannot write .*: it is {what}"):
+                with pytest.raises(OutputError, match=f"cannot write .*: it is {what}"):
                     write(path)
     assert os.listdir(tmp_path) == ["socket"]
 
@@ -205,5 +205,5 @@ def test_failure_leaves_no_folder(tmp_path: Path, error: type[BaseException]) ->
 def test_folder_that_cannot_be_made(unwritable: Path, output: Path) -> None:
     for path, message in ((unwritable / "new", "cannot write"), (output, "is there already"),
                           (output.parent, "is there already")):
-        with pytest.raises(ConversionError, match=message), making_folder(path):
+        with pytest.raises(OutputError, match=message), making_folder(path):
             pytest.fail("not reached")

@@ -16,7 +16,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.architecture.weights import Source, random_weights
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
-from mobilebert_lite.errors import ConversionError, DataError, ModelFileError
+from mobilebert_lite.errors import ConversionError, DataError, ModelFileError, RequestError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.running.model import Model
@@ -208,12 +208,12 @@ def test_forms_that_a_task_does_not_have(tiny_config: MobileBertConfig) -> None:
         return choose_form(weights, choose_task(weights, task), [], **options)
 
     for task in ("qa", "fill-mask", "pretraining", "token-classification", "features"):
-        with pytest.raises(ConversionError, match="--logits is for tasks that give a probability"):
+        with pytest.raises(RequestError, match="--logits is for tasks that give a probability"):
             form(task, logits=True)
     for task in ("qa", "pretraining", "classification"):
-        with pytest.raises(ConversionError, match=f"--positions is for fill-mask, not for {task}"):
+        with pytest.raises(RequestError, match=f"--positions is for fill-mask, not for {task}"):
             form(task, positions=2)
-    with pytest.raises(ConversionError, match="--num-choices is for multiple-choice"):
+    with pytest.raises(RequestError, match="--num-choices is for multiple-choice"):
         form("classification", choices=2)
     with pytest.raises(ConversionError, match="each choice one score, but the classifier has 3 outputs"):
         form("multiple-choice")
@@ -261,5 +261,5 @@ def test_what_classes_are(tiny_config: MobileBertConfig, outputs: int, said: str
 
 def test_a_problem_is_of_classification(tiny_config: MobileBertConfig) -> None:
     weights = random_weights(tiny_config, {"qa": 2})
-    with pytest.raises(ConversionError, match="--problem is for classification, not for qa"):
+    with pytest.raises(RequestError, match="--problem is for classification, not for qa"):
         choose_form(weights, choose_task(weights, None), [], problem="regression")

@@ -14,7 +14,7 @@ from mobilebert_lite.architecture.masking import Masking, default_masking, parse
 from mobilebert_lite.architecture.weights import random_weights
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.tensorflow import tensorflow1
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import RequestError
 from mobilebert_lite.graph.masking import apply_mask, make_mask
 from mobilebert_lite.tflite import container as metadata
 
@@ -42,7 +42,7 @@ def test_what_can_be_asked_for(text: str, expected: Masking) -> None:
     ("additive:nan", "the constant must be a number below 0"),
 ])
 def test_what_cannot(text: str, message: str) -> None:
-    with pytest.raises(ConversionError) as error:
+    with pytest.raises(RequestError) as error:
         parse_masking(text)
     assert message in str(error.value)
 

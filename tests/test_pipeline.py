@@ -16,7 +16,7 @@ from mobilebert_lite.conversion.plan import choose_lengths, resolve
 from mobilebert_lite.conversion.verify import Threshold, load_threshold, require
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import split_examples
-from mobilebert_lite.errors import ConversionError, DataError, VerificationError
+from mobilebert_lite.errors import ConversionError, DataError, RequestError, VerificationError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.choose import choose_task
@@ -106,9 +106,9 @@ def test_lengths(tiny_config: MobileBertConfig) -> None:
     weights, qa = random_weights(tiny_config), find_task("qa")
     assert choose_lengths(weights, qa, (16, 64, 16, 32)) == (64, 32, 16)
     assert choose_lengths(weights, qa, ()) == (64,)  # 384 is more than the model has positions
-    with pytest.raises(ConversionError, match="65 is above max_position_embeddings, 64"):
+    with pytest.raises(RequestError, match="65 is above max_position_embeddings, 64"):
         choose_lengths(weights, qa, (32, 65))
-    with pytest.raises(ConversionError, match="7 is too short: qa needs 8"):
+    with pytest.raises(RequestError, match="7 is too short: qa needs 8"):
         choose_lengths(weights, qa, (7,))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mobilebert_lite.errors import ConversionError, DataError, MblError
+from mobilebert_lite.errors import DataError, MblError, RequestError
 from mobilebert_lite.tasks import TASKS, find_task
 from mobilebert_lite.tasks.question_answering import (
     Answer,
@@ -416,5 +416,5 @@ def test_tasks_are_found_by_every_name() -> None:
     for task in TASKS.values():
         assert all(find_task(name) is task for name in (task.name, *task.aliases))
     assert QA.outputs == ("end_logits", "start_logits")
-    with pytest.raises(ConversionError, match=r"unknown task 'QA'; known are qa, classification, token-.*, question-"):
+    with pytest.raises(RequestError, match=r"unknown task 'QA'; known are qa, classification, token-.*, question-"):
         find_task("QA")

@@ -12,7 +12,7 @@ import pytest
 
 from mobilebert_lite.conversion.lowering import convert_network, rewrite
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import RecipeError, RequestError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.embedding import LOW, SCALE, TABLE, dequantize_rows, quantize_rows
@@ -77,7 +77,7 @@ def test_built_in_recipes(mode: str) -> None:
 def test_refused_recipes(recipe: Any, message: str) -> None:
     text = recipe if isinstance(recipe, str) else json.dumps({"description": "Mine.", **recipe}
                                                              if isinstance(recipe, dict) else recipe)
-    with pytest.raises(ConversionError, match=message):
+    with pytest.raises(RecipeError, match=message):
         parse_recipe("mine", text)
 
 
@@ -85,9 +85,9 @@ def test_where_recipes_are_looked_for(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"description": "Mine.", "rules": [DENSE]}))
     assert load_recipe("ignored", path) == Recipe("mine", "Mine.", rules=(Rule(**DENSE),))
-    with pytest.raises(ConversionError, match=r"cannot read the recipe .*absent\.json: .*No such file"):
+    with pytest.raises(RecipeError, match=r"cannot read the recipe .*absent\.json: .*No such file"):
         load_recipe("int8", tmp_path / "absent.json")
-    with pytest.raises(ConversionError, match=r"unknown quantization 'int3'; known are none, .*int8, int8-full, "):
+    with pytest.raises(RequestError, match=r"unknown quantization 'int3'; known are none, .*int8, int8-full, "):
         load_recipe("int3")
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mobilebert_lite.architecture.form import Form
-from mobilebert_lite.errors import ConversionError, DataError, MblError
+from mobilebert_lite.errors import DataError, MblError, RequestError
 from mobilebert_lite.tasks import classification, find_task, masked_lm, multiple_choice
 from mobilebert_lite.tasks.token_classification import Tagged, chunks, entities, tag
 from mobilebert_lite.tasks.token_classification import conll as entity_metric
@@ -263,5 +263,5 @@ def test_when_classifiers_of_other_kinds_agree(words: Tokenizer) -> None:
 
 
 def test_unknown_problem() -> None:
-    with pytest.raises(ConversionError, match="problem_type is 'ranking'; known are single_label"):
+    with pytest.raises(RequestError, match="problem_type is 'ranking'; known are single_label"):
         Form("ranking")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.errors import DependencyError, MblError
+from mobilebert_lite.benchmarks.measuring.runner import RunnerError
+from mobilebert_lite.errors import DependencyError
 
 _ON_CPU, _TO_WRITE = 1, 1
 # Options travel as TOML under a name: litert_runtime_options.cc, litert_cpu_options.cc.
@@ -82,7 +83,7 @@ class _Library:
             raise DependencyError(f"this ai-edge-litert has no {name}, which a profile of operators needs") from None
         function.restype = ctypes.c_int
         if status := function(*arguments):
-            raise MblError(f"no profile of operators: {name} failed with status {status}")
+            raise RunnerError(f"no profile of operators: {name} failed with status {status}")
 
     def add_option(self, options: ctypes.c_void_p, name: bytes, toml: str) -> None:
         """The library frees the text itself, so C's allocator must have made it."""
@@ -101,7 +102,7 @@ class _Library:
             self.call("LiteRtGetSignatureKey", entry, ctypes.byref(key))
             if (key.value or b"").decode("utf-8", "replace") == name:
                 return index, entry
-        raise MblError(f"no profile of operators: the library finds no signature {name!r}")
+        raise RunnerError(f"no profile of operators: the library finds no signature {name!r}")
 
     def buffers(self, environment: ctypes.c_void_p, compiled: ctypes.c_void_p, entry: ctypes.c_void_p, index: int,
                 kind: str, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -128,7 +129,7 @@ class _Library:
         size, memory = _size(), ctypes.c_void_p()
         self.call("LiteRtGetTensorBufferPackedSize", buffer, ctypes.byref(size))
         if size.value != array.nbytes:
-            raise MblError(f"no profile of operators: an input has {size.value} bytes, not {array.nbytes}")
+            raise RunnerError(f"no profile of operators: an input has {size.value} bytes, not {array.nbytes}")
         self.call("LiteRtLockTensorBuffer", buffer, ctypes.byref(memory), _TO_WRITE)
         ctypes.memmove(memory, np.ascontiguousarray(array).ctypes.data, array.nbytes)
         self.call("LiteRtUnlockTensorBuffer", buffer)

@@ -67,7 +67,7 @@ class Profile:
 def profiles() -> dict[str, Profile]:
     """All of them by name, in the order of their files."""
     found: dict[str, Profile] = {}
-    folder = resources.files("mobilebert_lite.benchmarks").joinpath("devices")
+    folder = resources.files("mobilebert_lite.benchmarks.phone").joinpath("devices")
     for file in sorted(folder.iterdir(), key=lambda file: (len(file.name), file.name)):
         if file.name.endswith(".toml"):
             found |= {profile.name: profile for profile in _read(file.read_text(encoding="utf-8"))}

@@ -280,7 +280,7 @@ class BenchReport:
 
 
 def write(report: BenchReport, path: Path) -> None:
-    """``report`` as JSON. Raises ConversionError when ``path`` cannot be written."""
+    """``report`` as JSON. Raises OutputError when ``path`` cannot be written."""
     write_atomically(path, (json.dumps(report.to_json(), ensure_ascii=False) + "\n").encode())
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.common.files import refuse_pointer, sha256_of
-from mobilebert_lite.errors import CheckpointError, ConversionError, DependencyError
+from mobilebert_lite.errors import CheckpointError, DependencyError, OutputError
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 INDEX = ".index"
@@ -91,7 +91,7 @@ class Bundle:
 def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """A TF1 checkpoint at ``prefix`` with these variables, and the file ``checkpoint`` that names it.
 
-    Raises ConversionError when it cannot be written.
+    Raises OutputError when it cannot be written.
     """
     tf = _tensorflow()
     names = sorted(tensors)
@@ -99,7 +99,7 @@ def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
         tf.raw_ops.SaveV2(prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names),
                           tensors=[np.ascontiguousarray(tensors[name]) for name in names])
     except tf.errors.OpError as error:
-        raise ConversionError(f"cannot write {prefix}: {error.message.splitlines()[0]}") from None
+        raise OutputError(f"cannot write {prefix}: {error.message.splitlines()[0]}") from None
     (prefix.parent / "checkpoint").write_text(f'model_checkpoint_path: "{prefix.name}"\n', encoding="utf-8")
 
 

@@ -129,7 +129,7 @@ def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_c
 
     ``lower_case`` is short for the tokenizer ``settings`` of the uncased or the cased models.
 
-    Each file appears whole or not at all. Raises OSError when the folder cannot be made, ConversionError when a file
+    Each file appears whole or not at all. Raises OSError when the folder cannot be made, OutputError when a file
     cannot be written.
     """
     from safetensors.numpy import save as serialize

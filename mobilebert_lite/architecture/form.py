@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mobilebert_lite.errors import ConversionError, ModelFileError
+from mobilebert_lite.errors import ModelFileError, RequestError
 
 # In the order of the file.
 INPUTS = ("ids", "mask", "segment_ids")
@@ -37,7 +37,7 @@ class Form:
 
     def __post_init__(self) -> None:
         if self.problem_type not in ACTIVATIONS:
-            raise ConversionError(f"problem_type is {self.problem_type!r}; known are {', '.join(ACTIVATIONS)}")
+            raise RequestError(f"problem_type is {self.problem_type!r}; known are {', '.join(ACTIVATIONS)}")
 
     @property
     def activation(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import RequestError
 
 ADDITIVE, MULTIPLICATIVE, MINIMUM = "additive", "multiplicative", "minimum"
 FORMS = (ADDITIVE, MULTIPLICATIVE, MINIMUM)
@@ -47,16 +47,16 @@ def default_masking(source: str, known: str = "") -> Masking:
 def parse_masking(text: str) -> Masking:
     """``additive``, ``multiplicative`` or ``minimum``; a constant of one's own follows a colon: ``additive:-120``.
 
-    Raises ConversionError for anything else.
+    Raises RequestError for anything else.
     """
     form, colon, number = text.partition(":")
     if form not in FORMS or (form == MINIMUM and colon):
-        raise ConversionError(f"unknown masking {text!r}; known are {', '.join(FORMS)}, the first two also with a "
+        raise RequestError(f"unknown masking {text!r}; known are {', '.join(FORMS)}, the first two also with a "
                               "constant such as additive:-120")
     try:
         constant = float(number) if colon else _CONSTANTS[form]
     except ValueError:
         constant = math.nan
     if not math.isfinite(constant) or constant >= 0:
-        raise ConversionError(f"masking {text!r}: the constant must be a number below 0")
+        raise RequestError(f"masking {text!r}: the constant must be a number below 0")
     return Masking(ADDITIVE if form == MINIMUM else form, constant)

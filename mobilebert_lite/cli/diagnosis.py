@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mobilebert_lite.cli.output import write_page
-from mobilebert_lite.errors import printable
+from mobilebert_lite.errors import RequestError, printable
 
 if TYPE_CHECKING:
     from mobilebert_lite.doctor.diagnose import Diagnosis
@@ -40,12 +40,11 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
 
 
 def _write_page(page: Path, model: Path, found: Diagnosis) -> None:
-    from mobilebert_lite.errors import ConversionError
     from mobilebert_lite.inspection.report import inspect
     from mobilebert_lite.pages.inspect_page import inspect_page
 
     if found.kind == "package":
-        raise ConversionError(f"{model} is a package, but --html shows one model; give a .tflite file of the package")
+        raise RequestError(f"{model} is a package, but --html shows one model; give a .tflite file of the package")
     write_page(page, inspect_page(inspect(model).to_json(), found.to_json()))
 
 

@@ -43,7 +43,7 @@ def read_input() -> str:
 
 
 def write_page(path: Path, html: str) -> None:
-    """Write a page for the browser. Raises ConversionError if that fails."""
+    """Write a page for the browser. Raises OutputError if that fails."""
     from mobilebert_lite.common.files import write_atomically
 
     write_atomically(path, html.encode("utf-8", "replace"))

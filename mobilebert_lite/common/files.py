@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
+from mobilebert_lite.errors import CheckpointError, DataError, OutputError
 
 
 @contextmanager
@@ -24,7 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     A regular file is replaced in one step; behind a symbolic link, the file that the link names. Character devices,
     pipes and FIFOs are written to, since a rename would put a file in their place. Also on Ctrl-C.
 
-    Raises ConversionError for a folder, a socket or a block device, when the folder cannot be written, and when the
+    Raises OutputError for a folder, a socket or a block device, when the folder cannot be written, and when the
     disk is full.
     """
     temporary: Path | None = None
@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
             os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, target)
     except OSError as error:
-        raise ConversionError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
     finally:
         if temporary is not None:
             with suppress(FileNotFoundError):
@@ -51,26 +51,26 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_output(path: Path) -> None:
-    """Fail now rather than after minutes of work. Raises ConversionError where ``replacing`` would."""
+    """Fail now rather than after minutes of work. Raises OutputError where ``replacing`` would."""
     try:
         target = _target(path)
         if target is not None:
             if not target.parent.is_dir():
-                raise ConversionError(f"cannot write {path}: there is no folder {target.parent}")
+                raise OutputError(f"cannot write {path}: there is no folder {target.parent}")
             tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
-        raise ConversionError(f"cannot write {path}: {error.strerror or error}") from None
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def folder_for(path: Path) -> Path:
     """Where files that may become ``path`` are made: in its file system, or in that of temporary files.
 
-    Raises ConversionError as ``replacing``.
+    Raises OutputError as ``replacing``.
     """
     try:
         target = _target(path)
     except OSError as error:
-        raise ConversionError(f"cannot write {path}: {error.strerror or error}") from None
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
     return target.parent if target else Path(tempfile.gettempdir())
 
 
@@ -83,7 +83,7 @@ _REFUSED = {stat.S_ISDIR: "it is a folder; give a file name", stat.S_ISSOCK: "it
 def _target(path: Path) -> Path | None:
     """The regular file that ``path`` stands for, new or old; None for what is written to in place.
 
-    Raises ConversionError for what is never written, OSError for what cannot be looked at.
+    Raises OutputError for what is never written, OSError for what cannot be looked at.
     """
     real = Path(os.path.realpath(path))
     try:
@@ -92,7 +92,7 @@ def _target(path: Path) -> Path | None:
         return real
     for is_kind, reason in _REFUSED.items():
         if is_kind(status.st_mode):
-            raise ConversionError(f"cannot write {path}: {reason}")
+            raise OutputError(f"cannot write {path}: {reason}")
     if any(is_kind(status.st_mode) for is_kind in _STREAMS):
         return None
     # /dev/stdout may name a file that has no name any more.
@@ -108,11 +108,11 @@ def _opened(path: Path) -> BinaryIO:
 def making_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes it when the block ends well, and vanishes otherwise.
 
-    Also on Ctrl-C. Raises ConversionError when ``path`` is there already (unless it is an empty folder), or when it
+    Also on Ctrl-C. Raises OutputError when ``path`` is there already (unless it is an empty folder), or when it
     cannot be written.
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise ConversionError(f"{path} is there already, and not empty; give a new folder, or remove it")
+        raise OutputError(f"{path} is there already, and not empty; give a new folder, or remove it")
     temporary: Path | None = None
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent))
@@ -120,14 +120,14 @@ def making_folder(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o777 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise ConversionError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """``path`` with ``content``, or as it was before. Raises ConversionError when it cannot be written."""
+    """``path`` with ``content``, or as it was before. Raises OutputError when it cannot be written."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 

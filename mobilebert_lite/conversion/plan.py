@@ -25,7 +25,7 @@ from mobilebert_lite.datasets.samples import (
     split_examples,
     tokens_used,
 )
-from mobilebert_lite.errors import ConversionError, shorten
+from mobilebert_lite.errors import RequestError, shorten
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.recipe import Recipe, load_recipe
 from mobilebert_lite.quantization.trained import TrainedRanges
@@ -151,14 +151,14 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
 
 
 def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[int, ...]:
-    """Sequence lengths, the longest first. Raises ConversionError for one that the model cannot have."""
+    """Sequence lengths, the longest first. Raises RequestError for one that the model cannot have."""
     most = weights.config.max_position_embeddings
     for length in asked:
         if length > most:
-            raise ConversionError(f"--seq-len {length} is above max_position_embeddings, {most}; "
+            raise RequestError(f"--seq-len {length} is above max_position_embeddings, {most}; "
                                   "the checkpoint has no positions beyond it")
         if length < task.min_length:
-            raise ConversionError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
+            raise RequestError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
     wanted = asked or (min(task.default_length, most),)
     return tuple(sorted(set(wanted), reverse=True))
 

@@ -10,7 +10,7 @@ from typing import Any
 from mobilebert_lite.doctor import gpu, litert, mediapipe, mlperf, npu, packages, task_library
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, SEVERITIES, Check, Finding, Problem
-from mobilebert_lite.errors import ConversionError, ModelFileError
+from mobilebert_lite.errors import ModelFileError, RequestError
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.tflite.flatbuffer import is_tflite
 from mobilebert_lite.tflite.op_versions import as_tuple
@@ -83,11 +83,11 @@ def diagnose(path: Path, clients: Iterable[str] = (ALL,), runtime: str | None = 
     """Check ``path``, a ``.tflite`` or an Android package with some in it.
 
     ``runtime`` is the TFLite version it must run in, such as 2.14. Raises ModelFileError when the file cannot be read,
-    ConversionError for an unknown client or version.
+    RequestError for an unknown client or version.
     """
     asked = tuple(dict.fromkeys(clients))
     if unknown := [name for name in asked if name not in KNOWN]:
-        raise ConversionError(f"unknown client {unknown[0]!r}; known are {', '.join(KNOWN)}")
+        raise RequestError(f"unknown client {unknown[0]!r}; known are {', '.join(KNOWN)}")
     if runtime is not None:
         as_tuple(runtime)
     if packages.is_package(path):

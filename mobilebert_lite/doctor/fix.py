@@ -15,7 +15,13 @@ from mobilebert_lite.doctor import packages, repairs
 from mobilebert_lite.doctor.diagnose import Diagnosis, diagnose_content
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import METADATA, ORDER, SIGNATURE, STORED, VERSIONS
-from mobilebert_lite.errors import ConversionError, ModelFileError, VerificationError
+from mobilebert_lite.errors import (
+    DataError,
+    ModelFileError,
+    RepairError,
+    RequestError,
+    VerificationError,
+)
 from mobilebert_lite.running.isolation.session import IsolatedSession
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.tasks.labels import encode, read_file
@@ -51,12 +57,12 @@ def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], voc
         labels: Path | None = None) -> Mended:
     """Write a copy of ``path`` in which what ``before`` calls fixable is mended, and check it again.
 
-    ``vocabulary`` and ``labels`` go into the file in place of those it carries. Raises ConversionError when nothing can
+    ``vocabulary`` and ``labels`` go into the file in place of those it carries. Raises RepairError when nothing can
     be mended, DataError for names that cannot be told apart, VerificationError when the copy computes anything else;
     nothing is written then.
     """
     if packages.is_package(path):
-        raise ConversionError(f"{path} is a package, which is mended by building it again; mend the .tflite that goes "
+        raise RequestError(f"{path} is a package, which is mended by building it again; mend the .tflite that goes "
                               "into it")
     content = read_tflite(path)
     given = {metadata.VOCABULARY: _read(vocabulary)} if vocabulary else {}
@@ -66,7 +72,7 @@ def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], voc
     mended, applied, skipped = mend(content, {fix for fix in wanted if fix}, given)
     if not applied:
         reasons = "; ".join(skipped.values()) or "nothing that a copy could mend is wrong"
-        raise ConversionError(f"{path}: {reasons}. No file was written")
+        raise RepairError(f"{path}: {reasons}. No file was written")
     same, reason = compare(content, mended)
     if same is False:
         raise VerificationError(f"the mended copy of {path} computes other values; no file was written")
@@ -85,7 +91,7 @@ def mend(content: bytes, wanted: set[str], given: dict[str, bytes]) -> tuple[byt
         model = read_model(content)
         try:
             _apply(step, model, facts, files, metadata.LABELS in given)
-        except (ConversionError, ModelFileError) as error:
+        except (RepairError, ModelFileError) as error:
             skipped[step] = str(error)
             continue
         content = metadata.append_files(write_model(model), files)
@@ -95,7 +101,7 @@ def mend(content: bytes, wanted: set[str], given: dict[str, bytes]) -> tuple[byt
 
 def _apply(step: str, model: Any, facts: Facts, files: dict[str, bytes], labels_given: bool) -> None:
     if step in (ORDER, METADATA) and facts.kind not in repairs.OUTPUTS:
-        raise ConversionError(f"no client of texts takes a file for {facts.kind}")
+        raise RepairError(f"no client of texts takes a file for {facts.kind}")
     match step:
         case "versions":
             repairs.stamp(model)
@@ -118,7 +124,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConversionError(f"cannot read {path}: {error.strerror}") from None
+        raise DataError(f"cannot read {path}: {error.strerror}") from None
 
 
 def compare(before: bytes, after: bytes) -> tuple[bool | None, str]:

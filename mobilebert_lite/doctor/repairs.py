@@ -17,7 +17,7 @@ from mobilebert_lite.doctor.facts import (
     Facts,
     Port,
 )
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import RepairError
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite import op_versions
 from mobilebert_lite.tflite.flatbuffer import schema, set_metadata
@@ -91,7 +91,7 @@ def add_signature(model: Any, facts: Facts) -> None:
 def describe(model: Any, facts: Facts, files: dict[str, bytes], labels_given: bool) -> None:
     """Metadata as the text clients need them; what else they say stays.
 
-    ``files`` are those that the file will carry. Raises ConversionError where it cannot be told what a tensor is, or
+    ``files`` are those that the file will carry. Raises RepairError where it cannot be told what a tensor is, or
     when there is no vocabulary.
     """
     whole = facts.metadata or ModelMetadata("MobileBERT", f"MobileBERT for {facts.kind}")
@@ -110,7 +110,7 @@ def _described(ports: Sequence[Port], wanted: tuple[str, ...]) -> tuple[TensorMe
     names = _names(ports, wanted)
     if len(ports) != len(wanted) or None in names:
         unknown = ", ".join(port.name or str(port.number) for port in ports)
-        raise ConversionError(f"cannot tell which of {unknown} is which of {', '.join(wanted)}; convert again with "
+        raise RepairError(f"cannot tell which of {unknown} is which of {', '.join(wanted)}; convert again with "
                               "a signature of these names")
     by_name = {port.metadata.name: port.metadata for port in ports if port.metadata}
     return tuple(replace(by_name.get(str(name)) or port.metadata or TensorMetadata(""), name=str(name))
@@ -136,7 +136,7 @@ def _vocabulary(facts: Facts, files: dict[str, bytes]) -> str:
     for name in names:
         if name in files:
             return name
-    raise ConversionError("the file carries no vocabulary, and metadata without one help nobody; give it with --vocab")
+    raise RepairError("the file carries no vocabulary, and metadata without one help nobody; give it with --vocab")
 
 
 def _labeled(tensor: TensorMetadata, port: Port, files: dict[str, bytes], given: bool) -> TensorMetadata:

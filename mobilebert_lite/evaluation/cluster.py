@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mobilebert_lite.errors import DependencyError, MblError
+from mobilebert_lite.errors import DependencyError, WorkerError
 from mobilebert_lite.evaluation.journal import Outcome
 from mobilebert_lite.evaluation.workers import Job, WorkerPlan, answer_shard, shards
 from mobilebert_lite.running.model import read_tflite
@@ -30,7 +30,7 @@ def run_cluster(plan: WorkerPlan, jobs: Sequence[Job], address: str) -> Iterator
     try:
         client: Any = Client(address, timeout=CONNECT_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:
-        raise MblError(f"no Dask scheduler answers at {address}: {error}") from None
+        raise WorkerError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:
         content = client.scatter(read_tflite(plan.path), broadcast=True)
         # Not pure: an answer carries its time.
@@ -40,7 +40,7 @@ def run_cluster(plan: WorkerPlan, jobs: Sequence[Job], address: str) -> Iterator
                 yield from future.result()
                 future.release()
         except KilledWorker as error:
-            raise MblError(f"the cluster gave up on a shard: {error}. With --report, the same command goes on where "
+            raise WorkerError(f"the cluster gave up on a shard: {error}. With --report, the same command goes on where "
                            "this one stopped") from None
         finally:
             client.cancel(futures)

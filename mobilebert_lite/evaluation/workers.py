@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.errors import MblError
+from mobilebert_lite.errors import MblError, WorkerError
 from mobilebert_lite.evaluation.journal import Outcome
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.running.runtime import Session
@@ -116,7 +116,7 @@ def run_processes(plan: WorkerPlan, jobs: Sequence[Job], workers: int) -> Iterat
         # The pool ends its workers, but not one that was just being started, and would wait for that for ever.
         for worker in set(multiprocessing.active_children()) - others:
             worker.kill()
-        raise MblError("a worker process was ended from outside (out of memory?); try fewer --workers. "
+        raise WorkerError("a worker process was ended from outside (out of memory?); try fewer --workers. "
                        "With --report, the same command goes on where this one stopped") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

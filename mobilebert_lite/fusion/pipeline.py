@@ -10,7 +10,7 @@ import numpy as np
 from mobilebert_lite.architecture.heads import EncoderTask
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import RequestError
 from mobilebert_lite.fusion import (
     center,
     center_keys,
@@ -44,11 +44,11 @@ def fuse(weights: Weights, task: EncoderTask, without: Collection[str] = (), dty
          masking: Masking | None = None) -> Fused:
     """``weights`` for ``task`` after every rule of RULES but those in ``without``, rounded once to ``dtype``.
 
-    The function is the same. Raises ConversionError for an unknown rule.
+    The function is the same. Raises RequestError for an unknown rule.
     """
     unknown = sorted(set(without) - {*NAMES, "all"})
     if unknown:
-        raise ConversionError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join([*NAMES, 'all'])}")
+        raise RequestError(f"unknown fusion rule {', '.join(unknown)}; known are {', '.join([*NAMES, 'all'])}")
     whole = Fused(weights.config, task, cast(weights.tensors, np.float64), masking=masking or Masking())
     fused = _apply(RULES, whole, without)
     return replace(fused, tensors=cast(fused.tensors, dtype))

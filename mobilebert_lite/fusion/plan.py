@@ -13,7 +13,7 @@ from mobilebert_lite.architecture.masking import Masking
 
 
 @dataclass(frozen=True)
-class Plan:
+class FusionPlan:
     """What the graph must draw differently. All else follows from which tensors are there."""
 
     # The query projection already holds 1/√d.
@@ -41,7 +41,7 @@ class Fused:
     # It decides what reads the last hidden states.
     task: EncoderTask
     tensors: Mapping[str, np.ndarray]
-    plan: Plan = field(default_factory=Plan)
+    plan: FusionPlan = field(default_factory=FusionPlan)
     notes: tuple[RuleNote, ...] = ()
     # How padding will be masked; not every rule holds for every form.
     masking: Masking = field(default_factory=Masking)
@@ -50,7 +50,7 @@ class Fused:
     channels: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def changed(self, rule: str, message: str, tensors: Mapping[str, np.ndarray] | None = None,
-                plan: Plan | None = None) -> Fused:
+                plan: FusionPlan | None = None) -> Fused:
         """After ``rule``: new tensors or a new plan, and what was done."""
         return replace(self, tensors=self.tensors if tensors is None else dict(tensors), plan=plan or self.plan,
                        notes=(*self.notes, RuleNote(rule, True, message)))

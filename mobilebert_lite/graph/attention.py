@@ -6,13 +6,13 @@ import math
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.fusion.plan import Plan
+from mobilebert_lite.fusion.plan import FusionPlan
 from mobilebert_lite.graph.masking import Mask, apply_mask
 from mobilebert_lite.graph.ops import Tap, Tensors, dense, untapped
 
 
 def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query: tf.Tensor, key: tf.Tensor,
-           value: tf.Tensor, mask: Mask, plan: Plan, tap: Tap = untapped) -> tf.Tensor:
+           value: tf.Tensor, mask: Mask, plan: FusionPlan, tap: Tap = untapped) -> tf.Tensor:
     """softmax(QKᵀ/√d, masked)·V and the output projection.
 
     *Shape:* (batch, rows, block), (batch, seq, block) twice → (batch, rows, block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.fusion.plan import Plan
+from mobilebert_lite.fusion.plan import FusionPlan
 from mobilebert_lite.graph.attention import attend
 from mobilebert_lite.graph.embeddings import embed
 from mobilebert_lite.graph.masking import Mask, make_mask
@@ -13,12 +13,12 @@ from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, pro
 
 
 def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
-           masking: Masking | None = None, plan: Plan | None = None, tap: Tap = untapped) -> tf.Tensor:
+           masking: Masking | None = None, plan: FusionPlan | None = None, tap: Tap = untapped) -> tf.Tensor:
     """The encoder's last hidden states; with ``plan.cls_only`` those of position 0 alone.
 
     *Shape:* int32 (batch, seq) three times → float32 (batch, seq or 1, hidden)
     """
-    plan = plan or Plan()
+    plan = plan or FusionPlan()
     x = embed(tensors, config, ids, segment_ids)
     padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated)
     for i in range(config.num_hidden_layers):
@@ -28,7 +28,7 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     return norm(tensors, "final", tap("final.stream", x), config)
 
 
-def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, mask: Mask, plan: Plan,
+def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, mask: Mask, plan: FusionPlan,
           tap: Tap = untapped, first_row: bool = False) -> tf.Tensor:
     """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden), or (batch, 1, hidden) with ``first_row``"""
     read = project(tensors, scope, config.stream_readers, x, config)

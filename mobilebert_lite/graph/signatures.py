@@ -11,7 +11,7 @@ from mobilebert_lite.architecture.form import INPUTS, Form
 from mobilebert_lite.architecture.heads import EncoderTask
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.fusion.plan import Plan
+from mobilebert_lite.fusion.plan import FusionPlan
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, untapped
 
@@ -25,9 +25,9 @@ class Network(tf.Module):
     """The weights as variables, which every signature shares, and the functions over them."""
 
     def __init__(self, config: MobileBertConfig, tensors: Mapping[str, np.ndarray], task: EncoderTask,
-                 masking: Masking | None = None, plan: Plan | None = None) -> None:
+                 masking: Masking | None = None, plan: FusionPlan | None = None) -> None:
         super().__init__()
-        self.config, self.task, self.masking, self.plan = config, task, masking or Masking(), plan or Plan()
+        self.config, self.task, self.masking, self.plan = config, task, masking or Masking(), plan or FusionPlan()
         # tf.Module tracks the variables in this dict; their canonical names become buffer names.
         self.tensors = {name: tf.Variable(value, trainable=False, name=name) for name, value in tensors.items()}
         # Length -> the function that ``run`` has traced for it.

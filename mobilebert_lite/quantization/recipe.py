@@ -20,7 +20,7 @@ import numpy as np
 
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.records import record
-from mobilebert_lite.errors import ConversionError, DataError, DependencyError
+from mobilebert_lite.errors import ConversionError, DataError, DependencyError, RecipeError, RequestError
 from mobilebert_lite.quantization.calibrate import TensorRanges
 from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 from mobilebert_lite.tflite.op_versions import as_tuple, operator_name
@@ -60,7 +60,7 @@ class Rule:
         try:
             re.compile(self.outputs)
         except re.error as error:
-            raise ConversionError(f"recipe: outputs {self.outputs!r} is no regular expression: {error}") from None
+            raise RecipeError(f"recipe: outputs {self.outputs!r} is no regular expression: {error}") from None
 
     def for_quantizer(self) -> dict[str, Any]:
         """The rule in ai-edge-quantizer's form."""
@@ -110,7 +110,7 @@ class Recipe:
         _check("word_table", self.word_table, WORD_TABLES)
         as_tuple(self.runtime)
         if self.mask_constant is not None and self.mask_constant >= 0:
-            raise ConversionError(f"recipe: mask_constant is {self.mask_constant:g}; it must be a number below 0")
+            raise RecipeError(f"recipe: mask_constant is {self.mask_constant:g}; it must be a number below 0")
 
     @property
     def activation_bits(self) -> int:
@@ -129,25 +129,26 @@ class Recipe:
 
 def _check(key: str, value: str, known: Any) -> None:
     if value not in known:
-        raise ConversionError(f"recipe: {key} is {value!r}; known are {', '.join(known)}")
+        raise RecipeError(f"recipe: {key} is {value!r}; known are {', '.join(known)}")
 
 
 def load_recipe(mode: str, path: Path | None = None, runtime: str | None = None) -> Recipe:
     """The recipe of a ``--quantize`` mode that TFLite ``runtime`` (None: the current one) runs, or the one in ``path``.
 
-    Raises ConversionError when it is not valid, or when there is none for that runtime.
+    Raises RecipeError when it is not valid, RequestError for an unknown mode, ConversionError when there is none for
+    that runtime.
     """
     if path is not None:
         try:
             return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise ConversionError(f"cannot read the recipe {path}: {error}") from None
+            raise RequestError(f"cannot read the recipe {path}: {error}") from None
     if mode not in MODES:
-        raise ConversionError(f"unknown quantization {mode!r}; known are {', '.join(MODES)}")
+        raise RequestError(f"unknown quantization {mode!r}; known are {', '.join(MODES)}")
     recipe = _bundled(mode)
     while runtime is not None and as_tuple(recipe.runtime) > as_tuple(runtime):
         if recipe.older is None:
-            raise ConversionError(f"--quantize {mode} needs TFLite {recipe.runtime} or later, not {runtime}; "
+            raise RecipeError(f"--quantize {mode} needs TFLite {recipe.runtime} or later, not {runtime}; "
                                   "choose another mode or a later --min-runtime")
         recipe = _bundled(recipe.older)
     return recipe
@@ -163,13 +164,13 @@ def parse_recipe(name: str, text: str) -> Recipe:
     try:
         raw = json.loads(text)
     except ValueError as error:
-        raise ConversionError(f"recipe {name} is not JSON: {error}") from None
+        raise RecipeError(f"recipe {name} is not JSON: {error}") from None
     if not isinstance(raw, dict):
-        raise ConversionError(f"recipe {name} must be an object, such as {{\"description\": …, \"rules\": […]}}")
+        raise RecipeError(f"recipe {name} must be an object, such as {{\"description\": …, \"rules\": […]}}")
     try:
         return record(Recipe, {**raw, "name": name}, f"recipe {name}")
     except DataError as error:
-        raise ConversionError(str(error)) from None
+        raise RecipeError(str(error)) from None
 
 
 def apply_recipe(content: bytes, recipe: Recipe, ranges: TensorRanges) -> bytes:

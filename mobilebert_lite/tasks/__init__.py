@@ -6,7 +6,7 @@ import importlib
 
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.heads import HEADS
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import RequestError
 from mobilebert_lite.tasks.base import Task
 
 # In the order in which help texts list them. A new task is its package and a line here.
@@ -35,9 +35,9 @@ __all__ = ["NAMES", "TASKS", "TRAINABLE", "Task", "find_task"]
 def find_task(name: str, form: Form | None = None) -> Task:
     """The task called ``name`` here or at Hugging Face, for files of ``form``.
 
-    Raises ConversionError listing the known names.
+    Raises RequestError listing the known names.
     """
     task = TASKS.get(name) or _BY_ALIAS.get(name)
     if task is None:
-        raise ConversionError(f"unknown task {name!r}; known are {', '.join(NAMES)}")
+        raise RequestError(f"unknown task {name!r}; known are {', '.join(NAMES)}")
     return task if form is None else task.with_form(form)

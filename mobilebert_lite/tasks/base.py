@@ -21,7 +21,7 @@ import numpy as np
 
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.heads import HEADS, Head
-from mobilebert_lite.errors import DataError, MblError, ModelFileError
+from mobilebert_lite.errors import AnswerError, DataError, ModelFileError
 from mobilebert_lite.tasks import wording
 from mobilebert_lite.text.examples import QuestionExample, TextExample
 from mobilebert_lite.text.features import Features, pack
@@ -254,14 +254,14 @@ def outputs_of(model: ReadyModel, example: Any) -> Outputs:
 def output_row(outputs: Outputs, name: str) -> np.ndarray:
     """Output ``name`` without its batch axis, float64. Raises MblError when it is missing, NaN or infinite."""
     if name not in outputs:
-        raise MblError(f"the model has no output {name!r}; it has {', '.join(outputs) or 'none'}")
+        raise AnswerError(f"the model has no output {name!r}; it has {', '.join(outputs) or 'none'}")
     row = np.asarray(outputs[name], np.float64)
     bad = int(np.count_nonzero(~np.isfinite(row)))
     if bad:
-        raise MblError(f"output {name!r} holds {bad} NaN or infinite values out of {row.size}; "
+        raise AnswerError(f"output {name!r} holds {bad} NaN or infinite values out of {row.size}; "
                        "convert again with --quantize none to see whether quantization is the cause")
     if row.ndim < 2 or row.shape[0] != 1:
-        raise MblError(f"output {name!r} is {list(row.shape)}; expected a batch of 1")
+        raise AnswerError(f"output {name!r} is {list(row.shape)}; expected a batch of 1")
     return row[0]
 
 

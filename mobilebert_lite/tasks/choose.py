@@ -8,7 +8,7 @@ from typing import Any
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.heads import HEADS
 from mobilebert_lite.architecture.weights import Weights
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import ConversionError, RequestError
 from mobilebert_lite.tasks import TASKS, Task, find_task
 
 # Tasks that have each of the choices of a form.
@@ -59,9 +59,9 @@ def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: b
     if logits and "logits" not in task.form_options:
         known = ("gives logits in any case" if any(name.endswith("logits") for name in task.vectors)
                  else "has none to choose")
-        raise ConversionError(f"--logits is for tasks that give a probability for each class; {task.name} {known}")
+        raise RequestError(f"--logits is for tasks that give a probability for each class; {task.name} {known}")
     for option, flag, asked in (("positions", "positions", positions or None), ("choices", "num-choices", choices),
                                 ("problem", "problem", problem)):
         if asked is not None and option not in task.form_options:
-            raise ConversionError(f"--{flag} is for {' and '.join(_CHOOSING[option])}, not for {task.name}")
+            raise RequestError(f"--{flag} is for {' and '.join(_CHOOSING[option])}, not for {task.name}")
     return task.form_of(weights, examples, Form(logits=logits, positions=positions, choices=choices or 0), problem)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mobilebert_lite.errors import ConversionError, printable
+from mobilebert_lite.errors import RequestError, printable
 from mobilebert_lite.tflite.first_runtimes import OTHERS
 from mobilebert_lite.tflite.flatbuffer import schema
 
@@ -222,12 +222,12 @@ def first_runtime(name: str, version: int) -> str | None:
 
 
 def as_tuple(version: str) -> tuple[int, ...]:
-    """``2.14.0`` as (2, 14, 0), for comparison; ``2.14`` is the same. Raises ConversionError for anything else."""
+    """``2.14.0`` as (2, 14, 0), for comparison; ``2.14`` is the same. Raises RequestError for anything else."""
     try:
         parts = tuple(int(part) for part in version.split("."))
         return parts + (0,) * (3 - len(parts))
     except ValueError:
-        raise ConversionError(f"{version!r} is not a runtime version such as 2.14.0") from None
+        raise RequestError(f"{version!r} is not a runtime version such as 2.14.0") from None
 
 
 @cache

@@ -17,7 +17,7 @@ import numpy as np
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.weights import Weights, checked
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.errors import MblError
+from mobilebert_lite.errors import MblError, TrainingError
 from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.training import states
 from mobilebert_lite.training.batches import Batcher, Epochs
@@ -136,7 +136,7 @@ class Loop:
                 found = self.trainer.step(next(batches), progress.step + 1, rate)
                 progress.step += 1
                 if not math.isfinite(found["loss"]):
-                    raise MblError(f"the loss of step {progress.step} is {found['loss']}; try a smaller "
+                    raise TrainingError(f"the loss of step {progress.step} is {found['loss']}; try a smaller "
                                    f"--learning-rate than {schedule.peak:g}")
                 self._after_step(found | {"rate": rate}, logs)
                 count(progress.step, schedule.steps)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import TrainingError
 from mobilebert_lite.tflite.flatbuffer import schema
 
 
 def activate(x: tf.Tensor, operator: Any) -> tf.Tensor:
-    """``x`` after the activation that is fused into ``operator``. Raises ConversionError for one but relu and relu6."""
+    """``x`` after the activation that is fused into ``operator``. Raises TrainingError for one but relu and relu6."""
     kinds = schema().ActivationFunctionType
     kind = getattr(operator.builtinOptions, "fusedActivationFunction", kinds.NONE)
     if kind == kinds.NONE:
@@ -22,7 +22,7 @@ def activate(x: tf.Tensor, operator: Any) -> tf.Tensor:
         return tf.nn.relu(x)
     if kind == kinds.RELU6:
         return tf.nn.relu6(x)
-    raise ConversionError(f"quantization-aware training cannot follow a fused activation of kind {kind}")
+    raise TrainingError(f"quantization-aware training cannot follow a fused activation of kind {kind}")
 
 
 def _is_batch(tensor: Any) -> bool:

@@ -14,7 +14,7 @@ from mobilebert_lite.architecture.config import read_json
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.files import json_bytes, write_atomically
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
-from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
+from mobilebert_lite.errors import CheckpointError, DataError, OutputError
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.quantization.trained import FILE as RANGES
 from mobilebert_lite.training import devices, states
@@ -144,10 +144,10 @@ def _hashes(options: TrainOptions) -> dict[str, str]:
 
 def _check_empty(output: Path, chief: bool) -> None:
     if (output / states.FOLDER / states.OPTIONS).is_file() and chief:
-        raise ConversionError(f"a training was begun in {output}; go on with it (mbl train --resume {output}), or give "
+        raise OutputError(f"a training was begun in {output}; go on with it (mbl train --resume {output}), or give "
                               "another folder")
     if chief and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConversionError(f"{output} is there already, and not empty; give a new folder, or remove it")
+        raise OutputError(f"{output} is there already, and not empty; give a new folder, or remove it")
 
 
 def _report(prepared: TrainingData, trained: Trained, loop: Loop) -> dict[str, Any]:

@@ -24,7 +24,7 @@ import numpy as np
 
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.kernels import place_of_weight
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import TrainingError
 from mobilebert_lite.tflite.op_versions import operator_name, type_name
 from mobilebert_lite.training.operators import COMPUTE, activate
 
@@ -126,11 +126,11 @@ class Simulation:
     """One signature of a quantized file, for batches of any size."""
 
     def __init__(self, model: Any, subgraph: Any, parts: Mapping[str, Part], ranges: TrainedScales) -> None:
-        """Raises ConversionError for an operator that cannot be followed."""
+        """Raises TrainingError for an operator that cannot be followed."""
         self.model, self.subgraph, self.parts, self.ranges = model, subgraph, parts, ranges
         unknown = {_kind(model, operator) for operator in subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
         if unknown:
-            raise ConversionError(f"quantization-aware training cannot follow {', '.join(sorted(unknown))}; "
+            raise TrainingError(f"quantization-aware training cannot follow {', '.join(sorted(unknown))}; "
                                   "it is for networks of NoNorm with relu or relu6")
         self._constants = {index: _constant(model, tensor) for index, tensor in enumerate(subgraph.tensors)}
 

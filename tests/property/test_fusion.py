@@ -17,7 +17,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import RequestError
 from mobilebert_lite.fusion import center, center_keys, channel_ranges, equalize, merge_projections
 from mobilebert_lite.fusion.channels import stretches
 from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse_last
@@ -272,7 +272,7 @@ def test_a_rule_can_be_switched_off() -> None:
     weights = random_weights(PLAIN, {"qa": 2})
     assert "layers.0.attention.key.bias" in fuse(weights, find_task("qa"), ["drop-key-bias"]).tensors
     assert set(fuse(weights, find_task("qa"), ["all"]).tensors) == set(weights.tensors)
-    with pytest.raises(ConversionError, match="unknown fusion rule nonsense"):
+    with pytest.raises(RequestError, match="unknown fusion rule nonsense"):
         fuse(weights, find_task("qa"), ["nonsense"])
 
 

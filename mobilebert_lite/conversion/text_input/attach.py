@@ -12,7 +12,7 @@ from mobilebert_lite.conversion.lowering import rewrite
 from mobilebert_lite.conversion.text_input.frontend import Frontend
 from mobilebert_lite.conversion.text_input.splice import add_signature
 from mobilebert_lite.datasets.reading import Example, QuestionExample, TextExample
-from mobilebert_lite.errors import ConversionError, DataError, VerificationError, shorten
+from mobilebert_lite.errors import ConversionError, DataError, RequestError, VerificationError, shorten
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks import TASKS, Task
@@ -45,10 +45,11 @@ def text_signature(task: str, length: int) -> str:
 
 
 def check(task: Task, settings: TokenizerSettings) -> None:
-    """Raise ConversionError for a task whose texts are more than one or two, and for what the operators cannot do."""
+    """Raise RequestError for a task whose texts are more than one or two, ConversionError for a tokenizer that the
+    operators cannot follow."""
     if not task.texts:
         known = ", ".join(name for name, one in TASKS.items() if one.texts)
-        raise ConversionError(f"--text-input is for {known}, not for {task.name}")
+        raise RequestError(f"--text-input is for {known}, not for {task.name}")
     if missing := unsupported(settings):
         raise ConversionError(f"--text-input: tensorflow-text's operators cannot do what this tokenizer asks for "
                               f"({'; '.join(missing)}); convert without it, and tokenize outside the file")

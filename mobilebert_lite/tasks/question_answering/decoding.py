@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mobilebert_lite.errors import DataError, MblError
+from mobilebert_lite.errors import AnswerError, DataError
 from mobilebert_lite.tasks.base import Outputs, output_row
 from mobilebert_lite.text.features import Features
 
@@ -68,7 +68,7 @@ def best_answer(answers: Sequence[Answer], null_threshold: float = 0.0) -> Answe
     ``answers`` is what ``decode`` returned. Raises MblError when it is empty.
     """
     if not answers:
-        raise MblError("no answers to choose from; pass what decode returned")
+        raise AnswerError("no answers to choose from; pass what decode returned")
     null = next((answer for answer in answers if answer.is_null), None)
     spans = [answer for answer in answers if not answer.is_null]
     if not spans:
@@ -123,7 +123,7 @@ def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context:
 def _all_logits(windows: Sequence[Features], outputs: Sequence[Outputs]) -> list[tuple[np.ndarray, np.ndarray]]:
     """``logits_of_window`` of each window."""
     if not windows or len(windows) != len(outputs):
-        raise MblError(f"{len(outputs)} outputs for {len(windows)} windows; run the model once for each window")
+        raise AnswerError(f"{len(outputs)} outputs for {len(windows)} windows; run the model once for each window")
     return [logits_of_window(window, output) for window, output in zip(windows, outputs, strict=True)]
 
 
@@ -137,7 +137,7 @@ def logits_of_window(window: Features, outputs: Outputs) -> tuple[np.ndarray, np
     rows = output_row(outputs, "start_logits"), output_row(outputs, "end_logits")
     for name, row in zip(("start_logits", "end_logits"), rows, strict=True):
         if row.shape != window.ids.shape:
-            raise MblError(f"output {name!r} is {[1, *row.shape]}; expected [1, {len(window.ids)}] as the inputs")
+            raise AnswerError(f"output {name!r} is {[1, *row.shape]}; expected [1, {len(window.ids)}] as the inputs")
     return rows
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobilebert_lite.errors import DataError, MblError
+from mobilebert_lite.errors import AnswerError, DataError
 from mobilebert_lite.tasks import wording
 from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, near_best, output_row
 from mobilebert_lite.tasks.classification import label_names
@@ -118,7 +118,7 @@ def tag(windows: Sequence[Features], outputs: Sequence[Outputs], tokenizer: Toke
     for window, output in zip(windows, outputs, strict=True):
         logits = output_row(output, "logits")
         if logits.ndim != 2 or len(logits) != len(window.ids):
-            raise MblError(f"output 'logits' is {[1, *logits.shape]}; expected a row for each of {len(window.ids)}")
+            raise AnswerError(f"output 'logits' is {[1, *logits.shape]}; expected a row for each of {len(window.ids)}")
         names = label_names(labels, logits.shape[1])
         for place in np.flatnonzero(window.max_context):
             start, end = (int(value) for value in window.offsets[place])
