@@ -45,6 +45,9 @@ lint: install ## Check style, types, and which folder imports which.
 coverage: install ## The fast tests again, and which lines they run.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(MARKED))" --cov --cov-report term:skip-covered --cov-report html:out/coverage
 
+docs: install ## Build the site of the documents into build/site; a warning is an error.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 wheel: install ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --no-isolation
 
@@ -140,7 +143,7 @@ android-apk: install $(CASES)/models.json ## Build the demo's package without an
 	$(BIN)/python scripts/check_apk.py out/demo.apk --test out/demo-test.apk --json out/apk.json \
 	  $(addprefix --model ,$(APK_MODELS))
 
-SUITES := lint test test-slow test-fuzz test-clients test-transformers test-gpu test-browser test-processors test-device \
+SUITES := lint docs test test-slow test-fuzz test-clients test-transformers test-gpu test-browser test-processors test-device \
   test-android android-apk test-app bench-text bench-text-input bench-trained
 
 # Hours. Without MBL_EXHAUSTIVE the slow suites leave out combinations that show what others have shown.
@@ -202,5 +205,5 @@ $(TORCH)/.installed: benchmarks/suites/torch.txt
 	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-.PHONY: help install demo test lint coverage wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm android-apk bench-NAME \
+.PHONY: help install demo test lint coverage docs wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm android-apk bench-NAME \
   $(addprefix bench-,$(COMPARISONS)) bench-text-input bench-kotlin

@@ -195,7 +195,8 @@ def _inputs(request: BenchRequest) -> Callable[[Subject, int], Sequence[Input]]:
         subject = by_path[path]
         examples = read_texts(request.data, subject.task)
         try:
-            return inputs_of(subject.task, subject.tokenizer, examples, subject.entries, length, subject.word_rows)
+            return inputs_of(subject.task, subject.tokenizer, examples, subject.entries, length,
+                             word_rows=subject.word_rows)
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
 

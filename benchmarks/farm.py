@@ -60,7 +60,7 @@ class Measurement:
 
 
 def firebase(models: Sequence[Path], devices: Sequence[str], app: Path, test: Path, wanted: Measurement,
-             folder: Path) -> list[str]:
+             *, folder: Path) -> list[str]:
     """Write ``folder``/firebase.yaml and the texts with the answers of this machine; the commands that run the jobs and
     fetch what they give.
 

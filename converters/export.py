@@ -104,7 +104,7 @@ def _write(weights: Weights, tokenizer: Tokenizer | None, target: str, folder: P
             progress(f"left out, for vocab.txt has no place for it: {lost}")
         tensorflow1.save(weights, folder, vocabulary)
     else:
-        huggingface.save(weights, folder, vocabulary, settings=tokenizer.settings if tokenizer else None)
+        huggingface.save(weights, folder, vocabulary=vocabulary, settings=tokenizer.settings if tokenizer else None)
 
 
 def _no_vocabulary(tokenizer: Tokenizer) -> str:

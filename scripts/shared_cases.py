@@ -155,7 +155,8 @@ def write_features(writer: Writer, vocabulary: Path, examples: Sequence[Question
     for i, example in enumerate(examples):
         length, stride = rng.choice((32, 64, 128, 384)), rng.choice((8, 16, 64, 128))
         query = rng.choice((1, 8, longest_question(length)))
-        windows = question_answering.windows(tokenizer, example.question, example.context, length, stride, query)
+        windows = question_answering.windows(tokenizer, example.question, example.context, length, stride=stride,
+                                             max_query=query)
         found.append({"kind": "question", "text": example.question, "pair": example.context, "length": length,
                       "stride": stride, "max_query": query, "windows": [_window(window) for window in windows]})
         if i % 3 == 0:

@@ -147,12 +147,12 @@ def train(demo: Demo, recipe: Recipe, folder: Path, options: TrainOptions) -> No
     longest = loop.settings.batcher.buckets[-1]
     with counted("training") as count:  # a later epoch may hold a text longer than all of the first
         trained = loop.run(lambda epoch: [row for row in rows(epoch) if len(row.ids) <= longest], count)
-    huggingface.save(trained.weights, folder, words, dtype="float16")
+    huggingface.save(trained.weights, folder, vocabulary=words, dtype="float16")
     stored = huggingface.load(folder)
 
     def score(examples: Sequence[Any]) -> dict[str, float]:
-        evaluator = Evaluator(examples, task, tokenizer, demo.labels, LENGTH, loop.settings.batcher.buckets,
-                              prepared.masking)
+        evaluator = Evaluator(examples, task, tokenizer, demo.labels, LENGTH, buckets=loop.settings.batcher.buckets,
+                              masking=prepared.masking)
         return {name: round(value, 2) for name, value in evaluator.score(stored.tensors, stored.config)[1].items()}
 
     finish(folder, demo, config, {

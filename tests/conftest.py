@@ -125,7 +125,7 @@ def tiny_qa(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
 
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny_qa"
     # Of the first 16 seeds the one whose best answers stand out: random noise of 1 % changes none of them.
-    huggingface.save(random_weights(tiny_config, {"qa": 2}, seed=15), folder, tiny_vocabulary)
+    huggingface.save(random_weights(tiny_config, {"qa": 2}, seed=15), folder, vocabulary=tiny_vocabulary)
     return folder
 
 
@@ -138,7 +138,7 @@ def tiny_classifier(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, .
 
     folder = tmp_path_factory.mktemp("checkpoint") / "tiny_classifier"
     weights = random_weights(tiny_config.with_labels(LABELS), {"classifier": len(LABELS)}, pooler=True, seed=0)
-    huggingface.save(weights, folder, tiny_vocabulary)
+    huggingface.save(weights, folder, vocabulary=tiny_vocabulary)
     return folder
 
 

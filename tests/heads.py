@@ -56,5 +56,5 @@ def weights_of(name: str, config: MobileBertConfig) -> Weights:
 
 def save(name: str, config: MobileBertConfig, vocabulary: Sequence[str], folder: Path) -> Path:
     """The checkpoint ``name`` of HEADS in ``folder``."""
-    huggingface.save(weights_of(name, config), folder / name, vocabulary)
+    huggingface.save(weights_of(name, config), folder / name, vocabulary=vocabulary)
     return folder / name

@@ -41,7 +41,7 @@ def base(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
     """A pre-trained checkpoint, as fine-tuning starts from."""
     folder = tmp_path_factory.mktemp("adapters") / "base"
     weights = random_weights(replace(tiny_config, task="pretraining"), {"mlm": 0, "nsp": 2}, pooler=True)
-    huggingface.save(weights, folder, tiny_vocabulary)
+    huggingface.save(weights, folder, vocabulary=tiny_vocabulary)
     return folder
 
 

@@ -56,7 +56,7 @@ def files(narrow: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_questio
                "classification": random_weights(narrow.with_labels(LABELS), {"classifier": len(LABELS)}, pooler=True)}
     found = {}
     for task, length in (("qa", LENGTH), ("classification", 32)):
-        huggingface.save(weights[task], folder / task, tiny_vocabulary)
+        huggingface.save(weights[task], folder / task, vocabulary=tiny_vocabulary)
         convert(ConvertRequest(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
                         calibration=tiny_questions if task == "qa" else None))
         found[task] = (folder / f"{task}.tflite").read_bytes()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 def test_24_layers_at_384_tokens(shared: Callable[..., Path], tmp_path: Path) -> None:
     words = Tokenizer.from_file(shared("data", "vocab", "uncased.txt")).vocabulary
-    huggingface.save(random_weights(PRESETS["uncased"], {"qa": 2}, seed=4), tmp_path / "full", words)
+    huggingface.save(random_weights(PRESETS["uncased"], {"qa": 2}, seed=4), tmp_path / "full", vocabulary=words)
     output = tmp_path / "full.tflite"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run([Path(sys.executable).parent / "mbl", "convert", "--weights", tmp_path / "full", "--seq-len",
@@ -62,7 +62,7 @@ def test_multilingual_vocabulary(shared: Callable[..., Path], tmp_path: Path) ->
     """119,547 words, cased: the file grows by the table's bytes, and the table is never widened as a whole."""
     words = Tokenizer.from_file(shared("data", "vocab", "multilingual_cased.txt"), lower_case=False).vocabulary
     weights = random_weights(PRESETS["multilingual"], {"qa": 2}, seed=4)
-    huggingface.save(weights, tmp_path / "full", words, lower_case=False)
+    huggingface.save(weights, tmp_path / "full", vocabulary=words, lower_case=False)
     convert(ConvertRequest(tmp_path / "full.tflite", str(tmp_path / "full"), lengths=(128,), quantize="int8"))
     found = inspect(tmp_path / "full.tflite")
     done = subprocess.run([sys.executable, "-c", RUN, tmp_path / "full.tflite"], capture_output=True, text=True,

@@ -89,7 +89,7 @@ def test_an_overflow_is_said(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny
     """Logits of a million belong to the function; float32 arithmetic is what is left."""
     weights = huggingface.load(tiny_qa)
     loud = weights.with_tensors({**weights.tensors, "qa.kernel": weights.tensors["qa.kernel"] * np.float32(1e6)})
-    huggingface.save(loud, tmp_path / "loud", tiny_vocabulary)
+    huggingface.save(loud, tmp_path / "loud", vocabulary=tiny_vocabulary)
     arguments = ["--weights", str(tmp_path / "loud"), "--quantize", "none", "--seq-len", "32", "--calibration",
                  str(tiny_questions), "-o", str(tmp_path / "m.tflite"), "--report", str(tmp_path / "report.json")]
     done = CliRunner().invoke(convert_command.command, arguments)

@@ -240,7 +240,7 @@ def test_repository_like_the_published_one(tiny_config: MobileBertConfig, tiny_v
     """google/mobilebert-uncased: pytorch_model.bin of both pre-training heads, vocab.txt and tokenizer.json."""
     weights = random_weights(replace(tiny_config, task="pretraining"), {"mlm": 0, "nsp": 2}, pooler=True)
     made = tmp_path / "made"
-    huggingface.save(weights, made, tiny_vocabulary)
+    huggingface.save(weights, made, vocabulary=tiny_vocabulary)
     tensors = load_file(made / variants.SAFETENSORS)
     (made / variants.SAFETENSORS).unlink()
     (made / variants.PICKLE).write_bytes(torch_writer.checkpoint(

@@ -32,7 +32,7 @@ def save(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tmp_path
     def make(task: str = "classification", outputs: int = 3, **keys: Any) -> Path:
         config = replace(tiny_config, num_hidden_layers=1, task=task, classifier_activation=False)
         folder = tmp_path / "checkpoint"
-        huggingface.save(random_weights(config, {"classifier": outputs}), folder, tiny_vocabulary)
+        huggingface.save(random_weights(config, {"classifier": outputs}), folder, vocabulary=tiny_vocabulary)
         raw = json.loads((folder / "config.json").read_text())
         raw.pop("num_labels", None)
         (folder / "config.json").write_text(json.dumps({**raw, **keys}))
@@ -136,7 +136,7 @@ def test_an_export_reads_what_it_writes(tiny_config: MobileBertConfig, tiny_voca
     """TF1 has a line for each class; heads without classes have no such file."""
     config = replace(tiny_config, num_hidden_layers=1, hidden_act="relu", classifier_activation=False)
     folder, output = tmp_path / "checkpoint", tmp_path / "tf1"
-    huggingface.save(random_weights(config, {head: 2}), folder, tiny_vocabulary)
+    huggingface.save(random_weights(config, {head: 2}), folder, vocabulary=tiny_vocabulary)
     raw = json.loads((folder / "config.json").read_text())
     names = ["a\n", "b\n"] if head == "classifier" else ["a\nb", ""]
     (folder / "config.json").write_text(json.dumps({**raw, "id2label": numbered(names)}))

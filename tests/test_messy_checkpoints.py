@@ -184,7 +184,7 @@ def test_pretraining_heads_and_another_task(tiny_config: MobileBertConfig, tiny_
                                             tmp_path: Path) -> None:
     """As google/mobilebert-uncased is published. The way on is a command that takes these weights."""
     weights = random_weights(replace(tiny_config, task="pretraining"), {"mlm": 0, "nsp": 2}, pooler=True)
-    huggingface.save(weights, tmp_path / "published", tiny_vocabulary)
+    huggingface.save(weights, tmp_path / "published", vocabulary=tiny_vocabulary)
     done = mbl("convert", "--weights", tmp_path / "published", "--task", "qa", "-o", tmp_path / "x.tflite")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (

@@ -76,7 +76,7 @@ def checkpoint(package: Path, tiny_config: MobileBertConfig, tiny_vocabulary: tu
     """A checkpoint with the head."""
     folder = tmp_path_factory.mktemp("similarity")
     config = replace(tiny_config, num_hidden_layers=1)
-    huggingface.save(random_weights(config, pooler=True), folder / "plain", tiny_vocabulary)
+    huggingface.save(random_weights(config, pooler=True), folder / "plain", vocabulary=tiny_vocabulary)
     python(package, "-c", MAKE, folder / "plain", folder / "checkpoint")
     return folder / "checkpoint"
 

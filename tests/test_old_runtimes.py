@@ -148,7 +148,7 @@ def int4(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_que
     """``int4("int4")``: a model of widths that blocks of 32 divide, with that format of weights."""
     folder = tmp_path_factory.mktemp("int4")
     config = replace(tiny_config, embedding_size=32, intra_bottleneck_size=32, num_attention_heads=2)
-    huggingface.save(random_weights(config, {"qa": 2}, seed=15), folder / "checkpoint", tiny_vocabulary)
+    huggingface.save(random_weights(config, {"qa": 2}, seed=15), folder / "checkpoint", vocabulary=tiny_vocabulary)
 
     def make(weights: str, runtime: str | None = None) -> Path:
         recipe, path = folder / "mine.json", folder / f"qa-{weights}.tflite"

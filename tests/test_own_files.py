@@ -41,7 +41,7 @@ def narrow(tiny_config: MobileBertConfig) -> MobileBertConfig:
 def save(weights: Weights, folder: Path, vocabulary: Sequence[str], **tensors: np.ndarray) -> Path:
     """``weights`` with other ``tensors`` (``__`` for a dot) as a checkpoint."""
     changed = {name.replace("__", "."): value.astype(np.float32) for name, value in tensors.items()}
-    huggingface.save(weights.with_tensors({**weights.tensors, **changed}), folder, vocabulary)
+    huggingface.save(weights.with_tensors({**weights.tensors, **changed}), folder, vocabulary=vocabulary)
     return folder
 
 

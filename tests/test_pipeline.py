@@ -31,7 +31,7 @@ def with_tensor(folder: Path, source: Path, vocabulary: Sequence[str], name: str
     weights = huggingface.load(source)
     tensor = weights.tensors[name].copy()
     tensor.flat[0] = value
-    huggingface.save(weights.with_tensors({**weights.tensors, name: tensor}), folder, vocabulary)
+    huggingface.save(weights.with_tensors({**weights.tensors, name: tensor}), folder, vocabulary=vocabulary)
     return folder
 
 
@@ -84,7 +84,7 @@ def test_layers_of_zeros(tiny_qa: Path, tiny_vocabulary: Sequence[str], tiny_que
                                                         "layers.1.ffn.0.output.kernel")}
     assert [kernel.shape for kernel in kernels.values()] == [(16, 64), (64, 16)]
     zeros = {name: np.zeros_like(kernel) for name, kernel in kernels.items()}
-    huggingface.save(weights.with_tensors({**weights.tensors, **zeros}), tmp_path / "zeros", tiny_vocabulary)
+    huggingface.save(weights.with_tensors({**weights.tensors, **zeros}), tmp_path / "zeros", vocabulary=tiny_vocabulary)
     convert(ConvertRequest(tmp_path / "model.tflite", str(tmp_path / "zeros"), lengths=(32,), quantize="dynamic",
                     calibration=tiny_questions))
 

@@ -121,7 +121,7 @@ def reference_max_context(spans: list[tuple[int, int]], current: int, position: 
                                                          (3, 9, 2), (380, 384, 128), (700, 384, 128)])
 def test_every_token_has_one_window_of_maximum_context(small: Tokenizer, words: int, length: int, stride: int) -> None:
     context = " ".join("abcdefghij"[i % 10] for i in range(words))
-    found = windows(small, "who sat?", context, length, stride)
+    found = windows(small, "who sat?", context, length, stride=stride)
     spans = [(int(w.offsets[w.in_text][0, 0]) // 2, int(w.offsets[w.in_text][-1, 0]) // 2 + 1) for w in found]
     room = length - 3 - 3
     assert spans[0][0] == 0

@@ -123,7 +123,7 @@ def test_a_cased_checkpoint_reads_cases(tiny_config: MobileBertConfig, tmp_path:
     letters = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), "Paris",
              *(f"[unused{i}]" for i in range(tiny_config.vocab_size - 6 - 2 * len(letters)))]
-    huggingface.save(random_weights(tiny_config, seed=3), tmp_path / "cased", words, lower_case=False)
+    huggingface.save(random_weights(tiny_config, seed=3), tmp_path / "cased", vocabulary=words, lower_case=False)
     convert(ConvertRequest(tmp_path / "cased.tflite", str(tmp_path / "cased"), lengths=(32,), quantize="dynamic"))
     model = Model(tmp_path / "cased.tflite")
     assert model.tokenizer.words(model.tokenizer.encode("Paris paris").ids) == [

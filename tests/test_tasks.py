@@ -143,7 +143,7 @@ def test_gaps_in_both_texts(words: Tokenizer) -> None:
         for token, value in (("water", 3), ("life", 2), ("##s", 1)):
             logits[0, place, index[token]] = value
         logits[0, place, index.get(word, index["sun"])] = 9
-    found = masked_lm.decode(features, {"logits": logits}, words, ["a [MASK] day", "[MASK] and [MASK]"], 4)
+    found = masked_lm.decode(features, {"logits": logits}, words, ["a [MASK] day", "[MASK] and [MASK]"], top=4)
     assert [[word.token for word in gap] for gap in found] == [["sun", "water", "life", "##s"]] * 2 + [
         ["water", "life", "##s", "[PAD]"]]
     assert [gap[0].text for gap in found] == ["a sun day", "sun and [MASK]", "[MASK] and water"]

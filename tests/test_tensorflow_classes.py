@@ -75,7 +75,7 @@ WRITERS: dict[str, Callable[[Theirs, Path], None]] = {"h5": whole, "shards": sha
 
 def saved(weights: Weights, folder: Path, kind: str, vocabulary: Sequence[str] = ()) -> Path:
     """The checkpoint as these classes would write it."""
-    huggingface.save(weights, folder, vocabulary)
+    huggingface.save(weights, folder, vocabulary=vocabulary)
     (folder / tensor_files.SAFETENSORS).unlink()
     WRITERS[kind](variables(weights), folder)
     return folder

@@ -167,7 +167,7 @@ def test_a_front_end_that_differs_is_refused(classifier: Path, tiny_vocabulary: 
     other = Tokenizer([*tiny_vocabulary[:5], *reversed(tiny_vocabulary[5:])])
     with pytest.raises(VerificationError, match=r"text input differs from the tokenizer on .* of 2 texts"):
         verify(classifier.read_bytes(), other, find_task("classification"), (16,),
-               [TextExample("wake me up"), TextExample("play music")], 1)
+               [TextExample("wake me up"), TextExample("play music")], threads=1)
 
 
 # Rules

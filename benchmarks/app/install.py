@@ -33,7 +33,7 @@ class Installed:
     files: tuple[str, ...]
 
 
-def install(paths: Sequence[Path], app: Path | None, count: int, serials: Sequence[str] = (),
+def install(paths: Sequence[Path], app: Path | None, count: int, *, serials: Sequence[str] = (),
             servers: Sequence[str] = (), connect: Sequence[str] = (), runtime: str | None = None) -> Installed:
     """Push models with ``count`` examples each, and the app before them where it is missing or ``app`` is given.
 

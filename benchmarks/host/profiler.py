@@ -25,7 +25,7 @@ _TENSOR_TYPE_BYTES = 512
 
 
 def profile(path: str, threads: int, xnnpack: bool, signature: str, arrays: Mapping[str, np.ndarray],
-            runs: int) -> str:
+            *, runs: int) -> str:
     """The profiler's summary of ``runs`` inferences after a few others; operators.parse reads it.
 
     Raises DependencyError where the runtime has no profiler, MblError when one of its calls fails.
@@ -42,8 +42,8 @@ def profile(path: str, threads: int, xnnpack: bool, signature: str, arrays: Mapp
     library.call("LiteRtCreateCompiledModel", environment, model, options, ctypes.byref(compiled))
     library.call("LiteRtCompiledModelGetProfiler", compiled, ctypes.byref(profiler))
     index, entry = library.find_signature(model, signature)
-    inputs = library.buffers(environment, compiled, entry, index, "Input", arrays)
-    outputs = library.buffers(environment, compiled, entry, index, "Output", {})
+    inputs = library.buffers(environment, compiled, entry, index, "Input", arrays=arrays)
+    outputs = library.buffers(environment, compiled, entry, index, "Output", arrays={})
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -105,7 +105,7 @@ class _Library:
         raise RunnerError(f"no profile of operators: the library finds no signature {name!r}")
 
     def buffers(self, environment: ctypes.c_void_p, compiled: ctypes.c_void_p, entry: ctypes.c_void_p, index: int,
-                kind: str, arrays: Mapping[str, np.ndarray]) -> Any:
+                kind: str, *, arrays: Mapping[str, np.ndarray]) -> Any:
         """A buffer for each "Input" or "Output" of a signature, filled where ``arrays`` has its name."""
         count = _size()
         self.call(f"LiteRtGetNumSignature{kind}s", entry, ctypes.byref(count))

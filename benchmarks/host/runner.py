@@ -44,7 +44,7 @@ class HostRunner:
 
     def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> HostRun:
         """A child that has loaded the file. Raises RunnerError, ModelFileError."""
-        return HostRun(path, configuration, inputs, self._runtime, self._silence_s, self._profile)
+        return HostRun(path, configuration, inputs, self._runtime, self._silence_s, profile=self._profile)
 
     def snapshot(self) -> Snapshot:
         """See machine.snapshot."""
@@ -58,7 +58,7 @@ class HostRun:
     """A file loaded in a child."""
 
     def __init__(self, path: Path, configuration: Configuration, inputs: Sequence[Input], runtime: str | None,
-                 silence_s: float, profile: bool) -> None:
+                 silence_s: float, *, profile: bool) -> None:
         self._path, self._configuration, self._inputs, self._silence_s = path, configuration, inputs, silence_s
         self._profile = profile and configuration.accelerator == CPU
         self._child = Child(silence_s)

@@ -106,7 +106,7 @@ class Worker:
         arrays = {name: np.array(value, np.int32) for name, value in request["arrays"].items()}
         limit_memory(memory_limit(Path(request["path"]).stat().st_size))
         return {"summary": profile(request["path"], request["threads"], request["xnnpack"], request["signature"],
-                                   arrays, request["runs"])}
+                                   arrays, runs=request["runs"])}
 
     def memory(self, request: Message) -> Message:
         """{}"""

@@ -47,7 +47,7 @@ def demo_tokenizer() -> Tokenizer:
 
 
 def inputs_of(task: Task, tokenizer: Tokenizer, examples: Sequence[Example], entries: Sequence[TextEntry], length: int,
-              word_rows: int | None = None) -> list[Input]:
+              *, word_rows: int | None = None) -> list[Input]:
     """``examples`` for the entry of ``length``, or (MIXED) each in the shortest entry that holds it.
 
     Ids at and above ``word_rows``, which a vocabulary of another file may give, are brought below it.

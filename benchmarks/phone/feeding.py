@@ -57,20 +57,21 @@ def _replaced(schema: Any, model: Any, graph: Any, index: int, values: np.ndarra
     old tensor keeps its number as input, and the readers get a new one."""
     source = graph.tensors[index]
     shape = list(map(int, source.shape))
-    zeroed = _tensor(schema, graph, source, f"{index}_zeroed", shape, 0)
-    fixed = _tensor(schema, graph, source, f"{index}_fixed", shape, 0)
-    zero = _tensor(schema, graph, source, f"{index}_zero", [1], _buffer(schema, model, np.zeros(1, np.int32)))
-    constant = _tensor(schema, graph, source, f"{index}_text", shape, _buffer(schema, model, values.reshape(shape)))
+    zeroed = _tensor(schema, graph, source, f"{index}_zeroed", shape, buffer=0)
+    fixed = _tensor(schema, graph, source, f"{index}_fixed", shape, buffer=0)
+    zero = _tensor(schema, graph, source, f"{index}_zero", [1], buffer=_buffer(schema, model, np.zeros(1, np.int32)))
+    constant = _tensor(schema, graph, source, f"{index}_text", shape,
+                       buffer=_buffer(schema, model, values.reshape(shape)))
     for operator in graph.operators:
         operator.inputs = np.where(np.asarray(operator.inputs) == index, fixed, operator.inputs).astype(np.int32)
     built = schema.BuiltinOperator
-    return [_operator(schema, model, built.MUL, schema.BuiltinOptions.MulOptions, schema.MulOptionsT(), (index, zero),
-                      zeroed),
+    return [_operator(schema, model, built.MUL, schema.BuiltinOptions.MulOptions, schema.MulOptionsT(),
+                      inputs=(index, zero), output=zeroed),
             _operator(schema, model, built.ADD, schema.BuiltinOptions.AddOptions, schema.AddOptionsT(),
-                      (zeroed, constant), fixed)]
+                      inputs=(zeroed, constant), output=fixed)]
 
 
-def _tensor(schema: Any, graph: Any, like: Any, name: str, shape: list[int], buffer: int) -> int:
+def _tensor(schema: Any, graph: Any, like: Any, name: str, shape: list[int], *, buffer: int) -> int:
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.type, tensor.buffer = f"text_{name}".encode(), shape, like.type, buffer
     graph.tensors.append(tensor)
@@ -84,7 +85,8 @@ def _buffer(schema: Any, model: Any, values: np.ndarray) -> int:
     return len(model.buffers) - 1
 
 
-def _operator(schema: Any, model: Any, code: int, kind: int, options: Any, inputs: tuple[int, int], output: int) -> Any:
+def _operator(schema: Any, model: Any, code: int, kind: int, options: Any, *, inputs: tuple[int, int],
+              output: int) -> Any:
     operator = schema.OperatorT()
     operator.opcodeIndex = _code(schema, model, code)
     operator.builtinOptionsType, operator.builtinOptions = kind, options

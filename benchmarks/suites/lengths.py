@@ -95,7 +95,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f"{name}.tflite" for name in ("one", "several")}
         config = replace(PRESETS["uncased"], num_hidden_layers=options.layers)
-        huggingface.save(random_weights(config, {"qa": 2}, seed=1), Path(folder) / "full", tokenizer.vocabulary)
+        huggingface.save(random_weights(config, {"qa": 2}, seed=1), Path(folder) / "full",
+                         vocabulary=tokenizer.vocabulary)
         convert(Path(folder) / "full", str(LONGEST), paths["one"])
         convert(Path(folder) / "full", options.lengths, paths["several"])
         child = subprocess.run([sys.executable, __file__, "--memory-of", paths["several"]], capture_output=True,

@@ -43,7 +43,7 @@ STOCK_TEXTS = 60
 def files(weights: Weights, vocabulary: list[str], inputs: list[Inputs]) -> Iterator[tuple[str, bytes]]:
     """Every file of ``weights``, by what made it."""
     with tempfile.TemporaryDirectory() as folder:
-        huggingface.save(weights, Path(folder) / "checkpoint", vocabulary)
+        huggingface.save(weights, Path(folder) / "checkpoint", vocabulary=vocabulary)
         for mode in ALLOWED:
             output = Path(folder) / f"{mode}.tflite"
             convert(ConvertRequest(output, str(Path(folder) / "checkpoint"), lengths=(LENGTH,), quantize=mode,

@@ -73,7 +73,8 @@ def equal_features(examples: list[QuestionExample], tokenizer: Tokenizer) -> tup
         at += 16 + size
         identity = record["qas_id"].bytes_list.value[0].decode()
         example = by_id[identity]
-        window = windows(tokenizer, example.question, example.context, LENGTH, STRIDE, MAX_QUERY)[seen[identity]]
+        found = windows(tokenizer, example.question, example.context, LENGTH, stride=STRIDE, max_query=MAX_QUERY)
+        window = found[seen[identity]]
         ours: dict[str, list[Any]] = {
             "input_ids": window.ids.tolist(), "input_mask": window.mask.tolist(),
             "segment_ids": window.segment_ids.tolist(),
@@ -98,7 +99,8 @@ def main() -> int:
     vocabulary = DATA / "vocab/uncased.txt"
     tokenizer = Tokenizer.from_file(vocabulary)
     started = time.perf_counter()
-    features = sum(len(windows(tokenizer, example.question, example.context, LENGTH, STRIDE, MAX_QUERY))
+    features = sum(len(windows(tokenizer, example.question, example.context, LENGTH, stride=STRIDE,
+                               max_query=MAX_QUERY))
                    for example in examples)
     seconds = time.perf_counter() - started
     print(f"SQuAD v1.1 dev: {features} features of {len(examples)} questions in {seconds:.1f} s, one thread")

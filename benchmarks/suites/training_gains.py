@@ -63,7 +63,7 @@ def slots(data: Path, folder: Path) -> list[dict[str, Any]]:
     """F1 of entities on the test data, of files; in training on dev."""
     checkpoint = load_checkpoint(str(TRAINED / "snips_slots"))
     hard = folder / "outliers"
-    huggingface.save(with_outliers(checkpoint.weights, 0, STRENGTH), hard, checkpoint.tokenizer.vocabulary,
+    huggingface.save(with_outliers(checkpoint.weights, 0, STRENGTH), hard, vocabulary=checkpoint.tokenizer.vocabulary,
                      settings=checkpoint.tokenizer.settings)
     aware = folder / "aware"
     mbl("train", "--task", "token-classification", "--weights", str(hard), "--data", str(data / "slots_train.bio"),

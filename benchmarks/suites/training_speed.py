@@ -81,7 +81,7 @@ def serve(folder: Path, threads: int, jit: bool) -> None:
     padding[weights.config.pad_token_id] = True
     task = find_task("classification")
     trainer = Trainer(weights.tensors, TaskObjective(weights.config, task, task.training.loss()),
-                      AdamW(clip=1.0), DECAY, {"embeddings.word": padding}, jit=jit)
+                      AdamW(clip=1.0), weight_decay=DECAY, frozen={"embeddings.word": padding}, jit=jit)
     arrays = dict(np.load(folder / "batch.npz"))
     batch = {**arrays, "weight": np.ones(len(arrays["ids"]), np.float32), "seed": np.zeros(2, np.int32),
              "shift": np.int32(0)}

@@ -123,7 +123,7 @@ def _same(tensor: np.ndarray, other: np.ndarray | None) -> bool:
 
 
 
-def save(weights: Weights, folder: Path, vocabulary: Iterable[str] = (), lower_case: bool = True,
+def save(weights: Weights, folder: Path, *, vocabulary: Iterable[str] = (), lower_case: bool = True,
          dtype: str = "float32", settings: TokenizerSettings | None = None) -> None:
     """Write ``weights`` as a checkpoint that transformers and ``load`` read; ``dtype`` is float32 or float16.
 

@@ -63,8 +63,8 @@ def install(models: tuple[Path, ...], app: Path | None, serial: str | None, conn
     from mobilebert_lite.benchmarks.app import install as android_install
     from mobilebert_lite.errors import printable
 
-    done = android_install.install(models, app, examples, (serial,) if serial else (),
-                                   options.adb_servers(servers, port), connect, min_runtime)
+    done = android_install.install(models, app, examples, serials=(serial,) if serial else (),
+                                   servers=options.adb_servers(servers, port), connect=connect, runtime=min_runtime)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
     else:

@@ -112,7 +112,7 @@ def command(models: tuple[Path, ...], report: Path | None, page: Path | None, as
               "seconds": (0.0 if runs else 5.0) if seconds is None else seconds}
     _check_runner(app, farm, asked)
     if farm:
-        return _farm(farm, models, farm_folder, app, test_apk, asked)
+        return _farm(farm, models, farm_folder, app, test_apk, options=asked)
     return _measure(models, output, baseline, max_regression, asked | {"app": app})
 
 
@@ -167,7 +167,7 @@ def _compare(paths: tuple[Path, Path], max_regression: float | None, output: Ben
 
 
 def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, test: Path | None,
-          options: dict[str, Any]) -> int:
+          *, options: dict[str, Any]) -> int:
     from mobilebert_lite.benchmarks.farm import Measurement, firebase, portal
 
     devices = options["device"].split(",")
@@ -178,7 +178,7 @@ def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, t
     else:
         wanted = Measurement(options["runs"], options["seconds"], options["threads"], options["accelerators"],
                              options["lengths"], options["data"])
-        commands = firebase(models, devices, app, test, wanted, folder)
+        commands = firebase(models, devices, app, test, wanted, folder=folder)
     click.echo("\n".join(commands))
     return 0
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: Path | None, vocabulary: Path | None,
-            labels: Path | None, as_json: bool, page: Path | None) -> None:
+            *, labels: Path | None, as_json: bool, page: Path | None) -> None:
     """Diagnose, repair if asked, print. Raises ModelFileError if a client that was asked for cannot load the file."""
     from mobilebert_lite.doctor.diagnose import diagnose
     from mobilebert_lite.doctor.fix import fix
     from mobilebert_lite.errors import ModelFileError
 
     found = diagnose(model, clients, runtime)
-    mended = None if output is None else fix(model, output, found, clients, vocabulary, labels)
+    mended = None if output is None else fix(model, output, found, clients, vocabulary=vocabulary, labels=labels)
     last = mended.after if mended else found
     if page is not None:
         _write_page(page, model, found)

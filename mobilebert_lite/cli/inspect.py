@@ -46,8 +46,8 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
     if clients or min_runtime or fixed:
         from mobilebert_lite.cli.diagnosis import examine
 
-        examine(model, clients or ("all" if fixed else "litert",), min_runtime, fixed, vocabulary, labels, as_json,
-                page)
+        examine(model, clients or ("all" if fixed else "litert",), min_runtime, fixed, vocabulary,
+                labels=labels, as_json=as_json, page=page)
         return
     from mobilebert_lite.running.isolation import helper
 

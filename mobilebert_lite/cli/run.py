@@ -53,7 +53,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
     from mobilebert_lite.running.model import Model
     from mobilebert_lite.tasks.printing import NotAsked
 
-    loaded = Model(model, threads, runtime, tokenizer, isolated=True)
+    loaded = Model(model, threads, runtime=runtime, tokenizer=tokenizer, isolated=True)
     needed = loaded.task.asks
     if any(asked[name] is None for name in needed):
         raise ModelFileError(f"this model is for {loaded.task.name}; give it "

@@ -132,7 +132,7 @@ def with_text_input(plan: Plan, content: bytes, provenance: dict[str, Any]) -> b
 
     tokenizer = plan.checkpoint.tokenizer
     content = attach.attach(content, tokenizer, plan.task, plan.lengths)
-    found = attach.verify(content, tokenizer, plan.task, plan.lengths, plan.held_aside, plan.threads)
+    found = attach.verify(content, tokenizer, plan.task, plan.lengths, plan.held_aside, threads=plan.threads)
     provenance["text_input"] = asdict(found)
     return content
 

@@ -133,8 +133,8 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
         attach.check(task, tokenizer.settings)
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
-    task = task.with_form(choose_form(weights, task, examples, request.logits, request.positions, request.choices,
-                                      request.problem))
+    task = task.with_form(choose_form(weights, task, examples, logits=request.logits, positions=request.positions,
+                                      choices=request.choices, problem=request.problem))
     examples = narrowed(examples, task.form.choices)
     for line in assumptions(request, checkpoint, task):
         progress(line)

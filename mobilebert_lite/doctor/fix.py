@@ -53,7 +53,7 @@ class Mended:
                 "same_outputs": self.same_outputs, "reason": self.reason, "after": self.after.to_json()}
 
 
-def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], vocabulary: Path | None = None,
+def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], *, vocabulary: Path | None = None,
         labels: Path | None = None) -> Mended:
     """Write a copy of ``path`` in which what ``before`` calls fixable is mended, and check it again.
 

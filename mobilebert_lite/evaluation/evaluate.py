@@ -91,7 +91,7 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     resumed = len(journal.finished)
     outcomes = _outcomes(request, plan, examples, journal, progress)
     timing = _timing(request, outcomes, resumed, time.perf_counter() - started)
-    return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal)
+    return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal=journal)
 
 
 def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], journal: Journal,
@@ -107,7 +107,7 @@ def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], j
 
 
 def _result(scorer: Scorer, examples: Sequence[Any], predictions: Sequence[Prediction], facts: Mapping[str, Any],
-            timing: Mapping[str, Any], journal: Journal) -> EvalResult:
+            timing: Mapping[str, Any], *, journal: Journal) -> EvalResult:
     rows = np.array([scorer.row(example, prediction)
                      for example, prediction in zip(examples, predictions, strict=True)], np.float64)
     score = resample(len(rows), lambda chosen: scorer.score(rows[chosen]))

@@ -72,7 +72,8 @@ _loaded = threading.local()
 def _load(plan: WorkerPlan, content: bytes | None) -> tuple[Model, Stopwatch]:
     key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer)
     if getattr(_loaded, "key", None) != key:
-        model = Model(plan.path, plan.threads, plan.runtime, plan.tokenizer, content, isolated=True)
+        model = Model(plan.path, plan.threads, runtime=plan.runtime, tokenizer=plan.tokenizer, content=content,
+                      isolated=True)
         model.session = stopwatch = Stopwatch(model.session)
         _loaded.key, _loaded.value = key, (model, stopwatch)
     value: tuple[Model, Stopwatch] = _loaded.value

@@ -12,7 +12,7 @@ from mobilebert_lite.graph.ops import Tap, Tensors, dense, untapped
 
 
 def attend(tensors: Tensors, scope: str, config: MobileBertConfig, query: tf.Tensor, key: tf.Tensor,
-           value: tf.Tensor, mask: Mask, plan: FusionPlan, tap: Tap = untapped) -> tf.Tensor:
+           *, value: tf.Tensor, mask: Mask, plan: FusionPlan, tap: Tap = untapped) -> tf.Tensor:
     """softmax(QKᵀ/√d, masked)·V and the output projection.
 
     *Shape:* (batch, rows, block), (batch, seq, block) twice → (batch, rows, block)

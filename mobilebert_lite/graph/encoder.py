@@ -13,7 +13,7 @@ from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, pro
 
 
 def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
-           masking: Masking | None = None, plan: FusionPlan | None = None, tap: Tap = untapped) -> tf.Tensor:
+           *, masking: Masking | None = None, plan: FusionPlan | None = None, tap: Tap = untapped) -> tf.Tensor:
     """The encoder's last hidden states; with ``plan.cls_only`` those of position 0 alone.
 
     *Shape:* int32 (batch, seq) three times → float32 (batch, seq or 1, hidden)
@@ -24,11 +24,11 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     for i in range(config.num_hidden_layers):
         last = i == config.num_hidden_layers - 1
         x = tap(f"layers.{i}.stream", x)
-        x = block(tensors, f"layers.{i}", config, x, padding, plan, tap, first_row=plan.cls_only and last)
+        x = block(tensors, f"layers.{i}", config, x, padding, plan=plan, tap=tap, first_row=plan.cls_only and last)
     return norm(tensors, "final", tap("final.stream", x), config)
 
 
-def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, mask: Mask, plan: FusionPlan,
+def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, mask: Mask, *, plan: FusionPlan,
           tap: Tap = untapped, first_row: bool = False) -> tf.Tensor:
     """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden), or (batch, 1, hidden) with ``first_row``"""
     read = project(tensors, scope, config.stream_readers, x, config)
@@ -40,7 +40,7 @@ def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, 
     query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
     if first_row:
         x, inner, query = (_first_row(one) for one in (x, inner, query))
-    attended = attend(tensors, f"{scope}.attention", config, query, key, value, mask, plan, tap)
+    attended = attend(tensors, f"{scope}.attention", config, query, key, value=value, mask=mask, plan=plan, tap=tap)
     inner = residual(tensors, f"{scope}.attention.norm", attended, inner, config)
     for j in range(config.num_feedforward_networks):
         inner = feed_forward(tensors, f"{scope}.ffn.{j}", config, tap(f"{scope}.ffn.{j}.inner", inner), tap)

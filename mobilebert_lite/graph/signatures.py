@@ -46,7 +46,7 @@ class Network(tf.Module):
     def _encode(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, tap: Tap = untapped) -> tf.Tensor:
         """*Shape:* int32 (batch, [choices,] seq) → (batch · choices, seq or 1, hidden)"""
         ids, mask, segment_ids = (_flat(value) for value in (ids, mask, segment_ids))
-        return encode(self.tensors, self.config, ids, mask, segment_ids, self.masking, self.plan, tap)
+        return encode(self.tensors, self.config, ids, mask, segment_ids, masking=self.masking, plan=self.plan, tap=tap)
 
     def signature(self, length: int, batch: int | None = 1) -> tf.types.experimental.ConcreteFunction:
         """The function at a fixed ``length``."""

@@ -232,7 +232,7 @@ def _ratios(compared: Sequence[Comparison], devices: bool) -> dict[str, Any] | N
                      "statistic": one.statistic, "ratio": one.ratio, "interleaved": one.interleaved,
                      "verdict": verdict, "plot": plots.interval(
                          one.ratio.low, one.ratio.value, one.ratio.high, domain, verdict,
-                         f"Ratio {one.ratio.value:.3f}, from {one.ratio.low:.3f} to {one.ratio.high:.3f}")})
+                         label=f"Ratio {one.ratio.value:.3f}, from {one.ratio.low:.3f} to {one.ratio.high:.3f}")})
     return {"rows": rows, "x": plots.axis(domain), "interleaved": all(one.interleaved for one in compared)}
 
 

@@ -133,7 +133,7 @@ def by_category(names: Sequence[str], series: Sequence[Series], label: str) -> P
     return Plot(chart.markup(), tuple((x(i) / WIDTH * 100, name) for i, name in enumerate(names)), _y_ticks(y_domain))
 
 
-def interval(low: float, value: float, high: float, domain: Point, style: str, label: str) -> Plot:
+def interval(low: float, value: float, high: float, domain: Point, style: str, *, label: str) -> Plot:
     """A value with its interval on a line, and where 1 is."""
     chart = _chart(label)
     x = _clipped(domain, (0, WIDTH))

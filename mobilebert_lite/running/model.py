@@ -45,7 +45,7 @@ _LENGTH = re.compile("[1-9][0-9]{0,4}")
 class Model:
     """A converted model with its vocabulary, labels and lengths."""
 
-    def __init__(self, path: str | Path, threads: int = 1, runtime: str | None = None,
+    def __init__(self, path: str | Path, threads: int = 1, *, runtime: str | None = None,
                  tokenizer: str = "reference", content: bytes | None = None, isolated: bool = False) -> None:
         """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIorS.
 
@@ -110,7 +110,7 @@ class Model:
         """What the model says to an example of its task (``task.example_type``), as the methods below for theirs."""
         return self.task.answer(self, example)
 
-    def answer(self, question: str, context: str, n_best: int = 20,
+    def answer(self, question: str, context: str, *, n_best: int = 20,
                max_answer_tokens: int = question_answering.MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
                stride: int = question_answering.STRIDE, allow_null: bool = True,
                max_query: int = question_answering.MAX_QUERY) -> list[Answer]:
@@ -120,8 +120,9 @@ class Model:
         Raises ModelFileError when the model answers no questions, DataError for empty texts.
         """
         self._expect(question_answering.QuestionAnswering)
-        return question_answering.answer(self, question, context, n_best, max_answer_tokens, null_threshold, stride,
-                                         allow_null, max_query)
+        return question_answering.answer(self, question, context, n_best=n_best,
+                                         max_answer_tokens=max_answer_tokens, null_threshold=null_threshold,
+                                         stride=stride, allow_null=allow_null, max_query=max_query)
 
     def classify(self, text: str, pair: str | None = None) -> list[Label]:
         """Labels with their probabilities, the most probable first.

@@ -49,7 +49,7 @@ def _way(weights: Weights, task: Task, location: str | None) -> str:
     return f"give a checkpoint that has it, or convert this one with --task {' or '.join(fitting)}"
 
 
-def choose_form(weights: Weights, task: Task, examples: Sequence[Any], logits: bool = False, positions: int = 0,
+def choose_form(weights: Weights, task: Task, examples: Sequence[Any], *, logits: bool = False, positions: int = 0,
                 choices: int | None = None, problem: str | None = None) -> Form:
     """The form of a file for ``task``; ``examples`` say how many choices a multiple-choice question has.
 

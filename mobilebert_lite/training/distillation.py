@@ -63,14 +63,14 @@ def load_teacher(path: str, prepared: TrainingData, kinds: Sequence[str]) -> Wei
 
 
 def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: Task, masking: Masking, buckets: Sequence[int],
-              count: Callable[[int, int], None] = lambda done, total: None) -> list[EncodedRow]:
+              *, count: Callable[[int, int], None] = lambda done, total: None) -> list[EncodedRow]:
     """``rows`` with the teacher's logits: computed once, for every epoch."""
     tensors = {name: tf.constant(tensor) for name, tensor in teacher.tensors.items()}
     names = ("ids", "mask", "segment_ids")
 
     @tf.function(autograph=False)
     def run(*inputs: tf.Tensor) -> Outputs:
-        return forward(tensors, teacher.config, task, dict(zip(names, inputs, strict=True)), masking)
+        return forward(tensors, teacher.config, task, dict(zip(names, inputs, strict=True)), masking=masking)
 
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     found = list(rows)

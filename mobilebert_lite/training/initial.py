@@ -92,7 +92,7 @@ def _sorted(names: Mapping[str, np.ndarray]) -> list[str]:
     return sorted(names, key=key)
 
 
-def with_head(weights: Weights, head: str, outputs: int, seed: int, fresh: bool, pooler: bool) -> Weights:
+def with_head(weights: Weights, head: str, outputs: int, seed: int, fresh: bool, *, pooler: bool) -> Weights:
     """``weights`` with ``head`` alone: their own, or a new one of ``outputs`` where they have none or ``fresh``.
 
     ``pooler``: whether the head reads the pooler, where the checkpoint has one.

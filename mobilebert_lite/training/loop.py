@@ -58,7 +58,7 @@ class Schedule:
     score_start: bool
 
     @classmethod
-    def of(cls, steps: int, layers: int, stack: tuple[int, ...] = (), eval_every: int | None = None,
+    def of(cls, steps: int, layers: int, *, stack: tuple[int, ...] = (), eval_every: int | None = None,
            save_every: int | None = None, peak: float = 1e-3, warmup: float = 0.06, patience: int | None = None,
            score_start: bool = False) -> Schedule:
         """With defaults of ten evaluations and twenty saved states, and all stages of ``stack`` equally long."""
@@ -213,8 +213,8 @@ class Loop:
         # [PAD] stays what it is: the trigram reads it beyond the last word. transformers leaves it alone too.
         padding = np.zeros_like(tensors["embeddings.word"], bool)
         padding[self.config.pad_token_id] = True
-        return Trainer(tensors, settings.objective(self.config), settings.optimizer, settings.weight_decay,
-                       {"embeddings.word": padding}, settings.strategy, settings.jit)
+        return Trainer(tensors, settings.objective(self.config), settings.optimizer, weight_decay=settings.weight_decay,
+                       frozen={"embeddings.word": padding}, strategy=settings.strategy, jit=settings.jit)
 
     def _save(self) -> None:
         if not self.settings.chief:

@@ -25,7 +25,7 @@ Outputs = Mapping[str, tf.Tensor]
 Objective = Callable[[Tensors, Batch], tf.Tensor]
 
 
-def forward(tensors: Tensors, config: MobileBertConfig, task: Task, batch: Batch, masking: Masking | None = None,
+def forward(tensors: Tensors, config: MobileBertConfig, task: Task, batch: Batch, *, masking: Masking | None = None,
             tap: Tap = untapped) -> Outputs:
     """The outputs of ``task``, logits for classes. *Shape:* see ``tasks``."""
     hidden = hidden_states(tensors, config, batch, masking, tap)
@@ -38,7 +38,7 @@ def hidden_states(tensors: Tensors, config: MobileBertConfig, batch: Batch, mask
     if "shift" in batch:
         position = tf.roll(tensors["embeddings.position"], -batch["shift"], axis=0)
         tensors = {**tensors, "embeddings.position": position}
-    return encode(tensors, config, batch["ids"], batch["mask"], batch["segment_ids"], masking, tap=tap)
+    return encode(tensors, config, batch["ids"], batch["mask"], batch["segment_ids"], masking=masking, tap=tap)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class TaskObjective:
             return drop(name, x)
 
         narrow = {name: tf.cast(tensor, self.dtype) for name, tensor in tensors.items()}
-        outputs = forward(narrow, self.config, self.task, batch, self.masking, tap)
+        outputs = forward(narrow, self.config, self.task, batch, masking=self.masking, tap=tap)
         outputs = {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
         total = tf.reduce_sum(self.loss(outputs, batch) * batch["weight"])
         if self.transfer is not None:

@@ -24,7 +24,7 @@ class AdamW:
     clip: float = 1.0
 
     def update(self, gradient: tf.Tensor, values: tf.Tensor, mean: tf.Tensor, square: tf.Tensor, decay: tf.Tensor,
-               step: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+               *, step: tf.Tensor, rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
         """New values, mean and square, float [size] each, and the norm of the gradient before clipping.
 
         ``decay`` is each element's weight decay, ``step`` counts from 1.

@@ -127,8 +127,8 @@ class QuantizedObjective:
 class QuantizedEvaluator(Evaluator):
     """Scores what the quantized file computes."""
 
-    def __init__(self, simulations: Mapping[int, Simulation], *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, simulations: Mapping[int, Simulation], *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self.simulations = simulations
 
     def _function(self, constants: Mapping[str, tf.Tensor], config: MobileBertConfig, length: int) -> Any:
@@ -157,8 +157,8 @@ class QuantizedLoop(Loop):
 
     def _trainer(self, tensors: Mapping[str, np.ndarray]) -> Trainer:
         settings = self.settings
-        return Trainer(tensors, settings.objective(self.config), settings.optimizer, settings.weight_decay, {},
-                       settings.strategy, settings.jit)
+        return Trainer(tensors, settings.objective(self.config), settings.optimizer,
+                       weight_decay=settings.weight_decay, frozen={}, strategy=settings.strategy, jit=settings.jit)
 
     def _finish(self) -> Trained:
         if self.best is None:

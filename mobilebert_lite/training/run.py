@@ -71,7 +71,7 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
     rows = prepared.rows
     if teacher is not None and LOGITS in options.distill:
         with counting("asking the teacher") as count:
-            rows = annotated(rows, teacher, prepared.task, prepared.masking, loop.settings.batcher.buckets, count)
+            rows = annotated(rows, teacher, prepared.task, prepared.masking, loop.settings.batcher.buckets, count=count)
     with counting("training") as count:
         trained = loop.run(lambda epoch: rows, count)
     report = _report(prepared, trained, loop)
@@ -93,8 +93,9 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.token_dropout,
                       tokenizer.unk_id, tokenizer.special_ids, options.position_shift, config.max_position_embeddings)
     steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
-    schedule = Schedule.of(steps, config.num_hidden_layers, options.stack, options.eval_every, options.save_every,
-                           options.learning_rate, options.warmup_ratio, options.patience, not prepared.scratch)
+    schedule = Schedule.of(steps, config.num_hidden_layers, stack=options.stack, eval_every=options.eval_every,
+                           save_every=options.save_every, peak=options.learning_rate, warmup=options.warmup_ratio,
+                           patience=options.patience, score_start=not prepared.scratch)
     dtype = devices.precision(options.precision)
     loss = prepared.task.training.loss(options.problem, options.label_smoothing)
     jit = steps >= _LONG if options.jit is None else options.jit
@@ -109,16 +110,18 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
                                                      transfer),
                         batcher, schedule, AdamW(clip=options.max_grad_norm), options.weight_decay, strategy, jit,
                         devices.is_chief())
-    scored = (prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len, buckets,
-              prepared.masking, options.metric)
+    scored = (prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len)
     if options.quantize is not None:
         if transfer is not None:
             raise DataError("with --quantize only logits can be distilled from a teacher; leave out --distill")
         say(f"quantizing ({options.quantize}) for training")
         network = quantized(prepared, load_recipe(options.quantize), {*buckets, options.seq_len})
         settings = replace(settings, objective=lambda config: QuantizedObjective(network.simulations, loss))
-        return QuantizedLoop(network, settings, QuantizedEvaluator(network.simulations, *scored), folder, say)
-    return Loop(prepared.weights, settings, Evaluator(*scored), folder, say)
+        evaluator = QuantizedEvaluator(network.simulations, *scored, buckets=buckets, masking=prepared.masking,
+                                       metric=options.metric)
+        return QuantizedLoop(network, settings, evaluator, folder, say)
+    return Loop(prepared.weights, settings, Evaluator(*scored, buckets=buckets, masking=prepared.masking,
+                                                      metric=options.metric), folder, say)
 
 
 def saved_options(output: Path) -> TrainOptions:
@@ -164,7 +167,8 @@ def _report(prepared: TrainingData, trained: Trained, loop: Loop) -> dict[str, A
 def _write(prepared: TrainingData, trained: Trained, report: Mapping[str, Any]) -> None:
     """The checkpoint; then what only a resumption needs is removed, and the logs stay."""
     output = prepared.options.output
-    huggingface.save(trained.weights, output, prepared.tokenizer.vocabulary, settings=prepared.tokenizer.settings)
+    huggingface.save(trained.weights, output, vocabulary=prepared.tokenizer.vocabulary,
+                     settings=prepared.tokenizer.settings)
     if trained.ranges is not None:
         write_atomically(output / RANGES, trained.ranges.to_json())
     write_atomically(output / METRICS, json_bytes(report))

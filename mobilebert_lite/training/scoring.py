@@ -51,7 +51,7 @@ class Evaluator:
     """Labeled examples, tokenized once, to score any weights on."""
 
     def __init__(self, examples: Sequence[Any], task: Task, tokenizer: Tokenizer, labels: Sequence[str], length: int,
-                 buckets: Sequence[int], masking: Masking, metric: str | None = None) -> None:
+                 *, buckets: Sequence[int], masking: Masking, metric: str | None = None) -> None:
         """Raises DataError for examples that cannot be scored."""
         self.examples, self.buckets, self.masking = examples, sorted({*buckets, length}), masking
         self.scorer = find_scorer(task, examples, labels, ScorerOptions(metric))
@@ -102,7 +102,7 @@ class Evaluator:
 
             def run(tensors: Mapping[str, tf.Tensor], ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor
                     ) -> dict[str, tf.Tensor]:
-                hidden = encode(tensors, config, ids, mask, segment_ids, self.masking)
+                hidden = encode(tensors, config, ids, mask, segment_ids, masking=self.masking)
                 return self.model.task.draw(tensors, config, hidden)
 
             self._functions[which] = tf.function(run, [weights, inputs, inputs, inputs], autograph=False)

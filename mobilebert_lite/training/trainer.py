@@ -25,7 +25,7 @@ class Trainer:
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], objective: Objective, optimizer: AdamW,
-                 weight_decay: float = 0.0, frozen: Mapping[str, np.ndarray] | None = None,
+                 *, weight_decay: float = 0.0, frozen: Mapping[str, np.ndarray] | None = None,
                  strategy: tf.distribute.Strategy | None = None, jit: bool = False) -> None:
         """``weight_decay`` is for kernels alone. ``frozen``: canonical name → bool array, true for what must stay."""
         self.objective, self.optimizer = objective, optimizer

@@ -98,7 +98,7 @@ def test_files_of_other_toolkits(foreign: Path, tiny_vocabulary: tuple[str, ...]
     assert subject.word_rows == len(tiny_vocabulary)
     assert "carries no vocabulary" in subject.warnings[0]
     inputs = inputs_of(subject.task, subject.tokenizer, read_texts(None, subject.task), subject.entries, max(LENGTHS),
-                       subject.word_rows)
+                       word_rows=subject.word_rows)
     assert max(int(next(iter(one.arrays.values())).max()) for one in inputs) < len(tiny_vocabulary)
     given = read_subject(foreign, Tokenizer(tiny_vocabulary))
     assert given.warnings == ()

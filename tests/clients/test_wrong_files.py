@@ -47,7 +47,7 @@ def good(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_que
                "classification": random_weights(config.with_labels(LABELS), {"classifier": 4}, pooler=True)}
     found = {}
     for task, length in (("qa", 384), ("classification", 32)):
-        huggingface.save(weights[task], folder / task, tiny_vocabulary)
+        huggingface.save(weights[task], folder / task, vocabulary=tiny_vocabulary)
         convert(ConvertRequest(folder / f"{task}.tflite", str(folder / task), lengths=(length,), quantize="none",
                         calibration=tiny_questions if task == "qa" else None))
         found[task] = (folder / f"{task}.tflite").read_bytes()

@@ -67,7 +67,7 @@ def benchmark(options: dict[str, str]) -> int:
         from mobilebert_lite.benchmarks.host.profiler import profile
 
         print("INFO: Operator-wise Profiling Info for Regular Benchmark Runs:")
-        print(profile(str(path), 1, options["use_xnnpack"] == "true", options["signature_to_run_for"], inputs, 5))
+        print(profile(str(path), 1, options["use_xnnpack"] == "true", options["signature_to_run_for"], inputs, runs=5))
     return 0
 
 

@@ -62,7 +62,7 @@ def checkpoint(tiny_vocabulary: Sequence[str], tmp_path_factory: pytest.TempPath
         heads = {head: 1 if task == "multiple-choice" else WIDTHS[head] for head in TASKS[task].heads}
         path = folder / f"{task}-{pooler}-{variant}"
         if not path.exists():
-            huggingface.save(random_weights(config, heads, pooler), path, tiny_vocabulary)
+            huggingface.save(random_weights(config, heads, pooler), path, vocabulary=tiny_vocabulary)
         return path
 
     return make

@@ -52,7 +52,7 @@ def louder(weights: Weights, seed: int = 0) -> Weights:
 def loud(tiny_vocabulary: Sequence[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = MobileBertConfig(vocab_size=len(tiny_vocabulary), num_hidden_layers=4, max_position_embeddings=64)
     folder = tmp_path_factory.mktemp("loud") / "checkpoint"
-    huggingface.save(louder(random_weights(config, {"qa": 2})), folder, tiny_vocabulary)
+    huggingface.save(louder(random_weights(config, {"qa": 2})), folder, vocabulary=tiny_vocabulary)
     return folder
 
 

@@ -52,7 +52,7 @@ def test_rows_carry_what_the_teacher_says(tiny_config: MobileBertConfig, task: s
     head = {"qa": {"qa": 2}}.get(task, {"classifier": 3})
     teacher = random_weights(tiny_config, head, seed=2)
     batch = batch_of(annotated(rows, teacher, find_task(task), Masking(), (16, 32)))
-    outputs = forward(eager(teacher), tiny_config, find_task(task), batch, Masking())
+    outputs = forward(eager(teacher), tiny_config, find_task(task), batch, masking=Masking())
     real = batch["mask"].numpy() == 1
     for name, value in outputs.items():
         said = batch[f"teacher.{name}"].numpy()
@@ -155,7 +155,7 @@ def test_a_student_gets_nearer_to_its_teacher(tiny_classifier: Path, tiny_config
     student = random_weights(replace(teacher.config, num_hidden_layers=1), {"classifier": 4}, pooler=True, seed=9)
     folder = tmp_path / "student"
     vocabulary = (tiny_classifier / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    huggingface.save(student, folder, tuple(word for word in vocabulary if word), True)
+    huggingface.save(student, folder, vocabulary=tuple(word for word in vocabulary if word), lower_case=True)
     options = TrainOptions("classification", texts, tmp_path / "out", texts, str(folder), seq_len=16, epochs=6,
                       learning_rate=3e-3, batch_size=16, teacher=str(tiny_classifier), distill_weight=1.0, dropout=0.0,
                       distill=("logits", "features", "attention"))

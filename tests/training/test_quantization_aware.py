@@ -239,7 +239,7 @@ def test_from_training_to_the_file(one_block: Weights, tiny_vocabulary: tuple[st
         assert result.exit_code == 0, result.output
         return result.output
 
-    huggingface.save(one_block, tmp_path / "begun", tiny_vocabulary)
+    huggingface.save(one_block, tmp_path / "begun", vocabulary=tiny_vocabulary)
     run("train", "--task", "qa", "--weights", tmp_path / "begun", "--data", questions, "--eval", questions, "--output",
         tmp_path / "trained", "--quantize", "int8-full", "--seq-len", 32, "--epochs", 1, "--learning-rate", 1e-3)
     ranges = trained.read(tmp_path / "trained")

@@ -70,7 +70,7 @@ PAIRS = [(head, mode) for i, head in enumerate(HEADS) for j, mode in enumerate(M
 
 def trained(weights: Weights, head: Head, mode: str, vocabulary: tuple[str, ...], folder: Path) -> dict[str, float]:
     """Train ``weights`` for ``mode`` into ``folder``/trained; the scores that training gives them."""
-    huggingface.save(weights, folder / "begun", vocabulary)
+    huggingface.save(weights, folder / "begun", vocabulary=vocabulary)
     data = folder / "data.jsonl"
     data.write_text("".join(json.dumps(line) + "\n" for line in head.lines), encoding="utf-8")
     train(TrainOptions(head.task, data, folder / "trained", data, str(folder / "begun"), problem=head.problem,

@@ -61,7 +61,7 @@ def test_adamw_is_that_of_keras() -> None:
         gradient = tf.constant(rng.normal(size=50).astype(np.float32))
         keras.apply_gradients([(gradient, theirs)])
         ours, mean, square, norm = AdamW(clip=0).update(gradient, ours, mean, square, tf.constant(0.1),
-                                                        tf.constant(step, tf.int64), tf.constant(0.01))
+                                                        step=tf.constant(step, tf.int64), rate=tf.constant(0.01))
         assert float(norm) == pytest.approx(np.linalg.norm(gradient), rel=1e-5)
     assert np.abs(ours.numpy() - theirs.numpy()).max() < 1e-6
     assert np.abs(ours.numpy() - values).max() > 0.02
@@ -72,7 +72,7 @@ def test_clipping_keeps_the_direction() -> None:
 
     gradient = tf.constant([3.0, 4.0])
     _, mean, _, norm = AdamW(clip=1.0).update(gradient, tf.zeros(2), tf.zeros(2), tf.zeros(2), tf.constant(0.0),
-                                              tf.constant(1, tf.int64), tf.constant(0.1))
+                                              step=tf.constant(1, tf.int64), rate=tf.constant(0.1))
     assert float(norm) == pytest.approx(5)
     assert mean.numpy() == pytest.approx([0.06, 0.08], rel=1e-4)
 

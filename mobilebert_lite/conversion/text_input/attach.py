@@ -81,7 +81,7 @@ def attach(content: bytes, tokenizer: Tokenizer, task: Task, lengths: Sequence[i
 
 
 def verify(content: bytes, tokenizer: Tokenizer, task: Task, lengths: Sequence[int], examples: Sequence[Example],
-           threads: int) -> TextInput:
+           *, threads: int) -> TextInput:
     """Run each text signature beside its sibling. Raises VerificationError when they differ on too many texts."""
     from tensorflow_text.core.pybinds import tflite_registrar
 

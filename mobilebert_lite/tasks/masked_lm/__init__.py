@@ -102,7 +102,8 @@ def fill_gaps(model: ReadyModel, text: str, pair: str | None = None, top: int = 
     if not any(mask in one for one in texts):
         raise DataError(f"the text has no {mask}; put one where a word is to be filled in")
     features, outputs = read_one(model, TextExample(text, pair))
-    return decode(features, outputs, model.tokenizer, texts, top, model.task.outputs[0])
+    return decode(features, outputs, model.tokenizer, texts, top=top,
+                  name=model.task.outputs[0])
 
 
 def mask_words(tokenizer: Tokenizer, features: Features, most: int = 0) -> Features:
@@ -122,8 +123,8 @@ def mask_logits(features: Features, outputs: Outputs, name: str = "logits") -> n
     return rows[features.masked] if features.positions is None else rows[:len(features.masked)]
 
 
-def decode(features: Features, outputs: Outputs, tokenizer: Tokenizer, texts: Sequence[str], top: int = 5,
-           name: str = "logits") -> list[list[Word]]:
+def decode(features: Features, outputs: Outputs, tokenizer: Tokenizer, texts: Sequence[str], *,
+           top: int = 5, name: str = "logits") -> list[list[Word]]:
     """For each gap the ``top`` words, the most probable first: a softmax over the rows of the word table.
 
     ``texts`` are the one or two texts that the gaps stand in. Rows that belong to no word are never given. Raises

@@ -73,7 +73,7 @@ class QuestionAnswering(Task):
         return bool(expected - actual <= slack(features, reference))
 
 
-def answer(model: ReadyModel, question: str, context: str, n_best: int = 20,
+def answer(model: ReadyModel, question: str, context: str, *, n_best: int = 20,
            max_answer_tokens: int = MAX_ANSWER_TOKENS, null_threshold: float = 0.0, stride: int = STRIDE,
            allow_null: bool = True, max_query: int = MAX_QUERY) -> list[Answer]:
     """Answers in ``context``, the best first; an empty text means that there is none.
@@ -81,10 +81,11 @@ def answer(model: ReadyModel, question: str, context: str, n_best: int = 20,
     The question is cut to ``max_query`` tokens, which must leave room for the context. Raises DataError for empty
     texts.
     """
-    found = windows(model.tokenizer, question, context, model.longest, stride, max_query)
+    found = windows(model.tokenizer, question, context, model.longest, stride=stride, max_query=max_query)
     read = [model.run(window) for window in found]
-    return decode([window for window, _ in read], [outputs for _, outputs in read], context, n_best,
-                  max_answer_tokens, null_threshold, allow_null)
+    return decode([window for window, _ in read], [outputs for _, outputs in read], context,
+                  n_best=n_best, max_answer_tokens=max_answer_tokens, null_threshold=null_threshold,
+                  allow_null=allow_null)
 
 
 TASK = QuestionAnswering()

@@ -39,7 +39,7 @@ class Answer:
         return self.start < 0
 
 
-def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str, n_best: int = 20,
+def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str, *, n_best: int = 20,
            max_answer_tokens: int = MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
            allow_null: bool = True) -> list[Answer]:
     """The ``n_best`` answers of all windows: the chosen one first, the others by descending score.
@@ -56,7 +56,7 @@ def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str
     spans = [_spans(window, *pair, n_best, max_answer_tokens)
              for window, pair in zip(windows, logits, strict=True)]
     starts, ends, scores = (np.concatenate(column) for column in zip(*spans, strict=True))
-    answers = _distinct(context, starts, ends, scores, n_best, null if allow_null else None)
+    answers = _distinct(context, starts, ends, scores, n_best, null=null if allow_null else None)
     answers = _with_probabilities(answers or [null])
     chosen = best_answer(answers, null_threshold)
     return [chosen, *(answer for answer in answers if answer is not chosen)]
@@ -153,7 +153,7 @@ def _spans(window: Features, start: np.ndarray, end: np.ndarray, n_best: int,
 
 
 def _distinct(context: str, starts: np.ndarray, ends: np.ndarray, scores: np.ndarray, n_best: int,
-              null: Answer | None) -> list[Answer]:
+              *, null: Answer | None) -> list[Answer]:
     """The ``n_best`` best answers with different texts, and ``null`` in any case."""
     by_text: dict[str, Answer] = {}
     for i in np.argsort(-scores, kind="stable"):

@@ -26,7 +26,7 @@ def longest_question(length: int) -> int:
     return max(1, min(MAX_QUERY, length // 2))
 
 
-def windows(tokenizer: Tokenizer, question: str, context: str, length: int, stride: int = STRIDE,
+def windows(tokenizer: Tokenizer, question: str, context: str, length: int, *, stride: int = STRIDE,
             max_query: int = MAX_QUERY) -> list[Features]:
     """The question with each stretch of the context that fits into ``length`` tokens.
 
