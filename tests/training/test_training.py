@@ -199,7 +199,7 @@ def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
-RANDOM = {"epochs": 4, "dropout": 0.1, "unknown": 0.1, "shift": 0.5, "save_every": 7, "eval_every": 11, "stack": 1,
+RANDOM = {"epochs": 4, "dropout": 0.1, "token_dropout": 0.1, "position_shift": 0.5, "save_every": 7, "eval_every": 11, "stack": 1,
           "batch_size": 16}
 
 
