@@ -235,7 +235,9 @@ def test_two_evaluations_do_not_share_a_journal(tmp_path: Path) -> None:
     Journal(tmp_path / "report.json", {"a": 2}).close()
     journal.add(Outcome(3, {"text": "é"}, (1.5,), 2.0))
     journal.close()
-    assert Journal(tmp_path / "report.json", {"a": 1}).finished == {3: Outcome(3, {"text": "é"}, (1.5,), 2.0)}
+    again = Journal(tmp_path / "report.json", {"a": 1})
+    assert again.finished == {3: Outcome(3, {"text": "é"}, (1.5,), 2.0)}
+    again.close()
     with pytest.raises(DataError, match="cannot write"):
         Journal(tmp_path / "absent" / "report.json", {})
 

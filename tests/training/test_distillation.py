@@ -164,16 +164,16 @@ def test_a_student_gets_nearer_to_its_teacher(tiny_classifier: Path, tiny_config
     assert losses[-1] < 0.6 * losses[0]
 
 
-@pytest.mark.parametrize(("change", "imitate", "reason"), [
+@pytest.mark.parametrize(("change", "distill", "reason"), [
     ({"hidden_size": 32}, ("features",), "same hidden_size; they have 64 and 32"),
     ({"num_attention_heads": 2}, ("attention",), "same num_attention_heads; they have 4 and 2")])
 def test_teachers_of_other_shapes(tiny_classifier: Path, tiny_config: MobileBertConfig, texts: Path, tmp_path: Path,
-                                  change: dict[str, int], imitate: tuple[str, ...], reason: str) -> None:
+                                  change: dict[str, int], distill: tuple[str, ...], reason: str) -> None:
     config = tmp_path / "config.json"
     told = json.loads((tiny_classifier / "config.json").read_text(encoding="utf-8"))
     config.write_text(json.dumps(told | change), encoding="utf-8")
     options = TrainOptions("classification", texts, tmp_path / "out", texts, config=config, seq_len=16, epochs=1,
-                      vocabulary=tiny_classifier / "vocab.txt", teacher=str(tiny_classifier), distill=imitate)
+                      vocabulary=tiny_classifier / "vocab.txt", teacher=str(tiny_classifier), distill=distill)
     with pytest.raises(DataError, match=reason):
         train(options)
 
