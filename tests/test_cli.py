@@ -139,6 +139,20 @@ def test_run_answers(converted: Converted) -> None:
     assert f"score {answers[0]['score']:.2f}" in line
 
 
+def test_dry_run(tiny_qa: Path, tmp_path: Path) -> None:
+    """What would be decided, and no file."""
+    output = tmp_path / "out.tflite"
+    done = mbl("convert", "--weights", tiny_qa, "--seq-len", "32,48", "--dry-run", "--json", "-o", output)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert (plan["task"], plan["lengths"], plan["mode"], plan["ranges"]) == ("qa", [48, 32], "int8", "measured")
+    assert set(plan["calibration"]["sequences"]) == {"qa_48", "qa_32"}
+    told = mbl("convert", "--weights", tiny_qa, "--quantize", "none", "--dry-run", "-o", output)
+    assert "\nlengths: 64\n" in told.stdout
+    assert "\nranges: none needed\n" in told.stdout
+    assert not output.exists()
+
+
 def test_run_classifies(converted: Converted) -> None:
     labels = json.loads(mbl("run", converted("classification", "fp16"), "--text", "play that again", "--json").stdout)
     assert {label["name"] for label in labels} == {"music", "weather", "alarm", "none of these"}

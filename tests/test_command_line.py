@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from command_reference import PAGE, commands
 
 from mobilebert_lite.cli.command import RENAMED, Command, Option
-from mobilebert_lite.cli.parameters import Number, Place, Several, Word
+from mobilebert_lite.cli.parameters import Location, Number, Several, Word
 
 BIN = Path(sys.executable).parent
 COMMANDS = dict(commands())
@@ -168,8 +168,8 @@ def test_several_values() -> None:
 
 def test_places_are_completed_as_files() -> None:
     one = next(one for one in COMMANDS["mbl convert"].params if one.name == "weights")
-    assert [item.type for item in Place().shell_complete(context_of("mbl convert"), one, "my-")] == ["file"]
-    assert isinstance(one.type, Place)
+    assert [item.type for item in Location().shell_complete(context_of("mbl convert"), one, "my-")] == ["file"]
+    assert isinstance(one.type, Location)
 
 
 @pytest.mark.parametrize(("line", "expected"), [

@@ -11,7 +11,7 @@ import click
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.bench_output import BenchOutput, BenchProgress, compare_reports, fail
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import DEVICES, PATH, Cpus, Number, Percent, one_of, several
+from mobilebert_lite.cli.parameters import DEVICES, PATH, Cpus, Percent, WholeNumber, one_of, several
 
 _COMPARING = ("--baseline", "--compare")
 
@@ -20,7 +20,7 @@ _COMPARING = ("--baseline", "--compare")
 @click.argument("models", type=PATH, nargs=-1, metavar="[MODEL]…")
 @section(
     "Input",
-    several("--seq-len", "lengths", each=Number(mixed=0),
+    several("--seq-len", "lengths", each=WholeNumber(mixed=0),
             help="Sequence lengths; mixed runs each text in the shortest signature that holds it. "
                  "[default: the longest length that all files have]"),
     option("--data", type=PATH, metavar="FILE",
@@ -41,7 +41,7 @@ _COMPARING = ("--baseline", "--compare")
     options.app(help="APK of the demo app: installed first with --runner app, uploaded with --farm firebase."))
 @section(
     "Settings",
-    several("--threads", each=Number(), default=(options.THREADS,), show_default=True,
+    several("--threads", each=WholeNumber(), default=(options.THREADS,), show_default=True,
             help="Threads of each inference; several numbers are measured in turn."),
     several("--accelerator", "accelerators", each=one_of("accelerator", "cpu", "gpu", "npu"), default=("cpu",),
             show_default=True, help="Processors to run on; several are measured in turn."),

@@ -11,11 +11,12 @@ import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import MASK, MODE, PATH, TASK, Place
+from mobilebert_lite.cli.parameters import MASK, MODE, PATH, TASK, Location
 
 if TYPE_CHECKING:
     from mobilebert_lite.conversion.gate import Gate
     from mobilebert_lite.conversion.pipeline import ConvertReport, ConvertRequest
+    from mobilebert_lite.conversion.plan import Plan
 
 
 class Lengths(click.ParamType):
@@ -53,7 +54,7 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
 @options.command("convert")
 @section(
     "Input",
-    option("--weights", type=Place(), metavar="PATH|HUB_ID",
+    option("--weights", type=Location(), metavar="PATH|HUB_ID",
            help="Checkpoint: a folder, a file or a hub id. [default: the bundled demonstration]"),
     options.revision(), options.format(), options.config(), options.vocabulary(), options.labels())
 @section(
@@ -96,8 +97,9 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
 @section(
     "Output",
     options.output(help="File to write. [default: named after the checkpoint, task and mode, in this folder]"),
-    options.report(), options.as_json(help="Print the report to standard output as JSON."))
-def command(output: Path | None, as_json: bool, task: str | None, quantize: str, recipe: Path | None,
+    options.report(), options.as_json(help="Print the report to standard output as JSON."),
+    option("--dry-run", is_flag=True, help="Print everything that would be decided, and convert nothing."))
+def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None, quantize: str, recipe: Path | None,
             min_runtime: str | None, lengths: tuple[tuple[int, ...], int], data: Path | None, max_drop: float,
             search: bool, metric: str | None, limit: int | None, workers: int, cluster: str | None,
             **asked: Any) -> None:
@@ -116,6 +118,9 @@ def command(output: Path | None, as_json: bool, task: str | None, quantize: str,
         output = default_output(asked["weights"], task, quantize)
     request = pipeline.ConvertRequest(output, task=task, quantize=quantize, recipe=recipe, runtime=min_runtime,
                                       lengths=lengths[0], auto_lengths=lengths[1], **asked)
+    if dry_run:
+        _print_plan(pipeline.resolve(request, stage), as_json)
+        return
     if data is None:
         report = pipeline.convert(request, stage)
     else:
@@ -137,6 +142,22 @@ def default_output(weights: object, task: str | None, quantize: str) -> Path:
     name = Path(page.id if page else str(weights)).resolve().name if weights else "mobilebert"
     task = task or (None if weights else "qa")
     return Path("-".join(part for part in (name, task, quantize) if part) + ".tflite")
+
+
+def _print_plan(plan: Plan, as_json: bool) -> None:
+    from mobilebert_lite.errors import printable
+
+    told = plan.to_json()
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return
+    for name, value in told.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {one}" for key, one in value.items() if one not in (None, "", [], {}, ()))
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        if value != "":
+            click.echo(printable(f"{name.replace('_', ' ')}: {value}"))
 
 
 def _print(report: ConvertReport, as_json: bool) -> None:

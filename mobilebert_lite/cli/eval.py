@@ -13,7 +13,7 @@ import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import PATH, TASK, Place
+from mobilebert_lite.cli.parameters import PATH, TASK, Location
 
 if TYPE_CHECKING:
     from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @section(
     "Scores",
     options.metric(),
-    option("--against", type=Place(), metavar="FILE|PATH|HUB_ID",
+    option("--against", type=Location(), metavar="FILE|PATH|HUB_ID",
            help="Compare with another .tflite file, or with the float model of a checkpoint."),
     options.stride(), options.max_answer_tokens(), options.null_threshold())
 @section(

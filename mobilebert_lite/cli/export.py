@@ -9,11 +9,11 @@ import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import Place, one_of
+from mobilebert_lite.cli.parameters import Location, one_of
 
 
 @options.command("export")
-@click.argument("checkpoint", type=Place())
+@click.argument("checkpoint", type=Location())
 @section("Input", options.revision(), options.format(), options.config(), options.vocabulary(), options.labels())
 @section(
     "Output",

@@ -16,7 +16,7 @@ from mobilebert_lite.errors import MblError
 PATH = click.Path(path_type=Path)
 
 
-class Place(click.ParamType):
+class Location(click.ParamType):
     """A path, a hub id, or one of ``words``, in any case. Shells complete words and paths."""
 
     name = "path"
@@ -35,7 +35,7 @@ class Place(click.ParamType):
         return found or [CompletionItem(incomplete, type="file")]
 
 
-class Word(click.Choice[str]):
+class OneOf(click.Choice[str]):
     """One word of a list, in any case. The list is computed when it is needed, because that may import much."""
 
     name = "word"
@@ -72,7 +72,7 @@ def _suggestion(word: str, known: Iterable[str]) -> str:
     return f". Did you mean {close[0]}?" if close else ""
 
 
-class Number(click.ParamType):
+class WholeNumber(click.ParamType):
     """A whole number, or a word that stands for one."""
 
     name = "number"
@@ -101,7 +101,7 @@ class Number(click.ParamType):
 class Several(click.ParamType):
     """Values of one type with commas between them."""
 
-    def __init__(self, each: Word | Number) -> None:
+    def __init__(self, each: OneOf | WholeNumber) -> None:
         self.each, self.name = each, each.name
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
@@ -118,7 +118,7 @@ class Several(click.ParamType):
         return [CompletionItem(before + comma + one.value) for one in self.each.shell_complete(ctx, param, last)]
 
 
-def several(*names: str, each: Word | Number, **settings: Any) -> Callable[[F], F]:
+def several(*names: str, each: OneOf | WholeNumber, **settings: Any) -> Callable[[F], F]:
     """An option that takes several values, separated by commas or with the option repeated; duplicates are dropped."""
     def join(ctx: click.Context, param: click.Parameter, values: Iterable[tuple[Any, ...]]) -> tuple[Any, ...]:
         return tuple(dict.fromkeys(one for part in values for one in part))
@@ -147,9 +147,9 @@ class Checked(click.ParamType):
         return [CompletionItem(word) for word in self.words() if word.startswith(incomplete.lower())]
 
 
-def one_of(what: str, *words: str) -> Word:
+def one_of(what: str, *words: str) -> OneOf:
     """One of a few words, in any case; ``what`` is the noun for errors."""
-    return Word(what, lambda: words)
+    return OneOf(what, lambda: words)
 
 
 def _tasks() -> Iterable[str]:
@@ -260,11 +260,11 @@ def _check_devices(names: str) -> None:
             find_profile(name)
 
 
-TASK, TRAINABLE_TASK = Word("task", _tasks, _own_tasks), Word("task", _trainable, _trained)
-MODE, TRAINABLE_MODE = Word("quantization", _modes), Word("quantization", _trainable_modes)
-PRESET, FORMAT = Place(_presets), Word("format", _formats)
-FUSION_RULE, CLIENT, METRIC = Word("fusion rule", _fusion_rules), Word("client", _clients), Word("metric", _metrics)
-INTERPRETER, PROBLEM = Word("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
+TASK, TRAINABLE_TASK = OneOf("task", _tasks, _own_tasks), OneOf("task", _trainable, _trained)
+MODE, TRAINABLE_MODE = OneOf("quantization", _modes), OneOf("quantization", _trainable_modes)
+PRESET, FORMAT = Location(_presets), OneOf("format", _formats)
+FUSION_RULE, CLIENT, METRIC = OneOf("fusion rule", _fusion_rules), OneOf("client", _clients), OneOf("metric", _metrics)
+INTERPRETER, PROBLEM = OneOf("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
 MASK, DEVICES, VERSION = Checked(_check_mask), Checked(_check_devices, _devices), Checked(_check_version)
 
 

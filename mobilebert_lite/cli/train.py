@@ -10,7 +10,16 @@ import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import PATH, PRESET, TRAINABLE_MODE, TRAINABLE_TASK, Number, Place, one_of, several
+from mobilebert_lite.cli.parameters import (
+    PATH,
+    PRESET,
+    TRAINABLE_MODE,
+    TRAINABLE_TASK,
+    Location,
+    WholeNumber,
+    one_of,
+    several,
+)
 
 # Of a share, of a share that may not be the whole, and of what may not be 0.
 _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), click.FloatRange(0, min_open=True)
@@ -58,7 +67,7 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
            help="Share of words replaced by [UNK]. [default: 0.05 from scratch, 0 for a checkpoint]"),
     option("--position-shift", type=_SHARE, default=0.0, show_default=True,
            help="Share of batches whose positions begin at a random number, not at 0."),
-    several("--stack", each=Number(), default=(), metavar="LAYERS[,…]",
+    several("--stack", each=WholeNumber(), default=(), metavar="LAYERS[,…]",
             help="Progressive stacking, from scratch: numbers of layers to train with before all of them."),
     option("--patience", type=click.IntRange(1),
            help="Early stopping: stop after N evaluations without a better score. [default: train to the end]"),
@@ -66,7 +75,7 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
     option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Random seed."))
 @section(
     "Distillation",
-    option("--teacher", type=Place(), metavar="PATH|HUB_ID",
+    option("--teacher", type=Location(), metavar="PATH|HUB_ID",
            help="Checkpoint to distill knowledge from, besides the labels."),
     several("--distill", needs="--teacher", each=one_of("kind of distillation", "logits", "features", "attention"),
             default=("logits",), show_default=True, help="what to learn from the teacher."),

@@ -26,7 +26,7 @@ from mobilebert_lite.text.features import Features
 from mobilebert_lite.tflite import op_versions
 from mobilebert_lite.tflite.flatbuffer import read_model
 
-__all__ = ["ConvertReport", "ConvertRequest", "Made", "Progress", "convert", "make", "write"]
+__all__ = ["ConvertReport", "ConvertRequest", "Made", "Progress", "convert", "make", "resolve", "write"]
 
 # Texts by signature, each with the outputs that the file should give.
 Expected = Mapping[str, Sequence[tuple[Features, Outputs]]]
