@@ -34,26 +34,46 @@ BENCHMARK_MODEL, APP = "benchmark-model", "app"
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """What to measure. Fields are the options of ``mbl bench``."""
+    """What to measure. Fields are the options of ``mbl bench``.
+
+    models: .tflite files, which take turns on each device.
+    device: HOST (this machine), ANY (every phone that is attached) or a profile's name (benchmarks/phone/devices).
+    serials: of the phones that are meant, where several are attached.
+    servers: "host:port" of adb servers.
+    connect: "host:port" of phones to attach over the network.
+    runner: on phones: BENCHMARK_MODEL, or APP, the demo app's instrumentation.
+    runner_binary: benchmark_model for the phone; None: the official one.
+    app: the demo app's APK, to be installed before; None: it is there.
+    lengths: in tokens; MIXED: each text in the shortest signature that holds it; (): the longest that all files have.
+    threads: numbers of threads, measured one after another.
+    accelerators: cpu, gpu or npu, measured one after another.
+    xnnpack: whether the XNNPACK delegate is applied on CPUs.
+    cpus: numbers of processors to pin to, BIG (the fastest of a phone) or ALL.
+    runs: least number of samples.
+    seconds: least duration of the samples.
+    warm_up: most inferences before the samples; fewer when the latency is stable.
+    mlperf: by the rules of MLPerf Mobile's single stream: 1,024 samples and a minute at least, p90.
+    cool_down_s: pause between files, in seconds.
+    data: texts to run; None: built-in ones.
+    vocabulary: tokenizer file for models that carry none.
+    runtime: package that runs models on this machine; None: the installed one.
+    profile: time of each kind of operator, where the runtime tells.
+    strict: refuse a device that is hot, low on charge, or busy.
+    silence_s: seconds without a word from a phone after which it counts as gone.
+    """
 
     models: tuple[Path, ...]
     device: str = HOST
     serials: tuple[str, ...] = ()
-    # "host:port" of adb servers, and of phones to attach over the network.
     servers: tuple[str, ...] = ()
     connect: tuple[str, ...] = ()
-    # On phones: BENCHMARK_MODEL, or APP, the demo app's instrumentation.
     runner: str = BENCHMARK_MODEL
-    # benchmark_model for the phone; None: the official one.
     runner_binary: Path | None = None
-    # The demo app's APK, to be installed before; None: it is there.
     app: Path | None = None
-    # In tokens; MIXED: each text in the shortest signature that holds it; empty: the longest that all files have.
     lengths: tuple[int, ...] = ()
     threads: tuple[int, ...] = (1,)
     accelerators: tuple[str, ...] = (CPU,)
     xnnpack: bool = True
-    # Numbers of processors, BIG or ALL.
     cpus: tuple[int, ...] | str = BIG
     runs: int = 100
     seconds: float = 5.0
@@ -63,9 +83,7 @@ class BenchRequest:
     data: Path | None = None
     vocabulary: Path | None = None
     runtime: str | None = None
-    # Time of each kind of operator, where the runtime tells.
     profile: bool = False
-    # Refuse a device that is hot, low on charge, or busy.
     strict: bool = False
     silence_s: float = SILENCE_S
 

@@ -26,13 +26,17 @@ DEMONSTRATIONS = ("qa", "classification")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a conversion starts from."""
+    """What a conversion starts from.
+
+    weights: canonical tensors with their configuration.
+    tokenizer: vocabulary and settings.
+    labels: names of the classes in the order of the outputs; empty when there are none.
+    trained: what quantization-aware training left.
+    """
 
     weights: Weights
     tokenizer: Tokenizer
-    # Names of the classes in the order of the outputs; empty when there are none.
     labels: tuple[str, ...] = ()
-    # What quantization-aware training left.
     trained: TrainedRanges | None = None
 
     def class_names(self, task: Task) -> tuple[str, ...]:

@@ -27,13 +27,20 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What `mbl export` is asked for."""
+    """What `mbl export` is asked for.
 
-    # Folder, prefix or hub id.
+    checkpoint: folder, prefix or hub id.
+    target: "huggingface" or "tf1".
+    output: a folder that is not there yet.
+    revision: commit, tag or branch of the hub id.
+    format: what the checkpoint is (formats.FORMATS); None: what its files look like.
+    config: configuration, in place of the one beside the weights.
+    vocabulary: tokenizer file, in place of the one beside the weights.
+    labels: names of the classes, one a line.
+    """
+
     checkpoint: str
-    # "huggingface" or "tf1".
     target: str
-    # A folder that is not there yet.
     output: Path
     revision: str | None = None
     format: str | None = None

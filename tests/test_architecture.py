@@ -8,10 +8,13 @@ import statistics
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
+import mobilebert_lite
 
 TOPS = ("mobilebert_lite", "converters", "benchmarks")
 LINKS = ("mobilebert_lite/converters", "mobilebert_lite/benchmarks")
@@ -85,3 +88,12 @@ def test_classes_have_names_of_their_own() -> None:
     named = Counter(node.name for path in modules() for node in ast.parse(path.read_text(encoding="utf-8")).body
                     if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
     assert [name for name, count in named.items() if count > 1] == []
+
+
+def test_fields_of_public_records_are_documented() -> None:
+    """``help()`` shows the docstring of a class, and nothing of the comments beside its fields."""
+    for name in mobilebert_lite.__all__:
+        record = getattr(mobilebert_lite, name)
+        if isinstance(record, type) and is_dataclass(record):
+            told = re.findall(r"^(?:    )?(\w+): \S", record.__doc__ or "", re.MULTILINE)
+            assert [one.name for one in fields(record) if not one.name.startswith("_")] == told, name

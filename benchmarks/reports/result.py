@@ -254,14 +254,19 @@ class BenchOptions:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All runs of one command."""
+    """All runs of one command.
 
-    # ISO 8601, UTC.
+    created: ISO 8601, UTC.
+    toolkit: name and version of what measured.
+    options: what was asked for.
+    runs: one for each file, device and setting.
+    source: of an imported or merged report: where it came from.
+    """
+
     created: str
     toolkit: str
     options: BenchOptions
     runs: tuple[Run, ...]
-    # Of an imported or merged report: where it came from.
     source: str = ""
 
     @property

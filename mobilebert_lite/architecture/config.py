@@ -29,53 +29,61 @@ ACTIVATIONS = ("relu", "relu6", "gelu", "gelu_new")
 
 @dataclass(frozen=True)
 class MobileBertConfig:
-    """Widths and switches of a MobileBERT. Defaults are google/mobilebert-uncased (24.6 M parameters)."""
+    """Widths and switches of a MobileBERT. Defaults are google/mobilebert-uncased (24.6 M parameters).
 
-    # WordPiece vocabulary, number of words.
+    vocab_size: WordPiece vocabulary, number of words.
+    hidden_size: width of the residual stream between blocks.
+    num_hidden_layers: number of blocks.
+    num_attention_heads: heads of each block's attention.
+    intermediate_size: width inside each feed-forward network.
+    embedding_size: width of a word vector before the trigram projection.
+    intra_bottleneck_size: width of the residual stream inside a block.
+    hidden_act: activation inside feed-forward networks: one of ACTIVATIONS.
+    max_position_embeddings: longest sequence with a learnt position, in tokens.
+    type_vocab_size: number of segments (question, context).
+    num_feedforward_networks: feed-forward networks in each block, the last one included.
+    normalization_type: no_norm is gamma * x + beta; layer_norm the usual one.
+    layer_norm_eps: added to the variance by layer_norm.
+    use_bottleneck: whether each block works at intra_bottleneck_size between two projections.
+    use_bottleneck_attention: TINY: query, key and value all read the block's own (narrow) input.
+    key_query_shared_bottleneck: query and key read one projection of their own, shared between them.
+    trigram_input: each position sees the word vectors of its two neighbors.
+    classifier_activation: a tanh layer on [CLS] before the classifiers ("pooler").
+    pad_token_id: id of [PAD].
+    hidden_dropout_prob: dropout of hidden states, in training only.
+    attention_probs_dropout_prob: dropout of attention, in training only.
+    initializer_range: standard deviation of initial weights.
+    labels: names of the classes, in the order of the classifier's outputs, as they were written (labels.checked cleans
+        them); empty when unknown.
+    problem_type: single_label_classification, multi_label_classification or regression; empty when unknown.
+    task: what its writer trained it for, by our name of the task (tasks.TASKS); empty when unknown. Checkpoints say
+        it in their own words, which the converters read.
+    """
+
     vocab_size: int = 30522
-    # Width of the residual stream between blocks.
     hidden_size: int = 512
-    # Number of blocks.
     num_hidden_layers: int = 24
     num_attention_heads: int = 4
-    # Width inside each feed-forward network.
     intermediate_size: int = 512
-    # Width of a word vector before the trigram projection.
     embedding_size: int = 128
-    # Width of the residual stream inside a block.
     intra_bottleneck_size: int = 128
     hidden_act: str = "relu"
-    # Longest sequence with a learnt position.
     max_position_embeddings: int = 512
-    # Number of segments (question, context).
     type_vocab_size: int = 2
-    # Feed-forward networks in each block, the last one included.
     num_feedforward_networks: int = 4
-    # no_norm is gamma * x + beta; layer_norm the usual one.
     normalization_type: str = "no_norm"
     layer_norm_eps: float = 1e-12
-    # Whether each block works at intra_bottleneck_size between two projections.
     use_bottleneck: bool = True
-    # TINY: query, key and value all read the block's own (narrow) input.
     use_bottleneck_attention: bool = False
-    # Query and key read one projection of their own, shared between them.
     key_query_shared_bottleneck: bool = True
-    # Each position sees the word vectors of its two neighbors.
     trigram_input: bool = True
-    # A tanh layer on [CLS] before the classifiers ("pooler").
     classifier_activation: bool = True
     pad_token_id: int = 0
-    # Training only.
     hidden_dropout_prob: float = 0.0
     attention_probs_dropout_prob: float = 0.1
     initializer_range: float = 0.02
-    # Names of the classes, in the order of the classifier's outputs, as they were written (labels.checked cleans them);
-    # empty when unknown.
     labels: tuple[str, ...] = ()
-    # single_label_classification, multi_label_classification or regression; empty when unknown.
     problem_type: str = ""
-    # What its writer trained it for, by our name of the task (tasks.TASKS); empty when unknown. Checkpoints say it in
-    # their own words, which the converters read.
     task: str = ""
 
     def __post_init__(self) -> None:

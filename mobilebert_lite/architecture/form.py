@@ -25,14 +25,17 @@ _MOST = 4096
 
 @dataclass(frozen=True)
 class Form:
-    """The shapes of a file's inputs, and what its class outputs are."""
+    """The shapes of a file's inputs, and what its class outputs are.
+
+    problem_type: one of ACTIVATIONS' keys: one class, several at once, or numbers.
+    logits: raw logits in place of probabilities.
+    choices: alternatives of a multiple-choice question; 0 for all other tasks.
+    positions: masked LM: logits at this many given positions alone; 0: at every token.
+    """
 
     problem_type: str = SINGLE_LABEL
-    # Raw logits in place of probabilities.
     logits: bool = False
-    # Alternatives of a multiple-choice question; 0 for all other tasks.
     choices: int = 0
-    # Masked LM: logits at this many given positions alone; 0: at every token.
     positions: int = 0
 
     def __post_init__(self) -> None:

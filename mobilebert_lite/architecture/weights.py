@@ -42,10 +42,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Weights:
-    """A checked set of tensors with the configuration they belong to."""
+    """A checked set of tensors with the configuration they belong to.
+
+    config: the network.
+    tensors: canonical name -> float32 array.
+    source: where they come from.
+    """
 
     config: MobileBertConfig
-    # Canonical name -> float32 array.
     tensors: Mapping[str, np.ndarray]
     source: Source = field(default_factory=Source)
 

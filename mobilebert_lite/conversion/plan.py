@@ -41,23 +41,33 @@ CUSTOM = "custom"
 
 @dataclass(frozen=True)
 class Plan:
-    """A conversion, decided. ``with_mode`` is the same conversion in another mode, with nothing read again."""
+    """A conversion, decided. ``with_mode`` is the same conversion in another mode, with nothing read again.
+
+    checkpoint: weights, tokenizer and labels.
+    task: in the form that its files have.
+    lengths: sequence lengths in tokens, the longest first.
+    mode: a name in quantization/recipes, or CUSTOM.
+    recipe: what the mode does.
+    masking: the convention of the checkpoint's source, or the one that was asked for.
+    masking_fixed: whether the masking was asked for; the recipe may not change its constant then.
+    calibration: sequences by signature.
+    calibration_file: where their texts are from; None: built in.
+    held_aside: examples that verify and do not calibrate.
+    without: fusion rules to leave out.
+    runtime: the oldest TFLite that must load the file; None: the current one.
+    text_input: whether signatures that take texts are added.
+    threads: for calibration and verification.
+    """
 
     checkpoint: Checkpoint
     task: Task
-    # The longest first.
     lengths: tuple[int, ...]
-    # A name in quantization/recipes, or CUSTOM.
     mode: str
     recipe: Recipe
-    # The convention of the checkpoint's source, or the one that was asked for.
     masking: Masking
-    # Whether the masking was asked for: the recipe may not change its constant then.
     masking_fixed: bool
-    # Texts by signature, and where they are from.
     calibration: Mapping[str, Sequence[Features]]
     calibration_file: Path | None
-    # Examples that verify and do not calibrate.
     held_aside: tuple[Example, ...]
     without: tuple[str, ...] = ()
     runtime: str | None = None

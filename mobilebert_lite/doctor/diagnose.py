@@ -53,13 +53,18 @@ PACKAGE_CHECKS: dict[str, tuple[str, Callable[[packages.Package], Iterator[Probl
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found."""
+    """What was found.
+
+    path: the file.
+    kind: what the file is for (Facts.kind), or "package".
+    runtime: the TFLite version asked about; None: the current one.
+    fits: client -> whether it has no error; None: it does not take files of this kind.
+    findings: the most severe first.
+    """
 
     path: str
-    # What the file is for (Facts.kind), or "package".
     kind: str
     runtime: str | None
-    # Client -> whether it has no error; None: it does not take files of this kind.
     fits: dict[str, bool | None]
     findings: tuple[Finding, ...]
 

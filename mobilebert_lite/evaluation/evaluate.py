@@ -33,38 +33,53 @@ CountProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What `mbl eval` is asked for."""
+    """What `mbl eval` is asked for.
+
+    model: a .tflite that ``convert`` made.
+    data: labeled examples.
+    task: what the model must be for; None: whatever it is for.
+    limit: this many examples, evenly over the file; None: all.
+    threads: of each interpreter.
+    workers: processes that score side by side.
+    cluster: address of a Dask scheduler, in place of processes on this machine.
+    runtime: package that runs the model; None: the installed one.
+    tokenizer: in place of the one in the file.
+    options: how answers are chosen and judged.
+    report: where the report will be; an evaluation that is interrupted goes on from a journal beside it.
+    """
 
     model: Path
     data: Path
-    # What the model must be for; None: whatever it is for.
     task: str | None = None
-    # This many examples, evenly over the file; None: all.
     limit: int | None = None
     threads: int = 1
     workers: int = 1
-    # Address of a Dask scheduler, in place of processes on this machine.
     cluster: str | None = None
     runtime: str | None = None
     tokenizer: str = "reference"
     options: ScorerOptions = field(default_factory=ScorerOptions)
-    # Where the report will be; an evaluation that is interrupted goes on from a journal beside it.
     report: Path | None = None
 
 
 @dataclass(frozen=True)
 class EvalResult:
-    """What an evaluation found."""
+    """What an evaluation found.
+
+    examples: what was scored.
+    predictions: the answers, in the order of the examples.
+    rows: float [examples, k]; see Scorer.row.
+    scorer: what judged them.
+    score: the score to judge by, with its interval.
+    report: what ``mbl eval --json`` prints; all but ``timing`` follows from model, data and options alone.
+    journal: to be removed when the report is written.
+    """
 
     examples: Sequence[Any]
     predictions: Sequence[Prediction]
-    # float [examples, k]: see Scorer.row.
     rows: np.ndarray
     scorer: Scorer
     score: Interval
-    # All but ``timing`` follows from model, data and options alone.
     report: Mapping[str, Any]
-    # To be removed when the report is written.
     journal: Journal
 
 

@@ -16,74 +16,88 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """One training. None: by ``resolved``, from the task and from where the weights come."""
+    """One training. None: by ``resolved``, from the task and from where the weights come.
+
+    task: what to train for; None: the checkpoint's task.
+    data: training examples.
+    output: a folder that is not there yet.
+    eval: labeled examples to score on; None: some of ``data`` are held out.
+    weights: checkpoint (folder, hub id) to fine-tune, or a preset's name to train from scratch.
+    config: configuration of a network from scratch.
+    vocabulary: tokenizer file; None: the checkpoint's, or made from ``data``.
+    labels: names of the classes, one a line; None: those of the checkpoint, or those that occur.
+    problem: of a classifier: one class, several, or numbers (form.PROBLEMS' values).
+    vocab_size: words of a vocabulary that is made from ``data``.
+    cased: whether such a vocabulary keeps case and accents.
+    seq_len: longest sequence in tokens.
+    epochs: passes over the data.
+    batch_size: rows in a step, over all devices together.
+    learning_rate: peak learning rate of AdamW.
+    warmup_ratio: share of the steps in which the learning rate rises.
+    weight_decay: of kernels.
+    max_grad_norm: largest norm of the whole gradient; 0: no limit.
+    dropout: in place of the configuration's hidden_dropout_prob.
+    token_dropout: share of the words replaced by [UNK].
+    label_smoothing: share of each label that is spread evenly over all classes.
+    position_shift: share of the batches whose positions begin at a random number.
+    stack: from scratch: numbers of layers to train with first, in equal shares of the steps.
+    seed: of everything random.
+    precision: one of PRECISIONS.
+    jit: compile the step with XLA; None: where the training is long enough to earn the compilation back.
+    threads: of TensorFlow; None: its own choice.
+    save_every: steps between saved states; None: twenty of them in a training.
+    eval_every: steps between evaluations; None: ten of them in a training.
+    patience: evaluations in a row without a better score after which training stops; None: never. The learning rate
+        falls to 0 at the end, so the last steps are often the best, however little the middle ones gain.
+    metric: the score to judge by; None: the task's own.
+    strict: findings about the data end the training before it starts.
+    teacher: a checkpoint to distil from.
+    distill: what the student learns from the teacher: distillation.KINDS.
+    distill_weight: weight of the teacher's logits; the labels have the rest.
+    temperature: what both networks' logits are divided by.
+    quantize: for quantization-aware training: the mode that the network will be converted with.
+    without: fusion rules left out in that conversion.
+    distribute: one of devices.KINDS: auto, none, mirrored or workers.
+    """
 
     task: str | None
     data: Path
-    # A folder that is not there yet.
     output: Path
-    # Labeled examples to score on; None: some of ``data`` are held out.
     eval: Path | None = None
-    # Checkpoint (folder, hub id) to go on from, or a preset's name; None: from scratch.
     weights: str | None = None
-    # Configuration of a network from scratch.
     config: Path | None = None
     vocabulary: Path | None = None
-    # Names of the classes, one a line; None: those of the checkpoint, or those that occur.
     labels: Path | None = None
     problem: str = SINGLE_LABEL
-    # Words of a vocabulary that is made from the data, and whether it keeps capitals and accents.
     vocab_size: int = 8000
     cased: bool = False
-    # Longest sequence in tokens.
     seq_len: int | None = None
     epochs: float | None = None
-    # Rows in a step, over all devices together.
     batch_size: int = 32
-    # Greatest learning rate.
     learning_rate: float | None = None
-    # Share of the steps in which it rises.
     warmup_ratio: float = 0.06
-    # Of kernels.
     weight_decay: float = 0.05
-    # Largest norm of the whole gradient; 0: no limit.
     max_grad_norm: float = 1.0
-    # In place of the configuration's hidden_dropout_prob.
     dropout: float | None = None
-    # Share of the words hidden behind [UNK].
     token_dropout: float | None = None
-    # Share of each label that goes to all classes alike.
     label_smoothing: float = 0.0
-    # Share of the batches that begin at a random position.
     position_shift: float = 0.0
-    # From scratch: numbers of layers to train with first, in equal shares of the steps.
     stack: tuple[int, ...] = ()
     seed: int = 0
     precision: str = "auto"
-    # Compile the step with XLA; None: where the training is long enough to earn it back.
     jit: bool | None = None
     threads: int | None = None
-    # Steps between saved states, and between evaluations; None: twenty and ten a training.
     save_every: int | None = None
     eval_every: int | None = None
-    # Evaluations in a row without a better score after which training stops; None: it goes on to its end. The rate
-    # falls to 0 by then, so the last steps are often the best, however little the middle ones gain.
     patience: int | None = None
-    # The score to judge by; None: the task's own.
     metric: str | None = None
-    # Findings about the data end the training before it starts.
     strict: bool = False
-    # A checkpoint to learn from, and what of it: distillation.KINDS.
     teacher: str | None = None
     distill: tuple[str, ...] = ("logits",)
-    # Weight of the teacher's logits, the labels having the rest; and what both networks' logits are divided by.
     distill_weight: float = 0.7
     temperature: float = 2.0
-    # Quantization-aware: the mode that the network will be converted with.
     quantize: str | None = None
-    # Fusion rules left out there.
     without: tuple[str, ...] = ()
-    # auto, none, mirrored or workers.
     distribute: str = "auto"
 
     def __post_init__(self) -> None:

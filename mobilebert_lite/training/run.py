@@ -38,10 +38,13 @@ Count = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What was written."""
+    """What was written.
+
+    output: the folder of the checkpoint.
+    report: what metrics.json holds.
+    """
 
     output: Path
-    # What metrics.json holds.
     report: Mapping[str, Any]
 
 
