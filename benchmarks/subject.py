@@ -19,9 +19,7 @@ from mobilebert_lite.tasks import TASKS, Task
 from mobilebert_lite.text.tokenization import Tokenizer, parse_vocabulary
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 from mobilebert_lite.tflite import container as metadata
-
-# What names of inputs in use have in common, the first that fits: input_word_ids, attention_mask, token_type_ids …
-_WORDS = (("segment_ids", ("segment", "type")), ("mask", ("mask",)), ("ids", ("ids", "word", "token")))
+from mobilebert_lite.tflite.roles import role_of
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,7 @@ def roles(names: Sequence[str]) -> dict[str, str]:
     """Role -> input, from what the inputs are called; by their order where the names say nothing (args_0, …)."""
     found: dict[str, str] = {}
     for name in names:
-        # Stock converters decorate names: serving_default_input_ids:0.
-        plain = name.lower().removeprefix("serving_default_").split(":")[0]
-        role = next((role for role, words in _WORDS if any(word in plain for word in words)), None)
+        role = role_of(name, "inputs")
         if role is None or role in found:
             return dict(zip(ROLES, names, strict=False)) if len(names) <= len(ROLES) else {}
         found[role] = name

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.tflite.flatbuffer import add_buffer, add_operator_code, schema, write_model
+from mobilebert_lite.tflite.edits import add_buffer, add_signature, new_operator
+from mobilebert_lite.tflite.flatbuffer import schema, write_model
 from mobilebert_lite.tflite.op_versions import operator_name, type_name
 
 FLOAT32, INT32, STRING, BOOL = 0, 2, 5, 6
@@ -41,34 +42,17 @@ class Graph:
     def operator(self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: str = "",
                  **values: int) -> Any:
         """A new one; ``options`` names its table."""
-        made = schema().OperatorT()
-        made.opcodeIndex = add_operator_code(self.model, name)
-        made.inputs, made.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
-        if options:
-            made.builtinOptions = getattr(schema(), f"{options}T")()
-            made.builtinOptionsType = getattr(schema().BuiltinOptions, options)
-            for key, value in values.items():
-                setattr(made.builtinOptions, key, value)
+        made = new_operator(self.model, name, inputs, outputs, options, **values)
         self.now.operators.append(made)
         return made
 
-    def signature(self, name: str, subgraph: int, inputs: dict[str, int], outputs: dict[str, int]) -> Any:
+    def signature(self, name: str, subgraph: int, inputs: dict[str, int], outputs: dict[str, int]) -> None:
         """A new one: names -> tensors."""
-        made = schema().SignatureDefT()
-        made.signatureKey, made.subgraphIndex = name.encode(), subgraph
-        made.inputs, made.outputs = ([_entry(*pair) for pair in pairs.items()] for pairs in (inputs, outputs))
-        self.model.signatureDefs.append(made)
-        return made
+        add_signature(self.model, name, subgraph, inputs.items(), outputs.items())
 
     def bytes(self) -> bytes:
         """The file."""
         return write_model(self.model)
-
-
-def _entry(name: str, tensor: int) -> Any:
-    made = schema().TensorMapT()
-    made.name, made.tensorIndex = name.encode(), tensor
-    return made
 
 
 def adding(shape: Sequence[int] = (2, 3)) -> Graph:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mobilebert_lite.conversion.lowering import rewrite
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.flatbuffer import set_metadata
+from mobilebert_lite.tflite.edits import set_metadata
 
 SCRIPT = "</title></style></script><script>window.hacked=1</script>"
 IMAGE = '"\'><img src="http://127.0.0.1:9/x" onerror="window.hacked=1"><svg onload=window.hacked=1>'

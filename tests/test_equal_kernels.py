@@ -25,8 +25,7 @@ from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.examples import QuestionExample, TextExample
 from mobilebert_lite.text.tokenization import Tokenizer
-from mobilebert_lite.tflite.flatbuffer import read_model
-from mobilebert_lite.tflite.op_versions import operator_name
+from mobilebert_lite.tflite.graph import Graphs
 
 LENGTHS = (24, 16)
 Tensors = dict[str, np.ndarray]
@@ -78,28 +77,23 @@ class Drawn:
         self.masking = self.recipe.masking(Masking())
         self.built = draw(weights, self.task, LENGTHS, self.recipe, self.texts, self.masking, without, 1,
                           stretches=False)
-        self.model = read_model(self.built.content)
+        self.graphs = Graphs.read(self.built.content)
 
     def layers(self) -> list[list[KernelPlace | None]]:
         """The kernel of each dense layer of each signature, in the order of execution."""
-        return [[place_of_weight(subgraph.tensors[operator.inputs[1]].name.decode())
-                 for operator in subgraph.operators if self.kind(operator) == "FULLY_CONNECTED"]
-                for subgraph in self.model.subgraphs]
+        return [[place_of_weight(operator.operand(1).name) for operator in subgraph.operators
+                 if operator.name == "FULLY_CONNECTED"] for subgraph in self.graphs.subgraphs]
 
     def kinds(self) -> list[list[str]]:
-        return [[self.kind(operator) for operator in subgraph.operators] for subgraph in self.model.subgraphs]
-
-    def kind(self, operator: Any) -> str:
-        return operator_name(self.model.operatorCodes[operator.opcodeIndex])
+        return [[operator.name for operator in subgraph.operators] for subgraph in self.graphs.subgraphs]
 
     def stored(self) -> Mapping[KernelPlace, np.ndarray]:
         """The kernel that the file holds for each layer. *Shape:* [in, out]"""
         found = {}
-        for subgraph in self.model.subgraphs:
+        for subgraph in self.graphs.subgraphs:
             for tensor in subgraph.tensors:
-                if place := place_of_weight(tensor.name.decode()):
-                    data = self.model.buffers[tensor.buffer].data
-                    found[place] = np.asarray(data).view(np.float32).reshape(tensor.shape).T
+                if (place := place_of_weight(tensor.name)) and (values := tensor.values()) is not None:
+                    found[place] = values.T
         return found
 
     def computes_what_the_network_does(self) -> None:

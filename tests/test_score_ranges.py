@@ -12,7 +12,7 @@ from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.calibrate import measure_ranges
 from mobilebert_lite.quantization.score_ranges import best_range, fake_quantize, fit_scores, score_tensors, softmax
-from mobilebert_lite.tflite.flatbuffer import read_model
+from mobilebert_lite.tflite.graph import Graphs
 
 
 def scores(spread: float, padding: int = 16) -> np.ndarray:
@@ -59,9 +59,8 @@ def test_only_scores_change(tiny_qa: Path, tiny_inputs: dict[int, list[dict[str,
     samples = {f"qa_{length}": rows for length, rows in tiny_inputs.items()}
     before = measure_ranges(content, samples)
     after = fit_scores(content, samples, before, 8)
-    model = read_model(content)
-    names = [[[subgraph.tensors[index].name.decode() for index in found] for found in score_tensors(model, subgraph)]
-             for subgraph in model.subgraphs]
+    names = [[[tensor.name for tensor in found] for found in score_tensors(subgraph)]
+             for subgraph in Graphs.read(content).subgraphs]
     assert [len(found) for subgraph in names for found in subgraph] == [2, 2, 2, 2]
     for longer, shorter in zip(*names, strict=True):
         assert len({after[name] for name in (*longer, *shorter)}) == 1

@@ -11,7 +11,8 @@ import pytest
 
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tflite.container import read_entry, read_files
-from mobilebert_lite.tflite.flatbuffer import read_model, set_metadata
+from mobilebert_lite.tflite.edits import set_metadata
+from mobilebert_lite.tflite.flatbuffer import read_model
 from mobilebert_lite.tflite.metadata import (
     ENTRY,
     AssociatedFile,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.flatbuffer import read_model, schema, set_metadata, write_model
+from mobilebert_lite.tflite.edits import set_metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, schema, write_model
 from mobilebert_lite.tflite.metadata import ENTRY, ModelMetadata, TensorMetadata, read_metadata
 from mobilebert_lite.tflite.metadata_writer import pack_metadata
 from mobilebert_lite.tflite.op_versions import operator_name

@@ -11,6 +11,7 @@ import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import CPU, GPU
 from mobilebert_lite.errors import DependencyError, ModelFileError
+from mobilebert_lite.running.delegation import delegation_of, nodes_of
 from mobilebert_lite.running.runtime import load_runtime
 
 InputArrays = Mapping[str, np.ndarray]
@@ -91,17 +92,13 @@ class InterpreterEngine:
         return time.perf_counter() - started
 
     def delegation(self) -> tuple[int | None, int | None, int | None]:
-        """The runtime appends one DELEGATE node for each partition, and leaves the nodes that it replaces.
-
-        tflite-runtime does not list them.
-        """
-        nodes = self._interpreter._get_ops_details()
-        partitions = [node for node in nodes if node["op_name"] == "DELEGATE"]
+        """As ``delegation_of`` counts. tflite-runtime does not list partitions."""
+        prepared = nodes_of(self._interpreter)
+        found = delegation_of(prepared["nodes"], prepared["outputs"])
+        total = len(prepared["nodes"]) - found.partitions
         if self.name != "ai-edge-litert":
-            return len(nodes), None, None
-        remaining = _remaining(nodes, [one["index"] for one in self._interpreter.get_output_details()])
-        total = len(nodes) - len(partitions)
-        return total, total - remaining, len(partitions)
+            return total, None, None
+        return total, total - len(found.outside), found.partitions
 
     def word_rows(self) -> int | None:
         """Of the tables that GATHER and EMBEDDING_LOOKUP read."""
@@ -170,19 +167,3 @@ class CompiledEngine:
 
 def _described(detail: Mapping[str, Any]) -> tuple[str, list[int]]:
     return np.dtype(detail["dtype"]).name, [int(size) for size in detail["shape"]]
-
-
-def _remaining(nodes: Sequence[Mapping[str, Any]], outputs: Sequence[int]) -> int:
-    """How many nodes still run outside the delegates, found backwards from what is read."""
-    producer = {int(index): node for node in nodes if node["op_name"] != "DELEGATE" for index in node["outputs"]}
-    delegates = [node for node in nodes if node["op_name"] == "DELEGATE"]
-    made = {int(index) for node in delegates for index in node["outputs"]}
-    wanted = [*(int(index) for node in delegates for index in node["inputs"]), *outputs]
-    seen: set[int] = set()
-    while wanted:
-        node = producer.get(index := wanted.pop())
-        if node is not None and index not in made and node["index"] not in seen:
-            seen.add(node["index"])
-            wanted += [int(one) for one in node["inputs"]]
-    return len(seen)
-

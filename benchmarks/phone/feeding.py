@@ -7,13 +7,15 @@ numbers, microseconds before milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.tflite.flatbuffer import read_model, schema, write_model
+from mobilebert_lite.tflite.edits import add_buffer, add_tensor, new_operator
+from mobilebert_lite.tflite.flatbuffer import write_model
+from mobilebert_lite.tflite.graph import Graphs, Tensor
 
 
 def with_inputs(content: bytes, signature: str, arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -21,17 +23,15 @@ def with_inputs(content: bytes, signature: str, arrays: Mapping[str, np.ndarray]
 
     Raises ModelFileError when it has no such signature or input.
     """
-    model = read_model(content)
-    definition = _definition(model, signature)
-    graph = model.subgraphs[definition.subgraphIndex]
-    operators = []
-    for entry in definition.inputs:
-        name = entry.name.decode()
+    graphs = Graphs.read(content)
+    entry = graphs.entry(signature)
+    operators: list[Any] = []
+    for name, tensor in entry.inputs.items():
         if name not in arrays:
             raise ModelFileError(f"no values for input {name!r}; there are {', '.join(arrays)}")
-        operators += _replaced(schema(), model, graph, entry.tensorIndex, np.asarray(arrays[name], np.int32))
-    graph.operators = [*operators, *graph.operators]
-    return write_model(model)
+        operators += _replaced(graphs.raw, entry.subgraph.raw, tensor, np.asarray(arrays[name], np.int32))
+    entry.subgraph.raw.operators = [*operators, *entry.subgraph.raw.operators]
+    return write_model(graphs.raw)
 
 
 def inputs_in_order(content: bytes, signature: str) -> list[str]:
@@ -39,65 +39,23 @@ def inputs_in_order(content: bytes, signature: str) -> list[str]:
 
     Raises ModelFileError when there is no such signature.
     """
-    model = read_model(content)
-    definition = _definition(model, signature)
-    names = {entry.tensorIndex: entry.name.decode("utf-8", "replace") for entry in definition.inputs}
-    return [names[int(index)] for index in model.subgraphs[definition.subgraphIndex].inputs if int(index) in names]
+    entry = Graphs.read(content).entry(signature)
+    names = {tensor.index: name for name, tensor in entry.inputs.items()}
+    return [names[tensor.index] for tensor in entry.subgraph.inputs if tensor.index in names]
 
 
-def _definition(model: Any, signature: str) -> Any:
-    for one in model.signatureDefs or []:
-        if one.signatureKey == signature.encode():
-            return one
-    raise ModelFileError(f"the model has no signature {signature!r}")
+def _replaced(model: Any, graph: Any, source: Tensor, values: np.ndarray) -> list[Any]:
+    """Operators that compute ``source`` from a product with zero, in which its readers see no difference: the old
+    tensor keeps its number as input, and the readers get a new one."""
+    def add(what: str, shape: Sequence[int], content: np.ndarray | None = None) -> int:
+        buffer = 0 if content is None else add_buffer(model, content)
+        return add_tensor(graph, source.kind, shape, buffer, f"text_{source.index}_{what}")
 
-
-def _replaced(schema: Any, model: Any, graph: Any, index: int, values: np.ndarray) -> list[Any]:
-    """Operators that compute tensor ``index`` from a product with zero, in which its readers see no difference: the
-    old tensor keeps its number as input, and the readers get a new one."""
-    source = graph.tensors[index]
-    shape = list(map(int, source.shape))
-    zeroed = _tensor(schema, graph, source, f"{index}_zeroed", shape, 0)
-    fixed = _tensor(schema, graph, source, f"{index}_fixed", shape, 0)
-    zero = _tensor(schema, graph, source, f"{index}_zero", [1], _buffer(schema, model, np.zeros(1, np.int32)))
-    constant = _tensor(schema, graph, source, f"{index}_text", shape, _buffer(schema, model, values.reshape(shape)))
+    zeroed, fixed = add("zeroed", source.shape), add("fixed", source.shape)
+    zero = add("zero", [1], np.zeros(1, np.int32))
+    constant = add("text", source.shape, np.ascontiguousarray(values.reshape(source.shape)))
     for operator in graph.operators:
-        operator.inputs = np.where(np.asarray(operator.inputs) == index, fixed, operator.inputs).astype(np.int32)
-    built = schema.BuiltinOperator
-    return [_operator(schema, model, built.MUL, schema.BuiltinOptions.MulOptions, schema.MulOptionsT(), (index, zero),
-                      zeroed),
-            _operator(schema, model, built.ADD, schema.BuiltinOptions.AddOptions, schema.AddOptionsT(),
-                      (zeroed, constant), fixed)]
-
-
-def _tensor(schema: Any, graph: Any, like: Any, name: str, shape: list[int], buffer: int) -> int:
-    tensor = schema.TensorT()
-    tensor.name, tensor.shape, tensor.type, tensor.buffer = f"text_{name}".encode(), shape, like.type, buffer
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _buffer(schema: Any, model: Any, values: np.ndarray) -> int:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    return len(model.buffers) - 1
-
-
-def _operator(schema: Any, model: Any, code: int, kind: int, options: Any, inputs: tuple[int, int], output: int) -> Any:
-    operator = schema.OperatorT()
-    operator.opcodeIndex = _code(schema, model, code)
-    operator.builtinOptionsType, operator.builtinOptions = kind, options
-    operator.inputs, operator.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-    return operator
-
-
-def _code(schema: Any, model: Any, code: int) -> int:
-    """The index of version 1 of a built-in operator, which it is given where it is missing."""
-    for i, one in enumerate(model.operatorCodes):
-        if one.builtinCode == code and one.version == 1:
-            return i
-    one = schema.OperatorCodeT()
-    one.builtinCode, one.deprecatedBuiltinCode, one.version = code, min(code, 127), 1
-    model.operatorCodes.append(one)
-    return len(model.operatorCodes) - 1
+        inputs = np.asarray(operator.inputs)
+        operator.inputs = np.where(inputs == source.index, fixed, inputs).astype(np.int32)
+    return [new_operator(model, "MUL", (source.index, zero), (zeroed,), "MulOptions", version=1),
+            new_operator(model, "ADD", (zeroed, constant), (fixed,), "AddOptions", version=1)]

@@ -96,15 +96,15 @@ def print_memory_of(path: str, length: int) -> None:
 def describe(files: Mapping[str, Path], length: int) -> dict[str, dict[str, Any]]:
     """Size, operators, XNNPACK partitions and memory of each file."""
     from mobilebert_lite.inspection.report import delegation
-    from mobilebert_lite.tflite.flatbuffer import read_model
+    from mobilebert_lite.tflite.graph import Graphs
 
     empty, found = peak_memory(None, length), {}
     for title, path in files.items():
         found[title] = {"megabytes": path.stat().st_size / 1e6, "memory_megabytes": peak_memory(path, length) - empty}
         if path.suffix == ".tflite":
-            model = read_model(path.read_bytes())
-            taken = delegation(model, 0)
-            found[title] |= {"operators": len(model.subgraphs[0].operators), "partitions": taken and taken.partitions}
+            graphs = Graphs.read(path.read_bytes())
+            taken = delegation(graphs, 0)
+            found[title] |= {"operators": len(graphs.subgraphs[0].operators), "partitions": taken and taken.partitions}
     return found
 
 

@@ -26,7 +26,7 @@ from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.features import Features
 from mobilebert_lite.tflite import op_versions
-from mobilebert_lite.tflite.flatbuffer import read_model
+from mobilebert_lite.tflite.graph import Graphs
 from mobilebert_lite.tflite.slim import slim
 
 Texts = Mapping[str, Sequence[Features]]
@@ -132,9 +132,9 @@ def quantize(content: bytes, recipe: Recipe, texts: Texts, threads: int,
         if recipe.integer:
             ranges = fit_scores(content, inputs, ranges, recipe.activation_bits, threads)
         if trained:
-            model = read_model(content)
-            ranges |= trained.of(model)
-            tie(model, ranges)
+            graphs = Graphs.read(content)
+            ranges |= trained.of(graphs)
+            tie(graphs, ranges)
 
     def mend(model: Any) -> None:
         keep_output_names(model)

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.tflite.flatbuffer import add_buffer
-from mobilebert_lite.tflite.op_versions import operator_name
+from mobilebert_lite.tflite.edits import add_buffer
+from mobilebert_lite.tflite.graph import Graphs, Subgraph, Tensor
 
 _END = ".kernel"
 # Drawn as one dense layer for each column (graph.heads.question_answering).
@@ -75,30 +75,28 @@ def name_kernels(model: Any, tensors: Mapping[str, np.ndarray], marks: Mapping[s
             known |= {_digest(held[place]): (place, true[place] if name in marks else None) for place in true}
     buffers: dict[KernelPlace, int] = {}
     found = set()
-    for subgraph, weight in _weights(model):
-        digest = _digest(model.buffers[weight.buffer].data)
-        if digest not in known:
+    for subgraph, weight in _weights(Graphs(model)):
+        if weight.data is None or (digest := _digest(weight.data)) not in known:
             continue
         place, numbers = known[digest]
+        raw = subgraph.raw.tensors[weight.index]
         if numbers is not None:
             if place not in buffers:
                 buffers[place] = add_buffer(model, numbers)
-            weight.buffer = buffers[place]
+            raw.buffer = buffers[place]
         # Names stay unique over the file: the quantizer keys its ranges by them.
-        length = "" if subgraph is model.subgraphs[0] else f"_{subgraph.name.decode().rsplit('_', 1)[-1]}"
-        weight.name = f"{place.name}{length}".encode()
+        length = f"_{subgraph.name.rsplit('_', 1)[-1]}" if subgraph.index else ""
+        raw.name = f"{place.name}{length}".encode()
         found.add(f"{place.layer}{_END}")
     return found
 
 
-def _weights(model: Any) -> Iterator[tuple[Any, Any]]:
-    """The constant weights of dense layers, with their subgraphs."""
-    for subgraph in model.subgraphs:
+def _weights(graphs: Graphs) -> Iterator[tuple[Subgraph, Tensor]]:
+    """The weights of dense layers, with their subgraphs."""
+    for subgraph in graphs.subgraphs:
         for operator in subgraph.operators:
-            if operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED":
-                weight = subgraph.tensors[operator.inputs[1]]
-                if model.buffers[weight.buffer].data is not None:
-                    yield subgraph, weight
+            if operator.name == "FULLY_CONNECTED":
+                yield subgraph, operator.operand(1)
 
 
 def _stored(name: str, kernel: np.ndarray) -> dict[KernelPlace, np.ndarray]:

@@ -15,7 +15,8 @@ from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.tasks import find_task
-from mobilebert_lite.tflite.flatbuffer import add_buffer, read_model, write_model
+from mobilebert_lite.tflite.edits import add_buffer
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 DEFAULT_SIGNATURE = "serving_default"
 

@@ -18,7 +18,7 @@ from mobilebert_lite.tasks import Task, labels
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite import metadata as tflite_metadata
 from mobilebert_lite.tflite import op_versions
-from mobilebert_lite.tflite.flatbuffer import set_metadata
+from mobilebert_lite.tflite.edits import set_metadata
 from mobilebert_lite.tflite.metadata_writer import pack_metadata
 from mobilebert_lite.version import __version__
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
-import re
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from mobilebert_lite.architecture.form import REGRESSION, Form
-from mobilebert_lite.doctor.graph import Operator, Subgraph, Tensor
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.flatbuffer import read_model, schema
+from mobilebert_lite.tflite.flatbuffer import schema
+from mobilebert_lite.tflite.graph import Graphs, Operator, Subgraph, Tensor
 from mobilebert_lite.tflite.metadata import (
     BERT_TOKENIZER,
     ModelMetadata,
@@ -24,12 +23,7 @@ from mobilebert_lite.tflite.metadata import (
     read_metadata,
 )
 from mobilebert_lite.tflite.op_versions import first_runtime, latest
-
-# Names that the text clients look for in the metadata, in the order in which a client without metadata reads.
-INPUTS = ("ids", "mask", "segment_ids")
-QA_OUTPUTS = ("end_logits", "start_logits")
-PROBABILITY = "probability"
-VECTORS = ("sequence_output", "pooled_output")
+from mobilebert_lite.tflite.roles import PROBABILITY, QA_OUTPUTS, VECTORS, role_of
 
 # What a file can be for. Other tasks of ours go by their own names.
 QA, CLASSIFICATION, FEATURES, UNKNOWN = "qa", "classification", "features", "unknown"
@@ -59,8 +53,8 @@ class Facts:
     def __init__(self, content: bytes, runtime: str | None = None) -> None:
         """``runtime``: the TFLite version that it must run in, where one is asked for."""
         self.content, self.runtime = content, runtime
-        self.model = read_model(content)
-        if not self.model.subgraphs:
+        self.graphs = Graphs.read(content)
+        if not self.graphs.subgraphs:
             raise ModelFileError("the file has no graph in it")
         self.provenance: dict[str, Any] = metadata.read_provenance(content)
         self.files = metadata.read_files(content)
@@ -70,7 +64,11 @@ class Facts:
             self.metadata = read_metadata(content)
         except ModelFileError as error:
             self.metadata_error = str(error)
-        self.subgraphs = tuple(Subgraph(self.model, index) for index in range(len(self.model.subgraphs)))
+
+    @property
+    def subgraphs(self) -> tuple[Subgraph, ...]:
+        """All graphs of the file."""
+        return self.graphs.subgraphs
 
     @property
     def first(self) -> Subgraph:
@@ -184,27 +182,13 @@ class Facts:
         for number, tensor in enumerate(tensors):
             name, about = self._signature_names(side).get(tensor.index, ""), described[number:number + 1]
             names = (name, tensor.name, about[0].name if about else "")
-            role = next((role for role in (_role(one, side) for one in names) if role), None)
+            role = next((role for role in (role_of(one, side) for one in names) if role), None)
             found.append(Port(number, tensor, name, about[0] if about else None, role))
         return tuple(found)
 
     def _signature_names(self, side: str) -> dict[int, str]:
-        for definition in self.model.signatureDefs or []:
-            if definition.subgraphIndex == 0:
-                return {int(entry.tensorIndex): (entry.name or b"").decode("utf-8", "replace")
-                        for entry in getattr(definition, side) or []}
+        for entry in self.graphs.entries:
+            if entry.subgraph is self.first:
+                named = entry.inputs if side == "inputs" else entry.outputs
+                return {tensor.index: name for name, tensor in named.items()}
         return {}
-
-
-# What a name must contain, between other letters or alone, to mean one of the names above; the first that fits.
-_MEANINGS = {
-    "inputs": ((r"mask", "mask"), (r"segment|type", "segment_ids"), (r"ids?", "ids")),
-    "outputs": ((r"end", QA_OUTPUTS[0]), (r"start", QA_OUTPUTS[1]), (r"prob\w*|softmax|scores?", PROBABILITY),
-                (r"sequence output", VECTORS[0]), (r"pooled output|pooler output", VECTORS[1])),
-}
-
-
-def _role(name: str, side: str) -> str | None:
-    """What a name says that its tensor is: ``input_word_ids:0`` are ids, ``token_type_ids`` segment_ids."""
-    return next((role for pattern, role in _MEANINGS[side]
-                 if re.search(rf"(?<![a-z])(?:{pattern})(?![a-z])", name.lower().replace("_", " "))), None)

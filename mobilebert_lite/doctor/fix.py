@@ -20,7 +20,8 @@ from mobilebert_lite.running.isolation.session import IsolatedSession
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.tasks.labels import encode, read_file
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.flatbuffer import read_model, schema, write_model
+from mobilebert_lite.tflite.edits import add_signature
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 # In this order: each reads the file that the one before it wrote.
 _STEPS = (VERSIONS, SIGNATURE, ORDER, METADATA, STORED)
@@ -138,17 +139,11 @@ def compare(before: bytes, after: bytes) -> tuple[bool | None, str]:
 
 def _run(content: bytes, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The first subgraph, its tensors called by their index: a repair moves none of them."""
-    model, types = read_model(content), schema()
-    definition = types.SignatureDefT()
-    definition.signatureKey, definition.subgraphIndex = _PROBE.encode(), 0
-    for side in ("inputs", "outputs"):
-        entries = []
-        for index in getattr(model.subgraphs[0], side):
-            entry = types.TensorMapT()
-            entry.name, entry.tensorIndex = f"t{int(index)}".encode(), int(index)
-            entries.append(entry)
-        setattr(definition, side, entries)
-    model.signatureDefs = [definition]
+    model = read_model(content)
+    inputs_of, outputs_of = ([(f"t{int(index)}", int(index)) for index in side]
+                             for side in (model.subgraphs[0].inputs, model.subgraphs[0].outputs))
+    model.signatureDefs = []
+    add_signature(model, _PROBE, 0, inputs_of, outputs_of)
     with closing(IsolatedSession(write_model(model))) as session:
         return session.run(_PROBE, inputs)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, WARNING, Check, Problem, some
-from mobilebert_lite.doctor.graph import Operator
+from mobilebert_lite.tflite.graph import Operator
 
 KINDS = ()
 

@@ -31,11 +31,11 @@ def _custom(facts: Facts) -> Iterator[Problem]:
 
 
 def signature(facts: Facts) -> Iterator[Problem]:
-    definitions = facts.model.signatureDefs or []
-    if not definitions:
+    entries = facts.graphs.entries
+    if not entries:
         yield Problem(WARNING, "signatures", "there is none: inputs and outputs must be bound by position, and "
                       "CompiledModel and getSignatureRunner find nothing by name", "add serving_default", SIGNATURE)
-    elif 0 not in {int(definition.subgraphIndex) for definition in definitions}:
+    elif facts.first not in {entry.subgraph for entry in entries}:
         yield Problem(WARNING, "signatures", "none is of subgraph 0, which clients without signatures run",
                       "add serving_default", SIGNATURE)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, NOTE, WARNING, Problem, some
-from mobilebert_lite.doctor.graph import Operator, Subgraph, Tensor
+from mobilebert_lite.tflite.graph import Operator, Subgraph, Tensor
 
 # Operators that compute with quantized numbers. A GATHER or a CAST may move bytes that have no scale.
 _ARITHMETIC = ("FULLY_CONNECTED", "BATCH_MATMUL", "ADD", "SUB", "MUL", "SOFTMAX", "CONCATENATION", "MEAN", "TANH",

@@ -6,21 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mobilebert_lite.doctor.facts import (
-    CLASSIFICATION,
-    FEATURES,
-    INPUTS,
-    PROBABILITY,
-    QA,
-    QA_OUTPUTS,
-    VECTORS,
-    Facts,
-    Port,
-)
+from mobilebert_lite.architecture.form import INPUTS
+from mobilebert_lite.doctor.facts import CLASSIFICATION, FEATURES, QA, Facts, Port
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite import op_versions
-from mobilebert_lite.tflite.flatbuffer import schema, set_metadata
+from mobilebert_lite.tflite import edits, op_versions
+from mobilebert_lite.tflite.edits import set_metadata
 from mobilebert_lite.tflite.metadata import (
     AXIS_LABELS,
     BERT_TOKENIZER,
@@ -33,6 +24,7 @@ from mobilebert_lite.tflite.metadata import (
 )
 from mobilebert_lite.tflite.metadata import VOCABULARY as VOCABULARY_TYPE
 from mobilebert_lite.tflite.metadata_writer import pack_metadata
+from mobilebert_lite.tflite.roles import PROBABILITY, QA_OUTPUTS, VECTORS
 
 DEFAULT_SIGNATURE = "serving_default"
 # What the outputs of each kind are called, in the order of positions.
@@ -74,18 +66,11 @@ def _moved(described: tuple[TensorMetadata, ...], places: Sequence[int]) -> tupl
 
 def add_signature(model: Any, facts: Facts) -> None:
     """serving_default for the first subgraph, with the names that clients know, else those of the tensors."""
-    types = schema()
-    definition = types.SignatureDefT()
-    definition.signatureKey, definition.subgraphIndex = DEFAULT_SIGNATURE.encode(), 0
-    for side, ports in (("inputs", facts.inputs), ("outputs", facts.outputs)):
-        entries = []
-        for port, name in zip(ports, _names(ports, _wanted(facts, side)), strict=True):
-            entry = types.TensorMapT()
-            entry.name = (name or port.tensor.name.split(":")[0] or f"{side[:-1]}_{port.number}").encode()
-            entry.tensorIndex = port.tensor.index
-            entries.append(entry)
-        setattr(definition, side, entries)
-    model.signatureDefs = [*(model.signatureDefs or []), definition]
+    inputs, outputs = ([
+        (name or port.tensor.name.split(":")[0] or f"{side[:-1]}_{port.number}", port.tensor.index)
+        for port, name in zip(ports, _names(ports, _wanted(facts, side)), strict=True)]
+        for side, ports in (("inputs", facts.inputs), ("outputs", facts.outputs)))
+    edits.add_signature(model, DEFAULT_SIGNATURE, 0, inputs, outputs)
 
 
 def describe(model: Any, facts: Facts, files: dict[str, bytes], labels_given: bool) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mobilebert_lite.architecture.form import INPUTS
 from mobilebert_lite.doctor import text_model
-from mobilebert_lite.doctor.facts import CLASSIFICATION, INPUTS, QA, QA_OUTPUTS, Facts
+from mobilebert_lite.doctor.facts import CLASSIFICATION, QA, Facts
 from mobilebert_lite.doctor.findings import ERROR, ORDER, WARNING, Check, Problem, some
 from mobilebert_lite.doctor.runtimes import too_new
 from mobilebert_lite.tflite.op_versions import as_tuple
+from mobilebert_lite.tflite.roles import QA_OUTPUTS
 
 KINDS = (QA, CLASSIFICATION)
 

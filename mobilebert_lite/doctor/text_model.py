@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mobilebert_lite.doctor.facts import INPUTS, PROBABILITY, Facts, Port
+from mobilebert_lite.architecture.form import INPUTS
+from mobilebert_lite.doctor.facts import Facts, Port
 from mobilebert_lite.doctor.findings import ERROR, METADATA, STORED, WARNING, Problem, some
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tflite.metadata import AXIS_LABELS, BERT_TOKENIZER, ENTRY
+from mobilebert_lite.tflite.roles import PROBABILITY
 
 # Tokens that the clients put around and into a text.
 SPECIAL_TOKENS = ("[CLS]", "[SEP]", "[UNK]")

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from mobilebert_lite.tflite.op_versions import operator_name
+from mobilebert_lite.tflite.graph import Graphs, Subgraph, Tensor
 
 # The parts of the network in the order of computation.
 WORDS, POSITIONS, EMBEDDING, MASK = "word table", "positions", "embedding", "mask"
@@ -56,68 +54,56 @@ def place_of_name(name: str) -> Place | None:
     return None
 
 
-def places(model: Any) -> list[list[Place]]:
+def places(graphs: Graphs) -> list[list[Place]]:
     """The place of every tensor, subgraph by subgraph."""
     # A constant that a later subgraph shares is where the first one has it; our files drop the names there.
     known: dict[int, Place] = {}
-    return [_places(model, subgraph, known) for subgraph in model.subgraphs]
+    return [_places(subgraph, known) for subgraph in graphs.subgraphs]
 
 
-def _places(model: Any, subgraph: Any, known: dict[int, Place]) -> list[Place]:
-    constant = [_size(model, tensor) > 0 for tensor in subgraph.tensors]
-    named = [place_of_name(_text(tensor.name)) or (known.get(tensor.buffer) if constant[index] else None)
-             for index, tensor in enumerate(subgraph.tensors)]
+def _places(subgraph: Subgraph, known: dict[int, Place]) -> list[Place]:
+    named = [place_of_name(tensor.name) or (known.get(tensor.buffer) if tensor.constant else None)
+             for tensor in subgraph.tensors]
     for operator in subgraph.operators:
         # What has no telling name is where its weights are, or else where the activation it is computed from is.
-        inputs = sorted((index for index in operator.inputs if index >= 0), key=lambda index: not constant[index])
-        before = next((named[index] for index in inputs
-                       if named[index] and not (constant[index] and _elements(subgraph, index) < _FEWEST)), None)
+        before = next((named[tensor.index] for tensor in sorted(operator.operands, key=lambda one: not one.constant)
+                       if named[tensor.index] and not (tensor.constant and not _is_table(tensor))), None)
         if before and before.part in (WORDS, POSITIONS):
             before = Place(EMBEDDING)
-        for index in operator.outputs:
-            named[index] = named[index] or before
+        for tensor in operator.outputs:
+            named[tensor.index] = named[tensor.index] or before
     for operator in reversed(subgraph.operators):
-        after = named[operator.outputs[0]] if len(operator.outputs) else None
-        for index in operator.inputs:
-            if index >= 0 and constant[index] and _elements(subgraph, index) >= _FEWEST:
-                named[index] = named[index] or after
+        after = named[operator.output.index] if operator.outputs else None
+        for tensor in operator.operands:
+            if _is_table(tensor):
+                named[tensor.index] = named[tensor.index] or after
     found = [place or Place(OTHER) for place in named]
-    _place_tables(model, subgraph, [constant[i] and _elements(subgraph, i) >= _FEWEST for i in range(len(found))],
-                  found)
-    known |= {tensor.buffer: found[index] for index, tensor in enumerate(subgraph.tensors)
-              if constant[index] and tensor.buffer not in known}
+    _place_tables(subgraph, found)
+    known |= {tensor.buffer: found[tensor.index] for tensor in subgraph.tensors
+              if tensor.constant and tensor.buffer not in known}
     return found
 
 
-def _place_tables(model: Any, subgraph: Any, table: Sequence[bool], found: list[Place]) -> None:
+def _place_tables(subgraph: Subgraph, found: list[Place]) -> None:
     """The constants of the embedding by what reads them, in place: tables that are looked up, and the sum that has a
     row for every position."""
     rows: dict[int, int] = {}
     for operator in subgraph.operators:
-        name = operator_name(model.operatorCodes[operator.opcodeIndex])
-        looked_up = operator.inputs[1 if name == "EMBEDDING_LOOKUP" else 0] if name in _LOOKUPS else None
-        for index in operator.inputs:
-            if index < 0 or not table[index] or found[index].layer is not None:
+        looked_up = operator.inputs[1 if operator.name == "EMBEDDING_LOOKUP" else 0] \
+            if operator.name in _LOOKUPS else None
+        for tensor in operator.operands:
+            if not _is_table(tensor) or found[tensor.index].layer is not None:
                 continue
-            shape = subgraph.tensors[index].shape
-            if index == looked_up:
-                rows[index] = int(shape[0])
-            elif name in ("ADD", "SLICE") and len(shape) >= 2 and shape[-2] > 2 and found[index].part == EMBEDDING:
-                found[index] = Place(POSITIONS)
+            if tensor is looked_up:
+                rows[tensor.index] = tensor.shape[0]
+            elif (operator.name in ("ADD", "SLICE") and len(tensor.shape) >= 2 and tensor.shape[-2] > 2
+                  and found[tensor.index].part == EMBEDDING):
+                found[tensor.index] = Place(POSITIONS)
     for index, count in rows.items():
         if count == max(rows.values()) and count > 2:
             found[index] = Place(WORDS)
 
 
-def _elements(subgraph: Any, index: int) -> int:
-    shape = subgraph.tensors[index].shape
-    return 1 if shape is None else math.prod(map(int, shape))
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", "replace")
-
-
-def _size(model: Any, tensor: Any) -> int:
-    data = model.buffers[tensor.buffer].data
-    return 0 if data is None else len(data)
+def _is_table(tensor: Tensor) -> bool:
+    """Whether it is a constant that tells what reads it."""
+    return tensor.constant and math.prod(tensor.shape) >= _FEWEST

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.errors import ModelFileError, printable
-from mobilebert_lite.inspection.tensors import PartSize, Tensor, read_tensors, sizes
+from mobilebert_lite.inspection.tensors import PartSize, TensorFacts, read_tensors, sizes
+from mobilebert_lite.running.delegation import Delegation, delegation_of
 from mobilebert_lite.running.isolation.session import IsolatedSession
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.running.runtime import load_runtime
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.flatbuffer import read_model, write_model
-from mobilebert_lite.tflite.op_versions import first_runtime, operator_name, type_name
+from mobilebert_lite.tflite.flatbuffer import write_model
+from mobilebert_lite.tflite.graph import Graphs, Operator, Subgraph, Tensor
+from mobilebert_lite.tflite.op_versions import first_runtime
 from mobilebert_lite.tflite.soundness import CALLS
 
 LARGEST_BUFFERS = 8
@@ -34,15 +36,6 @@ class TensorInfo:
     name: str
     dtype: str
     shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Delegation:
-    """What XNNPACK takes of a signature."""
-
-    partitions: int
-    # Operators that stay with the built-in kernels, in the order of execution: (index, name).
-    outside: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ class Inspection:
     # How the bytes of the file divide, largest part first.
     parts: tuple[PartSize, ...]
     # Of every subgraph.
-    tensors: tuple[Tensor, ...]
+    tensors: tuple[TensorFacts, ...]
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -98,62 +91,47 @@ def inspect(path: Path) -> Inspection:
     """Look into ``path``. Raises ModelFileError when it is not a readable ``.tflite``."""
     content = read_tflite(path)
     try:
-        model = read_model(content)
-        constants = _constants(model)
+        graphs = Graphs.read(content)
+        constants = _constants(graphs)
         files = {printable(name): len(data) for name, data in metadata.read_files(content).items()}
-        tensors = read_tensors(model)
+        tensors = read_tensors(graphs)
         return Inspection(
-            str(path), len(content), _text(model.description), tuple(_signatures(model)), tuple(_operators(model)),
-            dict(_bytes_by_type(constants)), tuple(constants[:LARGEST_BUFFERS]),
-            files, metadata.read_provenance(content), tuple(sizes(tensors, model, files, len(content))), tuple(tensors))
+            str(path), len(content), printable(graphs.description), tuple(_signatures(graphs)),
+            tuple(_operators(graphs.subgraphs[0])), dict(_bytes_by_type(constants)),
+            tuple(constants[:LARGEST_BUFFERS]), files, metadata.read_provenance(content),
+            tuple(sizes(tensors, graphs, files, len(content))), tuple(tensors))
     except ModelFileError:
         raise
     except Exception as error:  # the generated reader fails in any way on a damaged flatbuffer
         raise ModelFileError(f"{path} is a damaged .tflite: {type(error).__name__} while reading its tables") from None
 
 
-def _text(value: bytes | str | None) -> str:
-    return printable(value.decode("utf-8", "replace") if isinstance(value, bytes) else value or "")
-
-
-def _signatures(model: Any) -> list[SignatureInfo]:
-    found = []
+def _signatures(graphs: Graphs) -> list[SignatureInfo]:
     # Two names of one subgraph are common, and loading a model to see its partitions costs a second.
-    subgraphs = sorted({int(definition.subgraphIndex) for definition in model.signatureDefs or []})
-    delegations = {index: delegation(model, index) for index in subgraphs[:MOST_DELEGATIONS]}
-    for definition in model.signatureDefs or []:
-        subgraph = model.subgraphs[definition.subgraphIndex]
-        found.append(SignatureInfo(
-            _text(definition.signatureKey), int(definition.subgraphIndex), _tensors(subgraph, definition.inputs),
-            _tensors(subgraph, definition.outputs), len(subgraph.operators),
-            delegations.get(definition.subgraphIndex)))
-    return found
+    subgraphs = sorted({entry.subgraph.index for entry in graphs.entries})
+    delegations = {index: delegation(graphs, index) for index in subgraphs[:MOST_DELEGATIONS]}
+    return [SignatureInfo(printable(entry.name), entry.subgraph.index, _infos(entry.inputs), _infos(entry.outputs),
+                          len(entry.subgraph.operators), delegations.get(entry.subgraph.index))
+            for entry in graphs.entries]
 
 
-def _tensors(subgraph: Any, entries: Sequence[Any]) -> tuple[TensorInfo, ...]:
-    tensors = [(entry, subgraph.tensors[entry.tensorIndex]) for entry in entries]
-    return tuple(TensorInfo(_text(entry.name), type_name(tensor).lower(), tuple(map(int, tensor.shape)))
-                 for entry, tensor in tensors)
+def _infos(tensors: Mapping[str, Tensor]) -> tuple[TensorInfo, ...]:
+    return tuple(TensorInfo(printable(name), tensor.kind.lower(), tensor.shape) for name, tensor in tensors.items())
 
 
-def _operators(model: Any) -> list[OperatorInfo]:
-    counts: Counter[tuple[str, int]] = Counter()
-    for operator in model.subgraphs[0].operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        counts[operator_name(code), int(code.version)] += 1
+def _operators(subgraph: Subgraph) -> list[OperatorInfo]:
+    counts = Counter((operator.name, operator.version) for operator in subgraph.operators)
     return [OperatorInfo(name, version, count, first_runtime(name, version))
             for (name, version), count in counts.most_common()]
 
 
-def _constants(model: Any) -> list[tuple[str, str, tuple[int, ...], int]]:
+def _constants(graphs: Graphs) -> list[tuple[str, str, tuple[int, ...], int]]:
     """Every buffer that a tensor uses, the largest first; a shared one counts once."""
     found: dict[int, tuple[str, str, tuple[int, ...], int]] = {}
-    for subgraph in model.subgraphs:
+    for subgraph in graphs.subgraphs:
         for tensor in subgraph.tensors:
-            data = model.buffers[tensor.buffer].data
-            if data is not None and len(data) and tensor.buffer not in found:
-                shape = () if tensor.shape is None else tuple(map(int, tensor.shape))
-                found[tensor.buffer] = (_text(tensor.name), type_name(tensor), shape, len(data))
+            if tensor.constant and tensor.buffer not in found:
+                found[tensor.buffer] = printable(tensor.name), tensor.kind, tensor.shape, tensor.bytes
     return sorted(found.values(), key=lambda row: -row[3])
 
 
@@ -164,66 +142,52 @@ def _bytes_by_type(constants: Sequence[tuple[str, str, tuple[int, ...], int]]) -
     return sizes
 
 
-def delegation(model: Any, subgraph: int) -> Delegation | None:
+def delegation(graphs: Graphs, subgraph: int) -> Delegation | None:
     """Partitions that XNNPACK makes of ``subgraph``, and what stays outside them; None without ai-edge-litert, and
     for a subgraph with custom operators, which cannot be loaded alone.
 
-    Found by loading that subgraph alone: the runtime appends one DELEGATE node per partition.
+    Found by loading that subgraph alone.
     """
-    codes = [model.operatorCodes[operator.opcodeIndex] for operator in model.subgraphs[subgraph].operators]
-    if load_runtime()[0] != "ai-edge-litert" or any(code.customCode for code in codes):
+    if load_runtime()[0] != "ai-edge-litert" or any(one.custom for one in graphs.subgraphs[subgraph].operators):
         return None
-    with closing(IsolatedSession(write_model(_alone(model, subgraph)))) as session:
-        plan = session.nodes()
-    nodes = plan["nodes"]
-    partitions = [node for node in nodes if node["name"] == "DELEGATE"]
-    producer = {index: node for node in nodes if node["name"] != "DELEGATE" for index in node["outputs"]}
-    delegated = {index for node in partitions for index in node["outputs"]}
-    # A replaced node stays in the list, so what still runs is found backwards from what is read.
-    outside: dict[int, str] = {}
-    wanted = [*(index for node in partitions for index in node["inputs"]), *plan["outputs"]]
-    while wanted:
-        node = producer.get(index := wanted.pop())
-        if node is None or index in delegated or node["index"] in outside:
-            continue
-        outside[node["index"]] = node["name"]
-        wanted += node["inputs"]
-    return Delegation(len(partitions), tuple(sorted(outside.items())))
+    with closing(IsolatedSession(write_model(_alone(graphs, subgraph)))) as session:
+        prepared = session.nodes()
+    return delegation_of(prepared["nodes"], prepared["outputs"])
 
 
-def _alone(model: Any, subgraph: int) -> Any:
-    """A model that begins with that subgraph and goes on with those that it calls; shares the rest with ``model``."""
+def _alone(graphs: Graphs, subgraph: int) -> Any:
+    """A raw model that begins with that subgraph and goes on with those that it calls; shares the rest."""
     numbers = {subgraph: 0}
     for caller in (order := [subgraph]):
-        for _, _, called in _calls(model, model.subgraphs[caller]):
+        for _, _, called in _calls(graphs.subgraphs[caller]):
             if called not in numbers:
                 numbers[called] = len(order)
                 order.append(called)
-    alone = copy.copy(model)
-    alone.subgraphs = [_renumbered(model, model.subgraphs[index], numbers) for index in order]
+    alone = copy.copy(graphs.raw)
+    alone.subgraphs = [_renumbered(graphs.subgraphs[index], numbers) for index in order]
     alone.signatureDefs = []
     return alone
 
 
-def _calls(model: Any, subgraph: Any) -> Iterator[tuple[int, str, int]]:
+def _calls(subgraph: Subgraph) -> Iterator[tuple[Operator, str, int]]:
     """(operator, field of its options, subgraph that the field names) for control flow."""
-    for number, operator in enumerate(subgraph.operators):
-        for name in CALLS.get(int(model.operatorCodes[operator.opcodeIndex].builtinCode), ()):
+    for operator in subgraph.operators:
+        for name in CALLS.get(operator.builtin, ()):
             first, *rest = name.split("_")
             field = first + "".join(map(str.capitalize, rest))
-            for called in np.atleast_1d(getattr(operator.builtinOptions or operator.builtinOptions2, field)):
-                yield number, field, int(called)
+            for called in np.atleast_1d(getattr(operator.options, field)):
+                yield operator, field, int(called)
 
 
-def _renumbered(model: Any, subgraph: Any, numbers: Mapping[int, int]) -> Any:
-    """``subgraph`` with the new numbers of the subgraphs that it calls."""
-    calls = {(number, field) for number, field, _ in _calls(model, subgraph)}
+def _renumbered(subgraph: Subgraph, numbers: Mapping[int, int]) -> Any:
+    """The raw ``subgraph`` with the new numbers of the subgraphs that it calls."""
+    calls = {(operator.index, field) for operator, field, _ in _calls(subgraph)}
     if not calls:
-        return subgraph
-    renumbered = copy.copy(subgraph)
-    renumbered.operators = list(subgraph.operators)
+        return subgraph.raw
+    renumbered = copy.copy(subgraph.raw)
+    renumbered.operators = list(subgraph.raw.operators)
     for number in {number for number, _ in calls}:
-        renumbered.operators[number] = copy.deepcopy(subgraph.operators[number])
+        renumbered.operators[number] = copy.deepcopy(subgraph.raw.operators[number])
     for number, field in calls:
         operator = renumbered.operators[number]
         options = operator.builtinOptions or operator.builtinOptions2

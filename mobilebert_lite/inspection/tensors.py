@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.inspection.parts import places
-from mobilebert_lite.tflite.flatbuffer import schema
-from mobilebert_lite.tflite.op_versions import operator_name, type_name
+from mobilebert_lite.tflite.graph import Graphs, Subgraph, Tensor
 
 # Least and greatest integer of the formats that scales are for.
 _INTEGERS = {"INT8": (-128, 127), "UINT8": (0, 255), "INT16": (-32768, 32767), "INT4": (-8, 7), "INT2": (-2, 1)}
@@ -37,7 +35,7 @@ class Quantization:
 
 
 @dataclass(frozen=True)
-class Tensor:
+class TensorFacts:
     """One tensor. Constants that several signatures share are listed once, with the first."""
 
     subgraph: int
@@ -68,89 +66,61 @@ class PartSize:
     bytes_by_type: Mapping[str, int]
 
 
-def read_tensors(model: Any) -> list[Tensor]:
+def read_tensors(graphs: Graphs) -> list[TensorFacts]:
     """The tensors of every subgraph, in the order in which its operators use them."""
-    found: list[Tensor] = []
+    found: list[TensorFacts] = []
     seen: set[tuple[int, bytes]] = set()
-    for number, (subgraph, found_places) in enumerate(zip(model.subgraphs, places(model), strict=True)):
-        producers = _producers(model, subgraph)
-        for index in _order(subgraph):
-            tensor, place = subgraph.tensors[index], found_places[index]
-            data = model.buffers[tensor.buffer].data
-            size = 0 if data is None else len(data)
-            key = (int(tensor.buffer), _scales(model, subgraph, tensor)[0].tobytes())
-            if size and key in seen:
+    for subgraph, found_places in zip(graphs.subgraphs, places(graphs), strict=True):
+        for tensor in _in_order(subgraph):
+            key = tensor.buffer, tensor.scales.tobytes()
+            if tensor.constant and key in seen:
                 continue
             seen.add(key)
-            found.append(Tensor(
-                number, index, (tensor.name or b"").decode("utf-8", "replace"), type_name(tensor),
-                () if tensor.shape is None else tuple(map(int, tensor.shape)), _role(subgraph, index, size), size,
-                place.part, place.layer, producers.get(index), _quantization(model, subgraph, tensor)))
+            place, producer = found_places[tensor.index], subgraph.producers.get(tensor.index)
+            found.append(TensorFacts(
+                subgraph.index, tensor.index, tensor.name, tensor.kind, tensor.shape, _role(subgraph, tensor),
+                tensor.bytes, place.part, place.layer, f"{producer.name} {producer.index}" if producer else None,
+                _quantization(tensor)))
     return found
 
 
-def _order(subgraph: Any) -> list[int]:
+def _in_order(subgraph: Subgraph) -> list[Tensor]:
     """Tensors by the first operator that touches them; what none does comes last."""
-    first: dict[int, None] = {}
-    for operator in subgraph.operators:
-        first |= dict.fromkeys(int(index) for index in (*operator.inputs, *operator.outputs) if index >= 0)
-    return list(first | dict.fromkeys(range(len(subgraph.tensors))))
+    touched = (tensor for operator in subgraph.operators for tensor in (*operator.operands, *operator.outputs))
+    return list(dict.fromkeys([*touched, *subgraph.tensors]))
 
 
-def _producers(model: Any, subgraph: Any) -> dict[int, str]:
-    return {int(index): f"{operator_name(model.operatorCodes[operator.opcodeIndex])} {number}"
-            for number, operator in enumerate(subgraph.operators) for index in operator.outputs}
-
-
-def _role(subgraph: Any, index: int, size: int) -> str:
-    if size:
+def _role(subgraph: Subgraph, tensor: Tensor) -> str:
+    if tensor.constant:
         return "constant"
-    return "input" if index in subgraph.inputs else "output" if index in subgraph.outputs else "activation"
+    return "input" if tensor in subgraph.inputs else "output" if tensor in subgraph.outputs else "activation"
 
 
-def _scales(model: Any, subgraph: Any, tensor: Any) -> tuple[np.ndarray, int | None]:
-    """All scales, and the size of a block where blocks have their own. *Shape:* → (scales,)"""
-    quantization = tensor.quantization
-    if quantization is None:
-        return np.zeros(0, np.float32), None
-    if quantization.detailsType == schema().QuantizationDetails.BlockwiseQuantization:
-        # Blocks keep their scales, float16, in a tensor of their own.
-        data = model.buffers[subgraph.tensors[quantization.details.scales].buffer].data
-        return np.asarray(data, np.uint8).view(np.float16).astype(np.float32), int(quantization.details.blockSize)
-    return np.asarray([] if quantization.scale is None else quantization.scale, np.float32), None
-
-
-def _quantization(model: Any, subgraph: Any, tensor: Any) -> Quantization | None:
-    scales, block = _scales(model, subgraph, tensor)
+def _quantization(tensor: Tensor) -> Quantization | None:
+    scales, zeros = tensor.scales, tensor.zero_points
     if not scales.size:
         return None
-    kept = tensor.quantization.zeroPoint
-    zeros = np.zeros(1, np.int64) if kept is None or not len(kept) else np.asarray(kept, np.int64)
-    zeros = zeros if len(zeros) in (1, len(scales)) else zeros[:1]
-    ends = _INTEGERS.get(type_name(tensor))
-    low, high = ((float((scales * (end - zeros)).min()), float((scales * (end - zeros)).max())) for end in ends) \
-        if ends else ((None, None), (None, None))
-    return Quantization(
-        int(scales.size), int(tensor.quantization.quantizedDimension) if scales.size > 1 else None, block,
-        float(scales.min()), float(scales.max()), int(zeros.min()), int(zeros.max()),
-        low[0] if ends else None, high[1] if ends else None)
+    zeros = zeros if len(zeros) == len(scales) else np.zeros(1, np.int64) if not len(zeros) else zeros[:1]
+    ends = _INTEGERS.get(tensor.kind)
+    low, high = (None, None) if ends is None else (float((scales * (ends[0] - zeros)).min()),
+                                                   float((scales * (ends[1] - zeros)).max()))
+    return Quantization(int(scales.size), tensor.axis if scales.size > 1 else None, tensor.block, float(scales.min()),
+                        float(scales.max()), int(zeros.min()), int(zeros.max()), low, high)
 
 
-def sizes(tensors: Iterable[Tensor], model: Any, files: Mapping[str, int], total: int) -> list[PartSize]:
+def sizes(tensors: Iterable[TensorFacts], graphs: Graphs, files: Mapping[str, int], total: int) -> list[PartSize]:
     """How the ``total`` bytes of the file divide, largest first; what is neither a tensor, metadata nor a file is the
     graph: operators, names, scales."""
     by_part: dict[str, Counter[str]] = defaultdict(Counter)
     counted: set[int] = set()
     for tensor in tensors:
-        buffer = int(model.subgraphs[tensor.subgraph].tensors[tensor.index].buffer)
+        buffer = graphs.subgraphs[tensor.subgraph].tensors[tensor.index].buffer
         if tensor.bytes and buffer not in counted:
             counted.add(buffer)
             by_part[tensor.part][tensor.dtype] += tensor.bytes
-    metadata = sum(len(model.buffers[index].data) for index in {int(entry.buffer) for entry in model.metadata or []}
-                   if model.buffers[index].data is not None and index not in counted)
+    metadata = sum(size for buffer, size in graphs.metadata_sizes.items() if buffer not in counted)
     found = [PartSize(part, sum(kinds.values()), dict(kinds)) for part, kinds in by_part.items()]
     found += [PartSize(f"file {name}", size, {}) for name, size in files.items()]
     found += [PartSize("metadata", metadata, {})] if metadata else []
     rest = total - sum(one.bytes for one in found)
     return sorted([*found, PartSize("operators, names and scales", rest, {})], key=lambda one: -one.bytes)
-

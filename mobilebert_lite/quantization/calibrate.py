@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.tflite.flatbuffer import read_model, schema
-from mobilebert_lite.tflite.op_versions import operator_name
+from mobilebert_lite.tflite.graph import Graphs, Subgraph
 
 TensorRanges = dict[str, tuple[float, float]]
 # Signature -> its inputs, text by text.
@@ -33,25 +32,24 @@ def measure_ranges(content: bytes, samples: CalibrationSamples, threads: int = 2
     ranges: TensorRanges = {}
     for tensor, value in activations(content, samples, threads):
         _widen(ranges, tensor, value)
-    tie(read_model(content), ranges)
+    tie(Graphs.read(content), ranges)
     return ranges
 
 
 def activations(content: bytes, samples: CalibrationSamples, threads: int = 2,
                 padding: bool = False) -> Iterator[tuple[str, np.ndarray]]:
     """Name and value of every float activation for each text that ``observe`` runs, with or without ``padding``."""
-    model = read_model(content)
-    for subgraph, values in observe(content, model, samples, threads, padding):
-        for index, value in values(_activations(model, subgraph)):
-            yield subgraph.tensors[index].name.decode(), value
+    for subgraph, values in observe(content, Graphs.read(content), samples, threads, padding):
+        for index, value in values(_activations(subgraph)):
+            yield subgraph.tensors[index].name, value
 
 
-def observe(content: bytes, model: Any, samples: CalibrationSamples, threads: int,
-            padding: bool = False) -> Iterator[tuple[Any, Values]]:
+def observe(content: bytes, graphs: Graphs, samples: CalibrationSamples, threads: int,
+            padding: bool = False) -> Iterator[tuple[Subgraph, Values]]:
     """Run texts; yields the subgraph that each ran in and a function that reads tensors: indices → (index, value).
 
     The texts are those of the first signature: the others compute the same activations, and ``tie`` gives them its
-    ranges. One that TensorFlow drew with other operators is run for itself. ``model`` is the object form of
+    ranges. One that TensorFlow drew with other operators is run for itself. ``graphs`` are those of
     ``content``, a float file.
     """
     from ai_edge_litert.interpreter import Interpreter
@@ -59,17 +57,16 @@ def observe(content: bytes, model: Any, samples: CalibrationSamples, threads: in
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns that preserving all tensors is for debugging
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True, num_threads=threads)
-    alike = _alike(model)
-    for definition in model.signatureDefs:
-        name, number = definition.signatureKey.decode(), int(definition.subgraphIndex)
-        if any(model.subgraphs[number] is other for other in alike[1:]):
+    alike = _alike(graphs)
+    for entry in graphs.entries:
+        if entry.subgraph in alike[1:]:
             continue
-        runner = interpreter.get_signature_runner(name)
-        for inputs in samples.get(name, ()):
+        runner = interpreter.get_signature_runner(entry.name)
+        for inputs in samples.get(entry.name, ()):
             runner(**inputs)
             # The alternatives of a multiple-choice question are rows of the batch.
             mask = None if padding else inputs["mask"].reshape(-1, inputs["mask"].shape[-1]).astype(bool)
-            yield model.subgraphs[number], partial(_read, interpreter, number, mask)
+            yield entry.subgraph, partial(_read, interpreter, entry.subgraph.index, mask)
 
 
 def _read(interpreter: Any, subgraph: int, mask: np.ndarray | None,
@@ -79,35 +76,33 @@ def _read(interpreter: Any, subgraph: int, mask: np.ndarray | None,
         yield index, value if mask is None else _read_part(value, mask, by_head)
 
 
-def tie(model: Any, ranges: TensorRanges) -> None:
+def tie(graphs: Graphs, ranges: TensorRanges) -> None:
     """The ranges of the first signature for the same activations at every length, in place.
 
     Scales and biases are then equal and stored once, and the longest length answers as in a file of its own.
     """
-    first, *others = _alike(model)
+    first, *others = _alike(graphs)
     for subgraph in others:
         for theirs, ours in zip(first.operators, subgraph.operators, strict=True):
             for source, target in zip(theirs.outputs, ours.outputs, strict=True):
-                name = first.tensors[source].name.decode()
-                if name in ranges:
-                    ranges[subgraph.tensors[target].name.decode()] = ranges[name]
+                if source.name in ranges:
+                    ranges[target.name] = ranges[source.name]
 
 
-def _alike(model: Any) -> list[Any]:
+def _alike(graphs: Graphs) -> list[Subgraph]:
     """The subgraph of the first signature, and those of the others that have the same operators."""
-    first, *others = [model.subgraphs[definition.subgraphIndex] for definition in model.signatureDefs]
+    first, *others = [entry.subgraph for entry in graphs.entries]
     return [first, *(other for other in others if _codes(other) == _codes(first))]
 
 
-def _codes(subgraph: Any) -> list[int]:
-    return [operator.opcodeIndex for operator in subgraph.operators]
+def _codes(subgraph: Subgraph) -> list[tuple[str, int]]:
+    return [(operator.name, operator.version) for operator in subgraph.operators]
 
 
-def _activations(model: Any, subgraph: Any) -> Watched:
+def _activations(subgraph: Subgraph) -> Watched:
     """Every float tensor that some operator computes."""
-    return {int(index): operator_name(model.operatorCodes[operator.opcodeIndex]) in _BY_HEAD
-            for operator in subgraph.operators for index in operator.outputs
-            if subgraph.tensors[index].type == schema().TensorType.FLOAT32}
+    return {tensor.index: operator.name in _BY_HEAD
+            for operator in subgraph.operators for tensor in operator.outputs if tensor.kind == "FLOAT32"}
 
 
 def _read_part(value: np.ndarray, mask: np.ndarray, by_head: bool) -> np.ndarray:

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.tflite.flatbuffer import add_operator_code, schema
-from mobilebert_lite.tflite.op_versions import operator_name
+from mobilebert_lite.tflite.edits import add_operator_code
+from mobilebert_lite.tflite.flatbuffer import schema
+from mobilebert_lite.tflite.graph import Graphs
 
 TABLE, LOW, SCALE = "embeddings.word", "embeddings.word.low", "embeddings.word.scale"
 # What a masked LM head multiplies with.
@@ -54,20 +55,16 @@ def dequantize_rows(model: Any) -> None:
 
     The numbers are the same. The LiteRT GPU accelerator (2.3) crashes on a CAST of int8.
     """
-    for subgraph in model.subgraphs:
-        made_by = {int(operator.outputs[0]): operator for operator in subgraph.operators}
+    for subgraph in Graphs(model).subgraphs:
         for operator in subgraph.operators:
-            rows = subgraph.tensors[operator.inputs[0]] if len(operator.inputs) else None
-            if _name(model, operator) != "CAST" or rows is None or rows.type != schema().TensorType.INT8:
+            rows = operator.input(0)
+            if operator.name != "CAST" or rows is None or rows.kind != "INT8":
                 continue
-            operator.opcodeIndex = add_operator_code(model, "DEQUANTIZE")
-            operator.builtinOptions, operator.builtinOptionsType = None, 0
-            table = subgraph.tensors[made_by[int(operator.inputs[0])].inputs[0]]
-            rows.quantization = table.quantization = _unit_scale()
-
-
-def _name(model: Any, operator: Any) -> str:
-    return operator_name(model.operatorCodes[operator.opcodeIndex])
+            raw, tensors = subgraph.raw.operators[operator.index], subgraph.raw.tensors
+            raw.opcodeIndex = add_operator_code(model, "DEQUANTIZE")
+            raw.builtinOptions, raw.builtinOptionsType = None, 0
+            table = subgraph.producers[rows.index].operand(0)
+            tensors[rows.index].quantization = tensors[table.index].quantization = _unit_scale()
 
 
 def _unit_scale() -> Any:

@@ -22,8 +22,9 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.records import record
 from mobilebert_lite.errors import ConversionError, DataError, DependencyError
 from mobilebert_lite.quantization.calibrate import TensorRanges
-from mobilebert_lite.tflite.flatbuffer import read_model, write_model
-from mobilebert_lite.tflite.op_versions import as_tuple, operator_name
+from mobilebert_lite.tflite.flatbuffer import write_model
+from mobilebert_lite.tflite.graph import Graphs
+from mobilebert_lite.tflite.op_versions import as_tuple
 
 # What `--quantize` accepts, each a file in recipes/; others there are variants for older runtimes.
 MODES = ("none", "fp16", "dynamic", "int8", "int8-full", "int16x8", "int4")
@@ -198,17 +199,14 @@ def _with_layers_of_outputs(content: bytes) -> tuple[bytes, dict[str, str]]:
 
     Rules find a layer by the name of what it computes, and ``logits`` would not say of which layer.
     """
-    model = read_model(content)
-    renamed = {}
-    for subgraph in model.subgraphs:
+    graphs, renamed = Graphs.read(content), {}
+    for subgraph in graphs.subgraphs:
         for operator in subgraph.operators:
-            output = subgraph.tensors[operator.outputs[0]]
-            if (operator_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED"
-                    and operator.outputs[0] in subgraph.outputs):
-                name, weight = output.name.decode(), subgraph.tensors[operator.inputs[1]].name.decode()
-                renamed[name] = f"{weight};{name}"
-                output.name = renamed[name].encode()
-    return write_model(model) if renamed else content, renamed
+            if operator.name == "FULLY_CONNECTED" and operator.output in subgraph.outputs:
+                name = operator.output.name
+                renamed[name] = f"{operator.operand(1).name};{name}"
+                subgraph.raw.tensors[operator.output.index].name = renamed[name].encode()
+    return write_model(graphs.raw) if renamed else content, renamed
 
 
 def keep_output_names(model: Any) -> None:

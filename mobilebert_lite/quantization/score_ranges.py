@@ -10,13 +10,11 @@ falls to its low end.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.quantization.calibrate import CalibrationSamples, TensorRanges, observe, tie
-from mobilebert_lite.tflite.flatbuffer import read_model
-from mobilebert_lite.tflite.op_versions import operator_name
+from mobilebert_lite.tflite.graph import Graphs, Subgraph, Tensor
 
 # Texts for each signature and rows of scores for each softmax: more change little.
 TEXTS, ROWS = 48, 2048
@@ -35,21 +33,21 @@ def fit_scores(content: bytes, samples: CalibrationSamples, ranges: TensorRanges
 
     ``content`` is the float file that they were measured on.
     """
-    model = read_model(content)
+    graphs = Graphs.read(content)
     few = {name: rows[::max(1, len(rows) // TEXTS)][:TEXTS] for name, rows in samples.items()}
     seen: dict[str, list[np.ndarray]] = {}
-    for subgraph, values in observe(content, model, few, threads):
-        for index, value in values({scores[0]: True for scores in score_tensors(model, subgraph)}):
+    for subgraph, values in observe(content, graphs, few, threads):
+        for index, value in values({scores[0].index: True for scores in score_tensors(subgraph)}):
             rows = value.reshape(-1, value.shape[-1])
-            seen.setdefault(_name(subgraph, index), []).append(rows[::max(1, len(rows) * TEXTS // ROWS)])
+            seen.setdefault(subgraph.tensors[index].name, []).append(rows[::max(1, len(rows) * TEXTS // ROWS)])
     fitted = dict(ranges)
-    for subgraph in model.subgraphs:
-        for scores in score_tensors(model, subgraph):
-            if found := seen.get(_name(subgraph, scores[0])):
+    for subgraph in graphs.subgraphs:
+        for scores in score_tensors(subgraph):
+            if found := seen.get(scores[0].name):
                 # Before and after the mask in one range: adding it then rounds nothing.
-                fitted.update(dict.fromkeys([_name(subgraph, index) for index in scores],
+                fitted.update(dict.fromkeys([tensor.name for tensor in scores],
                                             best_range(np.concatenate(found), bits)))
-    tie(model, fitted)
+    tie(graphs, fitted)
     return fitted
 
 
@@ -77,19 +75,12 @@ def softmax(rows: np.ndarray) -> np.ndarray:
     return shares
 
 
-def score_tensors(model: Any, subgraph: Any) -> Iterator[list[int]]:
+def score_tensors(subgraph: Subgraph) -> Iterator[list[Tensor]]:
     """For each softmax over [1, A, R, S]: what it reads, and the scores before the mask was added."""
-    made_by = {int(operator.outputs[0]): operator for operator in subgraph.operators}
     for operator in subgraph.operators:
-        if operator_name(model.operatorCodes[operator.opcodeIndex]) != "SOFTMAX":
+        if operator.name != "SOFTMAX":
             continue
-        index = int(operator.inputs[0])
-        shape = list(subgraph.tensors[index].shape)
-        if len(shape) == 4:
-            yield [index, *(int(other) for other in made_by[index].inputs
-                            if list(subgraph.tensors[other].shape) == shape)]
-
-
-def _name(subgraph: Any, index: int) -> str:
-    name: str = subgraph.tensors[index].name.decode()
-    return name
+        scores = operator.operand(0)
+        if len(scores.shape) == 4:
+            yield [scores, *(other for other in subgraph.producers[scores.index].operands
+                             if other.shape == scores.shape)]

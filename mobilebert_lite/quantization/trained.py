@@ -7,12 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mobilebert_lite.common.files import json_bytes
 from mobilebert_lite.errors import CheckpointError, ConversionError
 from mobilebert_lite.quantization import probes
-from mobilebert_lite.tflite.op_versions import operator_name
+from mobilebert_lite.tflite.graph import Graphs
 
 FILE = "quantization.json"
 
@@ -26,9 +25,9 @@ class TrainedRanges:
     ranges: Mapping[str, tuple[float, float]]
     probes: tuple[probes.Probe, ...]
 
-    def of(self, model: Any) -> dict[str, tuple[float, float]]:
-        """Name in ``model``, a float file → range. Raises ConversionError when it is another network."""
-        names = {place: name for name, place in places(model).items()}
+    def of(self, graphs: Graphs) -> dict[str, tuple[float, float]]:
+        """Name in ``graphs``, of a float file → range. Raises ConversionError when it is another network."""
+        names = {place: name for name, place in places(graphs).items()}
         if unknown := [place for place in self.ranges if place not in names]:
             raise ConversionError(f"the ranges that were trained for {self.recipe} are for a network with other "
                                   f"operators ({unknown[0]} is not in this one); convert it for the task and with the "
@@ -41,15 +40,13 @@ class TrainedRanges:
                            "probes": [probe.to_json() for probe in self.probes]})
 
 
-def places(model: Any) -> dict[str, str]:
+def places(graphs: Graphs) -> dict[str, str]:
     """Name of each activation of the first signature → number and kind of the operator that computes it.
 
     TensorFlow makes up the names, other ones for other numbers of lengths in a file; the operators stay.
     """
-    subgraph = model.subgraphs[model.signatureDefs[0].subgraphIndex]
-    kinds = [operator_name(code) for code in model.operatorCodes]
-    return {subgraph.tensors[index].name.decode(): f"{number} {kinds[operator.opcodeIndex]}"
-            for number, operator in enumerate(subgraph.operators) for index in operator.outputs}
+    return {tensor.name: f"{operator.index} {operator.name}"
+            for operator in graphs.entries[0].subgraph.operators for tensor in operator.outputs}
 
 
 def read(folder: Path) -> TrainedRanges | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.errors import DependencyError, ModelFileError
+from mobilebert_lite.running.delegation import nodes_of
 
 # Package -> module with the Interpreter, in order of preference.
 RUNTIMES = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
@@ -65,8 +66,7 @@ class Session:
         return result
 
     def nodes(self) -> dict[str, Any]:
-        """What the first subgraph executes, tensors by index: ``nodes`` (``index``, ``name``, ``inputs``, ``outputs``,
-        in order; those that a delegate replaced stay in the list) and ``outputs``. To be asked before anything is run.
+        """What the first subgraph executes (``delegation.nodes_of``). To be asked before anything is run.
 
         Raises ModelFileError when the runtime cannot prepare it.
         """
@@ -74,9 +74,7 @@ class Session:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelFileError(f"{self.runtime} cannot prepare the model: {_first_line(error)}") from None
-        nodes = [{"index": int(node["index"]), "name": str(node["op_name"]), "inputs": list(map(int, node["inputs"])),
-                  "outputs": list(map(int, node["outputs"]))} for node in self._interpreter._get_ops_details()]
-        return {"nodes": nodes, "outputs": [int(one["index"]) for one in self._interpreter.get_output_details()]}
+        return nodes_of(self._interpreter)
 
     def close(self) -> None:
         """Let go of the interpreter."""

@@ -67,31 +67,3 @@ class _Builder(flatbuffers.Builder):
 
 def _size(model: Any) -> int:
     return sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
-
-
-def add_buffer(model: Any, content: bytes | np.ndarray) -> int:
-    """Append ``content`` as a buffer and return its index."""
-    buffer = schema().BufferT()
-    buffer.data = np.frombuffer(content, np.uint8) if isinstance(content, bytes) else content.view(np.uint8).ravel()
-    model.buffers.append(buffer)
-    return len(model.buffers) - 1
-
-
-def set_metadata(model: Any, name: str, content: bytes) -> None:
-    """Put ``content`` under ``name`` among the model's metadata, in place of an entry of that name."""
-    entry = schema().MetadataT()
-    entry.name, entry.buffer = name.encode(), add_buffer(model, content)
-    others = [other for other in model.metadata or [] if other.name.decode() != name]
-    model.metadata = [*others, entry]
-
-
-def add_operator_code(model: Any, name: str) -> int:
-    """The index of the code for the built-in operator ``name``, which is appended where it is missing."""
-    builtin = getattr(schema().BuiltinOperator, name)
-    for index, code in enumerate(model.operatorCodes):
-        if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin and not code.customCode:
-            return index
-    code = schema().OperatorCodeT()
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = builtin, min(builtin, 127), 1
-    model.operatorCodes.append(code)
-    return len(model.operatorCodes) - 1

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.tflite.flatbuffer import add_buffer, add_operator_code, schema
+from mobilebert_lite.tflite.edits import add_buffer, add_tensor, new_operator
+from mobilebert_lite.tflite.flatbuffer import schema
 
 # In bytes. A slice costs an operator, which little constants are not worth.
 _SMALLEST_TABLE = 4096
@@ -92,22 +93,13 @@ def _begins_with(model: Any, whole: Any, tensor: Any) -> bool:
 
 
 def _slice(model: Any, subgraph: Any, index: int, whole: Any) -> None:
-    kinds = schema().TensorType
-    tensor, first = subgraph.tensors[index], len(subgraph.tensors)
-    subgraph.tensors.append(_tensor(whole.shape, kinds.FLOAT32, whole.buffer))
-    for bound in ((0, 0), tensor.shape):
-        subgraph.tensors.append(_tensor([2], kinds.INT32, add_buffer(model, np.array(bound, np.int32))))
+    tensor = subgraph.tensors[index]
+    table = add_tensor(subgraph, "FLOAT32", whole.shape, whole.buffer)
+    bounds = [add_tensor(subgraph, "INT32", [2], add_buffer(model, np.array(bound, np.int32)))
+              for bound in ((0, 0), tensor.shape)]
     tensor.buffer = 0
-    operator = schema().OperatorT()
-    operator.opcodeIndex = add_operator_code(model, "SLICE")
-    operator.inputs, operator.outputs = [first, first + 1, first + 2], [index]
+    operator = new_operator(model, "SLICE", (table, *bounds), (index,))
     # Just before it is read: as the very first operator it would be an XNNPACK partition of its own, ahead of the
     # gathers of the embedding, which are not delegated.
     place = next(i for i, reader in enumerate(subgraph.operators) if index in reader.inputs)
     subgraph.operators.insert(place, operator)
-
-
-def _tensor(shape: Any, kind: int, buffer: int) -> Any:
-    tensor = schema().TensorT()
-    tensor.shape, tensor.type, tensor.buffer = shape, kind, buffer
-    return tensor

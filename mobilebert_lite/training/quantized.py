@@ -31,7 +31,7 @@ from mobilebert_lite.quantization.recipe import Recipe
 from mobilebert_lite.quantization.trained import TrainedRanges, places
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.features import Features
-from mobilebert_lite.tflite.flatbuffer import read_model
+from mobilebert_lite.tflite.graph import Graphs
 from mobilebert_lite.training.loop import Loop, LoopSettings, Trained
 from mobilebert_lite.training.objective import Batch, Loss
 from mobilebert_lite.training.preparation import TrainingData
@@ -97,15 +97,14 @@ def quantized(prepared: TrainingData, recipe: Recipe, lengths: Collection[int], 
     texts = samples(prepared.tokenizer, task, examples, lengths, MOST_CALIBRATION_TOKENS)
     drawn = draw(prepared.weights, task, lengths, recipe, texts, recipe.masking(prepared.masking),
                  prepared.options.without, threads, stretches=False)
-    model = read_model(finish_quantized(drawn.content, recipe, texts, threads))
-    float_model = read_model(drawn.content)
-    parts, ranges = find_parts(float_model, drawn.fused.tensors), TrainedScales(model)
-    by_name = {one.signatureKey.decode(): model.subgraphs[one.subgraphIndex] for one in model.signatureDefs}
-    simulations = {length: Simulation(model, by_name[signature_name(task.name, length)], parts, ranges)
+    graphs = Graphs.read(finish_quantized(drawn.content, recipe, texts, threads))
+    float_graphs = Graphs.read(drawn.content)
+    parts, ranges = find_parts(float_graphs, drawn.fused.tensors), TrainedScales(graphs)
+    simulations = {length: Simulation(graphs.entry(signature_name(task.name, length)), parts, ranges)
                    for length in lengths}
     learnt = {f"{part.name}.{kind}" for part in parts.values() for kind in ("kernel", "bias")}
     tensors = {name: value for name, value in drawn.fused.tensors.items() if name in learnt}
-    return Quantized(recipe, prepared.weights, drawn.fused, ranges, simulations, places(float_model),
+    return Quantized(recipe, prepared.weights, drawn.fused, ranges, simulations, places(float_graphs),
                      {**tensors, **ranges.factors()})
 
 

@@ -25,12 +25,13 @@ import numpy as np
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.kernels import place_of_weight
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.tflite.op_versions import operator_name, type_name
+from mobilebert_lite.tflite.graph import Entry, Graphs, Operator, Tensor
 from mobilebert_lite.training.operators import COMPUTE, activate
 
 # Prefix of the trainable factors: float32 [2], logarithms, for the low and the high end of a range.
 RANGE = "range"
-_TYPES = {"FLOAT32": np.float32, "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64}
+# Number format, scale and zero point.
+Group = tuple[str, float, int]
 _BITS = {"INT8": 8, "INT16": 16}
 # Their scale is part of the kernel.
 _FIXED = ("SOFTMAX", "LOGISTIC", "TANH")
@@ -51,14 +52,14 @@ class Part:
         return value if self.column is None else value[..., self.column:self.column + 1]
 
 
-def find_parts(model: Any, tensors: Mapping[str, np.ndarray]) -> dict[str, Part]:
-    """Name of each dense weight in ``model`` → where among ``tensors`` it came from, told by the name that
+def find_parts(graphs: Graphs, tensors: Mapping[str, np.ndarray]) -> dict[str, Part]:
+    """Name of each dense weight in ``graphs`` → where among ``tensors`` it came from, told by the name that
     ``conversion.kernels`` gave it. What TensorFlow made of a kernel and something else has none."""
     found = {}
-    for subgraph in model.subgraphs:
+    for subgraph in graphs.subgraphs:
         for operator in subgraph.operators:
-            if _kind(model, operator) == "FULLY_CONNECTED":
-                name = subgraph.tensors[operator.inputs[1]].name.decode()
+            if operator.name == "FULLY_CONNECTED":
+                name = operator.operand(1).name
                 place = place_of_weight(name)
                 if place is not None and f"{place.layer}.kernel" in tensors:
                     found[name] = Part(place.layer, place.column)
@@ -68,18 +69,18 @@ def find_parts(model: Any, tensors: Mapping[str, np.ndarray]) -> dict[str, Part]
 class TrainedScales:
     """The distinct ranges of a file: groups of tensors with one scale and zero point."""
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, graphs: Graphs) -> None:
+        self.graphs = graphs
         # (type, scale, zero point) → number of the group, and its range as the file has it.
-        self.numbers: dict[tuple[str, float, int], int] = {}
-        self.fixed: set[tuple[str, float, int]] = set()
-        for subgraph in model.subgraphs:
+        self.numbers: dict[Group, int] = {}
+        self.fixed: set[Group] = set()
+        for subgraph in graphs.subgraphs:
             for operator in subgraph.operators:
-                for index in operator.outputs:
-                    if group := group_of(subgraph.tensors[index]):
+                for tensor in operator.outputs:
+                    if group := group_of(tensor):
                         self.numbers.setdefault(group, len(self.numbers))
                         # A table's rows come with its scale.
-                        if _kind(model, operator) in (*_FIXED, "GATHER"):
+                        if operator.name in (*_FIXED, "GATHER"):
                             self.fixed.add(group)
 
     def factors(self) -> dict[str, np.ndarray]:
@@ -87,7 +88,7 @@ class TrainedScales:
         return {f"{RANGE}.{number}": np.zeros(2, np.float32) for group, number in self.numbers.items()
                 if group not in self.fixed}
 
-    def ends(self, group: tuple[str, float, int], tensors: Mapping[str, Any], exp: Callable[[Any], Any]) -> Any:
+    def ends(self, group: Group, tensors: Mapping[str, Any], exp: Callable[[Any], Any]) -> Any:
         """(low, high) of ``group`` now."""
         kind, scale, zero = group
         steps = 2 ** _BITS[kind]
@@ -99,88 +100,82 @@ class TrainedScales:
 
     def trained(self, tensors: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]]:
         """Name of each tensor of the first signature in the float file → its range."""
-        subgraph = self.model.subgraphs[self.model.signatureDefs[0].subgraphIndex]
         found = {}
-        for operator in subgraph.operators:
-            for index in operator.outputs:
-                tensor = subgraph.tensors[index]
+        for operator in self.graphs.entries[0].subgraph.operators:
+            for tensor in operator.outputs:
                 group = group_of(tensor)
                 if group and group not in self.fixed:
                     low, high = self.ends(group, tensors, np.exp)
-                    name = tensor.name.decode().removesuffix("_quantized").removesuffix("_quantized")
+                    name = tensor.name.removesuffix("_quantized").removesuffix("_quantized")
                     # An operator's own output counts for more than what it becomes for a reader.
-                    if name == tensor.name.decode() or name not in found:
+                    if name == tensor.name or name not in found:
                         found[name] = (float(low), float(high))
         return found
 
 
-def group_of(tensor: Any) -> tuple[str, float, int] | None:
+def group_of(tensor: Tensor) -> Group | None:
     """What tells the range of an activation; None for floats and for indices."""
-    quantization, kind = tensor.quantization, type_name(tensor)
-    if kind not in _BITS or quantization is None or quantization.scale is None or len(quantization.scale) != 1:
+    if tensor.kind not in _BITS or len(tensor.scales) != 1:
         return None
-    return kind, float(quantization.scale[0]), int(quantization.zeroPoint[0])
+    return tensor.kind, float(tensor.scales[0]), int(tensor.zero_points[0])
 
 
 class Simulation:
     """One signature of a quantized file, for batches of any size."""
 
-    def __init__(self, model: Any, subgraph: Any, parts: Mapping[str, Part], ranges: TrainedScales) -> None:
+    def __init__(self, entry: Entry, parts: Mapping[str, Part], ranges: TrainedScales) -> None:
         """Raises ConversionError for an operator that cannot be followed."""
-        self.model, self.subgraph, self.parts, self.ranges = model, subgraph, parts, ranges
-        unknown = {_kind(model, operator) for operator in subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
+        self.entry, self.subgraph, self.parts, self.ranges = entry, entry.subgraph, parts, ranges
+        unknown = {operator.name for operator in self.subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
         if unknown:
             raise ConversionError(f"quantization-aware training cannot follow {', '.join(sorted(unknown))}; "
                                   "it is for networks of NoNorm with relu or relu6")
-        self._constants = {index: _constant(model, tensor) for index, tensor in enumerate(subgraph.tensors)}
+        self._constants = {tensor.index: tensor.values() for tensor in self.subgraph.tensors}
 
     def __call__(self, tensors: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Outputs by name. ``tensors``: kernels and biases by canonical name, and ``Ranges.factors``.
+        """Outputs by name. ``tensors``: kernels and biases by canonical name, and ``TrainedScales.factors``.
 
         *Shape:* int32 [B, S] → float32 [B, …] as in the file
         """
-        [definition] = [one for one in self.model.signatureDefs
-                        if self.model.subgraphs[one.subgraphIndex] is self.subgraph]
-        values: dict[int, tf.Tensor] = {one.tensorIndex: inputs[one.name.decode()] for one in definition.inputs}
+        values: dict[int, tf.Tensor] = {tensor.index: inputs[name] for name, tensor in self.entry.inputs.items()}
         for operator in self.subgraph.operators:
-            values[int(operator.outputs[0])] = self.execute(operator, values, tensors)
-        return {one.name.decode(): values[one.tensorIndex] for one in definition.outputs}
+            values[operator.output.index] = self.execute(operator, values, tensors)
+        return {name: values[tensor.index] for name, tensor in self.entry.outputs.items()}
 
-    def execute(self, operator: Any, values: Mapping[int, tf.Tensor], tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def execute(self, operator: Operator, values: Mapping[int, tf.Tensor],
+                tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The output of one operator; ``values`` by tensor, constants not among them."""
-        kind, places = _kind(self.model, operator), [int(index) for index in operator.inputs]
-        read = [values[index] if index in values else self._constants.get(index) for index in places]  # -1: left out
-        sources, output = [self.subgraph.tensors[index] for index in places], self.subgraph.tensors[operator.outputs[0]]
-        value = (self._dense(operator, read[0], tensors) if kind == "FULLY_CONNECTED"
-                 else COMPUTE[kind](operator, read, sources))
-        group = group_of(output)
-        if group and not (kind in _MOVES and group_of(sources[0]) == group):
+        read = [None if source is None else values.get(source.index, self._constants[source.index])
+                for source in operator.inputs]
+        value = (self._dense(operator, read[0], tensors) if operator.name == "FULLY_CONNECTED"
+                 else COMPUTE[operator.name](operator, read))
+        group = group_of(operator.output)
+        if group and not (operator.name in _MOVES and group_of(operator.operand(0)) == group):
             low, high = self.ranges.ends(group, tensors, tf.exp)
             value = tf.quantization.fake_quant_with_min_max_vars(value, low, high, num_bits=_BITS[group[0]])
         return value
 
-    def _dense(self, operator: Any, x: tf.Tensor, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        source, weight = (self.subgraph.tensors[index] for index in operator.inputs[:2])
-        output = self.subgraph.tensors[operator.outputs[0]]
-        part = self.parts.get(weight.name.decode())
-        integer = type_name(weight) == "INT8"
+    def _dense(self, operator: Operator, x: tf.Tensor, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        source, weight, bias = operator.operand(0), operator.operand(1), operator.input(2)
+        part = self.parts.get(weight.name)
+        integer = weight.kind == "INT8"
         if part is None:
-            kernel = tf.transpose(self._constants[int(operator.inputs[1])])
+            kernel = tf.transpose(self._constants[weight.index])
         else:
             kernel = part.of(tensors, "kernel")
             kernel = _round_to(kernel, _weight_step(kernel)) if integer else kernel
-        if integer and type_name(source) == "FLOAT32":
+        if integer and source.kind == "FLOAT32":
             x = _round_rows(x)
-        if len(output.shape) < len(source.shape):  # rows of all texts, one after the other
+        if len(operator.output.shape) < len(source.shape):  # rows of all texts, one after the other
             x = tf.reshape(x, [-1, x.shape[-1]])
         y = tf.matmul(x, kernel)
-        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
-            y += self._bias(operator, part, source, tensors)
+        if bias is not None:
+            y += self._bias(bias, part, source, tensors)
         return activate(y, operator)
 
-    def _bias(self, operator: Any, part: Part | None, source: Any, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    def _bias(self, stored: Tensor, part: Part | None, source: Tensor, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
         if part is None or f"{part.name}.bias" not in tensors:
-            return self._constants[int(operator.inputs[2])]
+            return self._constants[stored.index]
         bias, group = part.of(tensors, "bias"), group_of(source)
         if group is None:
             return bias
@@ -204,25 +199,3 @@ def _round_rows(x: tf.Tensor) -> tf.Tensor:
     low = tf.minimum(tf.reduce_min(x, axis=-1, keepdims=True), 0.0)
     high = tf.maximum(tf.reduce_max(x, axis=-1, keepdims=True), 0.0)
     return _round_to(x, tf.maximum(high - low, 1e-12) / 255.0)
-
-
-def _constant(model: Any, tensor: Any) -> Any:
-    """The real values of a constant, or None. *Shape:* as in the file"""
-    content = model.buffers[tensor.buffer].data
-    dtype = _TYPES.get(type_name(tensor))
-    if content is None or not len(content) or dtype is None:
-        return None
-    array = np.frombuffer(np.asarray(content).tobytes(), dtype).reshape(tensor.shape if tensor.shape is not None
-                                                                        else ())
-    quantization = tensor.quantization
-    if quantization is None or quantization.scale is None or not len(quantization.scale):
-        return array
-    shape = [1] * array.ndim
-    if len(quantization.scale) > 1:
-        shape[quantization.quantizedDimension] = -1
-    scale, zero = (np.asarray(one, np.float64).reshape(shape) for one in (quantization.scale, quantization.zeroPoint))
-    return ((array - zero) * scale).astype(np.float32)
-
-
-def _kind(model: Any, operator: Any) -> str:
-    return operator_name(model.operatorCodes[operator.opcodeIndex])

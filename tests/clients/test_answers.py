@@ -18,7 +18,8 @@ from table import CASES, FILES, SAMPLE, comparable, render
 
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.tflite.container import append_files, read_files
-from mobilebert_lite.tflite.flatbuffer import read_model, set_metadata, write_model
+from mobilebert_lite.tflite.edits import set_metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 from mobilebert_lite.tflite.metadata import ENTRY, read_metadata
 from mobilebert_lite.tflite.metadata_writer import pack_metadata
 

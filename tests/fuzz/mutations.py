@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.flatbuffer import read_model, set_metadata, write_model
+from mobilebert_lite.tflite.edits import set_metadata
+from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 from mobilebert_lite.tflite.verifier import read_tables
 
 # Takes the random numbers, the file, and another one.

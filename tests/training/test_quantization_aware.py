@@ -29,7 +29,7 @@ from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.examples import QuestionExample, TextExample
 from mobilebert_lite.text.tokenization import Tokenizer
-from mobilebert_lite.tflite.flatbuffer import read_model
+from mobilebert_lite.tflite.graph import Graphs
 from mobilebert_lite.training.simulation import RANGE, Part, Simulation, TrainedScales, find_parts, group_of
 
 LENGTHS = (48, 32)
@@ -51,25 +51,23 @@ class Made:
         return finish_quantized(self.drawn.content, self.recipe, self.texts, 1)
 
     @cached_property
-    def model(self) -> Any:
-        return read_model(self.content)
+    def graphs(self) -> Graphs:
+        return Graphs.read(self.content)
 
     @cached_property
     def ranges(self) -> TrainedScales:
-        return TrainedScales(self.model)
+        return TrainedScales(self.graphs)
 
     @cached_property
     def parts(self) -> dict[str, Part]:
-        return find_parts(read_model(self.drawn.content), self.drawn.fused.tensors)
+        return find_parts(Graphs.read(self.drawn.content), self.drawn.fused.tensors)
 
     @cached_property
     def tensors(self) -> dict[str, np.ndarray]:
         return {**self.drawn.fused.tensors, **self.ranges.factors()}
 
     def simulation(self, name: str) -> Simulation:
-        [subgraph] = {id(one): one for one in (self.model.subgraphs[definition.subgraphIndex]
-                      for definition in self.model.signatureDefs if definition.signatureKey.decode() == name)}.values()
-        return Simulation(self.model, subgraph, self.parts, self.ranges)
+        return Simulation(self.graphs.entry(name), self.parts, self.ranges)
 
     def simulate(self, name: str, inputs: Any, tensors: Any = None) -> Any:
         return self.simulation(name)(tensors or self.tensors, inputs)
@@ -89,19 +87,18 @@ def test_every_operator_is_followed(made: Made) -> None:
     """Given what the file's own kernels read, each operator gives what they give, but for ties of rounding."""
     name, length = f"qa_{LENGTHS[0]}", LENGTHS[0]
     simulation = made.simulation(name)
-    [definition] = [one for one in made.model.signatureDefs if one.signatureKey.decode() == name]
     interpreter = Interpreter(model_content=made.content, experimental_preserve_all_tensors=True,
                               experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     inputs = made.texts[name][0].inputs()
     interpreter.get_signature_runner(name)(**inputs)
-    values = {one.tensorIndex: inputs[one.name.decode()] for one in definition.inputs}
+    values = {tensor.index: inputs[key] for key, tensor in simulation.entry.inputs.items()}
     assert inputs["ids"].shape == (1, length)
     rounded = 0
     for operator in simulation.subgraph.operators:
-        output = int(operator.outputs[0])
-        group = group_of(simulation.subgraph.tensors[output])
+        output = operator.output.index
+        group = group_of(operator.output)
         value = simulation.execute(operator, values, made.tensors).numpy()
-        real = interpreter._interpreter.GetTensor(output, definition.subgraphIndex).reshape(value.shape)
+        real = interpreter._interpreter.GetTensor(output, simulation.subgraph.index).reshape(value.shape)
         if group:
             _, scale, zero = group
             real = ((real.astype(np.float64) - zero) * scale).astype(np.float32)
@@ -120,15 +117,15 @@ def test_biases_are_the_file_s(made: Made) -> None:
     """Whole steps of input times weight, however coarse these are."""
     simulation, seen = made.simulation(f"qa_{LENGTHS[0]}"), 0
     for operator in simulation.subgraph.operators:
-        if len(operator.inputs) != 3 or operator.inputs[2] < 0:
+        if len(operator.operands) != 3:
             continue
-        source, weight, stored = (simulation.subgraph.tensors[int(index)] for index in operator.inputs)
-        part = made.parts.get(weight.name.decode())
+        source, weight, stored = operator.operands
+        part = made.parts.get(weight.name)
         if part and group_of(source):
-            scale = np.asarray(stored.quantization.scale)
-            steps = simulation._bias(operator, part, source, made.tensors).numpy() / scale
+            scale = stored.scales
+            steps = simulation._bias(stored, part, source, made.tensors).numpy() / scale
             np.testing.assert_allclose(steps, np.round(steps), rtol=1e-6, atol=1e-3)
-            wanted = simulation._constants[int(operator.inputs[2])] / scale
+            wanted = simulation._constants[stored.index] / scale
             np.testing.assert_allclose(steps, wanted, rtol=1e-5, atol=1.01)
             seen += 1
     assert seen or made.mode == "int8"
@@ -154,10 +151,8 @@ def test_it_computes_what_the_file_computes(made: Made, length: int) -> None:
 
 
 def test_every_weight_is_known(made: Made) -> None:
-    tensors = made.model.subgraphs[0].tensors
-    names = {tensors[operator.inputs[1]].name.decode() for operator in made.model.subgraphs[0].operators
-             if len(operator.inputs) == 3}
-    dense = {name for name in names if ".kernel" in name}
+    dense = {operator.operand(1).name for operator in made.graphs.subgraphs[0].operators
+             if operator.name == "FULLY_CONNECTED"}
     assert dense
     assert dense <= set(made.parts)
     assert {part.column for part in made.parts.values() if part.name == "qa"} == {0, 1}
@@ -181,26 +176,25 @@ def test_gradients_reach_weights_and_ranges(made: Made) -> None:
 def test_ranges_that_were_trained_are_the_file_s(made: Made) -> None:
     """A factor of 1/2 on every range halves every scale that the recipe computes from one."""
     halved = {name: np.full(2, np.log(0.5), np.float32) for name in made.ranges.factors()}
-    known, ends_of = trained.places(read_model(made.drawn.content)), made.ranges.trained({**made.tensors, **halved})
+    known, ends_of = trained.places(Graphs.read(made.drawn.content)), made.ranges.trained({**made.tensors, **halved})
     assert set(ends_of) <= set(known)
     ranges = trained.TrainedRanges(made.mode, {known[name]: ends for name, ends in ends_of.items()}, ())
     content = finish_quantized(made.drawn.content, made.recipe, made.texts, 1, ranges)
-    before, after = (scales(read_model(one)) for one in (made.content, content))
+    before, after = (scales(Graphs.read(one)) for one in (made.content, content))
     assert before.keys() == after.keys()
     ratios = [after[name] / before[name] for name in before if group_of_name(made, name) not in made.ranges.fixed]
     assert ratios
     np.testing.assert_allclose(ratios, 0.5, rtol=1e-3)
 
 
-def scales(model: Any) -> dict[str, float]:
+def scales(graphs: Graphs) -> dict[str, float]:
     """Name of each activation of the first signature → its scale."""
-    subgraph = model.subgraphs[0]
-    return {tensor.name.decode(): group[1] for operator in subgraph.operators for index in operator.outputs
-            if (group := group_of(tensor := subgraph.tensors[index])) and operator.inputs[0] != index}
+    return {tensor.name: group[1] for operator in graphs.subgraphs[0].operators for tensor in operator.outputs
+            if (group := group_of(tensor))}
 
 
 def group_of_name(made: Made, name: str) -> Any:
-    return next(group_of(tensor) for tensor in made.model.subgraphs[0].tensors if tensor.name.decode() == name)
+    return next(group_of(tensor) for tensor in made.graphs.subgraphs[0].tensors if tensor.name == name)
 
 
 @pytest.mark.parametrize("mode", RECIPES)
@@ -251,12 +245,12 @@ def test_from_training_to_the_file(one_block: Weights, tiny_vocabulary: tuple[st
     assert "same answer as quantization-aware training on" in output
     steps = [(high - low) / 255 for low, high in ranges.ranges.values()]
     assert len(steps) > 30
-    assert np.mean([near(scales(read_model((tmp_path / "full.tflite").read_bytes())), step) for step in steps]) == 1
+    assert np.mean([near(scales(Graphs.read((tmp_path / "full.tflite").read_bytes())), step) for step in steps]) == 1
     refuse_other_answers(tmp_path / "trained", tmp_path / "refused.tflite")
     (tmp_path / "trained" / trained.FILE).rename(tmp_path / trained.FILE)
     run("convert", "--weights", tmp_path / "trained", "--quantize", "int8-full", "--seq-len", 32,
         "--calibration", questions, "-o", tmp_path / "measured.tflite")
-    measured = scales(read_model((tmp_path / "measured.tflite").read_bytes()))
+    measured = scales(Graphs.read((tmp_path / "measured.tflite").read_bytes()))
     assert np.mean([near(measured, step) for step in steps]) < 0.7
     (tmp_path / trained.FILE).rename(tmp_path / "trained" / trained.FILE)
     assert "leaving out the ranges" in run("convert", "--weights", tmp_path / "trained", "--quantize", "dynamic",
@@ -321,7 +315,7 @@ def near(found: dict[str, float], step: float) -> bool:
 def test_ranges_of_another_network(made: Made) -> None:
     other = trained.TrainedRanges(made.mode, {"7 CONV_2D": (-1.0, 1.0)}, ())
     with pytest.raises(ConversionError, match="7 CONV_2D is not in this one"):
-        other.of(read_model(made.drawn.content))
+        other.of(Graphs.read(made.drawn.content))
 
 
 def test_what_cannot_be_trained(tiny_qa: Path, questions: Path, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mobilebert_lite.architecture.form import INPUTS
-from mobilebert_lite.tflite.flatbuffer import read_model, schema
+from mobilebert_lite.tflite import edits
+from mobilebert_lite.tflite.flatbuffer import schema
+from mobilebert_lite.tflite.graph import Graphs
 
 
 def add_signature(model: Any, network: str, front: bytes, name: str, extra: Sequence[str]) -> None:
@@ -15,35 +17,29 @@ def add_signature(model: Any, network: str, front: bytes, name: str, extra: Sequ
 
     The front end's outputs called ``extra`` are outputs of the whole too. Edits ``model`` in place.
     """
-    source = read_model(front)
-    [entry] = source.signatureDefs
-    front_graph = source.subgraphs[entry.subgraphIndex]
-    definition = next(one for one in model.signatureDefs if one.signatureKey.decode() == network)
-    network_graph = model.subgraphs[definition.subgraphIndex]
+    source, graphs = Graphs.read(front), Graphs(model)
+    [entry] = source.entries
+    definition = graphs.entry(network)
     buffers, codes = len(model.buffers), len(model.operatorCodes)
-    model.buffers += source.buffers
-    model.operatorCodes += source.operatorCodes
+    model.buffers += source.raw.buffers
+    model.operatorCodes += source.raw.operatorCodes
 
-    joined = schema().SubGraphT()
+    joined, front_graph, network_graph = schema().SubGraphT(), entry.subgraph.raw, definition.subgraph.raw
     shift = len(front_graph.tensors)
-    made = {each.name.decode(): each.tensorIndex for each in entry.outputs}
-    places = {each.tensorIndex: made[each.name.decode()] for each in definition.inputs}
+    made = {key: tensor.index for key, tensor in entry.outputs.items()}
     assert set(made) >= set(INPUTS)
+    places = {tensor.index: made[key] for key, tensor in definition.inputs.items()}
     joined.name = name.encode()
     joined.tensors = [_with(tensor, buffer=tensor.buffer + buffers) for tensor in front_graph.tensors]
     joined.tensors += [copy.copy(tensor) for tensor in network_graph.tensors]
     joined.operators = [_with(one, opcodeIndex=one.opcodeIndex + codes) for one in front_graph.operators]
     joined.operators += [_moved(one, shift, places) for one in network_graph.operators]
-    joined.inputs = [each.tensorIndex for each in entry.inputs]
-    outputs = {each.name.decode(): each.tensorIndex + shift for each in definition.outputs}
-    outputs |= {each: made[each] for each in extra}
-    joined.outputs = list(outputs.values())
+    inputs = {key: tensor.index for key, tensor in entry.inputs.items()}
+    outputs = {key: tensor.index + shift for key, tensor in definition.outputs.items()}
+    outputs |= {key: made[key] for key in extra}
+    joined.inputs, joined.outputs = list(inputs.values()), list(outputs.values())
     model.subgraphs = [*model.subgraphs, joined]
-
-    signature = schema().SignatureDefT()
-    signature.signatureKey, signature.subgraphIndex = name.encode(), len(model.subgraphs) - 1
-    signature.inputs, signature.outputs = entry.inputs, [_named(key, index) for key, index in outputs.items()]
-    model.signatureDefs = [*model.signatureDefs, signature]
+    edits.add_signature(model, name, len(model.subgraphs) - 1, inputs.items(), outputs.items())
 
 
 def _moved(operator: Any, shift: int, places: Mapping[int, int]) -> Any:
@@ -59,9 +55,3 @@ def _with(value: Any, **fields: Any) -> Any:
     for name, field in fields.items():
         setattr(changed, name, field)
     return changed
-
-
-def _named(name: str, index: int) -> Any:
-    entry = schema().TensorMapT()
-    entry.name, entry.tensorIndex = name.encode(), index
-    return entry
