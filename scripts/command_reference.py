@@ -72,7 +72,7 @@ def _own(command: click.Command | None) -> Command:
 
 def _described(name: str, command: Command) -> str:
     context = click.Context(command, info_name=name)
-    lines = [f"## {name}", "", "```", " ".join([name, *command.collect_usage_pieces(context)]), "```", "",
+    lines = [f"## {name}", "", "```text", " ".join([name, *command.collect_usage_pieces(context)]), "```", "",
              _marked(inspect.cleandoc(command.help or "")), ""]
     for title, records in command.sections(context).items():
         rows = [f"| `{_cell(option)}` | {_cell(_marked(told))} |" for option, told in records if "--help" not in option]

@@ -42,7 +42,7 @@ class Graph:
     def operator(self, name: str, inputs: Sequence[int], outputs: Sequence[int], options: str = "",
                  **values: int) -> Any:
         """A new one; ``options`` names its table."""
-        made = new_operator(self.model, name, inputs, outputs, options, **values)
+        made = new_operator(self.model, name, inputs, outputs, options=options, **values)
         self.now.operators.append(made)
         return made
 

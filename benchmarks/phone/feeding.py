@@ -57,5 +57,5 @@ def _replaced(model: Any, graph: Any, source: Tensor, values: np.ndarray) -> lis
     for operator in graph.operators:
         inputs = np.asarray(operator.inputs)
         operator.inputs = np.where(inputs == source.index, fixed, inputs).astype(np.int32)
-    return [new_operator(model, "MUL", (source.index, zero), (zeroed,), "MulOptions", version=1),
-            new_operator(model, "ADD", (zeroed, constant), (fixed,), "AddOptions", version=1)]
+    return [new_operator(model, "MUL", (source.index, zero), (zeroed,), options="MulOptions", version=1),
+            new_operator(model, "ADD", (zeroed, constant), (fixed,), options="AddOptions", version=1)]

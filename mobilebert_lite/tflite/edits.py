@@ -43,7 +43,7 @@ def add_operator_code(model: Any, name: str, version: int | None = None) -> int:
     return len(model.operatorCodes) - 1
 
 
-def new_operator(model: Any, name: str, inputs: Sequence[int], outputs: Sequence[int], options: str = "",
+def new_operator(model: Any, name: str, inputs: Sequence[int], outputs: Sequence[int], *, options: str = "",
                  version: int | None = None, **values: int) -> Any:
     """A built-in operator, to be put among those of a subgraph; ``options`` names its table (``AddOptions``)."""
     operator = schema().OperatorT()
