@@ -18,12 +18,12 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from command_reference import PAGE, commands
 
 from mobilebert_lite.cli.command import RENAMED, Command, Option
-from mobilebert_lite.cli.parameters import Location, Number, Several, Word
+from mobilebert_lite.cli.parameters import Location, OneOf, Several, WholeNumber
 
 BIN = Path(sys.executable).parent
 COMMANDS = dict(commands())
 OPTIONS = [(name, one) for name, command in COMMANDS.items() for one in command.params if isinstance(one, Option)]
-WORDS = [(name, one, kind) for name, one in OPTIONS if isinstance(kind := getattr(one.type, "each", one.type), Word)]
+WORDS = [(name, one, kind) for name, one in OPTIONS if isinstance(kind := getattr(one.type, "each", one.type), OneOf)]
 # Options whose values or defaults differ between commands, and why.
 DIFFERENT = {
     "--seq-len": "convert makes signatures, bench chooses among them, train cuts texts",
@@ -50,7 +50,7 @@ def value_for(one: Option) -> list[str]:
     if one.is_flag:
         return []
     kind = getattr(one.type, "each", one.type)
-    return [kind.choices[0] if isinstance(kind, Word) else "1"] * one.nargs
+    return [kind.choices[0] if isinstance(kind, OneOf) else "1"] * one.nargs
 
 
 def arguments_of(name: str) -> list[str]:
@@ -130,7 +130,7 @@ def test_options_that_would_be_passed_over_are_refused(name: str, one: Option) -
 
 
 @pytest.mark.parametrize(("name", "one", "kind"), WORDS, ids=identifiers([(name, one) for name, one, _ in WORDS]))
-def test_words_of_a_list(name: str, one: Option, kind: Word) -> None:
+def test_words_of_a_list(name: str, one: Option, kind: OneOf) -> None:
     """They are in the help, accepted in any case and completed; another is a usage error that lists them."""
     context = context_of(name)
     record = one.get_help_record(context)
@@ -159,8 +159,8 @@ def test_several_values() -> None:
         assert convert.make_context("convert", given).params["lengths"] == ((384, 128), 0)
     with pytest.raises(click.BadParameter, match="auto:K chooses all lengths"):
         convert.make_context("convert", ["--seq-len", "384", "--seq-len", "auto:2"])
-    kind = Several(Number(mixed=0))
-    assert [item.value for item in Several(Word("x", lambda: ("one", "two"))).shell_complete(
+    kind = Several(WholeNumber(mixed=0))
+    assert [item.value for item in Several(OneOf("x", lambda: ("one", "two"))).shell_complete(
         context, bench.params[0], "two,O")] == ["two,one"]
     with pytest.raises(click.BadParameter, match="each must be 1 or more"):
         kind.convert("128,0", None, None)
