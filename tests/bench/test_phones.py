@@ -11,7 +11,7 @@ from mobilebert_lite.benchmarks.phone import state as phone_state
 from mobilebert_lite.benchmarks.phone.adb import AdbError, Attached, Server
 from mobilebert_lite.benchmarks.phone.phones import FoundPhone, choose, parse_servers
 from mobilebert_lite.benchmarks.reports.result import Device, Snapshot
-from mobilebert_lite.cli.parameters import adb_servers
+from mobilebert_lite.cli.options import adb_servers
 from mobilebert_lite.errors import DataError, DependencyError
 
 # The layout of Android's own services: BatteryService, ThermalManagerService, PowerManagerService.
