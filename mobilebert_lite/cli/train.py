@@ -77,7 +77,7 @@ class Layers(click.ParamType):
 @click.option("--resume", type=PATH, metavar="DIR", help="Go on with the training that was begun in DIR.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json.")
 @click.pass_context
-def command(context: click.Context, resume: Path | None, as_json: bool, problem: str, **options: Any) -> None:
+def command(context: click.Context, /, resume: Path | None, as_json: bool, problem: str, **options: Any) -> None:
     """Train a network from scratch, or go on from a checkpoint.
 
     --task, --data and --output suffice. What is written converts with `mbl convert --weights`.

@@ -104,7 +104,8 @@ def output_row(outputs: Outputs, name: str) -> np.ndarray:
                        "convert again with --quantize none to see whether quantization is the cause")
     if row.ndim < 2 or row.shape[0] != 1:
         raise MblError(f"output {name!r} is {list(row.shape)}; expected a batch of 1")
-    return row[0]
+    alone: np.ndarray = row[0]
+    return alone
 
 
 def near_best(expected: np.ndarray, actual: np.ndarray, share: float) -> bool:

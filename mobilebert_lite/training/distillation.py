@@ -67,10 +67,10 @@ def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: str, masking: 
     tensors = {name: tf.constant(tensor) for name, tensor in teacher.tensors.items()}
     names = ("ids", "mask", "segment_ids")
 
-    @tf.function(autograph=False)
-    def run(*inputs: tf.Tensor) -> Outputs:
+    def compute(*inputs: tf.Tensor) -> Outputs:
         return forward(tensors, teacher.config, task, dict(zip(names, inputs, strict=True)), masking)
 
+    run = tf.function(compute, autograph=False)
     order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
     found = list(rows)
     for start in range(0, len(order), _ROWS):
