@@ -29,7 +29,7 @@ from mobilebert_lite.doctor.diagnose import ANDROID, CLIENTS, PACKAGE_CHECKS, Di
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, NOTE
 from mobilebert_lite.doctor.fix import compare, mend
-from mobilebert_lite.errors import ConversionError, ModelFileError, RequestError
+from mobilebert_lite.errors import DataError, ModelFileError, RepairError, RequestError
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks import find_task
@@ -292,7 +292,7 @@ def test_command_refuses(files: dict[str, bytes], tmp_path: Path) -> None:
             (("--fix", out), "nothing that a copy could mend is wrong"),
             (("--fix", out, "--vocab", tmp_path / "absent"), "cannot read")):
         done = inspect(path, *arguments)
-        assert isinstance(done.exception, ConversionError | ModelFileError)
+        assert isinstance(done.exception, DataError | RepairError | ModelFileError)
         assert message in str(done.exception)
     assert inspect(path, "--vocab", path).exit_code == 2
     with pytest.raises(RequestError, match="unknown client 'nobody'; known are task-library"):

@@ -40,7 +40,7 @@ plain, folder = map(Path, sys.argv[1:])
 config = read_config(plain / "config.json", tensorflow=False)
 task = find_task("sentence-similarity")
 words = (plain / "vocab.txt").read_text().splitlines()
-checkpoint.save(random_weights(config, {head: 1 for head in task.heads}, pooler=True, seed=4), folder, words)
+checkpoint.save(random_weights(config, {head: 1 for head in task.heads}, pooler=True, seed=4), folder, vocabulary=words)
 """
 
 

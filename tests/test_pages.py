@@ -20,7 +20,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mobilebert_lite.cli.inspect import command as inspect_command
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import OutputError
 from mobilebert_lite.fusion import channel_ranges
 from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.pages import charts, page, svg
@@ -123,7 +123,7 @@ def test_command(converted: Converted, tmp_path: Path) -> None:
     both = CliRunner().invoke(inspect_command, [str(path), "--html", str(output), "--json"])
     assert json.loads(both.stdout)["tensors"] == json.loads(json.dumps(inspect(path).to_json()))["tensors"]
     failed = CliRunner().invoke(inspect_command, [str(path), "--html", str(tmp_path / "absent" / "page.html")])
-    assert isinstance(failed.exception, ConversionError)
+    assert isinstance(failed.exception, OutputError)
     assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
 
 

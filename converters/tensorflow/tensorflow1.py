@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mobilebert_lite.architecture.config import MobileBertConfig, to_tensorflow1
-from mobilebert_lite.architecture.config_files import TENSORFLOW as CONFIG
+from mobilebert_lite.architecture.config_files import TENSORFLOW
 from mobilebert_lite.architecture.heads import own_heads
 from mobilebert_lite.architecture.weights import Source, Weights, checked
 from mobilebert_lite.common.files import json_bytes, write_atomically
@@ -30,6 +30,7 @@ from mobilebert_lite.tasks import TASKS
 from mobilebert_lite.tasks.pretraining import Pretraining
 
 FORMAT = "tf1"
+CONFIG = TENSORFLOW
 CHECKPOINT = "model.ckpt"
 
 # What training keeps beside the weights: steps, and the moments of Adam, LAMB and their relatives.

@@ -109,7 +109,7 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
     option("--resume", type=PATH, metavar="DIR", help="Resume the training in this folder, with its options."),
     options.as_json(help="Print metrics.json to standard output."))
 @click.pass_context
-def command(context: click.Context, resume: Path | None, as_json: bool, problem: str, **asked: Any) -> None:
+def command(context: click.Context, /, resume: Path | None, as_json: bool, problem: str, **asked: Any) -> None:
     """Train a network from scratch, or fine-tune a checkpoint.
 
     --task, --data and --output are enough. `mbl convert --weights` converts the result.

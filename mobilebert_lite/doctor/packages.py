@@ -118,7 +118,8 @@ def _offset(stream: IO[bytes], info: zipfile.ZipInfo) -> int:
     header = stream.read(30)
     if len(header) < 30:
         raise ModelFileError(f"{info.filename} is damaged: its local header lies outside the package")
-    return info.header_offset + 30 + sum(struct.unpack_from("<HH", header, 26))
+    name, extra = struct.unpack_from("<HH", header, 26)
+    return int(info.header_offset + 30 + name + extra)
 
 
 def _load_alignment(head: bytes) -> int | None:

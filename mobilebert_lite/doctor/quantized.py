@@ -104,10 +104,8 @@ def _most_negative(subgraph: Subgraph, softmax: Operator) -> float | None:
 
 def _values(tensor: Tensor) -> np.ndarray:
     """Float values of a constant of any of the usual formats."""
-    if tensor.data is not None and tensor.kind == "INT8" and len(tensor.scales) == 1:
-        zero = tensor.zero_points[0] if len(tensor.zero_points) else 0
-        return (tensor.data.view(np.int8).astype(np.float64) - zero) * tensor.scales[0]
-    return tensor.floats()
+    values = tensor.values() if tensor.kind == "INT8" and len(tensor.scales) == 1 else None
+    return tensor.floats() if values is None else values.ravel()
 
 
 def partitions(facts: Facts) -> Iterator[Problem]:

@@ -109,9 +109,9 @@ def _read_part(value: np.ndarray, mask: np.ndarray, by_head: bool) -> np.ndarray
     """The rows of tokens in an activation [1, S, C] or, ``by_head``, [1, A, S, …]: what stands at padding reaches no
     answer, and may be extreme."""
     if value.ndim == 3 and value.shape[:2] == mask.shape:
-        return value[mask]
-    if by_head and value.ndim == 4 and len(mask) == 1 and value.shape[2] == mask.shape[1]:
-        return value[:, :, mask[0]]
+        value = value[mask]
+    elif by_head and value.ndim == 4 and len(mask) == 1 and value.shape[2] == mask.shape[1]:
+        value = value[:, :, mask[0]]
     return value
 
 

@@ -143,13 +143,13 @@ def load_recipe(mode: str, path: Path | None = None, runtime: str | None = None)
         try:
             return parse_recipe(path.stem, path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise RequestError(f"cannot read the recipe {path}: {error}") from None
+            raise RecipeError(f"cannot read the recipe {path}: {error}") from None
     if mode not in MODES:
         raise RequestError(f"unknown quantization {mode!r}; known are {', '.join(MODES)}")
     recipe = _bundled(mode)
     while runtime is not None and as_tuple(recipe.runtime) > as_tuple(runtime):
         if recipe.older is None:
-            raise RecipeError(f"--quantize {mode} needs TFLite {recipe.runtime} or later, not {runtime}; "
+            raise ConversionError(f"--quantize {mode} needs TFLite {recipe.runtime} or later, not {runtime}; "
                                   "choose another mode or a later --min-runtime")
         recipe = _bundled(recipe.older)
     return recipe
@@ -170,7 +170,7 @@ def parse_recipe(name: str, text: str) -> Recipe:
         raise RecipeError(f"recipe {name} must be an object, such as {{\"description\": …, \"rules\": […]}}")
     try:
         return record(Recipe, {**raw, "name": name}, f"recipe {name}")
-    except DataError as error:
+    except (DataError, RequestError) as error:
         raise RecipeError(str(error)) from None
 
 

@@ -262,7 +262,8 @@ def output_row(outputs: Outputs, name: str) -> np.ndarray:
                        "convert again with --quantize none to see whether quantization is the cause")
     if row.ndim < 2 or row.shape[0] != 1:
         raise AnswerError(f"output {name!r} is {list(row.shape)}; expected a batch of 1")
-    return row[0]
+    first: np.ndarray = row[0]
+    return first
 
 
 def near_best(expected: np.ndarray, actual: np.ndarray, share: float) -> bool:

@@ -63,4 +63,5 @@ def spearman(gold: np.ndarray, predicted: np.ndarray) -> float:
 def _ranks(values: np.ndarray) -> np.ndarray:
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     # The last rank of a group, less half of its other members.
-    return (np.cumsum(sizes) - (sizes - 1) / 2)[group]
+    ranks: np.ndarray = (np.cumsum(sizes) - (sizes - 1) / 2)[group]
+    return ranks

@@ -87,7 +87,8 @@ class Tensor:
         if len(self.scales) > 1:
             shape[self.axis] = -1
         scale, zero = (np.asarray(one, np.float64).reshape(shape) for one in (self.scales, self.zero_points))
-        return ((array - zero) * scale).astype(np.float32)
+        real: np.ndarray = ((array - zero) * scale).astype(np.float32)
+        return real
 
 
 @dataclass(frozen=True, eq=False)

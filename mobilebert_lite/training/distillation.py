@@ -68,7 +68,7 @@ def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: Task, masking:
     tensors = {name: tf.constant(tensor) for name, tensor in teacher.tensors.items()}
     names = ("ids", "mask", "segment_ids")
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False)  # type: ignore[untyped-decorator]
     def run(*inputs: tf.Tensor) -> Outputs:
         return forward(tensors, teacher.config, task, dict(zip(names, inputs, strict=True)), masking=masking)
 

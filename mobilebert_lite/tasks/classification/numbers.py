@@ -101,7 +101,8 @@ class MultiLabelScorer(Scorer):
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Every class right."""
         gold, predicted = np.split(rows, 2, axis=1)
-        return (gold == predicted).all(axis=1)
+        right: np.ndarray = (gold == predicted).all(axis=1)
+        return right
 
     def answer(self, prediction: Prediction) -> object:
         """The classes."""

@@ -70,7 +70,8 @@ class ClassificationScorer(Scorer):
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """The right class."""
-        return rows[:, 0] == rows[:, 1]
+        right: np.ndarray = rows[:, 0] == rows[:, 1]
+        return right
 
     def answer(self, prediction: Prediction) -> object:
         """The class."""

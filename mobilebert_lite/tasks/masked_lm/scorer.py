@@ -72,7 +72,8 @@ class MaskedScorer(Scorer):
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Every word the first."""
-        return rows[:, 2] == rows[:, 1]
+        right: np.ndarray = rows[:, 2] == rows[:, 1]
+        return right
 
     def answer(self, prediction: Prediction) -> object:
         """The first words."""

@@ -49,7 +49,8 @@ class ChoiceScorer(Scorer):
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """The right choice."""
-        return rows[:, 0] == rows[:, 1]
+        right: np.ndarray = rows[:, 0] == rows[:, 1]
+        return right
 
     def answer(self, prediction: Prediction) -> object:
         """The choice."""

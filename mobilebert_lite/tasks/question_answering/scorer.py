@@ -75,7 +75,8 @@ class QuestionAnsweringScorer(Scorer):
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Exact matches."""
-        return rows[:, _EXACT] == 1
+        right: np.ndarray = rows[:, _EXACT] == 1
+        return right
 
     def answer(self, prediction: Prediction) -> object:
         """The text."""

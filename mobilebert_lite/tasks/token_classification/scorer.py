@@ -53,7 +53,8 @@ class EntityScorer(Scorer):
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Every entity found, and no other."""
-        return (rows[:, _RIGHT] == rows[:, _ASKED]) & (rows[:, _RIGHT] == rows[:, _GIVEN])
+        right: np.ndarray = (rows[:, _RIGHT] == rows[:, _ASKED]) & (rows[:, _RIGHT] == rows[:, _GIVEN])
+        return right
 
     def answer(self, prediction: Prediction) -> object:
         """The labels."""
