@@ -15,7 +15,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
-from mobilebert_lite.conversion.building import draw
+from mobilebert_lite.conversion.building import Design, draw
 from mobilebert_lite.conversion.kernels import KernelPlace, place_of_weight
 from mobilebert_lite.datasets.samples import samples
 from mobilebert_lite.graph.signatures import Network
@@ -75,8 +75,8 @@ class Drawn:
             examples = [TextExample(f"at {i}.") for i in range(6)]
         self.texts = samples(Tokenizer(vocabulary), self.task, examples, LENGTHS, 256)
         self.masking = self.recipe.masking(Masking())
-        self.built = draw(weights, self.task, LENGTHS, self.recipe, self.texts, self.masking, without, 1,
-                          stretches=False)
+        self.built = draw(weights, Design(self.task, LENGTHS, self.recipe, self.masking, without=without, threads=1),
+                          self.texts, stretches=False)
         self.graphs = Graphs.read(self.built.content)
 
     def layers(self) -> list[list[KernelPlace | None]]:
@@ -101,7 +101,7 @@ class Drawn:
         tensors = fused.tensors
         if self.recipe.word_table != "float32":
             tensors = quantize_rows(tensors, self.recipe.word_table)
-        network = Network(fused.config, tensors, self.task.name, self.masking, fused.plan, self.task.form)
+        network = Network(fused.config, tensors, self.task, self.masking, fused.plan)
         session = Session(self.built.content)
         for name, rows in self.texts.items():
             inputs = [one.inputs() for one in rows[:3]]

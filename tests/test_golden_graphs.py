@@ -17,7 +17,7 @@ import pytest
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
-from mobilebert_lite.conversion.building import build
+from mobilebert_lite.conversion.building import Design, build
 from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.datasets.samples import samples
 from mobilebert_lite.fusion.pipeline import CALIBRATED, LAST_RULES, RULES, fuse, fuse_last
@@ -54,8 +54,8 @@ def same_as_kept(name: str, content: bytes) -> None:
 def test_graph_after_each_rule(weights: Weights, count: int) -> None:
     """The first so many of the rules, so that two neighbors are the graph before and after one."""
     without = (*ORDER[count:], *CALIBRATED)
-    fused = fuse_last(fuse(weights, "classification", without), without)
-    content = convert_network(Network(fused.config, fused.tensors, "classification", plan=fused.plan), [LENGTH])
+    fused = fuse_last(fuse(weights, find_task("classification"), without), without)
+    content = convert_network(Network(fused.config, fused.tensors, fused.task, plan=fused.plan), [LENGTH])
     same_as_kept(f"rules-{count}-{ORDER[count - 1] if count else 'none'}", content)
 
 
@@ -64,7 +64,7 @@ def test_graph_of_each_recipe(weights: Weights, tiny_vocabulary: tuple[str, ...]
     task, recipe = find_task("classification"), load_recipe(mode)
     examples: list[Any] = [TextExample(f"the salt {i}") for i in range(4)]
     texts = samples(Tokenizer(tiny_vocabulary), task, examples, [LENGTH], 256)
-    built = build(weights, task, [LENGTH], recipe, texts, recipe.masking(Masking()), threads=1)
+    built = build(weights, Design(task, [LENGTH], recipe, recipe.masking(Masking()), threads=1), texts)
     same_as_kept(f"recipe-{mode}", built.content)
 
 

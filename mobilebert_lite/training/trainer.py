@@ -93,7 +93,8 @@ class Trainer:
         if self.strategy.num_replicas_in_sync > 1:
             context = tf.distribute.get_replica_context()
             loss, gradient = context.all_reduce(tf.distribute.ReduceOp.SUM, [loss, gradient])
-        *new, norm = self._apply(gradient, *(self._slots[name].value() for name in SLOTS), self._decay, number, rate)
+        *new, norm = self._apply(gradient, *(self._slots[name].value() for name in SLOTS), self._decay,
+                                 step=number, rate=rate)
         for name, value in zip(SLOTS, new, strict=True):
             self._slots[name].assign(value)
         return loss, norm
