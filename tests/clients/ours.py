@@ -92,7 +92,7 @@ def _labels(labels: Sequence[classification.Label]) -> Answer:
 def _answers(example: Example, windows: Sequence[Features], outputs: Sequence[Outputs], n_best: int = 20,
              **options: Any) -> Answer:
     context = example[1]
-    answers = question_answering.decode(windows, outputs, context, n_best, **options)
+    answers = question_answering.decode(windows, outputs, context, n_best=n_best, **options)
     tied = question_answering.contenders(windows, outputs, context, **options)
     scores: dict[str, float] = {}
     for answer in answers:
