@@ -76,7 +76,7 @@ def test_the_whole(host: Host, with_app: Phone, model: Path, tmp_path: Path) -> 
         assert run["environment"][0]["temperature_c"] == 27.5
     asked = calls(with_app)
     assert {one["signature"] for one in asked} == {f"qa_{length}" for length in LENGTHS}
-    assert {(one["threads"], one["accelerator"]) for one in asked} == {("1", "cpu")}
+    assert {(one["threads"], one["accelerator"]) for one in asked} == {("2", "cpu")}
     # Only one process for each length compares answers; the others would measure what it leaves behind.
     assert [one["check"] for one in asked].count("true") == len(LENGTHS)
     assert {one["model"].rpartition("/")[2] for one in asked} == {f"{digest[:32]}.tflite"}
