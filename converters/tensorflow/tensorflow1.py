@@ -40,7 +40,7 @@ _TRAINING = re.compile(r"(global_step|.*/(adam_[mv]|lamb_[mv]|Adam(_1)?|Momentum
 # them under act_quant and weights_quant, google-research/mobilebert under MobileBertActFakeQuantWithMinMaxVars_7.
 _RANGES = re.compile(r"(.*/)?(min|max)(/(biased|local_step)(_\d+)?)?\Z")
 # How the only code that trains so masks padding.
-_QUANTIzED_MASKING = "multiplicative"
+_QUANTIZED_MASKING = "multiplicative"
 # Of the layer normalizations in TF1.
 _EPS = 1e-12
 # A table that every checkpoint has; before it may stand the scope of a TF1-Hub module or of a tower.
@@ -67,7 +67,7 @@ def load(prefix: Path, config: Path | None, kind: str = FORMAT) -> Weights:
                           f"{config} says {read.normalization_type}; give the configuration it was trained with "
                           "(--config)")
     tensors = dict(zip(theirs, stored.read(theirs.values()).values(), strict=True))
-    source = Source(kind, str(prefix), stored.sha256(), (*lines, *notes), _QUANTIzED_MASKING if ranges else "")
+    source = Source(kind, str(prefix), stored.sha256(), (*lines, *notes), _QUANTIZED_MASKING if ranges else "")
     rows = tensorflow1_rows(read)
     naming = in_their_words(rows)
     weights = checked(read, read_tensors(rows, tensors), source, naming)
@@ -100,7 +100,7 @@ def _sorted_out(prefix: Path, names: Iterable[str]) -> tuple[dict[str, str], lis
             notes.append(f"left out: {len(some)} {what} ({shorten(some, 2)})")
     if ranges:
         notes.append("ranges are measured anew, for fusion changes what they are of; padding is masked as "
-                     f"--mask {_QUANTIzED_MASKING} does, as in the code that trains them")
+                     f"--mask {_QUANTIZED_MASKING} does, as in the code that trains them")
     left_out = {*others, *ranges}
     return {name.removeprefix(scope): name for name in kept if name not in left_out}, ranges, notes
 
