@@ -13,9 +13,11 @@ class MblError(Exception):
 
 
 class RequestError(MblError):
-    """A request that names something unknown, or whose parts exclude each other."""
+    """A request that names something unknown, or whose parts exclude each other.
 
-    exit_code = 2
+    The command line finds most of these itself, as usage errors; what only the checkpoint or the file can refuse comes
+    from here.
+    """
 
 
 class ConfigError(MblError):

@@ -126,13 +126,14 @@ def test_training_follows_the_clamp(tiny_config: MobileBertConfig) -> None:
 
     from mobilebert_lite.conversion.lowering import convert_network
     from mobilebert_lite.graph.signatures import Network
+    from mobilebert_lite.tflite.graph import Graphs
     from mobilebert_lite.training.operators import activate
 
     config = replace(tiny_config, hidden_act="relu6", num_hidden_layers=1, num_feedforward_networks=1)
     network = Network(config, random_weights(config, {"qa": 2}).tensors, find_task("qa"))
-    model = read_model(convert_network(network, [16]))
-    [clamped] = [operator for operator in model.subgraphs[0].operators
-                 if getattr(operator.builtinOptions, "fusedActivationFunction", 0) == 3]
+    graphs = Graphs.read(convert_network(network, [16]))
+    [clamped] = [operator for operator in graphs.subgraphs[0].operators
+                 if getattr(operator.options, "fusedActivationFunction", 0) == 3]
     assert activate(tf.constant([-1.0, 5.0, 7.0]), clamped).numpy().tolist() == [0, 5, 6]
 
 

@@ -25,7 +25,7 @@ from mobilebert_lite.cli import cli
 from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 # What stands behind ``` on the pages; others would be colored wrongly, or escape the tests.
-LANGUAGES = {"python", "sh", "console", "json", "toml", "text", "kotlin", "java"}
+LANGUAGES = {"python", "sh", "console", "json", "toml", "text", "kotlin", "java", "bash", "zsh", "fish"}
 # Programs that the pages call besides mbl, make, pip and python.
 PROGRAMS = {"adb", "cd", "cat", "cp", "export", "git", "gradle", "./gradlew", "ls", "model-explorer", "unzip"}
 SHELL = every_block("sh", "console")

@@ -89,7 +89,8 @@ def run(fused: Fused, seed: int = 0) -> dict[str, np.ndarray]:
     """Outputs before any softmax, which would hide differences."""
     ids, mask, segments = inputs(seed)
     tensors = {name: tf.constant(value, tf.float64) for name, value in fused.tensors.items()}
-    hidden = encode(tensors, fused.config, *map(tf.constant, (ids, mask, segments)), fused.masking, fused.plan)
+    hidden = encode(tensors, fused.config, *map(tf.constant, (ids, mask, segments)), masking=fused.masking,
+                    plan=fused.plan)
     task = find_task(fused.task.name, Form(logits=True))
     outputs = task.draw(tensors, fused.config, hidden)
     # What stands at padding is never read.
