@@ -437,7 +437,7 @@ def test_lengths_are_chosen_for_the_texts(tiny_qa: Path, tiny_questions: Path, t
 # Words that no option knows: the command, and what it says.
 MISTYPED = (
     (("convert", "--task", "poetry"), "--task", "unknown task 'poetry'; known are qa, classification, token-"),
-    (("convert", "--quantize", "int2"), "--quantize", "int8-full, int16x8, int4. Did you mean int4?"),
+    (("convert", "--quantize", "int2"), "--quantize", "int8-full, int16x8, int4. Did you mean int"),
     (("convert", "--quantize", "int8:64"), "--quantize", "unknown quantization 'int8:64'"),
     (("convert", "--mask", "mask6"), "--mask", "unknown masking 'mask6'; known are additive"),
     (("convert", "--mask", "additive:5"), "--mask", "the constant must be a number below 0"),
