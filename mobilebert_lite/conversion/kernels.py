@@ -38,6 +38,11 @@ class KernelPlace:
         """``layers.3.output.kernel``, ``qa.kernel[1]``"""
         return f"{self.layer}{_END}" + ("" if self.column is None else f"[{self.column}]")
 
+    def of(self, tensors: Mapping[str, Any], kind: str) -> Any:
+        """What ``tensors`` hold for it; ``kind`` is kernel or bias. *Shape:* [in, out], [out]"""
+        value = tensors[f"{self.layer}.{kind}"]
+        return value if self.column is None else value[..., self.column:self.column + 1]
+
 
 def place_of_weight(name: str) -> KernelPlace | None:
     """What ``name_kernels`` called a weight, in any signature; None for another name."""
@@ -75,7 +80,7 @@ def name_kernels(model: Any, tensors: Mapping[str, np.ndarray], marks: Mapping[s
             known |= {_digest(held[place]): (place, true[place] if name in marks else None) for place in true}
     buffers: dict[KernelPlace, int] = {}
     found = set()
-    for subgraph, weight in _weights(Graphs(model)):
+    for subgraph, weight in dense_weights(Graphs(model)):
         if weight.data is None or (digest := _digest(weight.data)) not in known:
             continue
         place, numbers = known[digest]
@@ -91,7 +96,7 @@ def name_kernels(model: Any, tensors: Mapping[str, np.ndarray], marks: Mapping[s
     return found
 
 
-def _weights(graphs: Graphs) -> Iterator[tuple[Subgraph, Tensor]]:
+def dense_weights(graphs: Graphs) -> Iterator[tuple[Subgraph, Tensor]]:
     """The weights of dense layers, with their subgraphs."""
     for subgraph in graphs.subgraphs:
         for operator in subgraph.operators:

@@ -40,6 +40,8 @@ ACTIVATIONS = {"float": None, "dynamic": None, "int8": 8, "int16": 16}
 
 # What ai-edge-quantizer appends to the name of an output that it widens.
 _WIDENED = b"_dequant"
+# What we add to the name of the integers behind an output; the quantizer's own "_quantized" stays another one.
+NARROW = "_integer"
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ def keep_output_names(model: Any) -> None:
             name = whole.split(b";")[-1]
             for other in subgraph.tensors:
                 if other is not output and other.name == whole:
-                    other.name = name + b"_quantized"
+                    other.name = name + NARROW.encode()
             output.name = name
 
 

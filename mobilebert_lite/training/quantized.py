@@ -103,7 +103,7 @@ def quantized(prepared: TrainingData, recipe: Recipe, lengths: Collection[int], 
     parts, ranges = find_parts(float_graphs, drawn.fused.tensors), TrainedScales(graphs)
     simulations = {length: Simulation(graphs.entry(signature_name(task.name, length)), parts, ranges)
                    for length in lengths}
-    learnt = {f"{part.name}.{kind}" for part in parts.values() for kind in ("kernel", "bias")}
+    learnt = {f"{part.layer}.{kind}" for part in parts.values() for kind in ("kernel", "bias")}
     tensors = {name: value for name, value in drawn.fused.tensors.items() if name in learnt}
     return Quantized(recipe, prepared.weights, drawn.fused, ranges, simulations, places(float_graphs),
                      {**tensors, **ranges.factors()})

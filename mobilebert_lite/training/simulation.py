@@ -17,14 +17,14 @@ stands exactly where the converter puts it, whatever the recipe.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.common.tf import tf
-from mobilebert_lite.conversion.kernels import place_of_weight
+from mobilebert_lite.conversion.kernels import KernelPlace, dense_weights, place_of_weight
 from mobilebert_lite.errors import TrainingError
+from mobilebert_lite.quantization.recipe import NARROW
 from mobilebert_lite.tflite.graph import Entry, Graphs, Operator, Tensor
 from mobilebert_lite.training.operators import COMPUTE, activate
 
@@ -39,31 +39,11 @@ _FIXED = ("SOFTMAX", "LOGISTIC", "TANH")
 _MOVES = ("RESHAPE", "TRANSPOSE", "SLICE", "CONCATENATION", "GATHER")
 
 
-@dataclass(frozen=True)
-class Part:
-    """A weight of the file and the tensor it came from: all of it, or one column."""
-
-    name: str
-    column: int | None = None
-
-    def of(self, tensors: Mapping[str, Any], kind: str) -> Any:
-        """``kind`` is kernel or bias. *Shape:* [in, out], [out]"""
-        value = tensors[f"{self.name}.{kind}"]
-        return value if self.column is None else value[..., self.column:self.column + 1]
-
-
-def find_parts(graphs: Graphs, tensors: Mapping[str, np.ndarray]) -> dict[str, Part]:
+def find_parts(graphs: Graphs, tensors: Mapping[str, np.ndarray]) -> dict[str, KernelPlace]:
     """Name of each dense weight in ``graphs`` → where among ``tensors`` it came from, told by the name that
     ``conversion.kernels`` gave it. What TensorFlow made of a kernel and something else has none."""
-    found = {}
-    for subgraph in graphs.subgraphs:
-        for operator in subgraph.operators:
-            if operator.name == "FULLY_CONNECTED":
-                name = operator.operand(1).name
-                place = place_of_weight(name)
-                if place is not None and f"{place.layer}.kernel" in tensors:
-                    found[name] = Part(place.layer, place.column)
-    return found
+    found = {weight.name: place_of_weight(weight.name) for _, weight in dense_weights(graphs)}
+    return {name: place for name, place in found.items() if place and f"{place.layer}.kernel" in tensors}
 
 
 class TrainedScales:
@@ -106,7 +86,7 @@ class TrainedScales:
                 group = group_of(tensor)
                 if group and group not in self.fixed:
                     low, high = self.ends(group, tensors, np.exp)
-                    name = tensor.name.removesuffix("_quantized").removesuffix("_quantized")
+                    name = tensor.name.removesuffix("_quantized").removesuffix(NARROW)
                     # An operator's own output counts for more than what it becomes for a reader.
                     if name == tensor.name or name not in found:
                         found[name] = (float(low), float(high))
@@ -123,7 +103,7 @@ def group_of(tensor: Tensor) -> Group | None:
 class Simulation:
     """One signature of a quantized file, for batches of any size."""
 
-    def __init__(self, entry: Entry, parts: Mapping[str, Part], ranges: TrainedScales) -> None:
+    def __init__(self, entry: Entry, parts: Mapping[str, KernelPlace], ranges: TrainedScales) -> None:
         """Raises TrainingError for an operator that cannot be followed."""
         self.entry, self.subgraph, self.parts, self.ranges = entry, entry.subgraph, parts, ranges
         unknown = {operator.name for operator in self.subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
@@ -173,8 +153,9 @@ class Simulation:
             y += self._bias(bias, part, source, tensors)
         return activate(y, operator)
 
-    def _bias(self, stored: Tensor, part: Part | None, source: Tensor, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        if part is None or f"{part.name}.bias" not in tensors:
+    def _bias(self, stored: Tensor, part: KernelPlace | None, source: Tensor,
+              tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        if part is None or f"{part.layer}.bias" not in tensors:
             return self._constants[stored.index]
         bias, group = part.of(tensors, "bias"), group_of(source)
         if group is None:

@@ -20,6 +20,7 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.cli import cli
 from mobilebert_lite.conversion.building import Design, draw, finish_quantized
+from mobilebert_lite.conversion.kernels import KernelPlace
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import samples
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError, VerificationError
@@ -30,7 +31,7 @@ from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.examples import QuestionExample, TextExample
 from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.tflite.graph import Graphs
-from mobilebert_lite.training.simulation import RANGE, Part, Simulation, TrainedScales, find_parts, group_of
+from mobilebert_lite.training.simulation import RANGE, Simulation, TrainedScales, find_parts, group_of
 
 LENGTHS = (48, 32)
 RECIPES = ("int8-full", "int8", "int16x8")
@@ -60,7 +61,7 @@ class Made:
         return TrainedScales(self.graphs)
 
     @cached_property
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, KernelPlace]:
         return find_parts(Graphs.read(self.drawn.content), self.drawn.fused.tensors)
 
     @cached_property
@@ -156,7 +157,7 @@ def test_every_weight_is_known(made: Made) -> None:
              if operator.name == "FULLY_CONNECTED"}
     assert dense
     assert dense <= set(made.parts)
-    assert {part.column for part in made.parts.values() if part.name == "qa"} == {0, 1}
+    assert {part.column for part in made.parts.values() if part.layer == "qa"} == {0, 1}
 
 
 def test_gradients_reach_weights_and_ranges(made: Made) -> None:
