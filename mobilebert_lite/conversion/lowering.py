@@ -14,10 +14,8 @@ from mobilebert_lite.conversion.kernels import name_kernels, told_apart
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
-from mobilebert_lite.tflite.edits import add_buffer
+from mobilebert_lite.tflite.edits import DEFAULT_SIGNATURE, add_buffer
 from mobilebert_lite.tflite.flatbuffer import read_model, write_model
-
-DEFAULT_SIGNATURE = "serving_default"
 
 
 def convert_network(network: Network, lengths: Sequence[int]) -> bytes:

@@ -26,7 +26,6 @@ from mobilebert_lite.tflite.metadata import VOCABULARY as VOCABULARY_TYPE
 from mobilebert_lite.tflite.metadata_writer import pack_metadata
 from mobilebert_lite.tflite.roles import PROBABILITY, QA_OUTPUTS, VECTORS
 
-DEFAULT_SIGNATURE = "serving_default"
 # What the outputs of each kind are called, in the order of positions.
 OUTPUTS = {QA: QA_OUTPUTS, CLASSIFICATION: (PROBABILITY,), FEATURES: VECTORS}
 
@@ -70,7 +69,7 @@ def add_signature(model: Any, facts: Facts) -> None:
         (name or port.tensor.name.split(":")[0] or f"{side[:-1]}_{port.number}", port.tensor.index)
         for port, name in zip(ports, _names(ports, _wanted(facts, side)), strict=True)]
         for side, ports in (("inputs", facts.inputs), ("outputs", facts.outputs)))
-    edits.add_signature(model, DEFAULT_SIGNATURE, 0, inputs, outputs)
+    edits.add_signature(model, edits.DEFAULT_SIGNATURE, 0, inputs, outputs)
 
 
 def describe(model: Any, facts: Facts, files: dict[str, bytes], labels_given: bool) -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -183,7 +182,7 @@ class Task(ABC):
 
     def load_scorer(self) -> None:
         """Import the module of its scorers, where it has one."""
-        with suppress(ModuleNotFoundError):
+        if self.scored:
             self._module("scorer")
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from mobilebert_lite.errors import DataError
+from mobilebert_lite.errors import RequestError
 
 # What a model is asked for: names as the options of `mbl run`, None where one is not given.
 Asked = Mapping[str, Any]
@@ -14,10 +14,8 @@ Asked = Mapping[str, Any]
 Shown = tuple[Any, list[str]]
 
 
-class NotAsked(DataError):
-    """An option that the task needs, and that was not given."""
-
-    exit_code = 2
+class NotAsked(RequestError):
+    """An option that the task needs, and that was not given; a usage error of `mbl run`."""
 
 
 def shown(found: Iterable[Any], line: Callable[[Any], str]) -> Shown:

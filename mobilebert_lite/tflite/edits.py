@@ -9,6 +9,9 @@ import numpy as np
 
 from mobilebert_lite.tflite.flatbuffer import schema
 
+# The name that generic tools look for.
+DEFAULT_SIGNATURE = "serving_default"
+
 
 def add_buffer(model: Any, content: bytes | np.ndarray) -> int:
     """Append ``content`` as a buffer and return its index."""

@@ -195,16 +195,12 @@ class Subgraph:
 
     def producer(self, tensor: Tensor) -> Operator | None:
         """The operator that computes ``tensor``, past those that only hand values on; None for inputs and constants."""
-        operator = self.producers.get(tensor.index)
-        for _ in self.operators:  # a graph with a loop must not hold us
-            if operator is None or operator.name not in PASSING or operator.inputs[0] is None:
-                break
-            operator = self.producers.get(operator.inputs[0].index)
-        return operator
+        *_, source = self.same_values(tensor)
+        return self.producers.get(source.index)
 
     def same_values(self, tensor: Tensor) -> Iterator[Tensor]:
         """``tensor`` and, upstream, what it is a copy of in another shape or number format."""
-        for _ in range(len(self.operators) + 1):
+        for _ in range(len(self.operators) + 1):  # a graph with a loop must not hold us
             yield tensor
             operator = self.producers.get(tensor.index)
             if operator is None or operator.name not in PASSING or operator.inputs[0] is None:
