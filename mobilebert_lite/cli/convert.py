@@ -152,12 +152,17 @@ def _print_plan(plan: Plan, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2))
         return
     for name, value in told.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {one}" for key, one in value.items() if one not in (None, "", [], {}, ()))
-        elif isinstance(value, list):
-            value = ", ".join(map(str, value))
-        if value != "":
-            click.echo(printable(f"{name.replace('_', ' ')}: {value}"))
+        if words := _in_words(value):
+            click.echo(printable(f"{name.replace('_', ' ')}: {words}"))
+
+
+def _in_words(value: Any) -> str:
+    """A JSON value on one line; what is empty is left out."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {words}" for name, one in value.items() if (words := _in_words(one)))
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _print(report: ConvertReport, as_json: bool) -> None:

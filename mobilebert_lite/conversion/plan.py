@@ -118,7 +118,7 @@ class Plan:
                 "ranges": "trained" if self.trained else "measured" if self.recipe.needs_calibration else "none needed",
                 "mask": vars(self.design.masking), "without": list(self.without),
                 "tokenizer": {"words": len(self.checkpoint.tokenizer.vocabulary),
-                              **self.checkpoint.tokenizer.settings.provenance()},
+                              **self.checkpoint.tokenizer.settings.to_json()},
                 "calibration": {"texts": str(self.calibration_file or "built in"),
                                 "sequences": {name: len(found) for name, found in self.calibration.items()},
                                 "held_aside": len(self.held_aside)},
