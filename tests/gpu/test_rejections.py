@@ -19,10 +19,9 @@ pytestmark = pytest.mark.gpu
 def names(path: Path) -> tuple[set[str], set[str]]:
     """Operators that stay off the GPU: by the doctor, and by the accelerator."""
     facts = Facts(path.read_bytes())
-    definition = facts.model.signatureDefs[0]
-    inputs = {entry.name.decode(): np.ones(facts.first.tensors[entry.tensorIndex].shape, np.int32)
-              for entry in definition.inputs}
-    accepted = run_on_gpu(path, {definition.signatureKey.decode(): [inputs]})
+    entry = facts.graphs.entries[0]
+    inputs = {name: np.ones(tensor.shape, np.int32) for name, tensor in entry.inputs.items()}
+    accepted = run_on_gpu(path, {entry.name: [inputs]})
     return ({operator.name for _, operator in facts.operators if rejection(operator)},
             {line.split(":")[0] for line in accepted.rejected})
 
