@@ -150,7 +150,7 @@ def test_sockets_and_folders_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
 _DEVICES = """
 import os, stat, sys
 from pathlib import Path
-from mobilebert_lite.errors import ConversionError
+from mobilebert_lite.errors import OutputError
 from mobilebert_lite.common.files import check_output, write_atomically
 null, full, disk = (Path(sys.argv[1], name) for name in ("null", "full", "disk"))
 os.mknod(null, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
@@ -161,7 +161,7 @@ write_atomically(null, b"x" * 100_000)
 for path, reason in ((full, "No space left on device"), (disk, "it is a block device")):
     try:
         write_atomically(path, b"x")
-    except ConversionError as error:
+    except OutputError as error:
         assert reason in str(error), error
     else:
         raise AssertionError(path)
