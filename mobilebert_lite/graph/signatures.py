@@ -75,9 +75,14 @@ class Network(tf.Module):
             return found
 
         function = tf.function(observe, autograph=False)
-        each = [function(*(tf.constant(one[name], tf.int32) for name in INPUTS)) for one in inputs]
-        return {name: np.stack([np.min([found[name][0] for found in each], axis=0),
-                                np.max([found[name][1] for found in each], axis=0)]) for name in each[0]}
+        ranges: dict[str, np.ndarray] = {}
+        for one in inputs:
+            for name, tensor in function(*(tf.constant(one[name], tf.int32) for name in INPUTS)).items():
+                found = tensor.numpy()
+                low, high = ranges.setdefault(name, found.copy())
+                np.minimum(low, found[0], out=low)
+                np.maximum(high, found[1], out=high)
+        return ranges
 
     def run(self, inputs: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
         """Float outputs for each of ``inputs`` (all of one length), the reference that a file is held against."""
