@@ -265,6 +265,7 @@ MODE, TRAINABLE_MODE = OneOf("quantization", _modes), OneOf("quantization", _tra
 PRESET, FORMAT = Location(_presets), OneOf("format", _formats)
 FUSION_RULE, CLIENT, METRIC = OneOf("fusion rule", _fusion_rules), OneOf("client", _clients), OneOf("metric", _metrics)
 INTERPRETER, PROBLEM = OneOf("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
+POOLING = one_of("pooling", "mean", "cls", "max")
 MASK, DEVICES, VERSION = Checked(_check_mask), Checked(_check_devices, _devices), Checked(_check_version)
 
 
