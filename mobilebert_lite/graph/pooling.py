@@ -38,12 +38,10 @@ def _mean(x: tf.Tensor, mask: tf.Tensor, tabulated: bool) -> tf.Tensor:
 def _greatest(x: tf.Tensor, mask: tf.Tensor, tabulated: bool) -> tf.Tensor:
     """The vector of [CLS], which is a token, stands in for padding: a constant below all values would have to fit the
     range of each number format."""
-    batch, seq, width = x.shape[0] or -1, x.shape[1], x.shape[2]
-    keep = tf.reshape(_keep(mask, x.dtype, tabulated), [-1, seq, 1])
-    first = tf.slice(x, [0, 0, 0], [batch, 1, width])
+    keep = tf.reshape(_keep(mask, x.dtype, tabulated), [-1, x.shape[1], 1])
+    first = tf.slice(x, [0, 0, 0], [x.shape[0] or -1, 1, x.shape[2]])
     x = x * keep + first * (1.0 - keep)
-    pooled = tf.nn.max_pool2d(tf.reshape(x, [-1, seq, 1, width]), [seq, 1], [1, 1], "VALID")
-    return tf.reshape(pooled, [-1, 1, width])
+    return tf.reduce_max(x, axis=1, keepdims=True)
 
 
 def _keep(mask: tf.Tensor, dtype: tf.DType, tabulated: bool) -> tf.Tensor:
