@@ -45,7 +45,9 @@ class FoundCheckpoint:
             raise WeightsError(f"{error} (read as {self})") from None
         for line in weights.source.notes:
             note(line)
-        return sentence_transformers.with_modules(weights, self.folder, note) if self.format == "huggingface" else weights
+        if self.format != "huggingface":
+            return weights
+        return sentence_transformers.with_modules(weights, self.folder, note)
 
     def __str__(self) -> str:
         return f"{self.format}, {self.evidence.name}"

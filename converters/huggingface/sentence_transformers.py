@@ -219,13 +219,14 @@ def save_modules(weights: Weights, folder: Path) -> None:
 
     pooling = weights.pooling or Pooling()
     kinds = ["Transformer", "Pooling", *["Dense"] * bool(pooling.dense), *["Normalize"] * pooling.normalize]
-    rows = [{"idx": i, "name": str(i), "path": f"{i}_{kind}" if i else "", "type": f"sentence_transformers.models.{kind}"}
-            for i, kind in enumerate(kinds)]
+    places = [f"{i}_{kind}" if i else "" for i, kind in enumerate(kinds)]
+    rows = [{"idx": i, "name": str(i), "path": place, "type": f"sentence_transformers.models.{kind}"}
+            for i, (kind, place) in enumerate(zip(kinds, places, strict=True))]
     write_atomically(folder / MODULES, json.dumps(rows, indent=2).encode())
     length = {"max_seq_length": pooling.max_length} if pooling.max_length else {}
     write_atomically(folder / TRANSFORMER, json_bytes({**length, "do_lower_case": pooling.lower_case}))
-    for row in rows[1:]:
-        (folder / row["path"]).mkdir()
+    for place in places[1:]:
+        (folder / place).mkdir(exist_ok=True)
     flags = {flag: mode == pooling.mode for flag, mode in _FLAGS.items() if mode in POOLINGS}
     write_atomically(folder / "1_Pooling" / CONFIG,
                      json_bytes({"word_embedding_dimension": weights.config.hidden_size, **flags}))

@@ -41,7 +41,12 @@ def _greatest(x: tf.Tensor, mask: tf.Tensor, tabulated: bool) -> tf.Tensor:
     keep = tf.reshape(_keep(mask, x.dtype, tabulated), [-1, x.shape[1], 1])
     first = tf.slice(x, [0, 0, 0], [x.shape[0] or -1, 1, x.shape[2]])
     x = x * keep + first * (1.0 - keep)
-    return tf.reduce_max(x, axis=1, keepdims=True)
+    if not tabulated:
+        return tf.reduce_max(x, axis=1, keepdims=True)
+    # The quantizer leaves REDUCE_MAX in float.
+    seq, width = x.shape[1], x.shape[2]
+    pooled = tf.nn.max_pool2d(tf.reshape(x, [-1, seq, 1, width]), [seq, 1], [1, 1], "VALID")
+    return tf.reshape(pooled, [-1, 1, width])
 
 
 def _keep(mask: tf.Tensor, dtype: tf.DType, tabulated: bool) -> tf.Tensor:

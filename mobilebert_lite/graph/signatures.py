@@ -13,8 +13,8 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import FusionPlan
 from mobilebert_lite.graph.encoder import encode
-from mobilebert_lite.graph.pooling import pool_tokens
 from mobilebert_lite.graph.ops import Tap, untapped
+from mobilebert_lite.graph.pooling import pool_tokens
 
 Outputs = dict[str, tf.Tensor]
 # Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -166,13 +166,7 @@ class Model:
         self._expect(multiple_choice.MultipleChoice)
         return multiple_choice.choose(self, prompt, choices)
 
-    @overload
-    def embed(self, text: str, pair: str | None = None) -> np.ndarray | dict[str, np.ndarray]: ...
-
-    @overload
-    def embed(self, text: Sequence[str]) -> np.ndarray: ...
-
-    def embed(self, text: str | Sequence[str], pair: str | None = None) -> np.ndarray | dict[str, np.ndarray]:
+    def embed(self, text: str | Sequence[str], pair: str | None = None) -> Any:
         """Vectors: float32 [texts, dimensions] of several texts, [dimensions] of one.
 
         Of a model for features, which takes one text or a pair: ``sequence_output`` float32 [tokens, H] and

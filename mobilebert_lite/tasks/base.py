@@ -107,6 +107,8 @@ class Task(ABC):
     # Whether `mbl eval` can score it, and `mbl train` teach it.
     scored: ClassVar[bool] = True
     trainable: ClassVar[bool] = False
+    # What to do where it cannot be trained here.
+    trained_elsewhere: ClassVar[str] = "give a checkpoint that was trained for it to mbl convert"
 
     def __init__(self, form: Form | None = None) -> None:
         self.form = form or Form()

@@ -34,7 +34,8 @@ class Embedding(Task):
     outputs = (OUTPUT,)
     form_options = ("pooling",)
     purpose = "a vector of a text, to be compared with those of other texts"
-    texts: Mapping[str, str] = {"text": "A text, UTF-8."}
+    texts: Mapping[str, str] = {"text": "A text, UTF-8."}  # type: ignore[misc]
+    trained_elsewhere = "train them with sentence-transformers, and give its folder to mbl convert"
 
     @property
     def cls_only(self) -> bool:  # type: ignore[override]
@@ -115,12 +116,14 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     *Shape:* (n, dimensions), (m, dimensions) → (n, m)
     """
     one, other = (_unit(rows.astype(np.float64)) for rows in (first, second))
-    return np.clip(one @ other.T, -1.0, 1.0)
+    found: np.ndarray = np.clip(one @ other.T, -1.0, 1.0)
+    return found
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, 1.0)
+    found: np.ndarray = rows / np.where(lengths > 0, lengths, 1.0)
+    return found
 
 
 TASK = Embedding()

@@ -49,7 +49,7 @@ def read_query(raw: Mapping[str, Any], where: str, default_id: str) -> QueryExam
 
 
 def _texts(raw: Mapping[str, Any], names: Sequence[str], where: str) -> tuple[str, ...]:
-    value = next((raw[name] for name in names if raw.get(name) is not None), [])
+    value: Any = next((raw[name] for name in names if raw.get(name) is not None), [])
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, list) or not all(isinstance(one, str) and one.strip() for one in found):
         raise DataError(f"{where}: {names[0]} is {str(value)[:60]!r}; it must be a list of texts that are not empty")
