@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -56,6 +56,9 @@ def load_checkpoint(location: str | None, task: str | None = None, *, revision: 
     progress(f"reading the checkpoint ({found})")
     weights = found.load(config, progress)
     tokenizer = read_tokenizer(found, vocabulary, weights.config.vocab_size, progress)
+    if weights.pooling and weights.pooling.lower_case and not tokenizer.settings.lower_case:
+        progress("tokenizer: texts are lower-cased first, as sentence_bert_config.json says")
+        tokenizer = Tokenizer(tokenizer.vocabulary, settings=replace(tokenizer.settings, lower_case=True))
     return Checkpoint(weights, tokenizer, read_labels(labels, weights, task), trained.read(found.folder))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.converters.files import bundle
-from mobilebert_lite.converters.huggingface import adapters, hub, tensor_files, variants
+from mobilebert_lite.converters.huggingface import adapters, hub, sentence_transformers, tensor_files, variants
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.converters.huggingface.cleaning import Note, silent
 from mobilebert_lite.converters.tensorflow import configuration, model_garden, saved_model, tensorflow1
@@ -45,7 +45,9 @@ class FoundCheckpoint:
             raise WeightsError(f"{error} (read as {self})") from None
         for line in weights.source.notes:
             note(line)
-        return weights
+        if self.format != "huggingface":
+            return weights
+        return sentence_transformers.with_modules(weights, self.folder, note)
 
     def __str__(self) -> str:
         return f"{self.format}, {self.evidence.name}"
@@ -111,6 +113,8 @@ def _candidates(folder: Path) -> Iterator[FoundCheckpoint]:
                     (f"merging the adapter into its base, {base}",))
     elif evidence := tensor_files.find(folder):
         yield FoundCheckpoint("huggingface", folder, evidence, notes=_said_of(evidence))
+    elif inner := sentence_transformers.network(folder):
+        yield from (replace(one, beside=(*one.beside, folder)) for one in _candidates(inner))
     prefixes = bundle.prefixes(folder)
     variables = folder / saved_model.VARIABLES
     if (folder / saved_model.GRAPH).is_file() or variables.parent.is_dir():

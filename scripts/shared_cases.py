@@ -5,9 +5,9 @@
 
 ``tokenizer-*.json`` have the form of ``tokenizer_cases.py``; in some ``settings`` holds the tokenizer of each name, in
 the form of a file's provenance (what is not there is as in the uncased models). ``features.json``, ``answers.json``,
-``labels.json`` and ``entities.json`` hold what goes in and what comes out. Vocabularies are named by their SHA-256 and
-lie in ``vocabularies/``, except for that of the bundled checkpoint. Places are code points. With MBL_TEST_DATA the
-texts are SQuAD's, otherwise the package's own.
+``labels.json``, ``embeddings.json`` and ``entities.json`` hold what goes in and what comes out. Vocabularies are named
+by their SHA-256 and lie in ``vocabularies/``, except for that of the bundled checkpoint. Places are code points. With
+MBL_TEST_DATA the texts are SQuAD's, otherwise the package's own.
 
 ``tolerances`` in a file names the numbers that each processor rounds in its own way (exp and sums of it), and how far
 apart two may be. Everything else is exact everywhere: ids, places, texts, their order, and scores, whose addends are
@@ -35,7 +35,7 @@ from mobilebert_lite.architecture.form import ACTIVATIONS, Form
 from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets.reading import QuestionExample, builtin_examples, evenly, read_examples
-from mobilebert_lite.tasks import classification, question_answering, token_classification
+from mobilebert_lite.tasks import classification, embedding, question_answering, token_classification
 from mobilebert_lite.tasks.classification import Classification
 from mobilebert_lite.tasks.question_answering import longest_question
 from mobilebert_lite.tasks.token_classification import TokenClassification
@@ -229,6 +229,26 @@ def write_labels(writer: Writer, count: int) -> None:
     writer.write("labels.json", "", found, tolerances=TOLERANCES)
 
 
+def write_embeddings(writer: Writer, count: int) -> None:
+    """Vectors of a query and of documents, and the documents in the order of their cosines."""
+    rng = np.random.default_rng(9)
+    found = []
+    for i in range(count):
+        width = int(rng.integers(1, 9))
+        query, documents = _numbers(rng, width, 0.125), _numbers(rng, (int(rng.integers(1, 6)), width), 0.125)
+        documents = np.concatenate([documents, np.zeros((1, width), np.float32)])
+        # Of those that a rounding could put in either order, one.
+        _, unlike = np.unique(embedding.cosines(query[None], documents)[0].round(9), return_index=True)
+        documents = documents[np.sort(unlike)]
+        if i % 3 == 0:  # the same document twice, the earlier one comes first
+            documents = np.concatenate([documents, documents[:1]])
+        similarities = embedding.cosines(query[None], documents)[0].round(12)
+        order = np.argsort(-similarities, kind="stable")
+        found.append({"query": query.tolist(), "documents": documents.tolist(),
+                      "result": [{"index": int(one), "similarity": float(similarities[one])} for one in order]})
+    writer.write("embeddings.json", "", found, tolerances={"similarity": 1e-12})
+
+
 def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], length: int) -> None:
     """Logits of tokens, the words they label and the entities these spell."""
     rng = np.random.default_rng(6)
@@ -279,6 +299,7 @@ def write_all(writer: Writer, vocabulary: Path, examples: Sequence[QuestionExamp
     write_features(writer, vocabulary, examples)
     write_answers(writer, vocabulary, examples, length)
     write_labels(writer, labels)
+    write_embeddings(writer, labels)
     write_entities(writer, vocabulary, [example.context for example in examples[::3]], length)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.pooling import Pooling
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 
@@ -29,6 +30,8 @@ class Tiny:
     # What the file is asked to be.
     logits: bool = False
     positions: int = 0
+    # What the checkpoint says of its vectors.
+    pooling: Pooling | None = None
 
 
 HEADS = {
@@ -43,6 +46,7 @@ HEADS = {
     "regression": Tiny("classification", {"classifier": 1}, labels=("similarity",), problem_type="regression"),
     "raw logits": Tiny("classification", {"classifier": 4}, labels=("music", "weather", "alarm", "none"), logits=True),
     "features": Tiny("features", {}, pooler=True),
+    "embedding": Tiny("embedding", {"embedding": 24}, pooling=Pooling("mean", normalize=True, dense="tanh")),
 }
 
 
@@ -51,7 +55,7 @@ def weights_of(name: str, config: MobileBertConfig) -> Weights:
     tiny = HEADS[name]
     config = replace(config, num_hidden_layers=1, labels=tiny.labels, problem_type=tiny.problem_type,
                      task="" if tiny.task == "features" else tiny.task, classifier_activation=tiny.pooler)
-    return random_weights(config, tiny.heads, pooler=tiny.pooler, seed=tiny.seed)
+    return replace(random_weights(config, tiny.heads, pooler=tiny.pooler, seed=tiny.seed), pooling=tiny.pooling)
 
 
 def save(name: str, config: MobileBertConfig, vocabulary: Sequence[str], folder: Path) -> Path:

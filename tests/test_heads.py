@@ -49,6 +49,7 @@ def shapes(name: str) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
         "regression": {"logits": [1, 1]},
         "raw logits": {"logits": [1, 4]},
         "features": {"sequence_output": [1, LENGTH, 64], "pooled_output": [1, 64]},
+        "embedding": {"embedding": [1, 24]},
     }[name]
 
 
@@ -63,6 +64,8 @@ def ask(model: Model, name: str) -> Any:
             return model.follows("the first day", "and the second")
         case "features":
             return model.embed(TEXT)["sequence_output"].tolist()
+        case "embedding":
+            return model.embed(TEXT).tolist()
         case "fill-mask" | "pretraining":
             return model.fill_mask(TEXT)
     return model.predict(TEXT) if name == "regression" else model.classify(TEXT)
@@ -178,7 +181,8 @@ def test_files_say_what_they_are(file_of: FileOf, name: str) -> None:
     assert metadata.read_files(content).get(metadata.LABELS, b"").decode().splitlines() == list(expected)
     form = Form.read(metadata.read_provenance(content)["form"])
     assert form == Form(HEADS[name].problem_type or Form().problem_type, HEADS[name].logits,
-                        4 if name == "multiple-choice" else 0, HEADS[name].positions)
+                        4 if name == "multiple-choice" else 0, HEADS[name].positions,
+                        **({"pooling": "mean", "normalize": True, "dense": "tanh"} if name == "embedding" else {}))
 
 
 @pytest.mark.parametrize(("name", "method", "arguments"), [

@@ -412,7 +412,7 @@ def test_features_cut_the_question_for_short_sequences(small: Tokenizer) -> None
 
 def test_tasks_are_found_by_every_name() -> None:
     assert list(TASKS) == ["qa", "classification", "token-classification", "multiple-choice", "next-sentence",
-                           "fill-mask", "pretraining", "features"]
+                           "fill-mask", "pretraining", "features", "embedding"]
     for task in TASKS.values():
         assert all(find_task(name) is task for name in (task.name, *task.aliases))
     assert QA.outputs == ("end_logits", "start_logits")

@@ -10,9 +10,10 @@ import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig, read_json, to_huggingface
 from mobilebert_lite.architecture.config_files import HUGGINGFACE, TENSORFLOW, read_config
+from mobilebert_lite.architecture.heads import heads_in
 from mobilebert_lite.architecture.weights import Source, Weights, checked
 from mobilebert_lite.common.files import json_bytes, sha256_of, write_atomically
-from mobilebert_lite.converters.huggingface import quantized, tensor_files, tensorflow_classes
+from mobilebert_lite.converters.huggingface import quantized, sentence_transformers, tensor_files, tensorflow_classes
 from mobilebert_lite.converters.huggingface.cleaning import Note, clean, silent
 from mobilebert_lite.converters.huggingface.variants import SAFETENSORS
 from mobilebert_lite.converters.names.architectures import architecture_of, with_task
@@ -135,9 +136,10 @@ def save(weights: Weights, folder: Path, *, vocabulary: Iterable[str] = (), lowe
     from safetensors.numpy import save as serialize
 
     rows = huggingface_rows(weights.config, tied=UNTIED not in weights.tensors)
-    tensors = {name: np.ascontiguousarray(tensor.astype(dtype))
-               for name, tensor in write_tensors(rows, weights.tensors).items()}
-    if not weights.heads:
+    own = {name: tensor for name, tensor in weights.tensors.items()
+           if weights.pooling is None or not name.startswith("embedding.")}
+    tensors = {name: np.ascontiguousarray(tensor.astype(dtype)) for name, tensor in write_tensors(rows, own).items()}
+    if not heads_in(own):
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
     config = {**to_huggingface(weights.config), "architectures": [architecture_of(weights)], "dtype": dtype}
     if UNTIED in weights.tensors:
@@ -147,6 +149,8 @@ def save(weights: Weights, folder: Path, *, vocabulary: Iterable[str] = (), lowe
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / SAFETENSORS, serialize(tensors, metadata={"format": "pt"}))
     write_atomically(folder / "config.json", json_bytes(config))
+    if weights.pooling is not None:
+        sentence_transformers.save_modules(weights, folder)
     if words := list(vocabulary):
         for name, content in tokenizer_writing.files(words, settings or TokenizerSettings.of(lower_case)).items():
             write_atomically(folder / name, content)

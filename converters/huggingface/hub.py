@@ -27,7 +27,10 @@ _FILE = re.compile(r"\.(safetensors|bin|h5|hdf5|json|txt|ckpt(-\d+)?|index|meta|
 
 # Read beside the weights, by one format or another.
 _BESIDE = ("config.json", "bert_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-           "added_tokens.json", "vocab.txt", "vocab.json", "labels.txt", "modules.json", trained.FILE)
+           "added_tokens.json", "vocab.txt", "vocab.json", "labels.txt", "modules.json", "sentence_bert_config.json",
+           "config_sentence_transformers.json", trained.FILE)
+# Modules of sentence-transformers: the first may be the network, the others are small.
+_FIRST_MODULE, _MODULES = re.compile(r"0_[^/]+/"), re.compile(r"[1-9][0-9]*_[^/]+/[^/]+\Z")
 _TENSORFLOW = re.compile(r"(checkpoint|[^/]+\.index|[^/]+\.data-\d{5}-of-\d{5}|saved_model\.pb"
                          r"|(variables|assets)/[^/]+)\Z")
 
@@ -174,6 +177,11 @@ def wanted(names: Collection[str], repository: Address) -> list[str]:
     folder, asked = _place(names, repository)
     inside = [name.removeprefix(folder) for name in names if name.startswith(folder)]
     weights = _weights(inside, asked, repository.id)
+    modules = _modules(folder, inside)
+    if not weights and modules and (first := next(filter(None, map(_FIRST_MODULE.match, inside)), None)):
+        folder += first[0]
+        inside = [name.removeprefix(folder) for name in names if name.startswith(folder)]
+        weights = _weights(inside, "", repository.id)
     if not weights and (last := variants.last_training(inside)):
         folder = f"{folder}{last}/"
         inside = [name.removeprefix(folder) for name in names if name.startswith(folder)]
@@ -182,8 +190,20 @@ def wanted(names: Collection[str], repository: Address) -> list[str]:
         raise CheckpointError(f"the hub's {repository.id} holds no weights that can be read, such as "
                               f"{variants.SAFETENSORS}; it has {shorten(sorted(names))}")
     beside = [name for name in (*_BESIDE, variants.ADAPTER_CONFIG) if name in inside]
-    return list(dict.fromkeys([*(f"{folder}{name}" for name in (*beside, *weights)),
+    return list(dict.fromkeys([*(f"{folder}{name}" for name in (*beside, *weights)), *modules,
                                *(name for name in _BESIDE if name in names)]))
+
+
+def _modules(folder: str, inside: Sequence[str]) -> list[str]:
+    """The files of the modules of sentence-transformers in ``folder``, one copy of their weights among them."""
+    if "modules.json" not in inside:
+        return []
+    found = [name for name in inside if _MODULES.match(name)]
+    whole = {name.rpartition("/")[0] for name in found if name.endswith(f"/{variants.SAFETENSORS}")}
+    wanted_names = ("config.json", variants.SAFETENSORS, variants.PICKLE)
+    return [f"{folder}{name}" for name in ("modules.json", *found) if name == "modules.json"
+            or (name.rpartition("/")[2] in wanted_names
+                and not (name.endswith(variants.PICKLE) and name.rpartition("/")[0] in whole))]
 
 
 def _place(names: Collection[str], repository: Address) -> tuple[str, str]:

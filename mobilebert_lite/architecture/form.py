@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mobilebert_lite.architecture.pooling import ACTIVATIONS as DENSE_ACTIVATIONS
+from mobilebert_lite.architecture.pooling import POOLINGS
 from mobilebert_lite.errors import ModelFileError, RequestError
 
 # In the order of the file.
@@ -31,16 +33,28 @@ class Form:
     logits: raw logits in place of probabilities.
     choices: alternatives of a multiple-choice question; 0 for all other tasks.
     positions: masked LM: logits at this many given positions alone; 0: at every token.
+    pooling: embeddings: one of pooling.POOLINGS; empty for all other tasks.
+    normalize: embeddings: whether vectors have length 1.
+    dense: embeddings: one of pooling.ACTIVATIONS, behind a dense layer on the pooled vector; empty without one.
+    pooling: embeddings: one of pooling.POOLINGS; empty for all other tasks.
+    normalize: embeddings: whether vectors have length 1.
+    dense: embeddings: one of pooling.ACTIVATIONS, behind a dense layer on the pooled vector; empty without one.
     """
 
     problem_type: str = SINGLE_LABEL
     logits: bool = False
     choices: int = 0
     positions: int = 0
+    pooling: str = ""
+    normalize: bool = False
+    dense: str = ""
 
     def __post_init__(self) -> None:
         if self.problem_type not in ACTIVATIONS:
             raise RequestError(f"problem_type is {self.problem_type!r}; known are {', '.join(ACTIVATIONS)}")
+        for name, known in (("pooling", POOLINGS), ("dense", DENSE_ACTIVATIONS)):
+            if getattr(self, name) not in ("", *known):
+                raise RequestError(f"{name} is {getattr(self, name)!r}; known are {', '.join(known)}")
 
     @property
     def activation(self) -> str:

@@ -83,6 +83,10 @@ class EncoderTask(Protocol):
     def shows_hidden(self) -> bool:
         """Whether the last hidden states are themselves an output."""
 
+    @property
+    def scale_free(self) -> bool:
+        """Whether the outputs are the same whatever positive number the last hidden states are multiplied by."""
+
     def pools(self, head: str) -> bool:
         """Whether ``head`` reads the pooler's output, where there is a pooler, and not the hidden states."""
 

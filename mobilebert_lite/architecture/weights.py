@@ -13,6 +13,7 @@ import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.heads import HEADS, heads_in
+from mobilebert_lite.architecture.pooling import Pooling
 from mobilebert_lite.errors import SHOWN, MblError, WeightsError, shorten
 
 
@@ -47,11 +48,13 @@ class Weights:
     config: the network.
     tensors: canonical name -> float32 array.
     source: where they come from.
+    pooling: how its writer makes one vector of a text; None where nothing says.
     """
 
     config: MobileBertConfig
     tensors: Mapping[str, np.ndarray]
     source: Source = field(default_factory=Source)
+    pooling: Pooling | None = None
 
     @property
     def heads(self) -> tuple[str, ...]:

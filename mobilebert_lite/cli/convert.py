@@ -11,7 +11,7 @@ import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import MASK, MODE, PATH, TASK, Location
+from mobilebert_lite.cli.parameters import MASK, MODE, PATH, POOLING, TASK, Location
 
 if TYPE_CHECKING:
     from mobilebert_lite.conversion.gate import Gate
@@ -80,6 +80,10 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
                 "[default: at every token]"),
     option("--num-choices", "choices", type=click.IntRange(2),
            help="multiple-choice: number of choices. [default: as in the calibration texts]"),
+    option("--pooling", type=POOLING,
+           help="embedding: how the vectors of the tokens become one. [default: as the checkpoint says, or mean]"),
+    option("--normalize/--no-normalize", default=None,
+           help="embedding: give vectors of length 1. [default: as the checkpoint says, or not]"),
     option("--text-input", is_flag=True,
            help="Add signatures that take texts. Apps need tensorflow-text's operators to run them."))
 @section(

@@ -260,11 +260,25 @@ def _check_devices(names: str) -> None:
             find_profile(name)
 
 
-TASK, TRAINABLE_TASK = OneOf("task", _tasks, _own_tasks), OneOf("task", _trainable, _trained)
+class TrainableTask(OneOf):
+    """A task that `mbl train` teaches; others are refused as such, and not as unknown."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word in lower case."""
+        if (word := str(value).lower()) in _tasks() and word not in self.choices:
+            from mobilebert_lite.tasks import find_task
+
+            task = find_task(word)
+            self.fail(f"models for {task.name} cannot be trained here; {task.trained_elsewhere}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+TASK, TRAINABLE_TASK = OneOf("task", _tasks, _own_tasks), TrainableTask("task", _trainable, _trained)
 MODE, TRAINABLE_MODE = OneOf("quantization", _modes), OneOf("quantization", _trainable_modes)
 PRESET, FORMAT = Location(_presets), OneOf("format", _formats)
 FUSION_RULE, CLIENT, METRIC = OneOf("fusion rule", _fusion_rules), OneOf("client", _clients), OneOf("metric", _metrics)
 INTERPRETER, PROBLEM = OneOf("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
+POOLING = one_of("pooling", "mean", "cls", "max")
 MASK, DEVICES, VERSION = Checked(_check_mask), Checked(_check_devices, _devices), Checked(_check_version)
 
 

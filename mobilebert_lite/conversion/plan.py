@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.architecture.form import REGRESSION
+from mobilebert_lite.architecture.form import REGRESSION, Form
 from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
+from mobilebert_lite.architecture.pooling import Pooling
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.conversion.building import Design
 from mobilebert_lite.conversion.lengths import choose
@@ -144,7 +145,8 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
     lengths = choose_lengths(weights, task, request.lengths)
     examples = read_or_builtin(request.calibration, task)
     task = task.with_form(choose_form(weights, task, examples, logits=request.logits, positions=request.positions,
-                                      choices=request.choices, problem=request.problem))
+                                      choices=request.choices, problem=request.problem, pooling=request.pooling,
+                                      normalize=request.normalize))
     examples = narrowed(examples, task.form.choices)
     for line in assumptions(request, checkpoint, task):
         progress(line)
@@ -169,7 +171,7 @@ def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[
                                   "the checkpoint has no positions beyond it")
         if length < task.min_length:
             raise RequestError(f"--seq-len {length} is too short: {task.name} needs {task.min_length} or more")
-    wanted = asked or (min(task.default_length, most),)
+    wanted = asked or (min(task.usual_length(weights), most),)
     return tuple(sorted(set(wanted), reverse=True))
 
 
@@ -181,7 +183,19 @@ def assumptions(request: ConvertRequest, checkpoint: Checkpoint, task: Task) -> 
     names = checkpoint.class_names(task)
     if names and names == default_names(len(names)):
         yield f"the classes have no names: the file calls them {shorten(list(names))} (--labels FILE gives names)"
+    if "pooling" in task.form_options:
+        yield from pooling_assumed(checkpoint.weights.pooling, task.form)
     if "problem" in task.form_options and len(names) == 1 and not (checkpoint.weights.config.problem_type
                                                                    or request.problem):
         what = "a number" if task.form.problem_type == REGRESSION else "the logit of one class (a sigmoid)"
         yield f"the checkpoint does not say what its one output is: it is taken as {what} (--problem says otherwise)"
+
+
+def pooling_assumed(said: Pooling | None, form: Form) -> Iterator[str]:
+    """What a vector is made of, and where that is not what the checkpoint, or its absent modules, ``said``."""
+    made = Pooling(form.pooling, form.normalize, form.dense)
+    if said is None:
+        yield (f"no modules.json says how to make one vector of a text: taking {made}"
+               f"{'' if made.normalize else ', not normalized'} (--pooling, --normalize)")
+    elif str(made) != str(said := replace(said, max_length=0)):
+        yield f"the checkpoint's modules say {said}; the file has {made}, as was asked for"

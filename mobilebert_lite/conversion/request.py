@@ -29,6 +29,8 @@ class ConvertRequest:
     positions: fill-mask: logits at this many given positions alone; 0: at every token.
     choices: multiple-choice: how many; None: as many as the calibration examples have.
     problem: classification: one of form.PROBLEMS, in place of what the checkpoint says.
+    pooling: embedding: one of pooling.POOLINGS, in place of what the checkpoint says.
+    normalize: embedding: whether vectors have length 1, in place of what the checkpoint says.
     quantize: the mode, a recipe of quantization/recipes.
     recipe: a recipe file of one's own, in place of the mode.
     calibration: texts to calibrate and verify with; None: the package's own.
@@ -55,6 +57,8 @@ class ConvertRequest:
     positions: int = 0
     choices: int | None = None
     problem: str | None = None
+    pooling: str | None = None
+    normalize: bool | None = None
     quantize: str = "int8"
     recipe: Path | None = None
     calibration: Path | None = None

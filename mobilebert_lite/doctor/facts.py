@@ -24,10 +24,10 @@ from mobilebert_lite.tflite.metadata import (
     read_metadata,
 )
 from mobilebert_lite.tflite.op_versions import first_runtime, latest
-from mobilebert_lite.tflite.roles import PROBABILITY, QA_OUTPUTS, VECTORS, role_of
+from mobilebert_lite.tflite.roles import PROBABILITY, QA_OUTPUTS, VECTOR, VECTORS, role_of
 
 # What a file can be for. Other tasks of ours go by their own names.
-QA, CLASSIFICATION, FEATURES, UNKNOWN = "qa", "classification", "features", "unknown"
+QA, CLASSIFICATION, FEATURES, EMBEDDING, UNKNOWN = "qa", "classification", "features", "embedding", "unknown"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +158,8 @@ class Facts:
             return CLASSIFICATION
         if roles & set(VECTORS):
             return FEATURES
+        if VECTOR in roles:
+            return EMBEDDING
         shapes = [port.tensor.shape for port in self.outputs]
         if len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 2 and shapes[0] in {
                 port.tensor.shape for port in self.inputs}:

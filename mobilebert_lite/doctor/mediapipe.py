@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from mobilebert_lite.doctor import text_model
-from mobilebert_lite.doctor.facts import CLASSIFICATION, FEATURES, Facts
+from mobilebert_lite.doctor.facts import CLASSIFICATION, EMBEDDING, FEATURES, Facts
 from mobilebert_lite.doctor.findings import ERROR, METADATA, WARNING, Check, Problem
 
-KINDS = (CLASSIFICATION, FEATURES)
+KINDS = (CLASSIFICATION, FEATURES, EMBEDDING)
 
 _OUTPUT_TYPES = ("FLOAT32", "UINT8", "BOOL")
 
@@ -49,6 +49,19 @@ def _dynamic(facts: Facts) -> Iterator[Problem]:
                       "convert with --seq-len")
 
 
+def _vector(facts: Facts) -> Iterator[Problem]:
+    if facts.kind != EMBEDDING:
+        return
+    if len(facts.outputs) != 1:
+        yield Problem(WARNING, "outputs", f"there are {len(facts.outputs)} outputs; TextEmbedder gives each of them as "
+                      "an embedding of its own", "convert with --task embedding")
+    for port in facts.outputs:
+        shape = list(port.tensor.shape)
+        if len(shape) != 2 or shape[0] != 1:
+            yield Problem(ERROR, f"output {port.name}", f"its shape is {shape}; TextEmbedder gives all of it as one "
+                          "vector, whatever it is of", "convert with --task embedding, whose output is [1, D]")
+
+
 def _of_classes(find: Callable[[Facts], Iterable[Problem]]) -> Callable[[Facts], Iterable[Problem]]:
     """The check for classifiers alone; vectors come as they are."""
     return lambda facts: find(facts) if facts.kind == CLASSIFICATION else ()
@@ -69,6 +82,7 @@ CHECKS = (
     Check("same-tokens", text_model.SAME_TOKENS, text_model.same_tokens),
     Check("stored-files", "carried files are not compressed", text_model.stored),
     Check("outputs", "classes: one output [1, N]", _of_classes(text_model.class_output)),
+    Check("vector", "embeddings: one output [1, D]", _vector),
     Check("output-type", "float32, uint8 or bool", _output_type),
     Check("output-metadata", "as many described outputs as there are, all with a name", _output_metadata),
     Check("softmax", "classes: probabilities, not logits", _of_classes(text_model.softmax)),

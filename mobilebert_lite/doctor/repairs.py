@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mobilebert_lite.architecture.form import INPUTS
-from mobilebert_lite.doctor.facts import CLASSIFICATION, FEATURES, QA, Facts, Port
+from mobilebert_lite.doctor.facts import CLASSIFICATION, EMBEDDING, FEATURES, QA, Facts, Port
 from mobilebert_lite.errors import RepairError
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite import edits, op_versions
@@ -24,10 +24,10 @@ from mobilebert_lite.tflite.metadata import (
 )
 from mobilebert_lite.tflite.metadata import VOCABULARY as VOCABULARY_TYPE
 from mobilebert_lite.tflite.metadata_writer import pack_metadata
-from mobilebert_lite.tflite.roles import PROBABILITY, QA_OUTPUTS, VECTORS
+from mobilebert_lite.tflite.roles import PROBABILITY, QA_OUTPUTS, VECTOR, VECTORS
 
 # What the outputs of each kind are called, in the order of positions.
-OUTPUTS = {QA: QA_OUTPUTS, CLASSIFICATION: (PROBABILITY,), FEATURES: VECTORS}
+OUTPUTS = {QA: QA_OUTPUTS, CLASSIFICATION: (PROBABILITY,), FEATURES: VECTORS, EMBEDDING: (VECTOR,)}
 
 
 def stamp(model: Any) -> None:

@@ -90,7 +90,7 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     task, labels = _describe(request, content)
     everything = read_examples(request.data, task.name)
     scorer = find_scorer(task, everything, labels, request.options)
-    examples = evenly(everything, request.limit)
+    examples = evenly(scorer.asked(everything), request.limit)
     for example in examples:
         scorer.check(example)
     plan = WorkerPlan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,

@@ -23,6 +23,7 @@ from mobilebert_lite.fusion import (
     fold_value_bias,
     merge_embeddings,
     merge_projections,
+    unit_scale,
 )
 from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
@@ -35,7 +36,7 @@ RULES: Rules = {rule.NAME: rule.apply for rule in (
 # Here stand those that need calibration, where a recipe asks for them: they want the ranges of what the rules above
 # leave, and know dense layers by the names that the rules below take away.
 CALIBRATED = (center_keys.NAME, equalize.NAME, center.NAME)
-LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections,)}
+LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (unit_scale, merge_projections)}
 
 NAMES = (*RULES, *CALIBRATED, *LAST_RULES)
 

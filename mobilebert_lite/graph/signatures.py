@@ -14,6 +14,7 @@ from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import FusionPlan
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, untapped
+from mobilebert_lite.graph.pooling import pool_tokens
 
 Outputs = dict[str, tf.Tensor]
 # Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.
@@ -41,7 +42,10 @@ class Network(tf.Module):
     def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor,
                  positions: tf.Tensor | None = None) -> Outputs:
         """Outputs of the task's head. *Shape:* int32, as ``form.inputs`` says."""
-        return self.task.draw(self.tensors, self.config, self._encode(ids, mask, segment_ids), positions)
+        x = self._encode(ids, mask, segment_ids)
+        if self.form.pooling:
+            x = pool_tokens(x, mask, self.form.pooling, self.plan.tabulated)
+        return self.task.draw(self.tensors, self.config, x, positions)
 
     def _encode(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, tap: Tap = untapped) -> tf.Tensor:
         """*Shape:* int32 (batch, [choices,] seq) → (batch · choices, seq or 1, hidden)"""

@@ -43,6 +43,9 @@ _WIDENED = b"_dequant"
 # What we add to the name of the integers behind an output; the quantizer's own "_quantized" stays another one.
 NARROW = "_integer"
 
+# What computes outputs that rules choose: dense layers, and the last step of vectors of length 1.
+_OF_OUTPUTS = ("FULLY_CONNECTED", "MUL")
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -198,14 +201,14 @@ def apply_recipe(content: bytes, recipe: Recipe, ranges: TensorRanges) -> bytes:
 
 
 def _with_layers_of_outputs(content: bytes) -> tuple[bytes, dict[str, str]]:
-    """``content`` with outputs of dense layers named after layer and output, and their old names → the new ones.
+    """``content`` with outputs named after what computes them as well, and their old names → the new ones.
 
-    Rules find a layer by the name of what it computes, and ``logits`` would not say of which layer.
+    Rules find an operator by the name of what it computes, and ``logits`` would not say of which layer.
     """
     graphs, renamed = Graphs.read(content), {}
     for subgraph in graphs.subgraphs:
         for operator in subgraph.operators:
-            if operator.name == "FULLY_CONNECTED" and operator.output in subgraph.outputs:
+            if operator.name in _OF_OUTPUTS and operator.output in subgraph.outputs:
                 name = operator.output.name
                 renamed[name] = f"{operator.operand(1).name};{name}"
                 subgraph.raw.tensors[operator.output.index].name = renamed[name].encode()

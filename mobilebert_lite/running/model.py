@@ -18,6 +18,7 @@ from mobilebert_lite.tasks import (
     TASKS,
     Task,
     classification,
+    embedding,
     feature_extraction,
     masked_lm,
     multiple_choice,
@@ -165,10 +166,23 @@ class Model:
         self._expect(multiple_choice.MultipleChoice)
         return multiple_choice.choose(self, prompt, choices)
 
-    def embed(self, text: str, pair: str | None = None) -> dict[str, np.ndarray]:
-        """``sequence_output`` float32 [tokens, H] and ``pooled_output`` [H] of a text. Raises as ``classify``."""
-        self._expect(feature_extraction.FeatureExtraction)
-        return feature_extraction.embed(self, text, pair)
+    def embed(self, text: str | Sequence[str], pair: str | None = None) -> Any:
+        """Vectors: float32 [texts, dimensions] of several texts, [dimensions] of one.
+
+        Of a model for features, which takes one text or a pair: ``sequence_output`` float32 [tokens, H] and
+        ``pooled_output`` [H]. Raises as ``classify``.
+        """
+        if isinstance(self.task, feature_extraction.FeatureExtraction) and isinstance(text, str):
+            return feature_extraction.embed(self, text, pair)
+        self._expect(embedding.Embedding)
+        if pair is not None:
+            raise DataError("an embedding is of one text; give several as a list, or use similarity(a, b)")
+        return embedding.embed(self, [text])[0] if isinstance(text, str) else embedding.embed(self, text)
+
+    def similarity(self, first: str, second: str) -> float:
+        """The cosine of the vectors of two texts, -1 to 1. Raises as ``classify``."""
+        self._expect(embedding.Embedding)
+        return embedding.similarity(self, first, second)
 
     def _expect(self, kind: type[Task]) -> None:
         if not isinstance(self.task, kind):

@@ -19,6 +19,7 @@ PACKAGES = (
     "masked_lm",
     "pretraining",
     "feature_extraction",
+    "embedding",
 )
 _FOUND: tuple[Task, ...] = tuple(importlib.import_module(f"{__name__}.{package}").TASK for package in PACKAGES)
 TASKS: dict[str, Task] = {task.name: task for task in _FOUND}

@@ -92,7 +92,9 @@ class Task(ABC):
     # Whether the head reads position 0 of the last hidden states alone, and whether these are themselves an output.
     cls_only: ClassVar[bool] = False
     shows_hidden: ClassVar[bool] = False
-    # What a conversion can choose: logits, positions, choices, problem (choose.choose_form).
+    # Whether the outputs are the same whatever positive number the last hidden states are multiplied by.
+    scale_free: ClassVar[bool] = False
+    # What a conversion can choose: logits, positions, choices, problem, pooling (choose.choose_form).
     form_options: ClassVar[tuple[str, ...]] = ()
 
     # For metadata: what it does ("the class of a text"), and the network's inputs, name -> description.
@@ -105,6 +107,8 @@ class Task(ABC):
     # Whether `mbl eval` can score it, and `mbl train` teach it.
     scored: ClassVar[bool] = True
     trainable: ClassVar[bool] = False
+    # What to do where it cannot be trained here.
+    trained_elsewhere: ClassVar[str] = "give a checkpoint that was trained for it to mbl convert"
 
     def __init__(self, form: Form | None = None) -> None:
         self.form = form or Form()
@@ -128,6 +132,10 @@ class Task(ABC):
         ``problem`` is one of form.PROBLEMS or None. Raises ConversionError for weights that do not fit.
         """
         return form
+
+    def usual_length(self, weights: Weights) -> int:
+        """Tokens of the sequences of a file of ``weights``, unless another length is asked for."""
+        return self.default_length
 
     # In the network
 

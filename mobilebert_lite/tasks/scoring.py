@@ -41,6 +41,10 @@ class Scorer(ABC):
     # Name of the chosen metric.
     metric: str
 
+    def asked(self, examples: Sequence[Any]) -> Sequence[Any]:
+        """Those of ``examples`` that the model is asked; the others are there to be found."""
+        return examples
+
     @abstractmethod
     def check(self, example: Any) -> None:
         """Raise DataError for an example that cannot be scored, before hours are spent on it."""

@@ -138,6 +138,8 @@ RULES: dict[str, Callable[[Signature], int]] = {
     "RELU": _by_first_input(INT16=3, INT8=2), "RELU6": _by_first_input(INT16=3, INT8=2),
     "RESHAPE": _by_first_input(), "SQUARE": _by_first_input(),
     "SQUARED_DIFFERENCE": _by_first_input(INT8=2), "PACK": _by_first_input(INT16=3, INT8=2),
+    "MAX_POOL_2D": _SQUASHING, "DIV": _by_first_input(INT8=2),
+    "MAXIMUM": _by_first_input(INT16=4, INT8=2), "SUM": _by_first_input(INT8=2, INT16=2),
 }
 
 # First runtime that has each version, in order of versions 1, 2, 3, …

@@ -9,12 +9,14 @@ import re
 QA_OUTPUTS = ("end_logits", "start_logits")
 PROBABILITY = "probability"
 VECTORS = ("sequence_output", "pooled_output")
+VECTOR = "embedding"
 
 # What a name must contain, between other letters or alone, to mean one of these; the first that fits.
 _MEANINGS = {
     "inputs": ((r"masks?", "mask"), (r"segments?|types?", "segment_ids"), (r"ids?|words?|tokens?", "ids")),
     "outputs": ((r"end", QA_OUTPUTS[0]), (r"start", QA_OUTPUTS[1]), (r"prob\w*|softmax|scores?", PROBABILITY),
-                (r"sequence output", VECTORS[0]), (r"pooled output|pooler output", VECTORS[1])),
+                (r"sequence output", VECTORS[0]), (r"pooled output|pooler output", VECTORS[1]),
+                (r"embeddings?", VECTOR)),
 }
 
 

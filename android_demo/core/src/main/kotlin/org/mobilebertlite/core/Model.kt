@@ -69,6 +69,13 @@ public class Model(
             decodeEntities(text, words)
         }
 
+    /** The vector of [text]: see [Embedder]. */
+    public fun embed(text: String, progress: Progress = GO_ON): Outcome<Timed<FloatArray>> =
+        timed("embedding", progress) { run ->
+            val (_, outputs) = run(listOf(packTexts(tokenizer, text, null, file.longest))).single()
+            checkedOutput(outputs, "embedding")
+        }
+
     private fun <T> timed(
         task: String, progress: Progress, body: ((List<Features>) -> List<Pair<Features, Map<String, FloatArray>>>) -> T,
     ): Outcome<Timed<T>> = outcome {
