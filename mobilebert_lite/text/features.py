@@ -64,7 +64,8 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, k
     """``[CLS] first [SEP]``, or ``[CLS] first [SEP] second [SEP]``, cut and padded to ``length`` tokens.
 
     Too long texts lose tokens at their ends, the longer text first (``_truncate_seq_pair`` of google-research/bert), or
-    with ``keep_second`` the first alone, unless the second leaves it no room. Raises DataError for a text without any token, and for a length below 1.
+    with ``keep_second`` the first alone, unless the second leaves it no room. Raises DataError for a text without any
+    token, and for a length below 1.
     """
     if length < 1:
         raise DataError(f"sequence length {length}: at least 1 is needed")

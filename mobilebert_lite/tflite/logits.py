@@ -24,8 +24,8 @@ def expose_logits(content: bytes) -> bytes | None:
     try:
         model = read_model(content)
     except ImportError:
-        raise DependencyError("the logits of a file that gives probabilities can be read with ai-edge-litert alone: pip "
-                              "install ai-edge-litert, or convert the checkpoint with --logits") from None
+        raise DependencyError("the logits of a file that gives probabilities can be read with ai-edge-litert alone: "
+                              "pip install ai-edge-litert, or convert the checkpoint with --logits") from None
     graphs = Graphs(model)
     for entry, definition in zip(graphs.entries, model.signatureDefs or [], strict=True):
         output = next((one for one in definition.outputs if one.name == PROBABILITY.encode()), None)
