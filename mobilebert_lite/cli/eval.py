@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from mobilebert_lite.cli.parameters import PATH, TASK, Location
 
 if TYPE_CHECKING:
     from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult
+    from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
 
 
 @options.command("eval")
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
            help="Compare with another .tflite file, or with the float model of a checkpoint."),
     options.stride(), options.max_answer_tokens(), options.null_threshold())
 @section(
+    "Zero-shot classification",
+    option("--zero-shot", is_flag=True,
+           help="Score MODEL, which must be for NLI, as a classifier of the labels of the data, whatever classes it "
+                "was trained on. --label gives other classes."),
+    *options.zero_shot("--zero-shot"))
+@section(
     "Resources",
     options.threads(default=None, show_default=False,
                     help=f"Threads of each inference. [default: {options.THREADS}, or 1 with several workers]"),
@@ -43,21 +49,30 @@ if TYPE_CHECKING:
     "Output",
     option("--predictions", type=PATH, metavar="FILE",
            help="Write the answers to FILE in the format of the benchmark (SQuAD, GLUE, CoNLL)."),
+    option("--errors", type=click.IntRange(0), metavar="N",
+           help="List the N worst errors. [default: 20 in the report, 5 of them in the terminal]"),
     options.report(help="Write the report to FILE as JSON. An interrupted evaluation can then be resumed."),
+    options.page(),
     options.as_json(help="Print the report to standard output as JSON."))
 def command(model: Path, data: Path, task: str | None, against: str | None, predictions: Path | None,
-            report: Path | None, as_json: bool, threads: int | None, workers: int, **asked: Any) -> None:
+            report: Path | None, page: Path | None, as_json: bool, errors: int | None, threads: int | None,
+            workers: int, **asked: Any) -> None:
     """Score MODEL, a .tflite file made by `mbl convert`, on labeled examples.
 
     After an interruption, the same command with --report resumes where it stopped.
     """
-    from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.cli import eval_output
+    from mobilebert_lite.cli.output import progress, write_page
     from mobilebert_lite.common.files import write_atomically, write_json
+    from mobilebert_lite.errors import printable
     from mobilebert_lite.evaluation.evaluate import EvalRequest
     from mobilebert_lite.evaluation.scorers import ScorerOptions
 
-    judged = ScorerOptions(**{name: asked.pop(name) for name in ("metric", "stride", "max_answer_tokens",
-                                                          "null_threshold")})
+    classes = _zero_shot(asked)
+    judged = ScorerOptions(zero_shot=classes, **{name: asked.pop(name) for name in (
+        "metric", "stride", "max_answer_tokens", "null_threshold")})
+    if errors is not None:
+        asked["errors"] = errors
     request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,
                           threads=threads or (1 if workers > 1 else options.THREADS), **asked)
     try:
@@ -78,7 +93,21 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
         write_json(report, full)
         for each in results:
             each.journal.remove()
-    click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else _text(full))
+    if page is not None:
+        from mobilebert_lite.pages.eval_page import eval_page
+
+        write_page(page, eval_page(full))
+    shown = eval_output.ERRORS if errors is None else errors
+    click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else printable(eval_output.text(full, shown)))
+
+
+def _zero_shot(asked: dict[str, Any]) -> ZeroShot | None:
+    """The classes that were asked for, taken out of the options ``asked``; None for the model's own."""
+    from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
+
+    names = ("labels", "hypothesis", "multi_label", "entailment", "contradiction")
+    given = {name: asked.pop(name) for name in names}
+    return ZeroShot.read(given) if asked.pop("zero_shot") or given["labels"] else None
 
 
 def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:
@@ -113,32 +142,3 @@ def _reference(request: EvalRequest, location: str, folder: Path) -> Path:
     path.write_bytes(content)
     return path
 
-
-def _text(report: Mapping[str, Any]) -> str:
-    columns = [report, *([report["against"]] if "against" in report else [])]
-    width = max(len(name) for name in report["metrics"]) + 2
-    lines = ["".ljust(width) + "  ".join(f"{column['model']['name']:>20}" for column in columns)] if columns[1:] else []
-    for name in report["metrics"]:
-        lines.append(name.ljust(width) + "  ".join(
-            f"{_number(column['metrics'].get(name)):>{20 if columns[1:] else 8}}" for column in columns))
-    for column in columns:
-        score, timing = column["score"], column["timing"]
-        times = timing["inference_ms"]
-        lines.append(f"{column['model']['name']}: {score['metric']} {score['value']:.2f} "
-                     f"({score['confidence']:.0%} interval {score['low']:.2f} to {score['high']:.2f}, "
-                     f"{column['data']['examples']} examples)"
-                     + (f"; inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
-                        f"{timing['threads']} thread(s), {timing['workers']} worker(s)" if times else ""))
-    if "comparison" in report:
-        comparison = report["comparison"]
-        difference, test = comparison["difference"], comparison["mcnemar"]
-        lines += [f"same answer on {comparison['agreement']:.2f} % of the examples",
-                  f"difference {difference['value']:+.2f} ({difference['low']:+.2f} to {difference['high']:+.2f})"]
-        if test:
-            lines.append(f"McNemar: {test['only_first']} right only here, {test['only_second']} only there, "
-                  f"p = {test['p']:.3g}")
-    return "\n".join(lines)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -75,6 +75,23 @@ null_threshold = _shared("--null-threshold", default=0.0, show_default=True, typ
                          help="Question answering: 'no answer' is given when its score exceeds the best answer's by "
                               "more than this.")
 
+# Classes that the model was not trained for
+def zero_shot(*needs: str) -> tuple[Callable[[Any], Any], ...]:
+    """--label, and the options that need it or another one of ``needs``."""
+    needed = ("--label", *needs)
+    return (
+        option("--label", "labels", multiple=True, metavar="TEXT",
+               help="Class to choose from, whatever classes MODEL, which must be for NLI, was trained on; repeat the "
+                    "option for each."),
+        option("--hypothesis", metavar="TEXT", needs=needed,
+               help="sentence that says that a text is of class {}. [default: This example is {}.]"),
+        option("--multi-label", is_flag=True, needs=needed, help="judge each class by itself; several may hold."),
+        option("--entailment", metavar="CLASS", needs=needed,
+               help="name or number of MODEL's class for \"follows\". [default: the one called entail…]"),
+        option("--contradiction", metavar="CLASS", needs=needed,
+               help="name or number of MODEL's class for \"contradicts\". [default: the one called contra…]"))
+
+
 # Scores
 metric = _shared("--metric", type=METRIC, metavar="METRIC",
                  help="Score to judge by; a GLUE task stands for the scores of that task. [default: by task]")

@@ -30,6 +30,7 @@ from mobilebert_lite.cli.parameters import PATH
     options.stride(), options.max_answer_tokens(), options.null_threshold(),
     option("--no-null", is_flag=True,
            help="Question answering: always give an answer, as models trained on SQuAD 1.1 need it."))
+@section("Zero-shot classification", *options.zero_shot())
 @section("Resources", options.threads(), options.interpreter())
 @section(
     "Output",

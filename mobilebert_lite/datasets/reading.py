@@ -234,7 +234,7 @@ def _pair(raw: Mapping[str, Any], where: str, default_id: str) -> PairExample:
     text = _text(raw, where, default_id)
     if text.pair is None:
         raise DataError(f"{where}: no pair; this task needs two texts")
-    return PairExample(text.text, text.pair, text.label, text.id)
+    return PairExample(text.text, text.pair, text.label, text.id, text.language)
 
 
 def _text(raw: Mapping[str, Any], where: str, default_id: str) -> TextExample:
@@ -243,8 +243,11 @@ def _text(raw: Mapping[str, Any], where: str, default_id: str) -> TextExample:
         raise DataError(f"{where}: pair is {pair!r}; it must be a text that is not empty")
     if label is not None and (isinstance(label, bool) or not isinstance(label, str | int | float)):
         raise DataError(f"{where}: label is {label!r}; it must be a name or a number")
+    language = raw.get("language")
+    if language is not None and not isinstance(language, str):
+        raise DataError(f"{where}: language is {language!r}; it must be a name such as \"en\"")
     return TextExample(read_string(raw, "text", where), pair, None if label is None else str(label),
-                       str(raw.get("id", default_id)))
+                       str(raw.get("id", default_id)), language or None)
 
 
 # Tables
@@ -296,6 +299,7 @@ def _text_names(header: list[str], where: str) -> dict[str, str]:
         if text in header and (pair is None or pair in header):
             names = {"text": text} if pair is None else {"text": text, "pair": pair}
             label = next((name for name in _LABEL_COLUMNS if name in header), None)
+            names |= {"language": "language"} if "language" in header else {}
             return names if label is None else {**names, "label": label}
     raise DataError(f"{where}, line 1: no column 'text' or 'sentence' among {shorten(header)}; "
                     "the first line must name the columns, separated by tabs or commas")

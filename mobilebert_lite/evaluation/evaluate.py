@@ -17,6 +17,7 @@ from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.evaluation.cluster import run_cluster
 from mobilebert_lite.evaluation.journal import Journal, Outcome
+from mobilebert_lite.evaluation.languages import by_language
 from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, percentiles, resample
 from mobilebert_lite.evaluation.workers import Job, WorkerPlan, run_here, run_processes
@@ -46,6 +47,7 @@ class EvalRequest:
     tokenizer: in place of the one in the file.
     options: how answers are chosen and judged.
     report: where the report will be; an evaluation that is interrupted goes on from a journal beside it.
+    errors: this many of the worst errors are in the report.
     """
 
     model: Path
@@ -59,6 +61,7 @@ class EvalRequest:
     tokenizer: str = "reference"
     options: ScorerOptions = field(default_factory=ScorerOptions)
     report: Path | None = None
+    errors: int = 20
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     resumed = len(journal.finished)
     outcomes = _outcomes(request, plan, examples, journal, progress)
     timing = _timing(request, outcomes, resumed, time.perf_counter() - started)
-    return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal=journal)
+    return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal=journal,
+                   errors=request.errors)
 
 
 def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], journal: Journal,
@@ -122,14 +126,15 @@ def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], j
 
 
 def _result(scorer: Scorer, examples: Sequence[Any], predictions: Sequence[Prediction], facts: Mapping[str, Any],
-            timing: Mapping[str, Any], *, journal: Journal) -> EvalResult:
+            timing: Mapping[str, Any], *, journal: Journal, errors: int) -> EvalResult:
     rows = np.array([scorer.row(example, prediction)
                      for example, prediction in zip(examples, predictions, strict=True)], np.float64)
     score = resample(len(rows), lambda chosen: scorer.score(rows[chosen]))
     report = {**facts, "metrics": scorer.metrics(rows),
               "score": {"metric": scorer.metric, **score.to_json(), "confidence": CONFIDENCE,
                         "method": f"percentile bootstrap, {RESAMPLES} resamples, seed {SEED}"},
-              "timing": timing}
+              **({} if (found := by_language(examples, rows, scorer)) is None else {"languages": found}),
+              "details": scorer.details(examples, predictions, rows, errors), "timing": timing}
     return EvalResult(examples, predictions, rows, scorer, score, report, journal)
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -70,10 +70,13 @@ _loaded = threading.local()
 
 
 def _load(plan: WorkerPlan, content: bytes | None) -> tuple[Model, Stopwatch]:
-    key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer)
+    key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer, type(plan.scorer))
     if getattr(_loaded, "key", None) != key:
         model = Model(plan.path, plan.threads, runtime=plan.runtime, tokenizer=plan.tokenizer, content=content,
                       isolated=True)
+        loaded, model = model, cast(Model, plan.scorer.ready(model))
+        if model is not loaded:
+            loaded.session.close()
         model.session = stopwatch = Stopwatch(model.session)
         _loaded.key, _loaded.value = key, (model, stopwatch)
     value: tuple[Model, Stopwatch] = _loaded.value

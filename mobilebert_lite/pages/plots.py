@@ -3,8 +3,9 @@ that they are as large on a phone as on a desk. Numbers in, plots out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -171,3 +172,31 @@ def _clipped(domain: Point, extent: Point = (HEIGHT, 0)) -> Scale:
     """What lies beyond the domain stands at its end."""
     place = linear(domain, extent)
     return lambda value: place(min(max(value, domain[0]), domain[1]))
+
+
+def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> Plot:
+    """Accuracy against confidence, both in percent, for bins that hold something, and the diagonal between them."""
+    chart = _chart(label)
+    domain = (0.0, 100.0)
+    x, y = linear(domain, (0, WIDTH)), linear(domain, (HEIGHT, 0))
+    _grid(chart, domain)
+    chart.line("one", [(x(0), y(0)), (x(100), y(100))])
+    filled = [one for one in bins if one["count"]]
+    points = [(x(one["confidence"]), y(one["accuracy"])) for one in filled]
+    for one, (place, height) in zip(filled, points, strict=True):
+        chart.line("thin s0", [(place, y(one["confidence"])), (place, height)])
+        chart.line("dot s0", [(place, height), (place, height)], f"{one['count']}: {one['accuracy']:.1f} % right")
+    chart.line("stroke s0", points)
+    return Plot(chart.markup(), axis(domain), _y_ticks(domain))
+
+
+def histogram(edges: Sequence[float], counts: Sequence[int], label: str) -> Plot:
+    """How often values fall between ``edges``, of which there is one more than ``counts``."""
+    chart = _chart(label)
+    domain, most = (edges[0], edges[-1]), (0.0, max(1.0, float(max(counts))))
+    x, y = linear(domain, (0, WIDTH)), linear(most, (HEIGHT, 8))
+    outline: list[Point] = [(0, HEIGHT)]
+    for count, left, right in zip(counts, edges, edges[1:], strict=False):
+        outline += [(x(left), y(count)), (x(right), y(count))]
+    chart.area("fill s0", [*outline, (WIDTH, HEIGHT)])
+    return Plot(chart.markup(), axis(domain), _y_ticks(most))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from mobilebert_lite.tasks import (
     token_classification,
 )
 from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.tasks.classification import Label, Number
+from mobilebert_lite.tasks.classification import Label, Number, zero_shot
 from mobilebert_lite.tasks.masked_lm import Word
 from mobilebert_lite.tasks.multiple_choice import Choice
 from mobilebert_lite.tasks.question_answering import Answer
@@ -62,6 +63,8 @@ class Model:
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
         self.task = self._task(path)
+        self._opened = path, threads, runtime, tokenizer, isolated
+        self._content = content
         self.session = (IsolatedSession if isolated else Session)(content, threads, runtime)
         prefix = f"{self.task.name}_"
         # Length -> signature, the shortest first.
@@ -93,6 +96,17 @@ class Model:
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the outputs; empty when the file carries none."""
         return tuple(self.files.get(metadata.LABELS, b"").decode("utf-8", "replace").splitlines())
+
+    @cached_property
+    def with_logits(self) -> Model:
+        """The same model, with logits in place of the probabilities of a softmax; itself where its graph has none."""
+        from mobilebert_lite.tflite.logits import expose_logits
+
+        content = None if self.task.form.logits else expose_logits(self._content)
+        if content is None:
+            return self
+        path, threads, runtime, tokenizer, isolated = self._opened
+        return Model(path, threads, runtime=runtime, tokenizer=tokenizer, content=content, isolated=isolated)
 
     @property
     def longest(self) -> int:
@@ -132,6 +146,18 @@ class Model:
         """
         self._expect(classification.Classification)
         return classification.classify(self, text, pair)
+
+    def zero_shot(self, text: str, labels: Sequence[str], *, template: str = zero_shot.TEMPLATE,
+                  multi_label: bool = False, entailment: str | None = None, contradiction: str | None = None
+                  ) -> list[Label]:
+        """``labels`` that the model was not trained for, with their probabilities, the most probable first.
+
+        For models of natural-language inference; see zero_shot.ZeroShot. Raises ModelFileError for another model,
+        RequestError for labels or a template that cannot be used, or where the model's classes do not say which of them
+        is entailment, DataError for an empty text.
+        """
+        return zero_shot.zero_shot(self, text, zero_shot.ZeroShot(tuple(labels), template, multi_label, entailment,
+                                                                  contradiction))
 
     def predict(self, text: str, pair: str | None = None) -> list[Number]:
         """The numbers of a regression model. Raises ModelFileError for another, DataError for an empty text."""

@@ -51,6 +51,10 @@ class ReadyModel(Protocol):
     def longest(self) -> int:
         """Tokens of the longest sequence."""
 
+    @property
+    def with_logits(self) -> ReadyModel:
+        """The same model, with logits in place of the probabilities of a softmax where the file can give them."""
+
     def run(self, features: Features) -> tuple[Features, Outputs]:
         """One sequence: as it was read, and the outputs."""
 
@@ -180,6 +184,10 @@ class Task(ABC):
 
     def show(self, model: ReadyModel, asked: Asked) -> Shown:
         """What `mbl run` prints for the options ``asked``. Raises NotAsked where one is missing."""
+        if asked.get("labels"):
+            from mobilebert_lite.tasks.classification.printer import show_zero_shot
+
+            return show_zero_shot(model, asked)
         shown: Shown = self._module("printer").show(model, asked)
         return shown
 

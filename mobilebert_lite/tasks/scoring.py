@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks.base import ReadyModel
+
+if TYPE_CHECKING:
+    from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
 
 # What a model answered to one example, as JSON.
 Prediction = Mapping[str, Any]
@@ -26,6 +29,8 @@ class ScorerOptions:
     stride: int = 128
     max_answer_tokens: int = 30
     null_threshold: float = 0.0
+    # Classification: other classes than the model's own, for a model of natural-language inference.
+    zero_shot: ZeroShot | None = None
 
 
 class Scorer(ABC):
@@ -72,6 +77,19 @@ class Scorer(ABC):
     @abstractmethod
     def official(self, examples: Sequence[Any], predictions: Sequence[Prediction]) -> str:
         """The predictions in the form that the task's own benchmark reads."""
+
+    def ready(self, model: ReadyModel) -> ReadyModel:
+        """The model that ``predict`` is given, which may be another form of ``model``."""
+        return model
+
+    def details(self, examples: Sequence[Any], predictions: Sequence[Prediction], rows: np.ndarray, most: int
+                ) -> dict[str, Any]:
+        """What stands behind the scores, made by ``judging``; ``most`` errors at most. None by default.
+
+        ``classes``, ``averages``, ``confusion``, ``calibration``, ``residuals``, ``groups``, and the ``errors`` of all
+        that are ``wrong``: each where it makes sense.
+        """
+        return {}
 
     def score(self, rows: np.ndarray) -> float:
         """The metric to judge by."""

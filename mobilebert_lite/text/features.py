@@ -60,18 +60,21 @@ def stack(rows: Sequence[Features]) -> Features:
     return Features(*(np.stack([getattr(row, name) for row in rows]) for name in names))
 
 
-def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int) -> Features:
+def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, keep_second: bool = False) -> Features:
     """``[CLS] first [SEP]``, or ``[CLS] first [SEP] second [SEP]``, cut and padded to ``length`` tokens.
 
-    Too long texts lose tokens at their ends, the longer text first (``_truncate_seq_pair`` of google-research/bert).
-    Raises DataError for a text without any token, and for a length below 1.
+    Too long texts lose tokens at their ends, the longer text first (``_truncate_seq_pair`` of google-research/bert), or
+    with ``keep_second`` the first alone, unless the second leaves it no room. Raises DataError for a text without any
+    token, and for a length below 1.
     """
     if length < 1:
         raise DataError(f"sequence length {length}: at least 1 is needed")
     encoded = encode_texts(tokenizer, {"text": first} if second is None else {"text": first, "second text": second})
     kept: tuple[int, ...] = (min(len(encoded[0].ids), max(length - 2, 0)),)
     if second is not None:
-        kept = longest_first(len(encoded[0].ids), len(encoded[1].ids), max(length - 3, 0))
+        counts, room = (len(encoded[0].ids), len(encoded[1].ids)), max(length - 3, 0)
+        spare = room - counts[1]
+        kept = (min(counts[0], spare), counts[1]) if keep_second and spare > 0 else longest_first(*counts, room)
     ids = [np.array(item.ids[:count], np.int32) for item, count in zip(encoded, kept, strict=True)]
     spans = spans_of(encoded[-1])[:kept[-1]]
     return join(tokenizer, ids, spans, np.ones(len(spans), bool), length)

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError, shorten
-from mobilebert_lite.tasks import glue
+from mobilebert_lite.tasks import glue, judging
 from mobilebert_lite.tasks.base import ReadyModel
-from mobilebert_lite.tasks.classification import YES, classify, predict
+from mobilebert_lite.tasks.classification import YES, Label, classify, predict
 from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
 from mobilebert_lite.tasks.scoring import Prediction, Scorer
 from mobilebert_lite.text.examples import TextExample
@@ -45,6 +45,15 @@ class RegressionScorer(Scorer):
         gold, predicted = rows.T
         return {"pearson": glue.pearson(gold, predicted), "spearman": glue.spearman(gold, predicted),
                 "mean_squared_error": float(np.mean((gold - predicted) ** 2)), "total": len(rows)}
+
+    def details(self, examples: Sequence[TextExample], predictions: Sequence[Prediction], rows: np.ndarray, most: int
+                ) -> dict[str, Any]:
+        """Residuals, and the examples with the largest."""
+        gold, predicted = rows.T
+        errors = [judging.mistake(examples[i], f"{gold[i]:.6g}", f"{predicted[i]:.6g}",
+                                  residual=float(predicted[i] - gold[i]))
+                  for i in judging.worst(np.abs(predicted - gold), np.flatnonzero(predicted != gold).tolist(), most)]
+        return {"residuals": judging.residuals(gold, predicted), "errors": errors}
 
     def correct(self, rows: np.ndarray) -> np.ndarray | None:
         """No number is right or wrong."""
@@ -81,10 +90,15 @@ class MultiLabelScorer(Scorer):
             raise DataError(f"example {example.id}: {shorten(unknown)} is no class of the model; it has "
                             f"{shorten(list(self.labels))}")
 
+    def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
+        """Every class with its probability."""
+        return classify(model, example.text, example.pair)
+
     def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
-        """The classes that are as probable as not."""
-        return {"labels": sorted(label.name for label in classify(model, example.text, example.pair)
-                                 if label.probability >= YES)}
+        """The classes that are as probable as not, and how probable each is, in the order of the outputs."""
+        found = {label.name: label.probability for label in self.found(model, example)}
+        return {"labels": sorted(name for name, probability in found.items() if probability >= YES),
+                "probabilities": [found[name] for name in self.labels]}
 
     def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
         """For each class whether it holds, then for each whether the model says so."""
@@ -97,6 +111,22 @@ class MultiLabelScorer(Scorer):
         return {"micro_f1": glue.f1(gold.ravel(), predicted.ravel()),
                 "macro_f1": float(np.mean([glue.f1(*pair) for pair in zip(gold.T, predicted.T, strict=True)])),
                 "accuracy": 100.0 * float(np.mean(self.correct(rows))), "total": len(rows)}
+
+    def details(self, examples: Sequence[TextExample], predictions: Sequence[Prediction], rows: np.ndarray, most: int
+                ) -> dict[str, Any]:
+        """By class, each a decision of its own; first the texts whose decisions are farthest from their labels."""
+        gold, predicted = np.split(rows.astype(np.int64), 2, axis=1)
+        sure = np.array([one["probabilities"] for one in predictions], np.float64)
+        table = [judging.class_row(name, int((a & b).sum()), int(a.sum()), int(b.sum()))
+                 for name, a, b in zip(self.labels, gold.T, predicted.T, strict=True)]
+        wrong = np.flatnonzero((gold != predicted).any(axis=1)).tolist()
+        errors = [judging.mistake(examples[i], ", ".join(_names(examples[i].label or "")) or "none",
+                                  ", ".join(predictions[i]["labels"]) or "none",
+                                  loss=float(np.abs(sure[i] - gold[i]).max()))
+                  for i in judging.worst(np.abs(sure - gold).max(axis=1), wrong, most)]
+        return {"classes": table, "averages": judging.averages(table, micro=True),
+                "calibration": judging.calibration(sure.ravel(), gold.ravel(), "decisions for each class"),
+                "wrong": len(wrong), "errors": errors}
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Every class right."""
@@ -132,6 +162,14 @@ class OneClassScorer(ClassificationScorer):
         """Whether the class is as probable as not."""
         [found] = classify(model, example.text, example.pair)
         return {"label": str(int(found.probability >= YES)), "probability": found.probability}
+
+    def names(self, least: int) -> Sequence[str]:
+        """The class does not hold, or it does."""
+        return f"not {self.labels[0]}", self.labels[0]
+
+    def confidence(self, prediction: Prediction) -> float:
+        """Of the answer; what is kept is the probability of the class."""
+        return max(float(prediction["probability"]), 1.0 - float(prediction["probability"]))
 
     def metrics(self, rows: np.ndarray) -> dict[str, float]:
         """Those of two classes."""

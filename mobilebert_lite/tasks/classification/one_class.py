@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError, shorten
-from mobilebert_lite.tasks import glue
+from mobilebert_lite.tasks import glue, judging
 from mobilebert_lite.tasks.base import ReadyModel
-from mobilebert_lite.tasks.classification import classify
+from mobilebert_lite.tasks.classification import Label, classify
+from mobilebert_lite.tasks.labels import default_names
 from mobilebert_lite.tasks.scoring import Prediction, Scorer
 from mobilebert_lite.text.examples import TextExample
 
@@ -36,9 +37,13 @@ class ClassificationScorer(Scorer):
         """It needs a class of the model."""
         self._gold(example)
 
+    def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
+        """What the model says, the most probable class first."""
+        return classify(model, example.text, example.pair)
+
     def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """The most probable class."""
-        best = classify(model, example.text, example.pair)[0]
+        best = self.found(model, example)[0]
         return {"label": best.name, "probability": best.probability}
 
     def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
@@ -67,6 +72,27 @@ class ClassificationScorer(Scorer):
                   "matthews": glue.matthews(gold, predicted), "total": len(rows)}
         two = len(self.labels) == 2 if self.labels else int(rows.max()) <= 1
         return result | {"f1": glue.f1(gold, predicted)} if two else result
+
+    def details(self, examples: Sequence[TextExample], predictions: Sequence[Prediction], rows: np.ndarray, most: int
+                ) -> dict[str, Any]:
+        """By class; the errors that the model is surest of first."""
+        gold, predicted = rows.T.astype(np.int64)
+        names, sure = self.names(int(rows.max()) + 1), [self.confidence(one) for one in predictions]
+        wrong, table = np.flatnonzero(gold != predicted).tolist(), judging.classes(gold, predicted, names)
+        errors = [judging.mistake(examples[i], names[gold[i]], names[predicted[i]], confidence=100 * sure[i])
+                  for i in judging.worst(sure, wrong, most)]
+        return {"classes": table, "averages": judging.averages(table, micro=False),
+                "confusion": judging.confusion(gold, predicted, names),
+                "calibration": judging.calibration(sure, gold == predicted, "answers"),
+                "wrong": len(wrong), "errors": errors}
+
+    def names(self, least: int) -> Sequence[str]:
+        """Of the classes, by their numbers, which are less than ``least``."""
+        return self.labels or default_names(least)
+
+    def confidence(self, prediction: Prediction) -> float:
+        """How probable the model finds its answer."""
+        return float(prediction["probability"])
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """The right class."""

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from mobilebert_lite.architecture.form import REGRESSION
 from mobilebert_lite.tasks.base import ReadyModel
 from mobilebert_lite.tasks.classification import Label, classify, predict
-from mobilebert_lite.tasks.printing import Asked, Shown, shown
+from mobilebert_lite.tasks.classification.zero_shot import ZeroShot, zero_shot
+from mobilebert_lite.tasks.printing import Asked, NotAsked, Shown, shown
 
 
 def show(model: ReadyModel, asked: Asked) -> Shown:
@@ -15,6 +16,13 @@ def show(model: ReadyModel, asked: Asked) -> Shown:
     if model.task.form.problem_type == REGRESSION:
         return shown(predict(model, asked["text"], asked["pair"]), lambda one: f"{one.name}\t{one.value:.4f}")
     return show_labels(classify(model, asked["text"], asked["pair"]), asked)
+
+
+def show_zero_shot(model: ReadyModel, asked: Asked) -> Shown:
+    """``top`` of the classes that were asked for, or all."""
+    if asked.get("pair") is not None:
+        raise NotAsked("--label asks about one text; leave out --pair")
+    return show_labels(zero_shot(model, asked["text"], ZeroShot.read(asked)), asked)
 
 
 def show_labels(labels: Sequence[Label], asked: Asked) -> Shown:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
+from mobilebert_lite.tasks import judging
 from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.masked_lm import MASK, mask_logits
 from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
@@ -54,9 +55,12 @@ class MaskedScorer(Scorer):
         words = whole.ids[read.masked]
         right = logits[np.arange(len(words)), words]
         most = logits.max(axis=-1)
-        likelihood = right - most - np.log(np.exp(logits - most[:, None]).sum(axis=-1))
-        return {"words": words.tolist(), "likelihood": likelihood.tolist(),
-                "better": (logits > right[:, None]).sum(axis=-1).tolist(), "best": logits.argmax(axis=-1).tolist()}
+        total = np.log(np.exp(logits - most[:, None]).sum(axis=-1))
+        best = logits.argmax(axis=-1).tolist()
+        return {"words": words.tolist(), "likelihood": (right - most - total).tolist(),
+                "better": (logits > right[:, None]).sum(axis=-1).tolist(), "best": best,
+                "probabilities": np.exp(-total).tolist(),
+                "spelled": [model.tokenizer.words(words.tolist()), model.tokenizer.words(best)]}
 
     def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:
         """Log-likelihood, words, words that are the first and among the first."""
@@ -69,6 +73,17 @@ class MaskedScorer(Scorer):
         likelihood, words, first, among = (float(value) for value in rows.sum(axis=0))
         return {"top1": 100.0 * first / words, "top5": 100.0 * among / words,
                 "perplexity": float(np.exp(-likelihood / words)), "words": int(words), "total": len(rows)}
+
+    def details(self, examples: Sequence[TextExample], predictions: Sequence[Prediction], rows: np.ndarray, most: int
+                ) -> dict[str, Any]:
+        """The texts whose words the model finds least probable; calibration of its first words."""
+        wrong = np.flatnonzero(rows[:, 2] != rows[:, 1]).tolist()
+        loss = -rows[:, 0] / np.maximum(rows[:, 1], 1)
+        errors = [judging.mistake(examples[i], *(" ".join(words) for words in predictions[i]["spelled"]),
+                                  loss=float(loss[i])) for i in judging.worst(loss, wrong, most)]
+        sure = [value for one in predictions for value in one["probabilities"]]
+        right = [value < 1 for one in predictions for value in one["better"]]
+        return {"calibration": judging.calibration(sure, right, "masked words"), "wrong": len(wrong), "errors": errors}
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Every word the first."""

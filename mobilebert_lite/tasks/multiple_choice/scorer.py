@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tasks import glue
+from mobilebert_lite.tasks import glue, judging
 from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.multiple_choice import choose
 from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
@@ -46,6 +46,19 @@ class ChoiceScorer(Scorer):
     def metrics(self, rows: np.ndarray) -> dict[str, float]:
         """In percent."""
         return {"accuracy": glue.accuracy(*rows.T), "total": len(rows)}
+
+    def details(self, examples: Sequence[ChoiceExample], predictions: Sequence[Prediction], rows: np.ndarray, most: int
+                ) -> dict[str, Any]:
+        """By the place of the right choice, from 0; the errors that the model is surest of first."""
+        gold, predicted = rows.T.astype(np.int64)
+        sure = [float(one["probability"]) for one in predictions]
+        names = [f"choice {i}" for i in range(int(rows.max()) + 1)]
+        wrong, table = np.flatnonzero(gold != predicted).tolist(), judging.classes(gold, predicted, names)
+        errors = [judging.mistake(examples[i], examples[i].choices[gold[i]], examples[i].choices[predicted[i]],
+                                  confidence=100 * sure[i]) for i in judging.worst(sure, wrong, most)]
+        return {"classes": table, "averages": judging.averages(table, micro=False),
+                "calibration": judging.calibration(sure, gold == predicted, "answers"),
+                "wrong": len(wrong), "errors": errors}
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """The right choice."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mobilebert_lite.tasks.base import ReadyModel, Task
+from mobilebert_lite.tasks.classification import Label
 from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
 from mobilebert_lite.tasks.next_sentence import follows
 from mobilebert_lite.tasks.scoring import Scorer, ScorerOptions
-from mobilebert_lite.text.examples import PairExample
+from mobilebert_lite.text.examples import PairExample, TextExample
 
 
 def make(task: Task, examples: Sequence[PairExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
@@ -20,7 +20,6 @@ def make(task: Task, examples: Sequence[PairExample], labels: Sequence[str], opt
 class NextSentenceScorer(ClassificationScorer):
     """As a classification into two classes."""
 
-    def predict(self, model: ReadyModel, example: PairExample) -> dict[str, Any]:  # type: ignore[override]
+    def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
         """Whether the second text follows."""
-        best = follows(model, example.text, example.pair or "")[0]
-        return {"label": best.name, "probability": best.probability}
+        return follows(model, example.text, example.pair or "")

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mobilebert_lite.tasks import judging
 from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.question_answering import answer, longest_question, squad
 from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
@@ -49,7 +50,8 @@ class QuestionAnsweringScorer(Scorer):
         spans = [answer for answer in answers if not answer.is_null]
         best = max(spans, key=lambda answer: answer.score, default=None)
         odds = null.score - best.score if null and best else None
-        return {"text": answers[0].text, "span": best.text if best else "", "null_odds": odds}
+        return {"text": answers[0].text, "span": best.text if best else "", "null_odds": odds,
+                "probability": answers[0].probability}
 
     def row(self, example: QuestionExample, prediction: Prediction) -> tuple[float, ...]:
         """See the columns above."""
@@ -72,6 +74,29 @@ class QuestionAnsweringScorer(Scorer):
     def score(self, rows: np.ndarray) -> float:
         """The metric alone: an interval takes a thousand of them."""
         return 100.0 * float(rows[:, _EXACT if self.metric == "exact" else _F1].sum()) / len(rows)
+
+    def details(self, examples: Sequence[QuestionExample], predictions: Sequence[Prediction], rows: np.ndarray,
+                most: int) -> dict[str, Any]:
+        """Questions with and without an answer; the errors that share the fewest words, then the surest, first."""
+        sure = np.array([one["probability"] for one in predictions], np.float64)
+        wrong = np.flatnonzero(rows[:, _EXACT] != 1).tolist()
+        errors = [judging.mistake(examples[i], " | ".join(dict.fromkeys(examples[i].answers)) or "(no answer)",
+                                  predictions[i]["text"] or "(no answer)", f1=100 * rows[i, _F1],
+                                  confidence=100 * sure[i])
+                  for i in judging.worst(sure / 2 - rows[:, _F1], wrong, most)]
+        found = {"calibration": judging.calibration(sure, rows[:, _EXACT], "answers, right where they match exactly"),
+                 "wrong": len(wrong), "errors": errors}
+        if self.rules != "2.0":
+            return found
+        gold = rows[:, _ANSWERABLE].astype(np.int64)
+        given = np.array([bool(one["text"]) for one in predictions], np.int64)
+        names = ("no answer", "an answer")
+        table = judging.classes(gold, given, names)
+        groups = [{"name": name, "examples": int(those.sum()), "exact": 100 * float(rows[those, _EXACT].mean()),
+                   "f1": 100 * float(rows[those, _F1].mean())}
+                  for name, those in (("answerable", gold == 1), ("unanswerable", gold == 0)) if those.any()]
+        return {"groups": groups, "classes": table, "averages": judging.averages(table, micro=False),
+                "confusion": judging.confusion(gold, given, names), **found}
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Exact matches."""

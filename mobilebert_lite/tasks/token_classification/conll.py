@@ -16,10 +16,16 @@ from mobilebert_lite.text.examples import TokenExample
 
 def predict(model: ReadyModel, example: TokenExample) -> list[str]:
     """A label for each word of ``example``: that of the word's first token, O for a word without tokens."""
-    found = {word.start: word.label for word in tag_text(model, example.text)}
-    labels, start = [], 0
+    return [label for label, _ in tag_words(model, example)]
+
+
+def tag_words(model: ReadyModel, example: TokenExample) -> list[tuple[str, float | None]]:
+    """``predict`` with the probability of each label, None for a word without tokens."""
+    found = {word.start: (word.label, word.probability) for word in tag_text(model, example.text)}
+    labels: list[tuple[str, float | None]] = []
+    start = 0
     for word in example.words:
-        labels.append(found.get(start, OUTSIDE))
+        labels.append(found.get(start, (OUTSIDE, None)))
         start += len(word) + 1
     return labels
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.errors import DataError
+from mobilebert_lite.tasks import judging
 from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
-from mobilebert_lite.tasks.token_classification import chunks, conll
+from mobilebert_lite.tasks.token_classification import chunks, conll, judge
 from mobilebert_lite.text.examples import TokenExample
 
 _RIGHT, _ASKED, _GIVEN = range(3)
@@ -36,8 +37,9 @@ class EntityScorer(Scorer):
             raise DataError(f"example {example.id} has no labels to score against")
 
     def predict(self, model: ReadyModel, example: TokenExample) -> dict[str, Any]:
-        """A label for each word."""
-        return {"labels": conll.predict(model, example)}
+        """A label for each word, and how probable it is."""
+        labels, probabilities = zip(*conll.tag_words(model, example), strict=True)
+        return {"labels": list(labels), "probabilities": list(probabilities)}
 
     def row(self, example: TokenExample, prediction: Prediction) -> tuple[float, ...]:
         """Entities found rightly, entities there are, entities found."""
@@ -50,6 +52,23 @@ class EntityScorer(Scorer):
         return {"precision": 100.0 * right / given if given else 0.0, "recall": 100.0 * right / asked if asked else 0.0,
                 "f1": 200.0 * right / (asked + given) if asked + given else 0.0, "entities": int(asked),
                 "total": len(rows)}
+
+    def details(self, examples: Sequence[TokenExample], predictions: Sequence[Prediction], rows: np.ndarray, most: int
+                ) -> dict[str, Any]:
+        """By kind of entity; words by kind; the texts with the most entities missed or made up first."""
+        gold, found = [example.labels for example in examples], [one["labels"] for one in predictions]
+        table = judge.by_kind(gold, found)
+        kinds, wanted, given = judge.kinds_of_words(gold, found)
+        sure = [(probability, label == right) for labels, one in zip(gold, predictions, strict=True) for label, right,
+                probability in zip(one["labels"], labels, one["probabilities"], strict=True) if probability is not None]
+        amiss = rows[:, _ASKED] + rows[:, _GIVEN] - 2 * rows[:, _RIGHT]
+        wrong = np.flatnonzero(amiss).tolist()
+        errors = [judging.mistake(examples[i], *judge.differing(examples[i].words, gold[i], found[i]),
+                                  entities=int(amiss[i])) for i in judging.worst(amiss, wrong, most)]
+        return {"classes": table, "averages": judging.averages(table, micro=True),
+                "confusion": judging.confusion(wanted, given, kinds) | {"of": "words"},
+                "calibration": judging.calibration([one for one, _ in sure], [right for _, right in sure], "words"),
+                "wrong": len(wrong), "errors": errors}
 
     def correct(self, rows: np.ndarray) -> np.ndarray:
         """Every entity found, and no other."""

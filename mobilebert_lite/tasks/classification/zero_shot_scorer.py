@@ -1,0 +1,75 @@
+"""Zero-shot classification scored: as a classifier of the classes that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mobilebert_lite.architecture.form import SINGLE_LABEL
+from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.tasks.base import ReadyModel, Task
+from mobilebert_lite.tasks.classification import Label
+from mobilebert_lite.tasks.classification.numbers import MultiLabelScorer
+from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
+from mobilebert_lite.tasks.classification.zero_shot import ZeroShot, candidates, check_names, zero_shot
+from mobilebert_lite.tasks.scoring import Scorer, ScorerOptions
+from mobilebert_lite.text.examples import TextExample
+
+
+def make(task: Task, examples: Sequence[TextExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
+    """For the classes of ``options.zero_shot``, or else those of ``examples``; ``labels`` are the model's."""
+    asked = options.zero_shot or ZeroShot()
+    if task.form.problem_type != SINGLE_LABEL:
+        raise ModelFileError(f"this model is for {task.form.problem_type}; zero-shot classification needs one that "
+                             "tells entailment from contradiction, such as one trained on MNLI")
+    if not asked.labels:
+        asked = replace(asked, labels=candidates([example.label for example in examples], several=asked.multi_label))
+    if labels:
+        check_names(labels, asked)
+    return (SeveralAskedScorer if asked.multi_label else AskedScorer)(asked, options.metric)
+
+
+class _Asked:
+    """What both scorers have in common."""
+
+    asked: ZeroShot
+
+    def ready(self, model: ReadyModel) -> ReadyModel:
+        """With logits."""
+        return model.with_logits
+
+    def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
+        """The classes that were asked for."""
+        return zero_shot(model, example.text, self.asked)
+
+    def check_alone(self, example: TextExample) -> None:
+        """Raise DataError for a pair."""
+        if example.pair is not None:
+            raise DataError(f"example {example.id} has a second text; zero-shot classification asks about one text. "
+                            "Pairs are scored without --zero-shot and --label")
+
+
+class AskedScorer(_Asked, ClassificationScorer):
+    """One of the classes is right."""
+
+    def __init__(self, asked: ZeroShot, metric: str | None = None) -> None:
+        super().__init__(asked.labels, metric)
+        self.asked = asked
+
+    def check(self, example: TextExample) -> None:
+        """It needs one of the classes."""
+        self.check_alone(example)
+        super().check(example)
+
+
+class SeveralAskedScorer(_Asked, MultiLabelScorer):
+    """Several classes may hold."""
+
+    def __init__(self, asked: ZeroShot, metric: str | None = None) -> None:
+        super().__init__(asked.labels, metric)
+        self.asked = asked
+
+    def check(self, example: TextExample) -> None:
+        """It needs a label, of classes that were asked for."""
+        self.check_alone(example)
+        super().check(example)
