@@ -13,7 +13,6 @@ from mobilebert_lite.benchmarks.reports.wording import disturbances, setting
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation.statistics import Interval
 
-
 # What a comparison says of the second run.
 UNJUDGED, LEVEL, SLOWER, FASTER = "not judged", "no difference beyond chance", "slower", "faster"
 _TOO_FEW = "too few samples"

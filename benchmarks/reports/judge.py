@@ -69,8 +69,8 @@ def _noisy(run: Run) -> str:
     spread = (high - low) / middle
     if spread < _NOISE:
         return ""
-    return (f"{NOISY}: half of the samples spread over {100 * spread:.0f} % of the median; end other programs, pin cores "
-            "(--cpus), or take more samples")
+    return (f"{NOISY}: half of the samples spread over {100 * spread:.0f} % of the median; end other programs, pin "
+            "cores (--cpus), or take more samples")
 
 
 _RULES: tuple[Callable[[Run], str], ...] = (_emulated, _incomplete, _slowing, _thermal, _warming, _clocks, _noisy)

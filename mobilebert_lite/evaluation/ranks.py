@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -82,6 +83,7 @@ def _stretch(values: np.ndarray) -> float:
     return math.sqrt((1 + alike) / (1 - alike))
 
 
+@cache
 def _signed_ranks(count: int) -> int:
     """The largest k for which a sum of signed ranks of ``count`` pairs is below k by chance with at most half of what
     the confidence leaves; 0 where there is none."""
@@ -95,6 +97,7 @@ def _signed_ranks(count: int) -> int:
     return _below(ways)
 
 
+@cache
 def _rank_sum(first: int, second: int) -> int:
     """As ``_signed_ranks``, for Mann and Whitney's count of two groups."""
     if first * second > _EXACT * _EXACT:
