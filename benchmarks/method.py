@@ -31,8 +31,9 @@ from mobilebert_lite.version import __version__
 
 # MLPerf's rules for a single stream: https://github.com/mlcommons/inference_policies, scenario SingleStream.
 MLPERF_SAMPLES, MLPERF_SECONDS = 1024, 60.0
-# Files are run in turn, each so many times at least: a slow minute of the machine falls on all alike.
-_TURNS = 20
+# Files are run in turn, each so many times: a slow minute of the machine falls on all alike. Fewer turns than the
+# least, which few --runs would have, make no interval of their ratio.
+_TURNS, _LEAST_TURNS = 20, 8
 # Warm-up ends when the median of so many inferences differs from that of as many before by less than this share.
 _WINDOW, _STABLE = 10, 0.03
 _WARM_UP_SECONDS = 20.0
@@ -146,6 +147,8 @@ class Benchmark:
     def _steady(self, tracks: Sequence[_Track]) -> None:
         runs, seconds = self.options.runs, self.options.seconds
         turns = _TURNS if len(tracks) > 1 else 1
+        # On phones a turn starts a process, so there they are not multiplied.
+        runs = max(runs, _LEAST_TURNS) if turns > 1 and self.runner.block == 1 else runs
         count, turn = max(self.runner.block, -(-runs // turns)), 0
         while open_tracks := [track for track in tracks if track.count < runs or track.spent_s < seconds]:
             # The order alternates, so that what the one leaves behind falls on the other as well.

@@ -10,6 +10,7 @@ from mobilebert_lite.benchmarks.host.child import SILENCE_S, Child, Message
 from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, Sample
 from mobilebert_lite.benchmarks.reports.operators import parse
 from mobilebert_lite.benchmarks.reports.result import CPU, Aggregate, Configuration, Loading, Memory, Runtime, Snapshot
+from mobilebert_lite.benchmarks.reports.wording import BUSY
 from mobilebert_lite.errors import MblError, ModelFileError
 
 # Above it, something else is at work on this machine.
@@ -33,8 +34,7 @@ class HostRunner:
         """A machine at work, hot, or on its battery."""
         found, now, busy = [], machine.snapshot(), machine.busy_share()
         if busy is not None and busy > _BUSY:
-            found.append(f"the machine is busy ({100 * busy:.0f} % of its processors' time): end other programs, or "
-                         "trust ratios of interleaved runs alone")
+            found.append(f"{BUSY}: something else takes {100 * busy:.0f} % of the processors' time; end other programs")
         if now.temperature_c is not None and now.temperature_c > _HOT_C:
             found.append(f"the processor is at {now.temperature_c:.0f} °C: let it cool down first")
         if now.charging is False:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from mobilebert_lite.benchmarks.phone.adb import Phone
 from mobilebert_lite.benchmarks.phone.profiles import profile_of, profiles
 from mobilebert_lite.benchmarks.reports.result import Device, Snapshot
+from mobilebert_lite.benchmarks.reports.wording import BUSY
 
 # Above these a phone slows down soon, or does already.
 HOT_C, LIGHT = 40.0, 1
@@ -94,8 +95,8 @@ def objections(state: Snapshot, cores: int) -> list[str]:
         found.append(f"the battery is at {state.battery_percent:.0f} % (Android saves power below "
                      f"{LOW_PERCENT:.0f} %); charge it")
     if state.load is not None and cores and state.load > cores / 2:
-        found.append(f"something else keeps the phone busy (load {state.load:.1f} on {cores} cores); close the apps, "
-                     "and wait for updates to end")
+        found.append(f"{BUSY}: something else works on the phone (load {state.load:.1f} on {cores} cores); close the "
+                     "apps, and wait for updates to end")
     if state.screen_on:
         found.append("the screen is on, which costs power and lets other apps run; switch it off")
     return found

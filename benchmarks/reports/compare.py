@@ -9,9 +9,13 @@ import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import ratio, statistic_of, stretches, summarize, turns, value
-from mobilebert_lite.benchmarks.reports.wording import setting
+from mobilebert_lite.benchmarks.reports.wording import disturbances, setting
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.evaluation.statistics import Interval
+
+# What a comparison says of the second run.
+UNJUDGED, LEVEL, SLOWER, FASTER = "not judged", "no difference beyond chance", "slower", "faster"
+_TOO_FEW = "too few samples"
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,26 @@ class Comparison:
     second_us: float
     # Latency of the second over that of the first, with its 95 % interval.
     ratio: Interval
+    # Why nothing is said about which is faster: busy, noisy, too few samples. Empty: the interval decides.
+    doubts: tuple[str, ...]
     # Whether the two were run in turn; otherwise the interval knows nothing of what changed between them.
     interleaved: bool
 
     @property
     def significant(self) -> bool:
-        """Whether the interval excludes 1."""
-        return not self.ratio.low <= 1 <= self.ratio.high
+        """Whether the interval excludes 1, and nothing speaks against it."""
+        return not self.doubts and not self.ratio.low <= 1 <= self.ratio.high
+
+    @property
+    def verdict(self) -> str:
+        """UNJUDGED, LEVEL, SLOWER or FASTER."""
+        if self.doubts:
+            return UNJUDGED
+        return LEVEL if not self.significant else SLOWER if self.ratio.value > 1 else FASTER
 
     def regressed(self, most: float) -> bool:
         """Whether the second is slower by more than the share ``most``, and that is not chance."""
-        return self.ratio.value > 1 + most and self.ratio.low > 1
+        return self.ratio.value > 1 + most and self.verdict == SLOWER
 
     def to_json(self) -> dict[str, Any]:
         """For ``--json``."""
@@ -44,7 +57,8 @@ class Comparison:
                 "first_sha256": self.first.file.sha256, "second_sha256": self.second.file.sha256,
                 "device": self.second.device.title, "configuration": asdict(self.second.configuration),
                 "statistic": self.statistic, "first_us": self.first_us, "second_us": self.second_us,
-                "ratio": self.ratio.to_json(), "significant": self.significant, "interleaved": self.interleaved,
+                "ratio": self.ratio.to_json(), "significant": self.significant, "verdict": self.verdict,
+                "doubts": list(self.doubts), "interleaved": self.interleaved,
                 "emulated": self.first.emulated or self.second.emulated,
                 "complete": self.first.complete and self.second.complete}
 
@@ -58,8 +72,9 @@ def compare(first: Run, second: Run, mlperf: bool = False, together: bool = Fals
     pairs = turns(first, second) if together and first.group == second.group else None
     parts = pairs or (stretches(first), stretches(second))
     first_us, second_us = (value(np.concatenate(part), statistic) for part in parts)
-    return Comparison(first, second, statistic, first_us, second_us,
-                      ratio(*parts, statistic, paired=pairs is not None), pairs is not None)
+    found = ratio(*parts, statistic, paired=pairs is not None)
+    doubts = (*disturbances(first, second), *([] if found.enough else [_TOO_FEW]))
+    return Comparison(first, second, statistic, first_us, second_us, found.interval, doubts, pairs is not None)
 
 
 def within(report: BenchReport) -> list[Comparison]:

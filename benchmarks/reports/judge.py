@@ -8,6 +8,7 @@ import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import Run
 from mobilebert_lite.benchmarks.reports.statistics import trend
+from mobilebert_lite.benchmarks.reports.wording import NOISY
 
 _SLOWER, _CLOCK, _NOISE, _RISE_C = 0.05, 0.9, 0.10, 5.0
 # Below, a trend is a matter of chance.
@@ -68,8 +69,8 @@ def _noisy(run: Run) -> str:
     spread = (high - low) / middle
     if spread < _NOISE:
         return ""
-    return (f"noisy: half of the samples spread over {100 * spread:.0f} % of the median; end other programs, pin cores "
-            "(--cpus), or take more samples")
+    return (f"{NOISY}: half of the samples spread over {100 * spread:.0f} % of the median; end other programs, pin "
+            "cores (--cpus), or take more samples")
 
 
 _RULES: tuple[Callable[[Run], str], ...] = (_emulated, _incomplete, _slowing, _thermal, _warming, _clocks, _noisy)

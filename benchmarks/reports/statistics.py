@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilebert_lite.benchmarks.reports.result import Run
-from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, resample
+from mobilebert_lite.evaluation import ranks
+from mobilebert_lite.evaluation.ranks import Ratio
+from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval
 
 PERCENTILES = (50, 90, 95, 99)
-# Neighboring samples are alike (clocks, other work), so whole stretches are drawn: so many of them in a run.
+# Neighboring samples are alike (clocks, other work), so whole stretches are compared: so many of them in a run.
 _BLOCKS = 20
-# Fewer pairs make no interval.
-_FEWEST_TURNS = 5
+# Fewer pairs make no interval of signed ranks.
+_FEWEST_TURNS = 6
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ def trend(durations_us: Sequence[float]) -> Interval:
 
 
 def two_sample(first: int, second: int, statistic: Callable[[np.ndarray, np.ndarray], float]) -> Interval:
-    """``statistic`` of all indices of two independent samples with its percentile bootstrap interval, as ``resample``
-    for one."""
+    """``statistic`` of all indices of two independent samples with its percentile bootstrap interval."""
     rng = np.random.default_rng(SEED)
     values = [statistic(rng.integers(0, first, first), rng.integers(0, second, second)) for _ in range(RESAMPLES)]
     tail = 50 * (1 - CONFIDENCE)
@@ -89,19 +90,14 @@ def value(durations_us: np.ndarray, statistic: str) -> float:
     return float(np.percentile(durations_us, int(statistic.removeprefix("p"))))
 
 
-def ratio(first: Sequence[np.ndarray], second: Sequence[np.ndarray], statistic: str, paired: bool) -> Interval:
-    """``statistic`` of ``second`` over that of ``first``, with its 95 % bootstrap interval.
+def ratio(first: Sequence[np.ndarray], second: Sequence[np.ndarray], statistic: str, paired: bool) -> Ratio:
+    """``statistic`` of ``second`` over that of ``first``, with its 95 % interval.
 
-    Each is a sequence of stretches of samples, which are drawn whole (Künsch 1989). ``paired``: stretch i of both was
-    measured at the same time, and is drawn together.
+    Each is a sequence of stretches of samples, of which only ``statistic`` counts. ``paired``: stretch i of both was
+    measured at the same time.
     """
-    def over(of_first: np.ndarray, of_second: np.ndarray) -> float:
-        return (value(np.concatenate([second[i] for i in of_second]), statistic)
-                / value(np.concatenate([first[i] for i in of_first]), statistic))
-
-    if paired:
-        return resample(len(first), lambda chosen: over(chosen, chosen))
-    return two_sample(len(first), len(second), over)
+    of_first, of_second = ([value(part, statistic) for part in parts] for parts in (first, second))
+    return ranks.paired(of_first, of_second) if paired else ranks.independent(of_first, of_second)
 
 
 def stretches(run: Run) -> list[np.ndarray]:

@@ -17,3 +17,13 @@ def setting(run: Run) -> str:
 def marks(run: Run) -> str:
     """What must stand beside every figure: EMULATED, incomplete."""
     return " ".join([*(["EMULATED"] if run.emulated else []), *([] if run.complete else ["incomplete"])])
+
+
+# A warning that begins with one of these says that the latencies are not the files' own alone.
+BUSY, NOISY = "busy", "noisy"
+
+
+def disturbances(*runs: Run) -> list[str]:
+    """``busy`` and ``noisy``, where a warning of one of ``runs`` says so."""
+    return [word for word in (BUSY, NOISY)
+            if any(said.startswith(f"{word}: ") for run in runs for said in run.warnings)]

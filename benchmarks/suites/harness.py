@@ -102,8 +102,9 @@ def measure(path: Path, threads: int, turns: int, count: int) -> dict[str, objec
     found = ratio(theirs, ours, "p50", paired=True)
     median = float(np.median(np.concatenate(ours)))
     return {"model": path.name, "threads": threads, "length": length, "samples": turns * count,
-            "loop_us": float(np.median(np.concatenate(theirs))), "harness_us": median, "ratio": found.to_json(),
-            "between_us": float(np.median(between)), "overhead": float(np.median(between)) / median}
+            "loop_us": float(np.median(np.concatenate(theirs))), "harness_us": median,
+            "ratio": found.interval.to_json(), "between_us": float(np.median(between)),
+            "overhead": float(np.median(between)) / median}
 
 
 def _samples(found: Iterator[object]) -> Iterator[Sample]:

@@ -59,11 +59,13 @@ class BenchOutput:
         if self.as_csv or self.as_markdown:
             click.echo(export.to_csv(report) if self.as_csv else export.to_markdown(report), nl=False)
             return
-        _table(export.COLUMNS, export.table(report))
+        _table(export.COLUMNS, export.table(report), export.WORTH, " (--csv and --markdown print all)")
+        for said in _verdicts(report):
+            click.echo(said)
         for run in report.runs:
             if run.operators:
                 click.echo(f"\n{run.file.name}, {setting(run)}: operators of one inference")
-                _table(export.OPERATOR_COLUMNS, export.operators(run))
+                _table(export.OPERATOR_COLUMNS, export.operators(run), export.OPERATOR_WORTH)
 
 
 def _warn(report: BenchReport) -> None:
@@ -85,28 +87,11 @@ def _compared(before: BenchReport | None, report: BenchReport) -> dict[str, Any]
         return {}
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table without empty columns; device and setting stand above it if all rows share them."""
-    import sys
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], worth: Sequence[str], elsewhere: str = "") -> None:
+    """Print a table; ``worth`` names its columns of numbers, of which the last are the first to be left out."""
+    from mobilebert_lite.cli.tables import Column, Table, show
 
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from mobilebert_lite.errors import printable
-
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    table = Table()
-    shown = [i for i in range(len(columns)) if any(row[i] for row in rows)]
-    alike = [i for i in shown if i in (1, 2) and len({row[i] for row in rows}) == 1]
-    if alike:
-        console.print(Text(printable("; ".join(rows[0][i] for i in alike))))
-    shown = [i for i in shown if i not in alike]
-    for i in shown:
-        table.add_column(columns[i], justify="left" if i < 3 else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(row[i])) for i in shown))
-    console.print(table)
+    show(Table([Column(name, worth.index(name) if name in worth else None) for name in columns], rows, elsewhere))
 
 
 def fail(failed: Failed, kept: Path | None) -> int:
@@ -131,8 +116,12 @@ def compare_reports(before: BenchReport, after: BenchReport, max_regression: flo
     found = between(before, after)
     progress("the two reports were measured apart: the intervals do not include what changed in between")
     if not quiet:
-        _table(("model", "device", "setting", "by", "before ms", "after ms", "ratio", ""),
-               [_comparison(one, max_regression) for one in found])
+        _table(("model", "device", "setting", "by", "before ms", "after ms", "ratio", "verdict"),
+               [_comparison(one, max_regression) for one in found], ("ratio", "after ms", "before ms"))
+    if max_regression is not None and (open_ones := [one for one in found if one.doubts]):
+        progress(f"warning: {len(open_ones)} of {len(found)} runs cannot be judged against --max-regression "
+                 f"({', '.join(dict.fromkeys(word for one in open_ones for word in one.doubts))}); measure again on a "
+                 "quiet machine with more --runs")
     worse = [one for one in found if max_regression is not None and one.regressed(max_regression)]
     if worse:
         most = max(worse, key=lambda one: one.ratio.value)
@@ -142,13 +131,23 @@ def compare_reports(before: BenchReport, after: BenchReport, max_regression: flo
     return 1 if worse else 0
 
 
+def _verdicts(report: BenchReport) -> list[str]:
+    """One line for each file in each setting: what its ratio to the first file says."""
+    from mobilebert_lite.benchmarks.reports.compare import within
+    from mobilebert_lite.benchmarks.reports.wording import setting
+
+    return [f"{one.second.file.name} over {one.first.file.name}, {setting(one.second)}: {_verdict(one)}"
+            for one in within(report)]
+
+
+def _verdict(one: Comparison) -> str:
+    return f"{one.verdict}{': ' if one.doubts else ''}{', '.join(one.doubts)}"
+
+
 def _comparison(one: Comparison, max_regression: float | None) -> tuple[str, ...]:
     from mobilebert_lite.benchmarks.reports.wording import marks, setting
 
-    verdict = "no difference beyond chance" if not one.significant else (
-        "slower" if one.ratio.value > 1 else "faster")
-    if max_regression is not None and one.regressed(max_regression):
-        verdict = "REGRESSED"
+    verdict = "REGRESSED" if max_regression is not None and one.regressed(max_regression) else _verdict(one)
     return (one.second.file.name, " ".join(filter(None, (one.second.device.title, marks(one.second)))),
             setting(one.second), one.statistic, f"{one.first_us / 1000:.2f}", f"{one.second_us / 1000:.2f}",
             f"{one.ratio.value:.3f} ({one.ratio.low:.3f}-{one.ratio.high:.3f})", verdict)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.benchmarks.phone.profiles import profiles
-from mobilebert_lite.benchmarks.reports.compare import Comparison, within
+from mobilebert_lite.benchmarks.reports.compare import FASTER, LEVEL, SLOWER, UNJUDGED, Comparison, within
 from mobilebert_lite.benchmarks.reports.export import COLUMNS, table
 from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import summarize
@@ -22,6 +22,9 @@ from mobilebert_lite.pages.page import render
 
 # Colors of the style; files beyond them begin anew.
 COLorS = 6
+_MOST_CARDS = 6
+# Of a verdict, the name of its style.
+_STYLES = {UNJUDGED: "level", LEVEL: "level", SLOWER: "slower", FASTER: "faster"}
 
 
 def bench_page(report: BenchReport, compared: Sequence[Comparison] = ()) -> str:
@@ -31,7 +34,7 @@ def bench_page(report: BenchReport, compared: Sequence[Comparison] = ()) -> str:
     devices = {(run.device.profile, run.device.serial): run.device for run in report.runs}
     return render(
         "bench.html.jinja", title=f"Benchmark · {report.created[:10]} · mobilebert-lite", report=report,
-        devices=list(devices.values()), facts=_facts(report), files=_legend(report, files),
+        devices=list(devices.values()), headlines=_headlines(report), files=_legend(report, files),
         columns=_columns(report), warnings=_warnings(report), distributions=_by_place(drawn, _distribution, files),
         times=_by_place(drawn, _over_time, files), threads=_series(drawn, files, "threads", "length"),
         lengths=_series(drawn, files, "length", "threads"), published=_published(drawn),
@@ -49,19 +52,25 @@ def _legend(report: BenchReport, files: dict[str, int]) -> list[dict[str, Any]]:
     return [{"color": color, "file": by_hash[sha]} for sha, color in files.items()]
 
 
-def _facts(report: BenchReport) -> list[tuple[str, str]]:
-    """What one wants to know first: the fastest of each file on each device."""
-    best: dict[tuple[str, str], tuple[float, Run]] = {}
+def _headlines(report: BenchReport) -> list[dict[str, Any]]:
+    """What one wants to know first: on each device every file's latency, all in one setting and runtime.
+
+    It is the setting that most files were measured in, and of several such the fastest.
+    """
+    settings: dict[tuple[str, str], list[tuple[float, Run]]] = {}
     for run in report.runs:
         if (found := summarize(run)) is not None:
-            key, latency = (run.file.name, run.device.title), found.percentiles_us.get("50", found.mean_us)
-            if key not in best or latency < best[key][0]:
-                best[key] = latency, run
-    many = len({run.device.title for run in report.runs}) > 1
-    told = [(f"{name}, {setting(run)}" + (f", {device}" if many else ""),
-             f"{latency / 1000:.2f} ms" + (" (emulated)" if run.emulated else ""))
-            for (name, device), (latency, run) in best.items()]
-    return told[:6]
+            where = f"{setting(run)}, {run.runtime.name} {run.runtime.version}"
+            settings.setdefault((_place(run)[0], where), []).append(
+                (found.percentiles_us.get("50", found.mean_us), run))
+    best: dict[str, tuple[str, list[tuple[float, Run]]]] = {}
+    for (device, where), measured in sorted(settings.items(), key=lambda item: (
+            -len({run.file.sha256 for _, run in item[1]}), min(latency for latency, _ in item[1]))):
+        best.setdefault(device, (where, measured))
+    many = len(best) > 1
+    return [{"setting": f"{device}, {where}" if many else where,
+             "cards": [(run.file.name, f"{latency / 1000:.2f} ms" + (" (emulated)" if run.emulated else ""))
+                       for latency, run in measured[:_MOST_CARDS]]} for device, (where, measured) in best.items()]
 
 
 def _columns(report: BenchReport) -> dict[str, Any]:
@@ -225,13 +234,14 @@ def _ratios(compared: Sequence[Comparison], devices: bool) -> dict[str, Any] | N
     domain = plots.padded(np.clip(np.array(ends), 1e-3, 1e3))
     rows = []
     for one in compared:
-        verdict = "level" if not one.significant else "slower" if one.ratio.value > 1 else "faster"
+        style = _STYLES[one.verdict]
         rows.append({"first": one.first.file.name, "second": one.second.file.name,
                      "setting": ", ".join([setting(one.second), *([_place(one.second)[0]] if devices else []),
                                            *([marks(one.second)] if marks(one.second) and not devices else [])]),
                      "statistic": one.statistic, "ratio": one.ratio, "interleaved": one.interleaved,
-                     "verdict": verdict, "plot": plots.interval(
-                         one.ratio.low, one.ratio.value, one.ratio.high, domain, verdict,
+                     "style": style, "verdict": ": ".join(filter(None, (one.verdict, ", ".join(one.doubts)))),
+                     "plot": plots.interval(
+                         one.ratio.low, one.ratio.value, one.ratio.high, domain, style,
                          label=f"Ratio {one.ratio.value:.3f}, from {one.ratio.low:.3f} to {one.ratio.high:.3f}")})
     return {"rows": rows, "x": plots.axis(domain), "interleaved": all(one.interleaved for one in compared)}
 
