@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     options.metric(),
     option("--against", type=Location(), metavar="FILE|PATH|HUB_ID",
            help="Compare with another .tflite file, or with the float model of a checkpoint."),
-    options.stride(), options.max_answer_tokens(), options.null_threshold())
+    options.stride(), options.max_answer_tokens(), options.null_threshold(), options.word_pieces())
 @section(
     "Resources",
     options.threads(default=None, show_default=False,
@@ -57,7 +57,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     from mobilebert_lite.evaluation.scorers import ScorerOptions
 
     judged = ScorerOptions(**{name: asked.pop(name) for name in ("metric", "stride", "max_answer_tokens",
-                                                          "null_threshold")})
+                                                                 "null_threshold", "word_pieces")})
     request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,
                           threads=threads or (1 if workers > 1 else options.THREADS), **asked)
     try:
