@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from tokenizer_cases import AWKWARD
+from tokenizer_cases import AWKWARD, numbered
 from tokenizers import AddedToken as HfToken
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
@@ -98,8 +98,9 @@ def cases(words: Sequence[str], settings: TokenizerSettings, chosen: Sequence[st
     """What ``tokenizers`` makes of each text; ids are places in ``words``."""
     backend = _backend(words, settings)
     place = {backend.token_to_id(word): i for i, word in enumerate(words)}
-    return [{"text": text, "ids": [place[i] for i in encoding.ids], "offsets": encoding.offsets} for text, encoding
-            in zip(chosen, backend.encode_batch(list(chosen), add_special_tokens=False), strict=True)]
+    return [{"text": text, "ids": [place[i] for i in encoding.ids], "offsets": encoding.offsets,
+             "words": numbered(encoding.word_ids)}
+            for text, encoding in zip(chosen, backend.encode_batch(list(chosen), add_special_tokens=False), strict=True)]
 
 
 def _backend(words: Sequence[str], settings: TokenizerSettings) -> Tokenizer:

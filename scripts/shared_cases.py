@@ -177,7 +177,7 @@ def _asked(example: TextExample) -> dict[str, Any]:
 def _window(window: Features) -> dict[str, Any]:
     used = window.length_used
     return {"ids": window.ids[:used].tolist(), "segment_ids": window.segment_ids[:used].tolist(),
-            "offsets": window.offsets[:used].reshape(-1).tolist(),
+            "offsets": window.offsets[:used].reshape(-1).tolist(), "words": window.words[:used].reshape(-1).tolist(),
             "max_context": "".join("1" if own else "0" for own in window.max_context[:used])}
 
 
@@ -196,7 +196,8 @@ def write_answers(writer: Writer, vocabulary: Path, examples: Sequence[QuestionE
                                              max_query=longest_question(length))
         logits = [_numbers(rng, (2, length), (1.0, 2.0 ** -7)[i % 2]) for _ in windows]
         options = {"n_best": int(rng.choice((1, 3, 20))), "max_answer_tokens": int(rng.choice((1, 5, 30))),
-                   "null_threshold": float(rng.choice((-4.0, 0.0, 2.5))), "allow_null": bool(i % 4)}
+                   "null_threshold": float(rng.choice((-4.0, 0.0, 2.5))), "allow_null": bool(i % 4),
+                   "whole_words": bool(i % 3)}
         # Sometimes the first token, which stands for no answer, is better than most.
         for pair in logits:
             pair[:, 0] += 4 * (i % 3)

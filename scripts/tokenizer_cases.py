@@ -3,7 +3,7 @@
     python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
 writes JSON: ``vocabulary`` names the words by their SHA-256; ``cases`` holds, for each behavior (``reference``,
-``phone``) and case (``lower``, ``cased``), objects with ``text``, ``ids`` and ``offsets`` (start, end in code points).
+``phone``) and case (``lower``, ``cased``), objects with ``text``, ``ids``, ``offsets`` (start, end in code points) and ``words`` (which word each token is of).
 The same arguments give the same bytes.
 """
 
@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from mobilebert_lite.common.files import write_atomically
@@ -48,8 +49,14 @@ def texts(count: int, seed: int = 0) -> list[str]:
 
 def cases(tokenizer: Tokenizer, chosen: list[str]) -> list[dict[str, object]]:
     """What ``tokenizer`` makes of each text."""
-    return [{"text": text, "ids": encoding.ids, "offsets": encoding.offsets}
+    return [{"text": text, "ids": encoding.ids, "offsets": encoding.offsets, "words": numbered(encoding.words)}
             for text, encoding in zip(chosen, tokenizer.encode_batch(chosen), strict=True)]
+
+
+def numbered(words: Sequence[int]) -> list[int]:
+    """The words of tokens, numbered without gaps: ``tokenizers`` also counts words that no token came of."""
+    number = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    return [number[word] for word in words]
 
 
 def main() -> None:

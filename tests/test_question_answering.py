@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 import time
@@ -199,6 +200,13 @@ def logits(window: Features, start: dict[int, float], end: dict[int, float]) -> 
     return outputs
 
 
+@pytest.fixture(scope="module")
+def pieces() -> Tokenizer:
+    """A vocabulary in which most words are several pieces."""
+    return Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "who", "?", "in", "g", "##dan", "##sk", "-", "o",
+                      "##li", "##wa", ",", "don", "'", "t", "w", "##a", "##lk", "."])
+
+
 @pytest.fixture
 def window(small: Tokenizer) -> Features:
     """[CLS] who ? [SEP] the cat sat on the mat [SEP]: the context is 4 to 9."""
@@ -206,7 +214,8 @@ def window(small: Tokenizer) -> Features:
 
 
 def test_the_best_span_is_cut_from_the_context(window: Features) -> None:
-    answers = decode([window], [logits(window, {4: 3, 7: 1}, {5: 2, 9: 2.5})], CONTEXT, allow_null=False)
+    answers = decode([window], [logits(window, {4: 3, 7: 1}, {5: 2, 9: 2.5})], CONTEXT, allow_null=False,
+                     whole_words=False)
     assert [(a.text, a.start, a.end, a.score) for a in answers[:3]] == [
         (CONTEXT, 0, 22, 5.5), ("the cat", 0, 7, 5.0), ("on the mat", 12, 22, 3.5)]
     assert sum(a.probability for a in answers) == pytest.approx(1)
@@ -233,7 +242,7 @@ def test_illegal_spans_are_no_answers(window: Features, start: int, end: int) ->
 
 def test_order_and_probability_of_equal_and_of_large_scores(window: Features) -> None:
     outputs = [logits(window, {0: 500, 5: 1000, 6: 0}, {0: 500, 5: 1000, 6: 1000})]
-    answers = decode([window], outputs, CONTEXT, n_best=3)
+    answers = decode([window], outputs, CONTEXT, n_best=3, whole_words=False)
     # The shorter span's end comes first, and a span (1000) comes before the null answer with the same score.
     assert [(a.text, a.score) for a in answers] == [("cat", 2000), ("cat sat", 2000), ("sat", 1000), ("", 1000)]
     assert [a.probability for a in answers] == pytest.approx([0.5, 0.5, 0, 0])
@@ -271,7 +280,7 @@ def test_contenders_are_what_ties_with_the_best_by_place(window: Features) -> No
         ("the", 15, 18, pytest.approx(9.7))]
     assert [(a.text, a.start) for a in contenders([window], outputs, CONTEXT, max_answer_tokens=1)] == [
         ("the", 0), ("the", 15)]
-    assert [(a.text, a.start) for a in decode([window], outputs, CONTEXT)][:3] == [
+    assert [(a.text, a.start) for a in decode([window], outputs, CONTEXT, whole_words=False)][:3] == [
         ("the", 0), ("the cat sat", 0), ("the cat sat on the", 0)]
     # Either may be the answer that there is none.
     outputs[0]["start_logits"][0, 0] = outputs[0]["end_logits"][0, 0] = 4.9
@@ -356,8 +365,54 @@ def test_answers_are_those_of_the_rules_spelt_out(small: Tokenizer) -> None:
         rng = np.random.default_rng(seed)
         outputs = [{name: rng.normal(size=(1, 64)).astype(np.float32).round(1 + seed % 4) for name in QA.outputs}
                    for _ in found]
-        answers = decode(found, outputs, context)
+        answers = decode(found, outputs, context, whole_words=False)
         assert [a.text for a in sorted(answers, key=lambda a: -a.score)] == reference_decode(found, outputs, context)
+
+
+def test_answers_are_whole_words(pieces: Tokenizer) -> None:
+    """Where logits point into words, the words are given; the tokens only where they are asked for."""
+    context = "In Gdansk-Oliwa, don't walk."
+    (window,) = windows(pieces, "who?", context, 40)
+    place = {pieces.words([int(i)])[0]: n for n, i in enumerate(window.ids) if window.in_text[n]}
+    for first, last, whole, cut in (("##dan", "##dan", "Gdansk", "dan"), ("g", "##li", "Gdansk-Oliwa", "Gdansk-Oli"),
+                                    ("'", "##a", "'t walk", "'t wa"), ("-", "-", "-", "-"),
+                                    ("##lk", ".", "walk.", "lk.")):
+        outputs = [logits(window, {place[first]: 9}, {place[last]: 9})]
+        for expected, options in ((whole, {}), (cut, {"whole_words": False})):
+            best = decode([window], outputs, context, **options)[0]
+            assert (best.text, best.score) == (expected, 18)
+            assert context[best.start:best.end] == expected
+            tied = contenders([window], outputs, context, **options)[0]
+            assert (tied.text, tied.start, tied.end) == (best.text, best.start, best.end)
+
+
+def test_a_word_that_windows_cut_is_still_whole(pieces: Tokenizer) -> None:
+    found = windows(pieces, "who?", "walk Gdansk walk", 8, stride=4)
+    # [CLS] who ? [SEP], then four tokens less the last [SEP]: "w ##a ##lk", "g ##dan ##sk", …
+    outputs = [logits(window, {}, {}) for window in found]
+    at = next(i for i, window in enumerate(found) if "##dan" in pieces.words(window.ids[window.max_context]))
+    inside = int(np.flatnonzero(found[at].ids == pieces.encode("gdan").ids[1])[0])
+    outputs[at] = logits(found[at], {inside: 9}, {inside: 9})
+    assert decode(found, outputs, "walk Gdansk walk")[0].text == "Gdansk"
+
+
+def test_no_answer_shares_a_word_with_a_better_one(small: Tokenizer) -> None:
+    context = "the cat sat on a mat, who sat on the cat? " * 12
+    found = windows(small, "who sat?", context, 64, stride=20)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        outputs = [{name: rng.normal(size=(1, 64)).astype(np.float32).round(1 + seed % 4) for name in QA.outputs}
+                   for _ in found]
+        answers = decode(found, outputs, context)
+        every = decode(found, outputs, context, n_best=400, whole_words=False)
+        spans = [a for a in answers if not a.is_null]
+        assert len(spans) > 5
+        assert spans[0] == dataclasses.replace(every[0] if not every[0].is_null else every[1],
+                                               probability=spans[0].probability)
+        taken = [place for a in spans for place in range(a.start, a.end)]
+        assert len(taken) == len(set(taken))
+        assert len({a.text for a in answers}) == len(answers) <= 21
+        assert sum(a.probability for a in answers) == pytest.approx(1)
 
 
 def test_models_agree_when_the_best_span_is_the_same(window: Features) -> None:

@@ -30,7 +30,7 @@ def texts(length: int, words: int, count: int = 4) -> list[Features]:
     rng = np.random.default_rng(0)
     return [Features(ids=rng.integers(0, words, length, np.int32), mask=np.ones(length, np.int32),
                      segment_ids=(np.arange(length) >= 16).astype(np.int32), offsets=np.zeros((length, 2), np.int32),
-                     max_context=np.ones(length, bool)) for _ in range(count)]
+                     words=np.zeros((length, 2), np.int32), max_context=np.ones(length, bool)) for _ in range(count)]
 
 
 def ours(weights: Weights, length: int, mode: str) -> bytes:

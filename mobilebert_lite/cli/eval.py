@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     options.metric(),
     option("--against", type=Location(), metavar="FILE|PATH|HUB_ID",
            help="Compare with another .tflite file, or with the float model of a checkpoint."),
-    options.stride(), options.max_answer_tokens(), options.null_threshold())
+    options.stride(), options.max_answer_tokens(), options.null_threshold(), options.word_pieces())
 @section(
     "Zero-shot classification",
     option("--zero-shot", is_flag=True,
@@ -70,7 +70,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
 
     classes = _zero_shot(asked)
     judged = ScorerOptions(zero_shot=classes, **{name: asked.pop(name) for name in (
-        "metric", "stride", "max_answer_tokens", "null_threshold")})
+        "metric", "stride", "max_answer_tokens", "null_threshold", "word_pieces")})
     if errors is not None:
         asked["errors"] = errors
     request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,

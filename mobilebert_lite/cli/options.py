@@ -74,6 +74,9 @@ max_answer_tokens = _shared("--max-answer-tokens", default=30, show_default=True
 null_threshold = _shared("--null-threshold", default=0.0, show_default=True, type=float,
                          help="Question answering: 'no answer' is given when its score exceeds the best answer's by "
                               "more than this.")
+word_pieces = _shared("--word-pieces", is_flag=True,
+                      help="Question answering: answers are the model's tokens as they are, and may overlap, in place "
+                           "of whole words that share none with a better answer.")
 
 # Classes that the model was not trained for
 def zero_shot(*needs: str) -> tuple[Callable[[Any], Any], ...]:

@@ -44,6 +44,7 @@ class Probe:
         features = self.features
         return Features(ids=_pad(features.ids, length, pad_id), mask=_pad(features.mask, length, 0),
                         segment_ids=_pad(features.segment_ids, length, 0), offsets=_pad(features.offsets, length, -1),
+                        words=_pad(features.words, length, -1),
                         max_context=_pad(features.max_context, length, False)), outputs
 
     def to_json(self) -> dict[str, Any]:
@@ -73,7 +74,8 @@ def read(raw: Mapping[str, Any]) -> Probe:
         raise ValueError("a text's arrays do not fit each other")
     if not logits or not all(value.size and np.isfinite(value).all() for value in logits.values()):
         raise ValueError("logits are missing, or not finite")
-    return Probe(Features(mask=np.ones(tokens, np.int32), **arrays), logits)
+    # Probes are compared by their tokens: whole words are for texts that people read.
+    return Probe(Features(mask=np.ones(tokens, np.int32), words=arrays["offsets"], **arrays), logits)
 
 
 def _pad(array: np.ndarray, length: int, fill: Any) -> np.ndarray:

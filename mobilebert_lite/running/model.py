@@ -128,16 +128,19 @@ class Model:
     def answer(self, question: str, context: str, *, n_best: int = 20,
                max_answer_tokens: int = question_answering.MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
                stride: int = question_answering.STRIDE, allow_null: bool = True,
-               max_query: int = question_answering.MAX_QUERY) -> list[Answer]:
+               max_query: int = question_answering.MAX_QUERY, whole_words: bool = True) -> list[Answer]:
         """Answers in ``context``, the best first; an empty text means that there is none.
 
-        The question is cut to ``max_query`` tokens, which must leave room for the context.
+        Answers are whole words, and none shares a word with a better one; without ``whole_words`` they are cut at the
+        model's tokens, and may overlap. The question is cut to ``max_query`` tokens, which must leave room for the
+        context.
         Raises ModelFileError when the model answers no questions, DataError for empty texts.
         """
         self._expect(question_answering.QuestionAnswering)
         return question_answering.answer(self, question, context, n_best=n_best,
                                          max_answer_tokens=max_answer_tokens, null_threshold=null_threshold,
-                                         stride=stride, allow_null=allow_null, max_query=max_query)
+                                         stride=stride, allow_null=allow_null, max_query=max_query,
+                                         whole_words=whole_words)
 
     def classify(self, text: str, pair: str | None = None) -> list[Label]:
         """Labels with their probabilities, the most probable first.

@@ -25,10 +25,12 @@ class ScorerOptions:
 
     # The score to judge by; None for the task's own.
     metric: str | None = None
-    # Question answering: tokens between windows, longest answer, lead that the null answer needs.
+    # Question answering: tokens between windows, longest answer, lead that the null answer needs, tokens as they are in
+    # place of whole words.
     stride: int = 128
     max_answer_tokens: int = 30
     null_threshold: float = 0.0
+    word_pieces: bool = False
     # Classification: other classes than the model's own, for a model of natural-language inference.
     zero_shot: ZeroShot | None = None
 

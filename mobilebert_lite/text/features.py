@@ -12,6 +12,28 @@ from mobilebert_lite.text.tokenization import Encoding, Tokenizer
 
 
 @dataclass(frozen=True, eq=False)
+class Places:
+    """Where n tokens stand in their text, in code points, ends exclusive."""
+
+    # int32 [n, 2]: (start, end) of each token.
+    tokens: np.ndarray
+    # int32 [n, 2]: (start, end) of the word that each token is part of.
+    words: np.ndarray
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> Places:
+        """Those of a whole text."""
+        tokens = np.array(encoding.offsets, np.int32).reshape(-1, 2)
+        _, first, count = np.unique(encoding.words, return_index=True, return_counts=True)
+        last = first + count - 1
+        return cls(tokens, np.repeat(np.stack([tokens[first, 0], tokens[last, 1]], axis=1), count, axis=0))
+
+    def part(self, start: int, end: int) -> Places:
+        """Of the tokens from ``start`` until ``end``; their words may reach beyond these."""
+        return Places(self.tokens[start:end], self.words[start:end])
+
+
+@dataclass(frozen=True, eq=False)
 class Features:
     """One sequence of S tokens: ``[CLS] first [SEP]`` or ``[CLS] first [SEP] second [SEP]``, then padding.
 
@@ -26,6 +48,8 @@ class Features:
     segment_ids: np.ndarray
     # int32 [S, 2]: (start, end) in code points of the last text; (-1, -1) for all that is not of that text.
     offsets: np.ndarray
+    # int32 [S, 2]: as offsets, of the whole word that each token is part of.
+    words: np.ndarray
     # bool [S]: a token of the last text for which no other window offers more context.
     max_context: np.ndarray
     # int32 [n]: places of the tokens to be filled in; None where there are none to fill.
@@ -41,7 +65,7 @@ class Features:
     def trimmed(self, length: int) -> Features:
         """The first ``length`` positions, for a shorter signature that still holds every token."""
         rows = {name: getattr(self, name)[..., :length] for name in ("ids", "mask", "segment_ids", "max_context")}
-        return replace(self, offsets=self.offsets[..., :length, :], **rows)
+        return replace(self, offsets=self.offsets[..., :length, :], words=self.words[..., :length, :], **rows)
 
     @property
     def length_used(self) -> int:
@@ -56,7 +80,7 @@ class Features:
 
 def stack(rows: Sequence[Features]) -> Features:
     """Sequences of one length as the alternatives of one question."""
-    names = ("ids", "mask", "segment_ids", "offsets", "max_context")
+    names = ("ids", "mask", "segment_ids", "offsets", "words", "max_context")
     return Features(*(np.stack([getattr(row, name) for row in rows]) for name in names))
 
 
@@ -76,8 +100,8 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, k
         spare = room - counts[1]
         kept = (min(counts[0], spare), counts[1]) if keep_second and spare > 0 else longest_first(*counts, room)
     ids = [np.array(item.ids[:count], np.int32) for item, count in zip(encoded, kept, strict=True)]
-    spans = spans_of(encoded[-1])[:kept[-1]]
-    return join(tokenizer, ids, spans, np.ones(len(spans), bool), length)
+    places = Places.of(encoded[-1]).part(0, kept[-1])
+    return join(tokenizer, ids, places, np.ones(kept[-1], bool), length)
 
 
 def encode_texts(tokenizer: Tokenizer, texts: dict[str, str]) -> list[Encoding]:
@@ -90,22 +114,17 @@ def encode_texts(tokenizer: Tokenizer, texts: dict[str, str]) -> list[Encoding]:
     return encoded
 
 
-def spans_of(encoding: Encoding) -> np.ndarray:
-    """The offsets of ``encoding`` as int32 [tokens, 2]."""
-    return np.array(encoding.offsets, np.int32).reshape(-1, 2)
-
-
 def longest_first(first: int, second: int, room: int) -> tuple[int, int]:
     """How many tokens two texts keep when one token after the other is taken from the longer (or the second)."""
     return (min(first, max(room - second, (room + 1) // 2)),
             min(second, max(room - first, room // 2)))
 
 
-def join(tokenizer: Tokenizer, texts: list[np.ndarray], spans: np.ndarray, max_context: np.ndarray,
+def join(tokenizer: Tokenizer, texts: list[np.ndarray], places: Places, max_context: np.ndarray,
          length: int) -> Features:
     """Put the ids of one or two texts between special tokens.
 
-    ``spans`` int32 [n, 2] and ``max_context`` bool [n] belong to the n tokens of the last text. Where ``length`` is
+    ``places`` and ``max_context`` bool [n] belong to the n tokens of the last text. Where ``length`` is
     too short for the special tokens themselves, the sequence is cut.
     """
     end = np.array([tokenizer.sep_id], np.int32)
@@ -121,12 +140,13 @@ def join(tokenizer: Tokenizer, texts: list[np.ndarray], spans: np.ndarray, max_c
         mask=np.zeros(length, np.int32),
         segment_ids=np.zeros(length, np.int32),
         offsets=np.full((length, 2), -1, np.int32),
+        words=np.full((length, 2), -1, np.int32),
         max_context=np.zeros(length, bool),
     )
     features.ids[:used] = ids
     features.mask[:used] = 1
     if len(texts) == 2:
         features.segment_ids[second:used] = 1
-    features.offsets[begin:begin + len(spans)] = spans
-    features.max_context[begin:begin + len(spans)] = max_context
+    text = slice(begin, begin + len(max_context))
+    features.offsets[text], features.words[text], features.max_context[text] = places.tokens, places.words, max_context
     return features

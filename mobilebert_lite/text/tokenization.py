@@ -9,7 +9,7 @@ such a client computes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -47,6 +47,10 @@ class Encoding:
     ids: list[int]
     # One (start, end) per token: code points of the original text, end exclusive.
     offsets: list[tuple[int, int]]
+    # One number per token: which word of the text it is part of, from 0 on. Words are what the text was cut into before
+    # it was cut into pieces: at spaces, and around each punctuation mark and Chinese character. Encodings from elsewhere
+    # may do without.
+    words: list[int] = field(default_factory=list, compare=False)
 
 
 class Tokenizer:
@@ -118,25 +122,27 @@ class Tokenizer:
                     for text, item in zip(lower, self._backend.encode_batch(lower), strict=True)]
         found = self._backend.encode_batch(list(texts), add_special_tokens=False)
         if self._moved:
-            return [Encoding([self._moved.get(i, i) for i in item.ids], item.offsets) for item in found]
-        return [Encoding(item.ids, item.offsets) for item in found]
+            return [Encoding([self._moved.get(i, i) for i in item.ids], item.offsets, item.word_ids) for item in found]
+        return [Encoding(item.ids, item.offsets, item.word_ids) for item in found]
 
     def _without_long_words(self, text: str, item: _Encoded) -> Encoding:
         """``item`` with one [UNK] for each word of more than 100 bytes; the backend counts characters."""
-        encoding = Encoding(item.ids, item.offsets)
+        encoding = Encoding(item.ids, item.offsets, item.word_ids)
         # Only a word of more than 25 characters can have more than 100 bytes.
         if text.isascii() or len(text) <= _LONGEST_WORD // 4:
             return encoding
         ids: list[int] = []
         offsets: list[tuple[int, int]] = []
-        for _, group in groupby(zip(item.word_ids, item.ids, item.offsets, strict=True), key=itemgetter(0)):
+        words: list[int] = []
+        for word, group in groupby(zip(item.word_ids, item.ids, item.offsets, strict=True), key=itemgetter(0)):
             pieces = list(group)
             span = pieces[0][2][0], pieces[-1][2][1]
             if len(text[slice(*span)].encode()) > _LONGEST_WORD:
                 pieces = [(pieces[0][0], self.unk_id, span)]
             ids += [piece[1] for piece in pieces]
             offsets += [piece[2] for piece in pieces]
-        return Encoding(ids, offsets)
+            words += [word] * len(pieces)
+        return Encoding(ids, offsets, words)
 
     def words(self, ids: Sequence[int]) -> list[str]:
         """The vocabulary's words for ``ids``. Raises DataError for an id outside the vocabulary."""

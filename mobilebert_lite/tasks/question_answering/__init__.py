@@ -75,17 +75,18 @@ class QuestionAnswering(Task):
 
 def answer(model: ReadyModel, question: str, context: str, *, n_best: int = 20,
            max_answer_tokens: int = MAX_ANSWER_TOKENS, null_threshold: float = 0.0, stride: int = STRIDE,
-           allow_null: bool = True, max_query: int = MAX_QUERY) -> list[Answer]:
+           allow_null: bool = True, max_query: int = MAX_QUERY, whole_words: bool = True) -> list[Answer]:
     """Answers in ``context``, the best first; an empty text means that there is none.
 
-    The question is cut to ``max_query`` tokens, which must leave room for the context. Raises DataError for empty
+    They are whole words, and none shares a word with a better one; without ``whole_words`` they are cut at the model's
+    tokens, and may overlap. The question is cut to ``max_query`` tokens, which must leave room for the context. Raises DataError for empty
     texts.
     """
     found = windows(model.tokenizer, question, context, model.longest, stride=stride, max_query=max_query)
     read = [model.run(window) for window in found]
     return decode([window for window, _ in read], [outputs for _, outputs in read], context,
                   n_best=n_best, max_answer_tokens=max_answer_tokens, null_threshold=null_threshold,
-                  allow_null=allow_null)
+                  allow_null=allow_null, whole_words=whole_words)
 
 
 TASK = QuestionAnswering()

@@ -1,7 +1,8 @@
-"""Answers from logits: the official SQuAD rules.
+"""Answers from logits: the official SQuAD rules, then whole words.
 
 Source: ``write_predictions`` in run_squad.py of google-research/bert, except that an answer is cut from the context by
-the tokens' offsets instead of being aligned after the fact.
+the offsets of its words (or tokens) instead of being aligned after the fact. Words are those of ``align_to_words`` in
+the question-answering pipeline of transformers: what the tokenizer cuts into pieces.
 """
 
 from __future__ import annotations
@@ -41,8 +42,11 @@ class Answer:
 
 def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str, *, n_best: int = 20,
            max_answer_tokens: int = MAX_ANSWER_TOKENS, null_threshold: float = 0.0,
-           allow_null: bool = True) -> list[Answer]:
+           allow_null: bool = True, whole_words: bool = True) -> list[Answer]:
     """The ``n_best`` answers of all windows: the chosen one first, the others by descending score.
+
+    With ``whole_words`` each answer begins and ends with a whole word, and an answer that shares a word with a better
+    one is left out. Otherwise answers are the tokens as they are, every different text once.
 
     ``outputs[i]`` holds ``start_logits`` and ``end_logits``, float [1, S], for ``windows[i]``. The null answer takes
     part when ``allow_null`` (models trained on SQuAD v2) and is chosen when it beats the best span by more than
@@ -53,10 +57,10 @@ def decode(windows: Sequence[Features], outputs: Sequence[Outputs], context: str
         raise DataError(f"n_best {n_best}, max_answer_tokens {max_answer_tokens}: both must be 1 or more")
     logits = _all_logits(windows, outputs)
     null = _null(logits)
-    spans = [_spans(window, *pair, n_best, max_answer_tokens)
+    spans = [_spans(window, pair, n_best, max_answer_tokens, whole_words)
              for window, pair in zip(windows, logits, strict=True)]
     starts, ends, scores = (np.concatenate(column) for column in zip(*spans, strict=True))
-    answers = _distinct(context, starts, ends, scores, n_best, null=null if allow_null else None)
+    answers = _distinct(context, (starts, ends, scores), n_best, null=null if allow_null else None, apart=whole_words)
     answers = _with_probabilities(answers or [null])
     chosen = best_answer(answers, null_threshold)
     return [chosen, *(answer for answer in answers if answer is not chosen)]
@@ -98,14 +102,15 @@ def slack(window: Features, outputs: Outputs) -> float:
 
 
 def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context: str,
-               max_answer_tokens: int = MAX_ANSWER_TOKENS, allow_null: bool = True) -> list[Answer]:
+               max_answer_tokens: int = MAX_ANSWER_TOKENS, allow_null: bool = True,
+               whole_words: bool = True) -> list[Answer]:
     """The answers among which rounding chooses: the best one and all that tie with it (``slack``), the best first.
 
     The same text at two places is two answers. Arguments and errors are those of ``decode``, whose first answer, with a
     threshold of 0, is among them. Probabilities are left at 0.
     """
     logits = _all_logits(windows, outputs)
-    spans = [_spans(window, *pair, len(window.ids), max_answer_tokens)
+    spans = [_spans(window, pair, len(window.ids), max_answer_tokens, whole_words)
              for window, pair in zip(windows, logits, strict=True)]
     found = [Answer(context[start:end], int(start), int(end), float(score))
              for columns in spans for start, end, score in zip(*columns, strict=True)]
@@ -141,29 +146,41 @@ def logits_of_window(window: Features, outputs: Outputs) -> tuple[np.ndarray, np
     return rows
 
 
-def _spans(window: Features, start: np.ndarray, end: np.ndarray, n_best: int,
-           max_answer_tokens: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _spans(window: Features, logits: tuple[np.ndarray, np.ndarray], n_best: int, max_answer_tokens: int,
+           whole_words: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Legal spans between the ``n_best`` starts and ends: first and last code point (end exclusive), and score."""
+    start, end = logits
     first = np.argsort(-start, kind="stable")[:n_best, None]
     last = np.argsort(-end, kind="stable")[None, :n_best]
     legal = (window.max_context[first] & window.in_text[last] & (first <= last)
              & (last - first < max_answer_tokens))
     i, j = (index[legal] for index in np.broadcast_arrays(first, last))
-    return window.offsets[i, 0], window.offsets[j, 1], start[i] + end[j]
+    places = window.words if whole_words else window.offsets
+    return places[i, 0], places[j, 1], start[i] + end[j]
 
 
-def _distinct(context: str, starts: np.ndarray, ends: np.ndarray, scores: np.ndarray, n_best: int,
-              *, null: Answer | None) -> list[Answer]:
-    """The ``n_best`` best answers with different texts, and ``null`` in any case."""
+def _distinct(context: str, spans: tuple[np.ndarray, np.ndarray, np.ndarray], n_best: int, *, null: Answer | None,
+              apart: bool) -> list[Answer]:
+    """The ``n_best`` best answers with different texts, and ``null`` in any case.
+
+    Where they are to be ``apart``, one that overlaps a better one is left out.
+    """
+    starts, ends, scores = spans
     by_text: dict[str, Answer] = {}
+    free = np.ones(len(scores), bool)
     for i in np.argsort(-scores, kind="stable"):
+        if not free[i]:
+            continue
         # A span wins a tie with the null answer.
         if null and "" not in by_text and null.score > scores[i]:
             by_text[""] = null
         if len(by_text) >= n_best:
             break
         text = context[starts[i]:ends[i]]
-        by_text.setdefault(text, Answer(text, int(starts[i]), int(ends[i]), float(scores[i])))
+        if text not in by_text:
+            by_text[text] = Answer(text, int(starts[i]), int(ends[i]), float(scores[i]))
+            if apart:
+                free &= (ends <= starts[i]) | (starts >= ends[i])
     if null:
         by_text.setdefault("", null)
     return list(by_text.values())

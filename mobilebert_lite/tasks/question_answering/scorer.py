@@ -21,7 +21,8 @@ _ANSWERABLE, _EXACT, _F1, _SPAN_EXACT, _SPAN_F1, _NULL_ODDS, _ANSWERED = range(7
 def make(task: Task, examples: Sequence[QuestionExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
     """By the rules that ``examples`` need."""
     return QuestionAnsweringScorer(squad.rules_for(examples), options.metric, options.stride,
-                                   options.max_answer_tokens, options.null_threshold)
+                                   options.max_answer_tokens, options.null_threshold,
+                                   whole_words=not options.word_pieces)
 
 
 class QuestionAnsweringScorer(Scorer):
@@ -31,10 +32,11 @@ class QuestionAnsweringScorer(Scorer):
     default = "f1"
 
     def __init__(self, rules: str, metric: str | None = None, stride: int = 128, max_answer_tokens: int = 30,
-                 null_threshold: float = 0.0) -> None:
+                 null_threshold: float = 0.0, *, whole_words: bool = True) -> None:
         """``rules`` are those of SQuAD ("1.1" or "2.0"); only by those of 2.0 a model may leave a question open."""
         self.rules, self.stride = rules, stride
         self.max_answer_tokens, self.null_threshold = max_answer_tokens, null_threshold
+        self.whole_words = whole_words
         self.metric = self.choose_metric(metric)
 
     def check(self, example: QuestionExample) -> None:
@@ -45,7 +47,7 @@ class QuestionAnsweringScorer(Scorer):
         """The answer; the best span even where the null answer won, and by how much."""
         answers = answer(model, example.question, example.context, max_answer_tokens=self.max_answer_tokens,
                          null_threshold=self.null_threshold, stride=self.stride, allow_null=self.rules == "2.0",
-                         max_query=longest_question(model.longest))
+                         max_query=longest_question(model.longest), whole_words=self.whole_words)
         null = next((answer for answer in answers if answer.is_null), None)
         spans = [answer for answer in answers if not answer.is_null]
         best = max(spans, key=lambda answer: answer.score, default=None)

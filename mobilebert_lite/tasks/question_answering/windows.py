@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.text.features import Features, encode_texts, join, spans_of
+from mobilebert_lite.text.features import Features, Places, encode_texts, join
 from mobilebert_lite.text.tokenization import Tokenizer
 
 STRIDE = 128
@@ -41,10 +41,10 @@ def windows(tokenizer: Tokenizer, question: str, context: str, length: int, *, s
     if room < 1:
         raise DataError(f"sequence length {length} cannot hold a question of {len(query)} tokens, {_SPECIAL} special "
                         f"tokens and 1 of the context; use {len(query) + _SPECIAL + 1} or more, or a shorter question")
-    ids, spans = np.array(read.ids, np.int32), spans_of(read)
+    ids, places = np.array(read.ids, np.int32), Places.of(read)
     stretches = list(stretches_of(len(ids), room, stride))
     owners = owners_of(stretches, len(ids))
-    return [join(tokenizer, [query, ids[start:end]], spans[start:end], owners[start:end] == i, length)
+    return [join(tokenizer, [query, ids[start:end]], places.part(start, end), owners[start:end] == i, length)
             for i, (start, end) in enumerate(stretches)]
 
 

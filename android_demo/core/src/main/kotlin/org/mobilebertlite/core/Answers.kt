@@ -30,6 +30,8 @@ public data class AnswerOptions(
     val stride: Int = 128,
     /** Tokens that a question is cut to. */
     val maxQuery: Int = 64,
+    /** Answers are whole words, and none shares a word with a better one; otherwise they are tokens, and may overlap. */
+    val wholeWords: Boolean = true,
 ) {
     init {
         require(count > 0 && maxTokens > 0) { "count $count, maxTokens $maxTokens: both must be 1 or more" }
@@ -41,13 +43,22 @@ public data class AnswerOptions(
  *
  * `outputs[i]` holds `start_logits` and `end_logits`, as many as `windows[i]` has tokens. Without
  * [AnswerOptions.allowNull] the null answer is returned only, and alone, when no span is legal. Source:
- * `write_predictions` in run_squad.py of google-research/bert, but answers are cut from [context] where their tokens
- * stand. Throws [ProblemException] for logits that are missing, misshapen or not finite.
+ * `write_predictions` in run_squad.py of google-research/bert, but answers are cut from [context] where their words
+ * stand, or their tokens without [AnswerOptions.wholeWords]. Throws [ProblemException] for logits that are missing, misshapen or not finite.
  */
 public fun decodeAnswers(
     windows: List<Features>, outputs: List<Map<String, FloatArray>>, context: String,
     options: AnswerOptions = AnswerOptions(),
 ): List<Answer> {
+    val (spans, none) = candidates(windows, outputs, options)
+    val answers = distinct(spans, context, options, if (options.allowNull) none else null)
+    return chosenFirst(withProbabilities(answers.ifEmpty { listOf(none) }), options.nullThreshold)
+}
+
+/** Every legal span, without its text, by descending score; and the null answer. */
+internal fun candidates(
+    windows: List<Features>, outputs: List<Map<String, FloatArray>>, options: AnswerOptions,
+): Pair<List<Answer>, Answer> {
     require(windows.isNotEmpty() && windows.size == outputs.size) { "${outputs.size} outputs, ${windows.size} windows" }
     var nullScore = Double.POSITIVE_INFINITY
     val spans = ArrayList<Answer>()
@@ -60,9 +71,7 @@ public fun decodeAnswers(
     }
     // Stable: of equal scores the earlier stays first.
     spans.sortByDescending { it.score }
-    val none = Answer("", -1, -1, nullScore)
-    val answers = distinct(spans, context, options.count, if (options.allowNull) none else null)
-    return chosenFirst(withProbabilities(answers.ifEmpty { listOf(none) }), options.nullThreshold)
+    return spans to Answer("", -1, -1, nullScore)
 }
 
 /** Legal spans between the best starts and ends, without their texts. */
@@ -70,11 +79,12 @@ private fun collect(
     window: Features, start: FloatArray, end: FloatArray, options: AnswerOptions, into: MutableList<Answer>,
 ) {
     val lasts = best(end, options.count)
+    val (starts, ends) = if (options.wholeWords) window.wordStarts to window.wordEnds else window.starts to window.ends
     for (first in best(start, options.count)) {
         if (!window.maxContext[first]) continue
         for (last in lasts) {
             if (last < first || last - first >= options.maxTokens || window.starts[last] < 0) continue
-            into.add(Answer("", window.starts[first], window.ends[last], start[first].toDouble() + end[last]))
+            into.add(Answer("", starts[first], ends[last], start[first].toDouble() + end[last]))
         }
     }
 }
@@ -95,13 +105,14 @@ internal fun best(values: FloatArray, count: Int): IntArray {
     return found
 }
 
-/** The [count] best answers with different texts, and [none] in any case. */
-private fun distinct(spans: List<Answer>, context: String, count: Int, none: Answer?): List<Answer> {
+/** The best answers with different texts, and [none] in any case; of whole words, those that overlap a better one not. */
+private fun distinct(spans: List<Answer>, context: String, options: AnswerOptions, none: Answer?): List<Answer> {
     val byText = LinkedHashMap<String, Answer>()
     for (span in spans) {
+        if (options.wholeWords && byText.values.any { it.start < span.end && span.start < it.end }) continue
         // A span wins a tie with the null answer.
         if (none != null && none.score > span.score) byText.getOrPut("") { none }
-        if (byText.size >= count) break
+        if (byText.size >= options.count) break
         val text = context.substring(span.start, span.end)
         byText.getOrPut(text) { span.copy(text = text) }
     }

@@ -4,6 +4,7 @@ package org.mobilebertlite.core
 internal class Encoder(private val tokenizer: Tokenizer, private val text: String) : Receiver {
     private val phone = tokenizer.behavior == Behavior.PHONE
     private val tokens = TokenList(text.length / 4 + 8)
+    private var words = 0
     override val letters = Letters(tokenizer.longestWord)
 
     // The normalized text that is being cut, where there is one: it knows its places in the text itself.
@@ -12,7 +13,7 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
     fun encode(): Tokens {
         // The phone clients read a text as a C string: up to the first NUL.
         val read = if (phone) text.substringBefore('\u0000') else text
-        tokenizer.whole.split(read, { from, to -> piece(read, from, to) }, ::add)
+        tokenizer.whole.split(read, { from, to -> piece(read, from, to) }, ::word)
         return tokens.toTokens()
     }
 
@@ -24,7 +25,7 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
         this.normal = normal.letters
         // Normalizing once more changes nothing.
         val again = normal.letters.toString()
-        tokenizer.wholeNormal.split(again, { start, end -> cut(again, start, end) }, ::add)
+        tokenizer.wholeNormal.split(again, { start, end -> cut(again, start, end) }, ::word)
         this.normal = null
     }
 
@@ -41,9 +42,16 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
         finishWord()
     }
 
+    /** A token that is a word by itself. */
+    private fun word(id: Int, start: Int, end: Int) {
+        add(id, start, end)
+        words++
+    }
+
     private fun add(id: Int, start: Int, end: Int) {
         val places = normal
-        if (places == null) tokens.add(id, start, end) else tokens.add(id, places.starts[start], places.ends[end - 1])
+        if (places == null) tokens.add(id, start, end, words)
+        else tokens.add(id, places.starts[start], places.ends[end - 1], words)
     }
 
     /** Greedy longest match from the left (WordPiece); a word that does not come out even is one [UNK]. */
@@ -55,6 +63,7 @@ internal class Encoder(private val tokenizer: Tokenizer, private val text: Strin
             tokens.size = before
             add(tokenizer.unkId, letters.start, letters.end)
         }
+        words++
         letters.clear()
     }
 

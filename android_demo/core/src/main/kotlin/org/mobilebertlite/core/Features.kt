@@ -14,6 +14,10 @@ public class Features internal constructor(
     public val starts: IntArray,
     /** Exclusive ends, as [starts]. */
     public val ends: IntArray,
+    /** As [starts], of the whole word that each token is part of. */
+    public val wordStarts: IntArray,
+    /** As [ends], of the whole word that each token is part of. */
+    public val wordEnds: IntArray,
     /** Tokens of the last text for which no other window offers more context. */
     public val maxContext: BooleanArray,
 ) {
@@ -27,7 +31,8 @@ public class Features internal constructor(
         if (length == this.length) this
         else Features(
             ids.copyOf(length), mask.copyOf(length), segmentIds.copyOf(length),
-            starts.copyOf(length), ends.copyOf(length), maxContext.copyOf(length),
+            starts.copyOf(length), ends.copyOf(length), wordStarts.copyOf(length), wordEnds.copyOf(length),
+            maxContext.copyOf(length),
         )
 
     /** The model's inputs by name. */
@@ -77,7 +82,20 @@ public fun textWindows(tokenizer: Tokenizer, text: String, length: Int, stride: 
 }
 
 /** Tokens [from] until [to] of a text, and which of them have their most context here (all of them by default). */
-private class Stretch(val tokens: Tokens, val from: Int, val to: Int, val owns: (Int) -> Boolean = { true })
+private class Stretch(val tokens: Tokens, val from: Int, val to: Int, val owns: (Int) -> Boolean = { true }) {
+    /** Where the word that [token] is part of begins and ends; it may reach beyond the stretch. */
+    fun wordStart(token: Int): Int {
+        var first = token
+        while (first > 0 && tokens.words[first - 1] == tokens.words[token]) first--
+        return tokens.starts[first]
+    }
+
+    fun wordEnd(token: Int): Int {
+        var last = token
+        while (last + 1 < tokens.size && tokens.words[last + 1] == tokens.words[token]) last++
+        return tokens.ends[last]
+    }
+}
 
 private fun encodeNamed(tokenizer: Tokenizer, name: String, text: String): Tokens {
     val tokens = tokenizer.encode(text)
@@ -128,6 +146,8 @@ private fun join(tokenizer: Tokenizer, first: IntArray?, last: Stretch, length: 
     val segments = IntArray(length)
     val starts = IntArray(length) { -1 }
     val ends = IntArray(length) { -1 }
+    val wordStarts = IntArray(length) { -1 }
+    val wordEnds = IntArray(length) { -1 }
     val maxContext = BooleanArray(length)
     var used = 0
     fun put(id: Int, segment: Int) {
@@ -144,9 +164,12 @@ private fun join(tokenizer: Tokenizer, first: IntArray?, last: Stretch, length: 
     for (token in last.from until last.to) {
         starts[used] = last.tokens.starts[token]
         ends[used] = last.tokens.ends[token]
+        wordStarts[used] = last.wordStart(token)
+        wordEnds[used] = last.wordEnd(token)
         maxContext[used] = last.owns(token)
         put(last.tokens.ids[token], segment)
     }
     put(tokenizer.sepId, segment)
-    return Features(ids, IntArray(length) { if (it < used) 1 else 0 }, segments, starts, ends, maxContext)
+    val mask = IntArray(length) { if (it < used) 1 else 0 }
+    return Features(ids, mask, segments, starts, ends, wordStarts, wordEnds, maxContext)
 }

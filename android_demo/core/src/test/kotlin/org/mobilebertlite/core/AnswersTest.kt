@@ -44,6 +44,7 @@ class AnswersTest {
         val options = AnswerOptions(
             count = given.int("n_best"), maxTokens = given.int("max_answer_tokens"),
             nullThreshold = given.double("null_threshold"), allowNull = given.bool("allow_null"),
+            wholeWords = given.bool("whole_words"),
         )
         return decodeAnswers(windows, outputs, context, options)
     }

@@ -42,9 +42,14 @@ class FeaturesTest {
             window.mask.asList() == List(window.length) { if (it < used) 1 else 0 } &&
             window.ids.take(used) == ids && rest.all { window.ids[it] == tokenizer.padId } &&
             window.segmentIds.take(used) == expected.getValue("segment_ids").ints() &&
-            rest.all { window.segmentIds[it] == 0 && window.starts[it] == -1 && window.ends[it] == -1 } &&
+            rest.all {
+                window.segmentIds[it] == 0 && window.starts[it] == -1 && window.ends[it] == -1 &&
+                    window.wordStarts[it] == -1 && window.wordEnds[it] == -1
+            } &&
             (0 until used).flatMap { listOf(place[window.starts[it]], place[window.ends[it]]) } ==
             expected.getValue("offsets").ints() &&
+            (0 until used).flatMap { listOf(place[window.wordStarts[it]], place[window.wordEnds[it]]) } ==
+            expected.getValue("words").ints() &&
             window.maxContext.joinToString("") { if (it) "1" else "0" } == expected.string("max_context").padEnd(window.length, '0')
     }
 
