@@ -29,6 +29,8 @@ class TextExample:
     # Name of the class; None when unknown.
     label: str | None = None
     id: str = ""
+    # As the data set calls it, such as "de"; empty where it does not say.
+    language: str = ""
 
 
 @dataclass(frozen=True)
