@@ -68,7 +68,9 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int) -> F
     """
     if length < 1:
         raise DataError(f"sequence length {length}: at least 1 is needed")
-    encoded = encode_texts(tokenizer, {"text": first} if second is None else {"text": first, "second text": second})
+    # Of neither text more tokens than the sequence has are ever read.
+    encoded = encode_texts(tokenizer, {"text": first} if second is None else {"text": first, "second text": second},
+                           length)
     kept: tuple[int, ...] = (min(len(encoded[0].ids), max(length - 2, 0)),)
     if second is not None:
         kept = longest_first(len(encoded[0].ids), len(encoded[1].ids), max(length - 3, 0))
@@ -77,9 +79,12 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int) -> F
     return join(tokenizer, ids, spans, np.ones(len(spans), bool), length)
 
 
-def encode_texts(tokenizer: Tokenizer, texts: dict[str, str]) -> list[Encoding]:
-    """Encode texts that are named for error messages. Raises DataError for one without any token."""
-    encoded = tokenizer.encode_batch(list(texts.values()))
+def encode_texts(tokenizer: Tokenizer, texts: dict[str, str], most: int | None = None) -> list[Encoding]:
+    """The first ``most`` tokens (None: all) of texts that are named for error messages.
+
+    Raises DataError for one without any token.
+    """
+    encoded = tokenizer.encode_batch(list(texts.values()), most)
     for (name, text), item in zip(texts.items(), encoded, strict=True):
         if not item.ids:
             raise DataError(f"the {name} {text[:40]!r} holds no words; give it some" if text
