@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import product
 from pathlib import Path
@@ -20,7 +20,9 @@ from mobilebert_lite.benchmarks.reports.result import CPU, BenchOptions, BenchRe
 from mobilebert_lite.benchmarks.subject import Subject, read_subject
 from mobilebert_lite.common.files import sha256_of
 from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
+from mobilebert_lite.datasets.reading import DataOptions, Example
 from mobilebert_lite.errors import DataError, MblError, ModelFileError
+from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.tokenization import Tokenizer
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class BenchRequest:
     mlperf: by the rules of MLPerf Mobile's single stream: 1,024 samples and a minute at least, p90.
     cool_down_s: pause between files, in seconds.
     data: texts to run; None: built-in ones.
+    reading: what of ``data`` stands where, and how many bad rows it may have.
     vocabulary: tokenizer file for models that carry none.
     runtime: package that runs models on this machine; None: the installed one.
     profile: time of each kind of operator, where the runtime tells.
@@ -81,6 +84,7 @@ class BenchRequest:
     mlperf: bool = False
     cool_down_s: float = 0.0
     data: Path | None = None
+    reading: DataOptions = field(default_factory=DataOptions)
     vocabulary: Path | None = None
     runtime: str | None = None
     profile: bool = False
@@ -103,8 +107,9 @@ class Failed(Exception):
         self.report, self.cause = report, cause
 
 
-def bench(request: BenchRequest, progress: FileProgress = lambda name, done, total: None) -> BenchReport:
-    """Measure every model on every device asked for, the devices side by side.
+def bench(request: BenchRequest, progress: FileProgress = lambda name, done, total: None,
+          tell: Callable[[str], None] = lambda message: None) -> BenchReport:
+    """Measure every model on every device asked for, the devices side by side; ``tell`` hears of rows left out.
 
     Raises MblError before anything is measured, and Failed when it ends early (also on Ctrl-C).
     """
@@ -112,7 +117,7 @@ def bench(request: BenchRequest, progress: FileProgress = lambda name, done, tot
         tokenizer = None if request.vocabulary is None else _tokenizer(request.vocabulary)
         subjects = [read_subject(path, tokenizer) for path in request.models]
         lengths = request.lengths or (_common_length(subjects),)
-        inputs = _inputs(request)
+        inputs = _inputs(request, tell)
         tokens = [one.tokens for subject in subjects for length in lengths for one in inputs(subject, length)]
         options = replace(request.options(), texts=len(inputs(subjects[0], lengths[0])),
                           mean_tokens=round(sum(tokens) / len(tokens), 1))
@@ -179,8 +184,8 @@ def _on_phones(request: BenchRequest) -> Callable[[Phone], Runner]:
     if request.runner == APP:
         from mobilebert_lite.benchmarks.app.runner import AppRunner
 
-        return partial(AppRunner, app=request.app, data=request.data, silence_s=request.silence_s,
-                       profile=request.profile)
+        return partial(AppRunner, app=request.app, data=request.data, reading=request.reading,
+                       silence_s=request.silence_s, profile=request.profile)
     from mobilebert_lite.benchmarks.phone.runner import PhoneRunner
     from mobilebert_lite.benchmarks.phone.runner_binary import find_binary
 
@@ -207,11 +212,15 @@ def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Bench
         future.result()
 
 
-def _inputs(request: BenchRequest) -> Callable[[Subject, int], Sequence[Input]]:
+def _inputs(request: BenchRequest, tell: Callable[[str], None]) -> Callable[[Subject, int], Sequence[Input]]:
+    @cache
+    def texts(task: str) -> Sequence[Example]:
+        return read_texts(request.data, find_task(task), request.reading, tell)
+
     @cache
     def of(path: Path, length: int) -> Sequence[Input]:
         subject = by_path[path]
-        examples = read_texts(request.data, subject.task)
+        examples = texts(subject.task.name)
         try:
             return inputs_of(subject.task, subject.tokenizer, examples, subject.entries, length,
                              word_rows=subject.word_rows)
@@ -238,7 +247,7 @@ def _common_length(subjects: Sequence[Subject]) -> int:
 
 def _sha256(path: Path) -> str:
     try:
-        return sha256_of([path])
+        return sha256_of(sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path])
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
 

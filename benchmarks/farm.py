@@ -29,6 +29,7 @@ from mobilebert_lite.benchmarks.measuring.texts import MIXED, read_texts
 from mobilebert_lite.benchmarks.phone.profiles import Profile, find_profile
 from mobilebert_lite.benchmarks.reports.result import CPU, SCHEMA, BenchReport, parse, read
 from mobilebert_lite.common.files import write_atomically
+from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.errors import DataError, RequestError
 
 # On the phone, where the app may read. Firebase allows letters, digits and _-./+ in it.
@@ -57,6 +58,8 @@ class Measurement:
     lengths: Sequence[int] = ()
     # Texts, as read_texts takes them.
     data: Path | None = None
+    # What of them stands where.
+    reading: DataOptions | None = None
 
 
 def firebase(models: Sequence[Path], devices: Sequence[str], app: Path, test: Path, wanted: Measurement,
@@ -99,7 +102,8 @@ def _asked(path: Path, number: int, wanted: Measurement, folder: Path) -> tuple[
     if missing := [one for one in wanted.lengths if one != MIXED and one not in model.lengths]:
         raise DataError(f"{path} has no length {missing[0]}; it has {', '.join(map(str, model.lengths))}")
     texts = folder / f"texts-{number}.examples.json"
-    _write(texts, json.dumps(examples(model, read_texts(wanted.data, model.task)), ensure_ascii=False))
+    _write(texts, json.dumps(examples(model, read_texts(wanted.data, model.task, wanted.reading)),
+                             ensure_ascii=False))
     name = path.name if _NAME.fullmatch(path.name) else f"model-{number}.tflite"
     return texts, [
         AppRequest(f"{FOLDER}/{name}", f"{FOLDER}/{texts.name}", accelerator, threads, _WARM_UP, wanted.runs,

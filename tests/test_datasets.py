@@ -108,13 +108,15 @@ def test_lines_of_texts(write: Callable[[str], Path]) -> None:
     ("qa", lines({**QA, "id": None}), "data, line 1: id is None"),
     ("qa", lines({**QA, "answers": {"text": ["Ann"], "answer_start": [1, 2]}}), "line 1: answers has 1 texts"),
     ("qa", lines({**QA, "answers": [7]}), "line 1: answers: a JSON int"),
-    ("qa", lines({"text": "a"}), "line 1: no context; it has text"),
+    ("qa", lines({"text": "a"}), "line 1: no question, context; it has text"),
     ("classification", lines(QA), "line 1: no text; it has context, question"),
     ("classification", lines({"text": ""}), "line 1: text is ''"),
-    ("classification", lines({"text": "a", "pair": ""}), "line 1: pair is ''"),
+    ("classification", lines({"text": "a", "pair": " "}), "line 1: pair is ' '"),
     ("classification", lines({"text": "a", "pair": 1}), "line 1: pair is 1"),
     ("classification", lines({"text": "a", "label": True}), "line 1: label is True"),
-    ("classification", lines({"text": "a", "label": ["x"]}), r"line 1: label is \['x'\]"),
+    ("classification", lines({"text": "a", "label": {"x": 1}}), r"line 1: label is {'x': 1}"),
+    ("classification", lines({"text": "a", "label": ["x", ["y"]]}), r"line 1: label is a list with \['y'\]"),
+    ("classification", lines({"text": "a", "label": ["x, y"]}), r"line 1: label is a list with 'x, y'"),
     ("classification", '{"text": ', "line 1: not JSON"),
 ])
 def test_broken_lines(write: Callable[[str], Path], task: str, text: str, message: str) -> None:
@@ -142,15 +144,15 @@ def test_tables_of_questions(write: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize(("task", "text", "message"), [
-    ("classification", "a\tb\nc\td\n", "data, line 1: no column 'text' or 'sentence' among a, b"),
+    ("classification", "a\tb\nc\td\n", "data, line 1: no text; it has a, b"),
     ("classification", "sentence\tlabel\na\t1\nb\n", r"data, line 3: 1 columns, but the header has 2 \(sent"),
     ("classification", "sentence\tlabel\na\tb\t1\n", "data, line 2: 3 columns"),
-    ("classification", "sentence\tlabel\n\t1\n", "data, line 2: no text; it has label"),
+    ("classification", "sentence\tlabel\n\t1\n", "data, line 2: text is ''"),
     ("classification", "sentence\tlabel\n", "holds no examples"),
     ("classification", "", "holds no examples"),
     ("classification", " \n", "holds no examples"),
-    ("qa", "question\tlabel\na\tb\n", "data, line 1: no column context among question, label"),
-    ("qa", "question\tcontext\n\tb\n", "data, line 2: no question; it has context"),
+    ("qa", "question\tlabel\na\tb\n", "data, line 1: no context; it has label, question"),
+    ("qa", "question\tcontext\n\tb\n", "data, line 2: question is ''"),
 ])
 def test_broken_tables(write: Callable[[str], Path], task: str, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
@@ -165,7 +167,7 @@ def test_broken_tables(write: Callable[[str], Path], task: str, text: str, messa
 ])
 def test_half_a_surrogate_pair(write: Callable[[str], Path], task: str, text: str) -> None:
     """In whatever field: it could not be written into a report. A whole one is a character."""
-    with pytest.raises(DataError, match=r"data, example '.*': half a surrogate pair \('.ud"):
+    with pytest.raises(DataError, match=r"data.*: half a surrogate pair \('.ud"):
         read_examples(write(text), task)
     whole = text.replace(r"\uD83D", r"\uD83D\uDE00").replace(r"\ud83d", r"\ud83d\ude00").replace(r"\udc00", "0")
     assert read_examples(write(whole), task)
@@ -177,7 +179,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_examples(tmp_path, "qa")
     (tmp_path / "bad").write_bytes(b"text\n\xff\n")
-    with pytest.raises(DataError, match="bad: not UTF-8 at byte 5"):
+    with pytest.raises(DataError, match="bad, line 2: not UTF-8 at byte 5"):
         read_examples(tmp_path / "bad", "classification")
     with pytest.raises(RequestError, match="unknown task"):
         read_examples(tmp_path / "bad", "translation")

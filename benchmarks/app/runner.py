@@ -24,6 +24,7 @@ from mobilebert_lite.benchmarks.phone.adb import AdbError, CommandError, Phone
 from mobilebert_lite.benchmarks.phone.session import PhoneFolder
 from mobilebert_lite.benchmarks.reports.result import CPU, Aggregate, Configuration, Memory, Runtime, Snapshot
 from mobilebert_lite.common.files import sha256_of
+from mobilebert_lite.datasets.options import DataOptions
 
 # Every process warms up anew: the first inference packs weights, and clocks rise.
 WARM_UP = 5
@@ -38,10 +39,13 @@ class AppRunner:
     # The system decides where an app runs.
     big_cpus: tuple[int, ...] = ()
 
-    def __init__(self, phone: Phone, app: Path | None, data: Path | None, silence_s: float, profile: bool) -> None:
-        """Installs ``app``, an APK, where one is given. Texts come from ``data``, as read_texts takes it; an app that
-        is silent for ``silence_s`` hangs; ``profile`` is what this runner does not have. Raises RunnerError."""
+    def __init__(self, phone: Phone, app: Path | None, data: Path | None, silence_s: float, profile: bool, *,
+                 reading: DataOptions | None = None) -> None:
+        """Installs ``app``, an APK, where one is given. Texts come from ``data`` by ``reading``, as
+        read_texts takes them; an app that is silent for ``silence_s`` hangs; ``profile`` is what this runner does not
+        have. Raises RunnerError."""
         self.phone, self.data, self.silence_s, self.profile = phone, data, silence_s, profile
+        self.reading = reading
         self.device = phone_state.identify(phone)
         if app is not None:
             install_app(phone, app)
@@ -84,8 +88,8 @@ class AppRunner:
             model = usable_model(path)
             name = f"{sha256_of([path])[:32]}.examples.json"
             local = Path(self._folder.name) / name
-            local.write_text(json.dumps(examples(model, read_texts(self.data, model.task)), ensure_ascii=False),
-                             encoding="utf-8")
+            local.write_text(json.dumps(examples(model, read_texts(self.data, model.task, self.reading)),
+                                        ensure_ascii=False), encoding="utf-8")
             self._texts[path] = self.put(local, name)
         return self._texts[path]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from mobilebert_lite.benchmarks.measuring.runner import Input
-from mobilebert_lite.datasets.reading import Example, builtin_examples, evenly, read_examples
-from mobilebert_lite.datasets.samples import sequences
+from mobilebert_lite.datasets.reading import DataOptions, Example, evenly
+from mobilebert_lite.datasets.samples import read_or_builtin, sequences
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.features import Features
@@ -35,9 +35,16 @@ class TextEntry:
     names: Mapping[str, str]
 
 
-def read_texts(path: Path | None, task: Task) -> Sequence[Example]:
-    """At most MOST examples of ``path`` (or the package's own), evenly over it. Raises DataError."""
-    return evenly(builtin_examples(task.name) if path is None else read_examples(path, task.name), MOST)
+def read_texts(path: Path | None, task: Task, options: DataOptions | None = None,
+               tell: Callable[[str], None] = lambda message: None) -> Sequence[Example]:
+    """At most MOST examples of ``path`` (or the package's own), evenly over it; ``tell`` hears of rows left out.
+
+    Raises DataError.
+    """
+    found = read_or_builtin(path, task, options)
+    if found.skipped:
+        tell(found.told())
+    return evenly(found.examples, MOST)
 
 
 def demo_tokenizer() -> Tokenizer:

@@ -71,7 +71,7 @@ def main() -> int:
         print(f"no data at {DATA}; set MBL_TEST_DATA", file=sys.stderr)
         return 2
     checkpoint, task = load_checkpoint(str(FOLDER)), find_task("qa")
-    calibration, _ = split_examples(read_or_builtin(TEXTS, task))
+    calibration, _ = split_examples(read_or_builtin(TEXTS, task).examples)
     [features] = samples(checkpoint.tokenizer, task, calibration, [LENGTH], STOCK_TEXTS * LENGTH).values()
     inputs = [dict(one.inputs()) for one in features]
     print(f"{'weights':12} {'file':24} {'exact spans':>11} {'of':>6} {'error':>7}")

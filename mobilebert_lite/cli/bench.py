@@ -25,6 +25,7 @@ _COMPARING = ("--baseline", "--compare")
                  "[default: the longest length that all files have]"),
     option("--data", type=PATH, metavar="FILE",
            help="Texts to run, in any format of `mbl eval --data`. [default: built-in texts]"),
+    *options.data_options,
     options.vocabulary(help="Vocabulary for files that hold none."))
 @section(
     "Device",
@@ -108,6 +109,7 @@ def command(models: tuple[Path, ...], report: Path | None, page: Path | None, as
                                    f"leave out {', '.join(map(str, models))}")
         return _compare(compare, max_regression, output) if compare else _import(imported, output)
     _check_models(models)
+    asked["reading"] = options.reading(asked)
     asked |= {"runs": runs or (1 if seconds else 100), "servers": options.adb_servers(servers, port),
               "seconds": (0.0 if runs else 5.0) if seconds is None else seconds}
     _check_runner(app, farm, asked)
@@ -140,11 +142,12 @@ def _measure(models: tuple[Path, ...], output: BenchOutput, baseline: Path | Non
              options: dict[str, Any]) -> int:
     from mobilebert_lite.benchmarks.bench import BenchRequest, Failed, bench
     from mobilebert_lite.benchmarks.reports import result
+    from mobilebert_lite.cli.output import progress
 
     before = None if baseline is None else result.read(baseline)
     failed: Failed | None = None
     try:
-        report = bench(BenchRequest(models, **options), BenchProgress())
+        report = bench(BenchRequest(models, **options), BenchProgress(), progress)
     except Failed as error:
         report, failed = error.report, error
     if report.runs:
@@ -177,7 +180,7 @@ def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, t
         raise click.UsageError("--farm firebase needs --app and --test-apk, the APKs of the demo app")
     else:
         wanted = Measurement(options["runs"], options["seconds"], options["threads"], options["accelerators"],
-                             options["lengths"], options["data"])
+                             options["lengths"], options["data"], options["reading"])
         commands = firebase(models, devices, app, test, wanted, folder=folder)
     click.echo("\n".join(commands))
     return 0

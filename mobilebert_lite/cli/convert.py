@@ -68,6 +68,7 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
            help="Quantization recipe of your own (JSON), in place of --quantize."),
     option("--calibration", type=PATH, metavar="FILE",
            help="Texts to calibrate with: JSON lines, SQuAD JSON or a table. [default: built-in texts]"),
+    *options.data_options,
     options.no_fuse(),
     options.min_runtime(help="Oldest TFLite version that must load the file, such as 2.14. [default: any]"),
     option("--mask", type=MASK, metavar="additive|multiplicative|minimum[:CONSTANT]",
@@ -120,6 +121,7 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
 
     if output is None:
         output = default_output(asked["weights"], task, quantize)
+    asked["reading"] = options.reading(asked)
     request = pipeline.ConvertRequest(output, task=task, quantize=quantize, recipe=recipe, runtime=min_runtime,
                                       lengths=lengths[0], auto_lengths=lengths[1], **asked)
     if dry_run:
@@ -130,7 +132,7 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
     else:
         from mobilebert_lite.conversion import gate
 
-        limits = gate.Gate(data, max_drop, metric, limit, workers, cluster)
+        limits = gate.Gate(data, max_drop, metric, limit, workers, cluster, reading=request.reading)
         if search:
             _search(request, limits, as_json)
             return

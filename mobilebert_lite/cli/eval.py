@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @section(
     "Input",
     option("--data", type=PATH, required=True, metavar="FILE",
-           help="Labeled examples: SQuAD JSON, JSON lines, a table or BIO."),
+           help="Labeled examples: SQuAD JSON, JSON lines, a table, BIO, Parquet or a folder of `datasets`."),
+    *options.data_options,
     options.limit(),
     option("--task", type=TASK, help="Task that the model must have; another one is an error."),
     options.tokenizer())
@@ -73,6 +74,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
         "metric", "stride", "max_answer_tokens", "null_threshold", "word_pieces")})
     if errors is not None:
         asked["errors"] = errors
+    asked["reading"] = options.reading(asked)
     request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,
                           threads=threads or (1 if workers > 1 else options.THREADS), **asked)
     try:
@@ -112,10 +114,13 @@ def _zero_shot(asked: dict[str, Any]) -> ZeroShot | None:
 
 def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:
     from mobilebert_lite.cli.output import counted
+    from mobilebert_lite.cli.output import progress as tell
     from mobilebert_lite.evaluation.evaluate import evaluate
 
     with counted(f"scoring {request.model.name}") as progress:
         results = [evaluate(request, progress)]
+    if skipped := results[0].report["data"].get("skipped_rows"):
+        tell(skipped)
     if against is None:
         return results
     with tempfile.TemporaryDirectory(prefix="mbl-") as folder:

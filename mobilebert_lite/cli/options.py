@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from mobilebert_lite.cli.parameters import (
     one_of,
     several,
 )
+
+if TYPE_CHECKING:
+    from mobilebert_lite.datasets.options import DataOptions
 
 # Of each inference, unless --threads says otherwise.
 THREADS = 2
@@ -47,6 +50,25 @@ labels = _shared("--labels", type=PATH, metavar="FILE",
                  help="Names of the classes, one per line. [default: those of the checkpoint]")
 problem = _shared("--problem", type=PROBLEM,
                   help="Classification: one label per text, several labels, or a number.")
+
+# Files of examples
+data_options = (
+    option("--text-column", metavar="NAME",
+           help="Column or JSON field of the text; a number, from 1, in a table without a header. [default: text, "
+                "sentence, and other names of published data]"),
+    option("--pair-column", metavar="NAME", help="Column of the second text, or of the question."),
+    option("--label-column", metavar="NAME[,…]",
+           help="Column of the label; several hold 1 for the class that each is called after, or 0."),
+    option("--skip-bad-rows", default=0, show_default=True, type=click.IntRange(0),
+           help="Go on without up to N rows that cannot be used."))
+
+
+def reading(asked: dict[str, Any]) -> DataOptions:
+    """What ``data_options`` say, taken out of the options of a command."""
+    from mobilebert_lite.datasets.options import DataOptions
+
+    return DataOptions(*(asked.pop(name) for name in ("text_column", "pair_column", "label_column", "skip_bad_rows")))
+
 
 # Quantization
 min_runtime = _shared("--min-runtime", type=VERSION, metavar="VERSION",

@@ -33,6 +33,7 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
            help="Training examples: SQuAD JSON, JSON lines, CSV, TSV or BIO."),
     option("--eval", type=PATH, metavar="FILE",
            help="Labeled examples on which the score is measured. [default: a part of --data is held out]"),
+    *options.data_options,
     options.labels(help="Names of the classes, one per line. [default: those in the examples]"),
     options.problem(default="single", show_default=True),
     option("--seq-len", type=click.IntRange(8), metavar="LENGTH",
@@ -123,6 +124,7 @@ def command(context: click.Context, /, resume: Path | None, as_json: bool, probl
     from mobilebert_lite.architecture.form import PROBLEMS
     from mobilebert_lite.training.options import TrainOptions
 
+    asked["reading"] = options.reading(asked)
     wanted = None if resume else TrainOptions(problem=PROBLEMS[problem], **asked)
     from mobilebert_lite.training import run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.reference import float_file
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
-from mobilebert_lite.datasets.reading import read_examples
+from mobilebert_lite.datasets.reading import DataOptions, read
 from mobilebert_lite.errors import DataError, VerificationError
 from mobilebert_lite.evaluation import evaluate
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import EvalResult
 from mobilebert_lite.evaluation.scorers import ScorerOptions
+from mobilebert_lite.tasks import find_task
 
 # A message to a context that counts examples.
 Counted = Callable[[str], AbstractContextManager[evaluate.CountProgress]]
@@ -39,11 +40,13 @@ class Gate:
     limit: int | None = None
     workers: int = 1
     cluster: str | None = None
+    # What of the data stands where.
+    reading: DataOptions = field(default_factory=DataOptions)
 
     def score(self, model: Path, name: str, counted: Counted) -> EvalResult:
         """``model`` on the examples, one thread each. Raises DataError for examples that do not fit the model."""
         request = evaluate.EvalRequest(model, self.data, limit=self.limit, workers=self.workers, cluster=self.cluster,
-                                   options=ScorerOptions(self.metric))
+                                   options=ScorerOptions(self.metric), reading=self.reading)
         with counted(f"scoring {name}") as progress:
             return evaluate.evaluate(request, progress)
 
@@ -76,8 +79,8 @@ def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Co
 def check_data(gate: Gate, task: str | None) -> None:
     """Fail now rather than after the conversion. Raises DataError."""
     if task is not None:
-        read_examples(gate.data, task)
-    elif not gate.data.is_file():
+        read(gate.data, find_task(task), gate.reading, labeled=True)
+    elif not gate.data.exists():
         raise DataError(f"no data file at {gate.data}")
 
 

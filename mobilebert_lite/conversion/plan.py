@@ -143,7 +143,10 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
 
         attach.check(task, tokenizer.settings)
     lengths = choose_lengths(weights, task, request.lengths)
-    examples = read_or_builtin(request.calibration, task)
+    found = read_or_builtin(request.calibration, task, request.reading)
+    if found.skipped:
+        progress(found.told())
+    examples = found.examples
     task = task.with_form(choose_form(weights, task, examples, logits=request.logits, positions=request.positions,
                                       choices=request.choices, problem=request.problem, pooling=request.pooling,
                                       normalize=request.normalize))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.conversion.verify import Verification
+from mobilebert_lite.datasets.options import DataOptions
 
 # Is given one line for people at each stage.
 Progress = Callable[[str], None]
@@ -34,6 +35,7 @@ class ConvertRequest:
     quantize: the mode, a recipe of quantization/recipes.
     recipe: a recipe file of one's own, in place of the mode.
     calibration: texts to calibrate and verify with; None: the package's own.
+    reading: what of ``calibration`` stands where, and how many bad rows it may have.
     vocabulary: tokenizer file, in place of the one beside the weights.
     labels: names of the classes, one a line.
     report: where the JSON report goes.
@@ -62,6 +64,7 @@ class ConvertRequest:
     quantize: str = "int8"
     recipe: Path | None = None
     calibration: Path | None = None
+    reading: DataOptions = field(default_factory=DataOptions)
     vocabulary: Path | None = None
     labels: Path | None = None
     report: Path | None = None

@@ -18,7 +18,7 @@ from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.gate import Counted, Gate, check_data, float_model
 from mobilebert_lite.conversion.plan import CUSTOM, Plan, resolve
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
-from mobilebert_lite.datasets.reading import evenly, read_examples
+from mobilebert_lite.datasets.reading import evenly, read
 from mobilebert_lite.errors import ConversionError, VerificationError
 from mobilebert_lite.evaluation.evaluate import EvalResult
 from mobilebert_lite.running.model import Model
@@ -121,7 +121,7 @@ def latencies(paths: Mapping[str, Path], gate: Gate) -> dict[str, float]:
     """
     models = {name: Model(path) for name, path in paths.items()}
     first = next(iter(models.values()))
-    chosen = evenly(read_examples(gate.data, first.task.name), TEXTS)
+    chosen = evenly(read(gate.data, first.task, gate.reading, labeled=True).examples, TEXTS)
     features = [one for example in chosen for one in first.task.features(first.tokenizer, example, first.longest)[:1]]
     times: dict[str, list[float]] = {name: [] for name in models}
     for turn in range(ROUNDS + 1):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mobilebert_lite.datasets.reading import Example, builtin_examples, evenly, read_examples
+from mobilebert_lite.datasets.reading import DataOptions, Example, ReadExamples, builtin_examples, evenly, read
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.tasks import Task
@@ -21,9 +21,9 @@ MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
 MOST_MAGNITUDE_TOKENS = 4096
 
 
-def read_or_builtin(path: Path | None, task: Task) -> list[Example]:
+def read_or_builtin(path: Path | None, task: Task, options: DataOptions | None = None) -> ReadExamples:
     """The examples in ``path``, or the package's own. Raises DataError."""
-    return builtin_examples(task.name) if path is None else read_examples(path, task.name)
+    return ReadExamples(builtin_examples(task.name)) if path is None else read(path, task, options)
 
 
 def narrowed(examples: Sequence[Example], choices: int) -> list[Example]:

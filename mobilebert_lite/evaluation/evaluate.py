@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.architecture.form import Form
-from mobilebert_lite.datasets.reading import evenly, read_examples
+from mobilebert_lite.common.files import sha256_of
+from mobilebert_lite.datasets.naming import name_labels
+from mobilebert_lite.datasets.reading import DataOptions, evenly, read
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.evaluation.cluster import run_cluster
 from mobilebert_lite.evaluation.journal import Journal, Outcome
@@ -46,6 +48,7 @@ class EvalRequest:
     runtime: package that runs the model; None: the installed one.
     tokenizer: in place of the one in the file.
     options: how answers are chosen and judged.
+    reading: what of ``data`` stands where, and how many bad rows it may have.
     report: where the report will be; an evaluation that is interrupted goes on from a journal beside it.
     errors: this many of the worst errors are in the report.
     """
@@ -60,6 +63,7 @@ class EvalRequest:
     runtime: str | None = None
     tokenizer: str = "reference"
     options: ScorerOptions = field(default_factory=ScorerOptions)
+    reading: DataOptions = field(default_factory=DataOptions)
     report: Path | None = None
     errors: int = 20
 
@@ -91,7 +95,8 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     started = time.perf_counter()
     content = read_tflite(request.model)
     task, labels = _describe(request, content)
-    everything = read_examples(request.data, task.name)
+    found = read(request.data, task, request.reading, labeled=True)
+    everything = name_labels(found, task, labels)
     scorer = find_scorer(task, everything, labels, request.options)
     examples = evenly(scorer.asked(everything), request.limit)
     for example in examples:
@@ -101,8 +106,9 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     facts = {
         "toolkit": f"mobilebert-lite {__version__}",
         "model": {"name": request.model.name, "sha256": plan.sha256, "bytes": len(content), "task": task.name},
-        "data": {"name": request.data.name, "sha256": hashlib.sha256(request.data.read_bytes()).hexdigest(),
-                 "examples": len(examples), "of": len(everything)},
+        "data": {"name": request.data.name, "sha256": _digest(request.data),
+                 "examples": len(examples), "of": len(everything),
+                 **({"skipped_rows": found.told()} if found.skipped else {})},
         "options": {**asdict(request.options), "tokenizer": plan.tokenizer, "runtime": plan.runtime},
     }
     journal = Journal(request.report, facts)
@@ -111,6 +117,11 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     timing = _timing(request, outcomes, resumed, time.perf_counter() - started)
     return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal=journal,
                    errors=request.errors)
+
+
+def _digest(data: Path) -> str:
+    """SHA-256 of a file, or of those in a folder."""
+    return sha256_of(sorted(one for one in data.rglob("*") if one.is_file()) if data.is_dir() else [data])
 
 
 def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], journal: Journal,

@@ -81,6 +81,8 @@ class Task(ABC):
 
     # Class of the examples that ``features`` takes.
     example_type: ClassVar[type] = TextExample
+    # Whether a file of lines that no names of columns stand above is a text on each line.
+    plain_text: ClassVar[bool] = False
     # What of `mbl run` it cannot do without.
     asks: ClassVar[tuple[str, ...]] = ("text",)
     # Shortest sequence that holds anything useful, in tokens, and the one that is taken unless another is asked for.

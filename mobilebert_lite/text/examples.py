@@ -29,8 +29,8 @@ class TextExample:
     # Name of the class; None when unknown.
     label: str | None = None
     id: str = ""
-    # Of the text, where scores of several are told apart (XNLI); None when unknown.
-    language: str | None = None
+    # As the data set calls it, such as "de", where scores of several are told apart (XNLI); empty when unknown.
+    language: str = ""
 
 
 @dataclass(frozen=True)

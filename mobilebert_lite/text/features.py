@@ -93,7 +93,9 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, k
     """
     if length < 1:
         raise DataError(f"sequence length {length}: at least 1 is needed")
-    encoded = encode_texts(tokenizer, {"text": first} if second is None else {"text": first, "second text": second})
+    # Of neither text more tokens than the sequence has are ever read.
+    encoded = encode_texts(tokenizer, {"text": first} if second is None else {"text": first, "second text": second},
+                           length)
     kept: tuple[int, ...] = (min(len(encoded[0].ids), max(length - 2, 0)),)
     if second is not None:
         counts, room = (len(encoded[0].ids), len(encoded[1].ids)), max(length - 3, 0)
@@ -104,9 +106,12 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, k
     return join(tokenizer, ids, places, np.ones(kept[-1], bool), length)
 
 
-def encode_texts(tokenizer: Tokenizer, texts: dict[str, str]) -> list[Encoding]:
-    """Encode texts that are named for error messages. Raises DataError for one without any token."""
-    encoded = tokenizer.encode_batch(list(texts.values()))
+def encode_texts(tokenizer: Tokenizer, texts: dict[str, str], most: int | None = None) -> list[Encoding]:
+    """The first ``most`` tokens (None: all) of texts that are named for error messages.
+
+    Raises DataError for one without any token.
+    """
+    encoded = tokenizer.encode_batch(list(texts.values()), most)
     for (name, text), item in zip(texts.items(), encoded, strict=True):
         if not item.ids:
             raise DataError(f"the {name} {text[:40]!r} holds no words; give it some" if text

@@ -25,6 +25,7 @@ from tokenizers.pre_tokenizers import Sequence as _Both
 
 from mobilebert_lite.common.files import decode_text, refuse_pointer, without_blank_end
 from mobilebert_lite.errors import DataError, shorten
+from mobilebert_lite.text.pieces import Cutter, cutter
 from mobilebert_lite.text.tokenizer_settings import AddedToken, TokenizerSettings
 
 BEHAVIorS = ("reference", "phone")
@@ -87,6 +88,7 @@ class Tokenizer:
         else:
             self._backend = _reference(self.vocabulary, index, self.settings)
             self._moved = _moved(self._backend, index, self.settings)
+        self._cutter = _cutter(self)
 
     @classmethod
     def from_file(cls, path: str | Path, lower_case: bool = True, behavior: str = "reference") -> Tokenizer:
@@ -107,14 +109,41 @@ class Tokenizer:
         """Whether texts are lower-cased."""
         return self.settings.lower_case
 
-    def encode(self, text: str) -> Encoding:
-        """Ids and code-point offsets of ``text``. Raises DataError for text that is not Unicode."""
-        return self.encode_batch([text])[0]
+    def encode(self, text: str, most: int | None = None) -> Encoding:
+        """Ids and code-point offsets of ``text``, or of its first ``most`` tokens, which takes no longer than these.
 
-    def encode_batch(self, texts: Sequence[str]) -> list[Encoding]:
-        """``encode`` for several texts at once, on all cores."""
+        Raises DataError for text that is not Unicode.
+        """
+        return self.encode_batch([text], most)[0]
+
+    def encode_batch(self, texts: Sequence[str], most: int | None = None) -> list[Encoding]:
+        """``encode`` for several texts at once, the short ones on all cores."""
         for text in texts:
             _check_unicode(text)
+        short = iter(self._encode([text for text in texts if len(text) <= self._cutter.least]))
+        found = [next(short) if len(text) <= self._cutter.least else self._in_pieces(text, most) for text in texts]
+        return found if most is None else [Encoding(one.ids[:most], one.offsets[:most]) for one in found]
+
+    def _in_pieces(self, text: str, most: int | None) -> Encoding:
+        """At least ``most`` tokens of a long text, if it has so many."""
+        whole = Encoding([], [])
+        if self.behavior == "phone":
+            text = text.split("\0", 1)[0]
+        for start, end in self._cutter.pieces(text):
+            if not text[start:end].strip(" \n\t"):
+                continue
+            short, missing = self._cutter.shortened(text[start:end], max(self.settings.longest_word, _LONGEST_WORD))
+            [piece] = self._encode([short])
+            whole.ids.extend(piece.ids)
+            for place, count in reversed(missing):
+                piece.offsets[:] = [(first + count * (first >= place), last + count * (last >= place))
+                                    for first, last in piece.offsets]
+            whole.offsets.extend((first + start, last + start) for first, last in piece.offsets)
+            if most is not None and len(whole.ids) >= most:
+                break
+        return whole
+
+    def _encode(self, texts: Sequence[str]) -> list[Encoding]:
         if self.behavior == "phone":
             # The clients' splitter (RegexSplit of tensorflow-text) reads a text as a C string: up to the first NUL.
             lower = [text.split("\0", 1)[0].translate(_ASCII_LOWER) for text in texts]
@@ -241,6 +270,14 @@ def placeholder(i: int, words: Mapping[str, int]) -> str:
 def _moved(backend: _Backend, index: dict[str, int], settings: TokenizerSettings) -> dict[int, int]:
     pairs = [(backend.token_to_id(token.content), index[token.content]) for token in settings.added_tokens]
     return {theirs: ours for theirs, ours in pairs if theirs is not None and theirs != ours}
+
+
+def _cutter(tokenizer: Tokenizer) -> Cutter:
+    if tokenizer.behavior == "phone":
+        return cutter(None, (), lambda text: text)
+    settings = tokenizer.settings
+    words = [*settings.special_tokens, *(token.content for token in settings.added_tokens)]
+    return cutter(settings, words, normalizer_of(settings).normalize_str)
 
 
 def _phone(index: dict[str, int], unknown: str) -> _Backend:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.architecture.form import SINGLE_LABEL
+from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks import Task
 
@@ -22,6 +23,7 @@ class TrainOptions:
     data: training examples.
     output: a folder that is not there yet.
     eval: labeled examples to score on; None: some of ``data`` are held out.
+    reading: what of ``data`` and ``eval`` stands where, and how many bad rows each may have.
     weights: checkpoint (folder, hub id) to fine-tune, or a preset's name to train from scratch.
     config: configuration of a network from scratch.
     vocabulary: tokenizer file; None: the checkpoint's, or made from ``data``.
@@ -64,6 +66,7 @@ class TrainOptions:
     data: Path
     output: Path
     eval: Path | None = None
+    reading: DataOptions = field(default_factory=DataOptions)
     weights: str | None = None
     config: Path | None = None
     vocabulary: Path | None = None
@@ -129,8 +132,9 @@ class TrainOptions:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> TrainOptions:
         """What ``to_json`` made."""
-        known = {field.name: raw[field.name] for field in fields(cls) if field.name in raw}
+        known = {one.name: raw[one.name] for one in fields(cls) if one.name in raw}
         for name in ("data", "output", "eval", "config", "vocabulary", "labels"):
             known[name] = None if known.get(name) is None else Path(known[name])
+        known["reading"] = DataOptions(**known.get("reading", {}))
         return cls(**{**known, "stack": tuple(known.get("stack", ())), "without": tuple(known.get("without", ())),
                       "distill": tuple(known.get("distill", ("logits",)))})

@@ -16,8 +16,9 @@ from mobilebert_lite.architecture.masking import Masking, default_masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
-from mobilebert_lite.datasets.reading import read_examples
-from mobilebert_lite.errors import ConfigError, DataError
+from mobilebert_lite.datasets.naming import are_numbers, name_labels
+from mobilebert_lite.datasets.reading import ReadExamples, read
+from mobilebert_lite.errors import ConfigError, DataError, shorten
 from mobilebert_lite.tasks import TRAINABLE, Task, find_task
 from mobilebert_lite.tasks.labels import read_file
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -58,13 +59,18 @@ def prepare(options: TrainOptions, progress: Callable[[str], None] = lambda mess
     task, asked = _task(options, checkpoint), options.seq_len
     options = options.resolved(task, scratch=checkpoint is None)
     progress("reading the data")
-    train = read_examples(options.data, task.name)
-    if options.eval is None:
+    given = read(options.data, task, options.reading, labeled=True)
+    held = None if options.eval is None else read(options.eval, task, options.reading, labeled=True)
+    for one in (given, held):
+        if one is not None and one.skipped:
+            progress(f"data: {one.told()}")
+    labels = choose_labels(options, checkpoint, task, given)
+    train = name_labels(given, task, labels)
+    if held is None:
         train, dev = hold_out(train, options.seed)
         progress(f"{len(dev)} examples are held out to score on; give others with --eval")
     else:
-        dev = read_examples(options.eval, task.name)
-    labels = choose_labels(options, checkpoint, task, train)
+        dev = name_labels(held, task, labels)
     weights, tokenizer = (_from_scratch(options, task, train, labels, progress) if checkpoint is None
                           else _adapted(options, checkpoint, task, train, labels))
     positions = weights.config.max_position_embeddings
@@ -95,19 +101,23 @@ def hold_out(examples: Sequence[Any], seed: int) -> tuple[list[Any], list[Any]]:
 
 
 def choose_labels(options: TrainOptions, checkpoint: Checkpoint | None, task: Task,
-                  train: Sequence[Any]) -> tuple[str, ...]:
-    """The classes: those asked for, else the checkpoint's where they serve, else those that occur.
+                  given: ReadExamples) -> tuple[str, ...]:
+    """The classes: those asked for, else the checkpoint's where they serve, else the file's, else those that occur.
 
     Raises DataError for fewer than two.
     """
     if not task.has_labels or options.problem == REGRESSION:
         return ()
-    found = task.training.labels(train, options.problem)
-    labels = read_file(options.labels) if options.labels else found
+    found = task.training.labels(name_labels(given, task, given.class_names) if given.class_names
+                                 else given.examples, options.problem)
+    labels = read_file(options.labels) if options.labels else given.class_names or found
     if options.labels is None and checkpoint and checkpoint.labels:
         numbers = {str(i) for i in range(len(checkpoint.labels))}
         if set(found) <= set(checkpoint.labels) or set(found) <= numbers:
             labels = checkpoint.labels
+    if labels == found and are_numbers(given.examples):
+        raise DataError(f"{options.data}: the labels are numbers ({shorten(list(found))}), and nothing says which of "
+                        "them is O; --labels FILE gives names, one a line, the first for 0")
     if len(labels) < 2:
         raise DataError(f"{options.data} has {len(found)} labels ({', '.join(found) or 'none'}); "
                         "at least two classes are needed")

@@ -42,6 +42,7 @@ class FillMask(Task):
     heads: ClassVar[tuple[str, ...]] = ("mlm",)
     architecture = "MobileBertForMaskedLM"
     tensorflow1 = True
+    plain_text = True
     outputs: tuple[str, ...] = ("logits",)
     vectors: ClassVar[tuple[str, ...]] = ("logits",)
     words: ClassVar[tuple[str, ...]] = ("logits",)

@@ -1,0 +1,217 @@
+"""Objects of JSON lines, of a JSON list, or of columns; and SQuAD's own nesting."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from mobilebert_lite.common.fields import read_list, read_object, read_string
+from mobilebert_lite.datasets.rows import Row
+from mobilebert_lite.datasets.text_file import TextFile
+from mobilebert_lite.errors import DataError
+
+# JSON's escape for a character beyond U+FFFF, or for half of one.
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_LIST = re.compile(r"\s*\[\s*(?:[{\]]|\Z)")
+_BETWEEN = re.compile(r"[ \t\r\n]*")
+# Characters that are read at once of a list, which may stand on one line.
+_CHUNK = 1 << 20
+
+
+def is_json(file: TextFile) -> bool:
+    """Whether ``file`` begins as JSON that holds objects does."""
+    head = "".join(line[:_CHUNK] for line in islice(file.lines(), 20)).lstrip()
+    return head.startswith("{") or _LIST.match(head) is not None
+
+
+def json_rows(file: TextFile, squad: bool) -> Iterator[Row]:
+    """The objects of ``file``; ``squad``: each question of SQuAD's JSON too, otherwise a DataError for such a file.
+
+    Raises DataError naming the line for what is not JSON and whose end cannot be found.
+    """
+    first = next(line for line in file.lines() if line.strip())
+    if first.lstrip().startswith("["):
+        yield from _list(file)
+        return
+    try:
+        value = json.loads(first)
+    except json.JSONDecodeError:
+        if _is_lines(file):
+            yield from _lines(file)
+        else:
+            yield from _object(file.text(), file.where, squad)
+        return
+    if isinstance(value, dict) and isinstance(value.get("data"), list | dict):
+        del value
+        yield from _object(file.text(), file.where, squad)
+    else:
+        yield from _lines(file)
+
+
+def _is_lines(file: TextFile) -> bool:
+    """Whether a file whose first line is broken holds an object on each line."""
+    lines = list(islice((line.strip() for line in file.lines() if line.strip()), 2))
+    return len(lines) == 2 and lines[0].endswith("}") and lines[1].startswith("{")
+
+
+def _lines(file: TextFile) -> Iterator[Row]:
+    # Not splitlines(): JSON strings may hold other characters that Python calls line breaks.
+    for number, line in enumerate(file.lines(), 1):
+        if line.strip():
+            place = f"{file.where}, line {number}"
+            yield Row(place, str(number), _one(file, line, number, place), _HALF.search(line) is not None)
+
+
+def _one(file: TextFile, line: str, number: int, place: str) -> Mapping[str, Any] | DataError:
+    if number in file.damaged:
+        return file.damage(number, file.damaged[number])
+    try:
+        return read_object(json.loads(line), place)
+    except json.JSONDecodeError as error:
+        return DataError(f"{place}: not JSON ({error.msg} at character {error.colno})")
+    except (DataError, RecursionError) as error:
+        return error if isinstance(error, DataError) else DataError(f"{place}: JSON that is nested too deeply")
+
+
+def _list(file: TextFile) -> Iterator[Row]:
+    for i, (line, value, source) in enumerate(_elements(file)):
+        place = f"{file.where}, line {line}, [{i}]"
+        try:
+            found: Mapping[str, Any] | DataError = read_object(value, place)
+        except DataError as error:
+            found = error
+        yield Row(place, str(i), found, _HALF.search(source) is not None)
+
+
+def _elements(file: TextFile) -> Iterator[tuple[int, Any, str]]:
+    """(line, value, JSON) of each element of a list, with little more than one of them in memory."""
+    source = _Source(file)
+    source.take("[")
+    more = source.peek() != "]" or source.take("]") == ","
+    while more:
+        yield source.value()
+        more = source.take(",]") == ","
+    if source.peek():
+        raise DataError(f"{file.where}, line {source.line}: not JSON (more after the end of the list)")
+
+
+class _Source:
+    """JSON that is read piece by piece."""
+
+    def __init__(self, file: TextFile) -> None:
+        self.where, self._chunks = file.where, _chunks(file.lines())
+        self.line, self._buffer = 1, ""
+
+    def peek(self) -> str:
+        """The next character that is no white space; "" at the end."""
+        while True:
+            blank = _BETWEEN.match(self._buffer)
+            self._drop(blank.end() if blank else 0)
+            if self._buffer or not self._read(1):
+                return self._buffer[:1]
+
+    def take(self, wanted: str) -> str:
+        """``peek``, which must be one of ``wanted``, taken away."""
+        if (found := self.peek()) not in wanted or not found:
+            said = repr(found) if found else "the end"
+            raise DataError(f"{self.where}, line {self.line}: not JSON ({said} in place of {' or '.join(wanted)})")
+        self._drop(1)
+        return found
+
+    def value(self) -> tuple[int, Any, str]:
+        """The next value: its line, itself and its JSON."""
+        self.peek()
+        while True:
+            try:
+                value, end = json.JSONDecoder().raw_decode(self._buffer)
+                break
+            except json.JSONDecodeError as error:
+                # As much again as there is, or a long value would be parsed too often.
+                if not self._read(1 + len(self._buffer) // _CHUNK):
+                    line = self.line + error.lineno - 1
+                    raise DataError(f"{self.where}, line {line}: not JSON ({error.msg})") from None
+        found = self.line, value, self._buffer[:end]
+        self._drop(end)
+        return found
+
+    def _read(self, count: int) -> bool:
+        more = "".join(islice(self._chunks, count))
+        self._buffer += more
+        return bool(more)
+
+    def _drop(self, count: int) -> None:
+        self.line += self._buffer.count("\n", 0, count)
+        self._buffer = self._buffer[count:]
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[str]:
+    kept: list[str] = []
+    size = 0
+    for line in lines:
+        kept.append(line)
+        size += len(line)
+        if size >= _CHUNK:
+            yield "".join(kept)
+            kept, size = [], 0
+    if kept:
+        yield "".join(kept)
+
+
+def _object(text: str, where: str, squad: bool) -> Iterator[Row]:
+    """Rows of a file that is one object: SQuAD's, a list in its field data, columns, or a single row."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}, line {error.lineno}: not JSON ({error.msg})") from None
+    escaped = _HALF.search(text) is not None
+    del text
+    if "data" in value:
+        if _is_squad(value["data"], squad):
+            yield from _squad(value, where, squad, escaped)
+        else:
+            yield from _numbered(value["data"], f"{where}, data", escaped)
+    elif columns := _columns(value):
+        yield from _numbered([dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)],
+                             f"{where}, row", escaped)
+    else:
+        yield Row(f"{where}, line 1", "1", value, escaped)
+
+
+def _numbered(values: Sequence[Any], where: str, escaped: bool) -> Iterator[Row]:
+    for i, one in enumerate(values):
+        place = f"{where}[{i}]"
+        yield Row(place, str(i), one if isinstance(one, dict) else
+                  DataError(f"{place}: a JSON {type(one).__name__}, not an object"), escaped)
+
+
+def _columns(value: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Lists (or, as pandas writes them, objects by row) of one length by name; none where ``value`` is another thing.
+    """
+    lists = {name: list(column.values()) if isinstance(column, dict) else column for name, column in value.items()}
+    if len(lists) < 2 or not all(isinstance(column, list) for column in lists.values()):
+        return {}
+    return lists if len({len(column) for column in lists.values()}) == 1 else {}
+
+
+def _is_squad(data: Any, squad: bool) -> bool:
+    """Whether ``data`` holds articles, and not plain rows, as some tools nest them."""
+    first = data[0] if isinstance(data, list) and data else None
+    if not isinstance(first, dict) or "paragraphs" in first:
+        return True
+    return squad and "question" not in first and "qas" not in first
+
+
+def _squad(raw: Mapping[str, Any], where: str, squad: bool, escaped: bool) -> Iterator[Row]:
+    if not squad:
+        raise DataError(f"{where} holds SQuAD questions")
+    for a, article in enumerate(read_list(raw, "data", where)):
+        in_article = f"{where}, data[{a}]"
+        for p, paragraph in enumerate(read_list(article, "paragraphs", in_article)):
+            in_paragraph = f"{in_article}.paragraphs[{p}]"
+            context = read_string(paragraph, "context", in_paragraph)
+            for q, qa in enumerate(read_list(paragraph, "qas", in_paragraph)):
+                place = f"{in_paragraph}.qas[{q}]"
+                yield Row(place, "", {**read_object(qa, place), "context": context}, escaped)
