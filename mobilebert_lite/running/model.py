@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.common.files import refuse_pointer
 from mobilebert_lite.errors import DataError, ModelFileError
