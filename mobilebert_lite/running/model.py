@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.common.files import refuse_pointer
 from mobilebert_lite.errors import DataError, ModelFileError
