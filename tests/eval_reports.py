@@ -95,8 +95,8 @@ def words() -> Judged:
 
 
 KINDS: dict[str, Judged] = {
-    "classes": classes(), "many classes": classes(60, 400, "a class with a long name, that of " * 3), "one": one_class(),
-    "several": several(), "numbers": numbers(), "entities": entities(), "questions": questions(),
+    "classes": classes(), "many classes": classes(60, 400, "a class with a long name, that of " * 3),
+    "one": one_class(), "several": several(), "numbers": numbers(), "entities": entities(), "questions": questions(),
     "questions with answers": questions("1.1"), "choices": choices(), "words": words()}
 
 

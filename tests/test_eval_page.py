@@ -46,7 +46,8 @@ def test_matrix() -> None:
     page = eval_page(report)
     [matrix] = re.findall(r'<table class="matrix">(.*?)</table>', page, re.DOTALL)
     cells = [re.findall(r">([\d·]+)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", matrix)][1:]
-    assert cells == [[str(count) if count else "·" for count in row] for row in report["details"]["confusion"]["counts"]]
+    counts = report["details"]["confusion"]["counts"]
+    assert cells == [[str(count) if count else "·" for count in row] for row in counts]
     assert '<table class="matrix">' not in eval_page(make_report("many classes"))
 
 

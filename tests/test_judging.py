@@ -110,7 +110,7 @@ def test_questions() -> None:
 
 
 def test_numbers() -> None:
-    scorer, examples, predictions = KINDS["numbers"]
+    _, examples, predictions = KINDS["numbers"]
     left = np.array([one["value"] - float(example.label) for example, one in zip(examples, predictions, strict=True)])
     found = details("numbers", 3)
     assert found["residuals"]["root_mean_square"] == pytest.approx(np.sqrt(np.mean(left ** 2)))
