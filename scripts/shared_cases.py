@@ -36,11 +36,12 @@ from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets.reading import QuestionExample, builtin_examples, evenly, read_examples
 from mobilebert_lite.tasks import classification, embedding, question_answering, token_classification
-from mobilebert_lite.tasks.classification import Classification
+from mobilebert_lite.tasks.classification import Classification, zero_shot
+from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
 from mobilebert_lite.tasks.question_answering import longest_question
 from mobilebert_lite.tasks.token_classification import TokenClassification
 from mobilebert_lite.text.examples import TextExample
-from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.features import Features, pack
 from mobilebert_lite.text.tokenization import BEHAVIorS, Tokenizer, parse_vocabulary
 from mobilebert_lite.text.tokenizer_settings import TokenizerSettings
 
@@ -48,6 +49,11 @@ DEMO = demonstration("qa") / "vocab.txt"
 # Softmax and sigmoid in double precision: a few roundings of 1e-16.
 TOLERANCES = {"probability": 1e-12}
 LABELS = ("O", "B-city", "I-city", "B-date", "I-date", "loose")
+# Classes of models for NLI, and how those without a name of their own are named.
+_NLI: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
+    (("contradiction", "neutral", "entailment"), {}), (("ENTAILMENT", "NEUTRAL", "CONTRADICTION"), {}),
+    (("neutral", "entailed", "contradicted"), {}), (("not_entailment", "entailment"), {}),
+    (("LABEL_0", "LABEL_1", "LABEL_2"), {"entailment": "label_2", "contradiction": "0"}))
 _KINDS = (("lower", True), ("cased", False))
 # Marks that Unicode puts into an order, among them ones that stay when accents go.
 _ORDERED = "\u0301\u0316\u0334\u034f\u302e\u1b44\u08d4\u09bc\U0001d165\U0001d16d"
@@ -164,6 +170,9 @@ def write_features(writer: Writer, vocabulary: Path, examples: Sequence[Question
                 text = TextExample(example.question if pair else example.context, pair)
                 [packed] = Classification().features(tokenizer, text, length)
                 found.append({"kind": "pack", **_asked(text), "length": length, "windows": [_window(packed)]})
+            kept = pack(tokenizer, example.context, example.question, length, keep_second=True)
+            found.append({"kind": "pack", "text": example.context, "pair": example.question, "keep_second": True,
+                          "length": length, "windows": [_window(kept)]})
             tagged = TokenClassification().features(tokenizer, TextExample(example.context), length)
             found.append({"kind": "text", "text": example.context, "length": length,
                           "windows": [_window(window) for window in tagged]})
@@ -250,6 +259,27 @@ def write_embeddings(writer: Writer, count: int) -> None:
     writer.write("embeddings.json", "", found, tolerances={"similarity": 1e-12})
 
 
+def write_zero_shot(writer: Writer, count: int) -> None:
+    """Outputs of models for NLI for the hypotheses of several classes, and the probabilities that these give."""
+    rng = np.random.default_rng(8)
+    found = []
+    for i in range(count):
+        names, said = _NLI[i % len(_NLI)]
+        labels = [f"class {k}" for k in range(1 + int(rng.integers(5)))]
+        asked = ZeroShot(tuple(labels), ("This example is {}.", "{}: so it is {}")[i % 2], bool(i // 2 % 2), **said)
+        values = _numbers(rng, (len(labels), len(names)), 0.125)
+        if logits := bool(i // 3 % 2):
+            outputs = [{"logits": row[None]} for row in values]
+        else:
+            values = (np.abs(values) + 1) / 64
+            outputs = [{"probability": row[None]} for row in values]
+        found.append({"names": names, "labels": labels, "multi_label": asked.multi_label, **said, "logits": logits,
+                      "template": asked.template, "hypotheses": [asked.hypothesis(label) for label in labels],
+                      "outputs": values.tolist(),
+                      "result": [dataclasses.asdict(one) for one in zero_shot.decode(outputs, names, asked)]})
+    writer.write("zero-shot.json", "", found, tolerances=TOLERANCES)
+
+
 def write_entities(writer: Writer, vocabulary: Path, chosen: Sequence[str], length: int) -> None:
     """Logits of tokens, the words they label and the entities these spell."""
     rng = np.random.default_rng(6)
@@ -301,6 +331,7 @@ def write_all(writer: Writer, vocabulary: Path, examples: Sequence[QuestionExamp
     write_answers(writer, vocabulary, examples, length)
     write_labels(writer, labels)
     write_embeddings(writer, labels)
+    write_zero_shot(writer, labels)
     write_entities(writer, vocabulary, [example.context for example in examples[::3]], length)
 
 

@@ -39,9 +39,10 @@ def _scores(report: Report) -> Iterator[str]:
         times = timing["inference_ms"]
         yield (f"{column['model']['name']}: {score['metric']} {score['value']:.2f} "
                f"({score['confidence']:.0%} interval {score['low']:.2f} to {score['high']:.2f}, "
-               f"{column['data']['examples']} examples)"
-               + (f"; inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
-                  f"{timing['threads']} thread(s), {timing['workers']} worker(s)" if times else ""))
+               f"{column['data']['examples']} examples)")
+        if times:
+            yield (f"  inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
+                   f"{timing['threads']} thread(s), {timing['workers']} worker(s)")
 
 
 def _languages(found: Mapping[str, Any] | None) -> Iterator[str]:
@@ -120,10 +121,10 @@ def _calibration(found: Mapping[str, Any] | None) -> Iterator[str]:
 
 def _residuals(found: Mapping[str, Any] | None) -> Iterator[str]:
     if found is not None:
-        yield (f"residuals (predicted less labeled): mean {found['mean']:+.4g}, mean absolute "
-               f"{found['mean_absolute']:.4g},")
-        yield (f"  root mean square {found['root_mean_square']:.4g}; absolute p50 {found['p50_absolute']:.4g}, p90 "
-               f"{found['p90_absolute']:.4g}, p99 {found['p99_absolute']:.4g}, largest {found['largest']:.4g}")
+        yield "residuals (predicted less labeled)"
+        for names in (("mean", "mean_absolute", "root_mean_square"), ("p50_absolute", "p90_absolute", "p99_absolute",
+                                                                      "largest")):
+            yield "  " + ", ".join(f"{name.replace('_', ' ')} {found[name]:.4g}" for name in names)
 
 
 def _errors(found: Mapping[str, Any], most: int, width: int) -> Iterator[str]:

@@ -93,7 +93,8 @@ def residuals(gold: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
 
 def mistake(example: Any, expected: str, predicted: str, **more: Any) -> dict[str, Any]:
     """An example that the model got wrong, with what it was asked."""
-    asked = {name: getattr(example, name) for name in _ASKED if getattr(example, name, None) is not None}
+    values = {name: getattr(example, name, None) for name in _ASKED}
+    asked = {name: list(one) if isinstance(one, tuple) else one for name, one in values.items() if one is not None}
     language = getattr(example, "language", None)
     return {"id": str(example.id), **asked, **({} if language is None else {"language": language}),
             "expected": expected, "predicted": predicted, **more}

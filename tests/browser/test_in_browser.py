@@ -9,15 +9,19 @@ from typing import Any
 import pytest
 from bench_reports import make_report
 from chromium import chromium, requests
+from eval_reports import make_report as make_evaluation
 from hostile import SCRIPT, write_hostile
 from selenium import webdriver
 
 from mobilebert_lite.inspection.report import inspect
 from mobilebert_lite.pages.bench_page import bench_page
+from mobilebert_lite.pages.eval_page import eval_page
 from mobilebert_lite.pages.inspect_page import inspect_page
 
 pytestmark = pytest.mark.browser
 
+# Page → kind of report.
+EVALUATIONS = {"eval": "classes", "eval-many": "many classes", "eval-numbers": "numbers", "eval-qa": "questions"}
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 # Contrast of every visible text with what is behind it, by WCAG 2.1's formula; those below 4.5.
@@ -63,7 +67,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def pages(converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Name -> page: of an int8 file, of one for GPUs, of one whose names are scripts; of benchmarks on a host and on an
-    emulated phone."""
+    emulated phone; of evaluations."""
     folder = tmp_path_factory.mktemp("pages")
     files = {"int8": converted("qa", "int8"), "fp16": converted("classification", "fp16"),
              "hostile": write_hostile(converted("qa", "int8"), folder / "hostile.tflite")}
@@ -75,6 +79,9 @@ def pages(converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPa
     for name, report in (("bench", make_report()), ("phone", phone)):
         made[name] = folder / f"{name}.html"
         made[name].write_text(bench_page(report), encoding="utf-8")
+    for name, kind in EVALUATIONS.items():
+        made[name] = folder / f"{name}.html"
+        made[name].write_text(eval_page(make_evaluation(kind, f"model{SCRIPT}")), encoding="utf-8")
     return made
 
 
@@ -100,7 +107,7 @@ def shown_rows(browser: Any) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("name", ["int8", "fp16", "hostile", "bench", "phone"])
+@pytest.mark.parametrize("name", ["int8", "fp16", "hostile", "bench", "phone", *EVALUATIONS])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page(browser: Any, pages: dict[str, Path], name: str, size: str, scheme: str) -> None:

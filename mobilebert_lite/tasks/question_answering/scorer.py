@@ -86,7 +86,7 @@ class QuestionAnsweringScorer(Scorer):
                                   predictions[i]["text"] or "(no answer)", f1=100 * rows[i, _F1],
                                   confidence=100 * sure[i])
                   for i in judging.worst(sure / 2 - rows[:, _F1], wrong, most)]
-        found = {"calibration": judging.calibration(sure, rows[:, _EXACT], "answers, right where they match exactly"),
+        found = {"calibration": judging.calibration(sure, rows[:, _EXACT], "answers (exact matches)"),
                  "wrong": len(wrong), "errors": errors}
         if self.rules != "2.0":
             return found

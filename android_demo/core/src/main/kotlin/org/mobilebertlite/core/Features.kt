@@ -41,9 +41,12 @@ public class Features internal constructor(
 
 /**
  * One text, or a pair, cut and padded to [length] tokens. Too long texts lose tokens at their ends, the longer text
- * first (`_truncate_seq_pair` of google-research/bert). Throws [ProblemException] for a text without any token.
+ * first (`_truncate_seq_pair` of google-research/bert), or with [keepPair] the first alone, unless the pair leaves it no
+ * room. Throws [ProblemException] for a text without any token.
  */
-public fun packTexts(tokenizer: Tokenizer, text: String, pair: String?, length: Int): Features {
+public fun packTexts(
+    tokenizer: Tokenizer, text: String, pair: String?, length: Int, keepPair: Boolean = false,
+): Features {
     val first = encodeNamed(tokenizer, "text", text)
     if (pair == null) {
         val kept = minOf(first.size, maxOf(length - 2, 0))
@@ -51,6 +54,10 @@ public fun packTexts(tokenizer: Tokenizer, text: String, pair: String?, length: 
     }
     val second = encodeNamed(tokenizer, "second text", pair)
     val room = maxOf(length - 3, 0)
+    if (keepPair && second.size < room) {
+        val kept = minOf(first.size, room - second.size)
+        return join(tokenizer, first.ids.copyOf(kept), Stretch(second, 0, second.size), length)
+    }
     val firstKept = minOf(first.size, maxOf(room - second.size, (room + 1) / 2))
     val secondKept = minOf(second.size, maxOf(room - first.size, room / 2))
     return join(tokenizer, first.ids.copyOf(firstKept), Stretch(second, 0, secondKept), length)

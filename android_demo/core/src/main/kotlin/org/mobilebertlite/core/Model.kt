@@ -53,6 +53,23 @@ public class Model(
             decodeLabels(outputs, file.labels, file.problemType, file.logits)
         }
 
+    /**
+     * The labels of [asked], which the model was not trained for, with their probabilities, the most probable first.
+     * For models of natural-language inference; it runs once for each label.
+     */
+    public fun zeroShot(text: String, asked: ZeroShot, progress: Progress = GO_ON): Outcome<Timed<List<Label>>> =
+        timed("classification", progress) { run ->
+            if (file.problemType != ProblemType.SINGLE_LABEL) {
+                fail(Problem.WrongTask(file.problemType.name.lowercase(), "natural-language inference"))
+            }
+            asked.check()
+            if (file.labels.isNotEmpty()) checkNames(file.labels, asked)
+            val pairs = asked.labels.map {
+                packTexts(tokenizer, text, asked.hypothesis(it), file.longest, keepPair = true)
+            }
+            decodeZeroShot(run(pairs).map { it.second }, file.labels, asked)
+        }
+
     /** The numbers of a regression model. */
     public fun predict(text: String, pair: String? = null, progress: Progress = GO_ON): Outcome<Timed<List<Prediction>>> =
         timed("classification", progress) { run ->

@@ -52,6 +52,16 @@ public sealed class Problem(public val message: String) {
         "The question has $tokens tokens and leaves no room for the text in a model of $length. Ask a shorter one."
     )
 
+    /** Classes were asked for in a way that cannot be followed. */
+    public data class BadQuestion(val detail: String) :
+        Problem("The classes cannot be judged: $detail. Give each class a name, and the hypothesis {} in its place.")
+
+    /** The model's own classes do not say which of them is entailment, or contradiction. */
+    public data class NotNli(val classes: List<String>) : Problem(
+        "The model's classes (${classes.joinToString()}) do not say which of them is entailment or contradiction. " +
+            "Name them, or choose a model for natural-language inference."
+    )
+
     /** The model computed something that cannot be an answer. */
     public data class BadOutput(val name: String, val detail: String) :
         Problem("The model's output $name $detail. Convert it again, without quantization to see whether that is why.")

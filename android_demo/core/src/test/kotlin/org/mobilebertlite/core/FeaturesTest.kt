@@ -29,7 +29,9 @@ class FeaturesTest {
             "question" -> questionWindows(
                 tokenizer, text, case.string("pair"), length, case.int("stride"), case.int("max_query"),
             )
-            "pack" -> listOf(packTexts(tokenizer, text, case["pair"]?.let { case.string("pair") }, length))
+            "pack" -> listOf(
+                packTexts(tokenizer, text, case["pair"]?.let { case.string("pair") }, length, "keep_second" in case),
+            )
             else -> textWindows(tokenizer, text, length)
         }
     }
