@@ -95,7 +95,7 @@ def _notes(variants: Sequence[Variant], metric: str) -> list[str]:
     scored = variants[0].report.evaluation
     notes = [f"{metric} of the float model {scored['float']['value']:.2f}, on {scored['data']['examples']} examples"
              ] if scored else []
-    notes.append("ms: median of one inference on this machine, 1 thread; loads in: names for `mbl inspect --client`")
+    notes.append("ms: one inference on this machine, 1 thread; loads in: names for `mbl inspect --client`")
     return notes + [f"{one.mode}: {room}" for one in variants if (room := head_room(one.report.provenance))]
 
 

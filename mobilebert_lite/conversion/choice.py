@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mobilebert_lite.conversion.timing import typical
 from mobilebert_lite.evaluation import ranks
 from mobilebert_lite.evaluation.statistics import resample
 
@@ -29,8 +30,8 @@ class Trial:
 
     @cached_property
     def milliseconds(self) -> float:
-        """The median."""
-        return float(np.median(self.times))
+        """See ``timing.typical``."""
+        return typical(self.times)
 
 
 def by_score(one: Trial, other: Trial) -> int:

@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mobilebert_lite.common.files import check_output, replacing, write_json
 from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.gate import Counted, Gate, check_data, float_model, refusal, summary
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
-from mobilebert_lite.conversion.timing import latencies
+from mobilebert_lite.conversion.timing import latencies, typical
 from mobilebert_lite.datasets.reading import read_examples
 from mobilebert_lite.doctor.diagnose import CLIENTS, diagnose_content
 from mobilebert_lite.errors import ConversionError, RequestError, VerificationError
@@ -28,7 +26,7 @@ class Variant:
 
     mode: str
     report: ConvertReport
-    # Median of one inference on this machine, one thread, measured in turn with the other files.
+    # Of one inference on this machine, one thread, measured in turn with the other files (timing.typical).
     milliseconds: float
     # Clients of ``mbl inspect --client`` that the file fits.
     clients: tuple[str, ...]
@@ -67,7 +65,7 @@ def convert(request: ConvertRequest, outputs: Mapping[str, Path], gate: Gate | N
             reports = _scored(plan, gate, reports, progress, counted)
         progress("measuring latency")
         times = latencies(paths, read_examples(gate.data, plan.task.name) if gate else plan.held_aside)
-        found = tuple(Variant(mode, replace(report, output=str(outputs[mode])), float(np.median(times[mode])),
+        found = tuple(Variant(mode, replace(report, output=str(outputs[mode])), typical(times[mode]),
                               _clients(paths[mode])) for mode, report in reports.items())
     if request.report is not None:
         write_json(request.report, {"files": [one.to_json() for one in found]})

@@ -16,6 +16,14 @@ from mobilebert_lite.running.model import Model
 ROUNDS, TEXTS = 5, 8
 
 
+def typical(times: np.ndarray) -> float:
+    """One figure of what ``latencies`` gives of a file: the median over the texts of the fastest of their inferences.
+
+    Other work on the machine interrupts some of them for several times as long as they take.
+    """
+    return float(np.median(times.reshape(ROUNDS, -1).min(axis=0)))
+
+
 def latencies(paths: Mapping[str, Path], examples: Sequence[Any]) -> dict[str, np.ndarray]:
     """Name → milliseconds of inferences on some of ``examples``, one thread.
 
