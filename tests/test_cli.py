@@ -204,9 +204,24 @@ def test_inspect(converted: Converted) -> None:
         "classification_48", "classification_32", "serving_default"]
     assert found["files"].keys() == {"vocab.txt", "labels.txt"}
     assert found["provenance"]["task"] == "classification"
-    text = mbl("inspect", path, environment={"COLUMNS": "200"}).stdout
+    text = mbl("inspect", path, "--all", environment={"COLUMNS": "200"}).stdout
     for part in ("classification_48", "FULLY_CONNECTED", "vocab.txt", '"recipe"', "INT8"):
         assert part in text
+
+
+def test_inspect_is_short(converted: Converted) -> None:
+    """What one asks first, in about twenty lines, with commands that are right."""
+    path = converted("classification", "int8")
+    done = mbl("inspect", path)
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 20
+    for part in ("int8", "classification_48: ids int32 [1, 48]", "XNNPACK", "1 partition(s)", "TFLite 2.17.0 or later",
+                 "same answer as the float network", "vocab.txt", f'mbl run {path} --text "…"', "--all"):
+        assert part in done.stdout
+    assert "float16" not in done.stdout
+    assert '"recipe"' not in done.stdout
+    assert any(line.split()[:1] == ["float16"] for line in
+               mbl("inspect", converted("classification", "fp16")).stdout.splitlines())
 
 
 # What fails

@@ -150,7 +150,7 @@ def test_ranges_are_in_the_file_and_told(converted: Converted) -> None:
     assert (found["rule"], found["length"], found["padding"]) == ("equalize", 48, False)
     assert set(found["parts"]) == set(channel_ranges.PARTS)
     assert all(np.shape(rows) == (2, 3) for part in found["parts"].values() for rows in part.values())
-    shown = " ".join(CliRunner().invoke(inspect_command, [str(path)], env={"COLUMNS": "200"}).output.split())
+    shown = " ".join(CliRunner().invoke(inspect_command, [str(path), "--all"], env={"COLUMNS": "200"}).output.split())
     before, after = channel_ranges.imbalance(found)["hidden layers"]
     assert f"hidden layers {before:.1f} → {after:.1f}" in shown
     assert '"parts"' not in shown

@@ -108,7 +108,7 @@ def test_options_of_a_conversion(tiny_config: MobileBertConfig, tiny_vocabulary:
                tmp_path / "file.tflite")
     assert done.returncode == 0, done.stderr
     assert metadata.read_provenance((tmp_path / "file.tflite").read_bytes())["form"]["positions"] == 2
-    shown = " ".join(mbl("inspect", tmp_path / "file.tflite").stdout.split())
+    shown = " ".join(mbl("inspect", tmp_path / "file.tflite", "--all").stdout.split())
     assert "segment_ids int32 [1, 16], positions int32 [1, 2]" in shown
     assert "outputs logits float32 [1, 2, 270]" in shown
     for option in ("--logits", "--num-choices=2"):

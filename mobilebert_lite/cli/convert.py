@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,11 @@ import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.parameters import MASK, MODE, PATH, POOLING, TASK, Location
+from mobilebert_lite.cli.parameters import MASK, MODE, PATH, POOLING, TASK, Location, several
 
 if TYPE_CHECKING:
     from mobilebert_lite.conversion.gate import Gate
-    from mobilebert_lite.conversion.pipeline import ConvertReport, ConvertRequest
-    from mobilebert_lite.conversion.plan import Plan
+    from mobilebert_lite.conversion.request import ConvertRequest
 
 
 class Lengths(click.ParamType):
@@ -63,7 +61,8 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
     option("--seq-len", "lengths", type=Lengths(), multiple=True, callback=_join_lengths,
            help="Sequence lengths, one signature for each; auto:K chooses K lengths for the calibration texts. "
                 "[default: 384 for qa, 128 otherwise]"),
-    option("--quantize", type=MODE, default="int8", show_default=True, help="Post-training quantization."),
+    several("--quantize", "modes", each=MODE, default=("int8",), show_default=True,
+            help="Post-training quantization; several modes give a file each, named after its mode."),
     option("--recipe", type=PATH, metavar="FILE",
            help="Quantization recipe of your own (JSON), in place of --quantize."),
     option("--calibration", type=PATH, metavar="FILE",
@@ -93,7 +92,8 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
     option("--max-drop", needs="--eval", default=1.0, show_default=True, type=click.FloatRange(0), metavar="POINTS",
            help="points of the score that may be lost against the float model."),
     option("--search", needs="--eval", is_flag=True,
-           help="try every quantization mode, and keep the fastest file whose score holds."),
+           help="try every quantization mode, or those of --quantize, and keep the fastest file whose score holds, or "
+                "the smallest of those that are level with it."),
     options.metric(needs="--eval", help="score to judge by, as in `mbl eval`. [default: by task]"),
     options.limit(needs="--eval", help="use only N examples, evenly spaced over the file."),
     options.workers(needs="--eval", help="processes that score in parallel."),
@@ -101,43 +101,52 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
     options.threads(help="Threads for calibration and checks."))
 @section(
     "Output",
-    options.output(help="File to write. [default: named after the checkpoint, task and mode, in this folder]"),
+    options.output(help="File to write; model.tflite stands for model-int8.tflite and so on with several modes, and a "
+                        "folder for files in it. [default: named after the checkpoint, task and mode, in this folder]"),
     options.report(), options.as_json(help="Print the report to standard output as JSON."),
     option("--dry-run", is_flag=True, help="Print everything that would be decided, and convert nothing."))
-def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None, quantize: str, recipe: Path | None,
-            min_runtime: str | None, lengths: tuple[tuple[int, ...], int], data: Path | None, max_drop: float,
-            search: bool, metric: str | None, limit: int | None, workers: int, cluster: str | None,
+def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None, modes: tuple[str, ...],
+            recipe: Path | None, min_runtime: str | None, lengths: tuple[tuple[int, ...], int], data: Path | None,
+            max_drop: float, search: bool, metric: str | None, limit: int | None, workers: int, cluster: str | None,
             **asked: Any) -> None:
     """Convert a checkpoint to a verified .tflite file.
 
-    The file is written only if its outputs agree with the checkpoint's on held-out texts.
+    The file is written only if its outputs agree with the checkpoint's on held-out texts. Of several modes, either all
+    files are written or none.
     """
+    from mobilebert_lite.cli import convert_output
     from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.quantization.recipe import load_recipe
 
+    if recipe is not None and len(modes) > 1 and not search:
+        raise click.UsageError("--recipe is one mode; leave out --quantize, or give it one mode")
     # Wrong recipes are found before TensorFlow's seconds of import.
-    load_recipe(quantize, recipe, min_runtime)
+    for mode in modes:
+        load_recipe(mode, recipe, min_runtime)
     from mobilebert_lite.conversion import pipeline
 
-    if output is None:
-        output = default_output(asked["weights"], task, quantize)
     asked["reading"] = options.reading(asked)
-    request = pipeline.ConvertRequest(output, task=task, quantize=quantize, recipe=recipe, runtime=min_runtime,
-                                      lengths=lengths[0], auto_lengths=lengths[1], **asked)
+    request = pipeline.ConvertRequest(output or default_output(asked["weights"], task, modes[0]), task=task,
+                                      quantize=modes[0], recipe=recipe, runtime=min_runtime, lengths=lengths[0],
+                                      auto_lengths=lengths[1], **asked)
     if dry_run:
-        _print_plan(pipeline.resolve(request, stage), as_json)
+        plan = pipeline.resolve(request, stage)
+        convert_output.print_plans([plan, *(plan.with_mode(mode) for mode in modes[1:])], as_json)
         return
-    if data is None:
-        report = pipeline.convert(request, stage)
-    else:
-        from mobilebert_lite.conversion import gate
+    from mobilebert_lite.conversion import gate
 
-        limits = gate.Gate(data, max_drop, metric, limit, workers, cluster, reading=request.reading)
-        if search:
-            _search(request, limits, as_json)
-            return
-        report = gate.convert(request, limits, stage, counted)
-    _print(report, as_json)
+    limits = None if data is None else gate.Gate(data, max_drop, metric, limit, workers, cluster,
+                                                        reading=request.reading)
+    if search and limits:
+        _search(request, limits, modes if len(modes) > 1 else (), as_json)
+    elif len(modes) > 1:
+        from mobilebert_lite.conversion import modes as several_modes
+
+        outputs = _outputs(output, asked["weights"], task, modes)
+        convert_output.print_variants(several_modes.convert(request, outputs, limits, stage, counted), as_json)
+    else:
+        convert_output.print_report(gate.convert(request, limits, stage, counted) if limits else
+                                    pipeline.convert(request, stage), as_json)
 
 
 def default_output(weights: object, task: str | None, quantize: str) -> Path:
@@ -150,62 +159,24 @@ def default_output(weights: object, task: str | None, quantize: str) -> Path:
     return Path("-".join(part for part in (name, task, quantize) if part) + ".tflite")
 
 
-def _print_plan(plan: Plan, as_json: bool) -> None:
-    from mobilebert_lite.errors import printable
+def _outputs(output: Path | None, weights: object, task: str | None, modes: tuple[str, ...]) -> dict[str, Path]:
+    """Mode → file. In a folder, and without ``output``, they have the names that one mode alone would have."""
+    from mobilebert_lite.conversion.modes import names
 
-    told = plan.to_json()
-    if as_json:
-        click.echo(json.dumps(told, indent=2))
-        return
-    for name, value in told.items():
-        if words := _in_words(value):
-            click.echo(printable(f"{name.replace('_', ' ')}: {words}"))
+    if output is not None and not output.is_dir():
+        return names(output, modes)
+    return {mode: (output or Path()) / default_output(weights, task, mode) for mode in modes}
 
 
-def _in_words(value: Any) -> str:
-    """A JSON value on one line; what is empty is left out."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {words}" for name, one in value.items() if (words := _in_words(one)))
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
-
-
-def _print(report: ConvertReport, as_json: bool) -> None:
-    from mobilebert_lite.cli.output import head_room
-
-    if as_json:
-        click.echo(json.dumps(report.to_json(), indent=2))
-        return
-    click.echo(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
-    for result in report.verification:
-        click.echo(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
-                   f"{result.agreement:.1%} of {result.texts} texts, mean relative error {result.error:.2g}")
-    if scored := report.evaluation:
-        click.echo(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
-                   f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
-    if room := head_room(report.provenance):
-        click.echo(f"  {room}")
-    click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
-
-
-def _search(request: ConvertRequest, gate: Gate, as_json: bool) -> None:
+def _search(request: ConvertRequest, gate: Gate, modes: tuple[str, ...], as_json: bool) -> None:
     """Print the candidates. Raises VerificationError when none passed."""
+    from mobilebert_lite.cli.convert_output import print_search
     from mobilebert_lite.cli.output import counted, stage
     from mobilebert_lite.conversion.search import search
     from mobilebert_lite.errors import VerificationError
 
-    found = search(request, gate, stage, counted)
-    if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2))
-    else:
-        click.echo(f"{'recipe':12} {found.metric:>10} {'MB':>8} {'ms':>8}")
-        for one in found.candidates:
-            notes = [*(["kept"] if one.recipe == found.kept else []), *(["Pareto"] if one.pareto else []),
-                     *([one.reason] if one.reason else [])]
-            figures = (f"{one.score:10.2f} {one.bytes / 1e6:8.2f} {one.milliseconds:8.1f}"
-                       if one.score is not None and one.bytes is not None else f"{'–':>10} {'–':>8} {'–':>8}")
-            click.echo(f"{one.recipe:12} {figures}  {', '.join(notes)}".rstrip())
+    found = search(request, gate, stage, counted, modes)
+    print_search(found, as_json)
     if found.kept is None:
         raise VerificationError(f"no recipe keeps {found.metric} within {gate.max_drop:g} points of the float model; "
                                 "no file was written. Calibrate with texts of your own, or allow a larger --max-drop")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mobilebert_lite.cli.output import write_page
-from mobilebert_lite.errors import RequestError, printable
+from mobilebert_lite.errors import RepairError, RequestError, printable
 
 if TYPE_CHECKING:
     from mobilebert_lite.doctor.diagnose import Diagnosis
@@ -24,7 +24,12 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
     from mobilebert_lite.errors import ModelFileError
 
     found = diagnose(model, clients, runtime)
-    mended = None if output is None else fix(model, output, found, clients, vocabulary=vocabulary, labels=labels)
+    try:
+        mended = None if output is None else fix(model, output, found, clients, vocabulary=vocabulary, labels=labels)
+    except RepairError:
+        if not as_json:
+            click.echo(printable("\n".join(_told(found) + _not_mended(found))))
+        raise
     last = mended.after if mended else found
     if page is not None:
         _write_page(page, model, found)
@@ -64,8 +69,20 @@ def _told_of_mending(mended: Mended) -> list[str]:
     lines = ["", f"{mended.output}: repaired {', '.join(mended.applied)}"]
     lines += [f"  not repaired: {name}: {reason}" for name, reason in mended.skipped.items()]
     lines.append(f"  outputs: {'the same as before' if mended.same_outputs else mended.reason}")
-    for one in mended.after.findings:
-        if one.severity != "note":
-            lines += [f"  remaining: {one.severity} {one.client} {one.check}, {one.where}: {one.what}",
-                      f"    fix: {one.mend}"]
+    return lines + _not_mended(mended.after)
+
+
+def _not_mended(after: Diagnosis) -> list[str]:
+    """What is left to do by other means. What several clients find is listed once; notes need no repair."""
+    from mobilebert_lite.doctor.findings import NOTE
+
+    left: dict[tuple[str, str, str, str], list[str]] = {}
+    for one in after.findings:
+        if one.severity != NOTE:
+            left.setdefault((one.severity, one.where, one.what, one.mend), []).append(f"{one.client} {one.check}")
+    if not left:
+        return ["", "nothing else to repair"]
+    lines = ["", f"--fix cannot repair ({len(left)}):"]
+    for (severity, where, what, mend), found_by in left.items():
+        lines += [f"  {severity} {', '.join(found_by)}, {where}: {what}", f"    instead: {mend}"]
     return lines

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.output import channel_ranges, head_room, write_page
+from mobilebert_lite.cli.output import write_page
 from mobilebert_lite.cli.parameters import CLIENT, PATH, several
-from mobilebert_lite.errors import printable
-
-if TYPE_CHECKING:
-    from mobilebert_lite.inspection.report import Inspection, TensorInfo
 
 
 @options.command("inspect")
@@ -34,11 +28,15 @@ if TYPE_CHECKING:
     options.vocabulary(needs="--fix", help="vocabulary to add to the copy."),
     options.labels(needs="--fix", help="class names to add to the copy, one per line."))
 @section(
-    "Output", options.page(),
-    options.as_json(help="Print JSON to standard output: everything shown here, and every tensor."))
+    "Output",
+    option("--all", "everything", is_flag=True,
+           help="Print every operator, the largest constants, what fusion did and the whole provenance."),
+    options.page(),
+    options.as_json(help="Print JSON to standard output: everything that --all shows, and every tensor."))
 def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixed: Path | None,
-            vocabulary: Path | None, labels: Path | None, as_json: bool, page: Path | None) -> None:
-    """Show signatures, operators, sizes, XNNPACK partitions and provenance of MODEL, any .tflite file.
+            vocabulary: Path | None, labels: Path | None, everything: bool, as_json: bool,
+            page: Path | None) -> None:
+    """Show size, mode, signatures, XNNPACK partitions, runtime and verification of MODEL, any .tflite file.
 
     With --client, --min-runtime or --fix, report why a client cannot load MODEL and how to fix it. The exit code is 1
     if a client that was asked for cannot load it.
@@ -62,57 +60,7 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     elif page is None:
-        _print(found)
+        from mobilebert_lite.cli import inspect_output
 
+        (inspect_output.print_all if everything else inspect_output.print_summary)(found)
 
-def _print(found: Inspection) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}")
-
-    first: dict[int, str] = {}
-    for signature in found.signatures:
-        if (same := first.setdefault(signature.subgraph, signature.name)) != signature.name:
-            console.print(f"\nsignature {signature.name}: the same as {same}")
-            continue
-        console.print(f"\nsignature {signature.name}: {signature.operators} operators")
-        console.print(f"  inputs   {_shapes(signature.inputs)}\n  outputs  {_shapes(signature.outputs)}")
-        if taken := signature.delegation:
-            rest = Counter(name for _, name in taken.outside)
-            console.print(f"  XNNPACK  {taken.partitions} partition(s); outside: "
-                          + (", ".join(f"{count} {name}" for name, count in rest.items()) or "nothing"))
-    console.print()
-
-    table = Table("operator", "version", "count", "since TFLite", box=None)
-    for operator in found.operators:
-        table.add_row(operator.name, str(operator.version), str(operator.count), operator.since or "?")
-    console.print(table)
-
-    table = Table("constants", "bytes", box=None)
-    for kind, size in found.bytes_by_type.items():
-        table.add_row(kind, f"{size:,}")
-    for name, kind, shape, size in found.largest:
-        table.add_row(f"  {name.split(';')[-1]} {kind} {list(shape)}", f"{size:,}")
-    for name, size in found.files.items():
-        table.add_row(f"file {name}", f"{size:,}")
-    console.print(table)
-
-    for note in found.provenance.get("fusion", []):
-        said = f"{'' if note['applied'] else 'not applied: '}{note['message']}"
-        console.print(printable(f"fusion {note['rule']}: {said}"))
-    if room := head_room(found.provenance):
-        console.print(printable(room))
-    if ranges := channel_ranges(found.provenance):
-        console.print(printable(ranges))
-    if found.provenance:
-        # Ranges by block are numbers for a picture, and in --json.
-        told = {name: value for name, value in found.provenance.items() if name != "channel_ranges"}
-        console.print(printable(json.dumps(told, indent=2, ensure_ascii=False)))
-    else:
-        console.print("no provenance: this file was not made by mobilebert-lite")
-
-
-def _shapes(tensors: tuple[TensorInfo, ...]) -> str:
-    return ", ".join(f"{tensor.name} {tensor.dtype} {list(tensor.shape)}" for tensor in tensors)

@@ -74,10 +74,18 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     return json.dumps(error.object[error.start:error.end])[1:-1], error.end
 
 
-def head_room(provenance: Mapping[str, Any]) -> str | None:
-    """Headroom of the activations in float16; None for files that are not for GPUs."""
+# Bits of head room below which it is worth a word.
+_LITTLE = 1.0
+
+
+def head_room(provenance: Mapping[str, Any], always: bool = False) -> str | None:
+    """Headroom of the activations in float16; None for files that are not for GPUs, and unless ``always``, where there
+    is enough and the mode is not fp16."""
     found = provenance.get("float16")
     if not found:
+        return None
+    little = min(found["bits_above"], found["bits_below"]) < _LITTLE
+    if not (always or little or provenance.get("recipe", {}).get("name") == "fp16"):
         return None
     above, below = found["bits_above"], found["bits_below"]
     return (f"in float16: largest activation {found['largest']:.4g} ({found['largest_in']}), "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from mobilebert_lite.evaluation import evaluate
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import EvalResult
 from mobilebert_lite.evaluation.scorers import ScorerOptions
-from mobilebert_lite.tasks import find_task
+from mobilebert_lite.tasks import Task, find_task
 
 # A message to a context that counts examples.
 Counted = Callable[[str], AbstractContextManager[evaluate.CountProgress]]
@@ -42,6 +42,10 @@ class Gate:
     cluster: str | None = None
     # What of the data stands where.
     reading: DataOptions = field(default_factory=DataOptions)
+
+    def examples(self, task: Task) -> Sequence[Any]:
+        """All of ``data``. Raises DataError for what ``task`` cannot read."""
+        return read(self.data, task, self.reading, labeled=True).examples
 
     def score(self, model: Path, name: str, counted: Counted) -> EvalResult:
         """``model`` on the examples, one thread each. Raises DataError for examples that do not fit the model."""
@@ -79,7 +83,7 @@ def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Co
 def check_data(gate: Gate, task: str | None) -> None:
     """Fail now rather than after the conversion. Raises DataError."""
     if task is not None:
-        read(gate.data, find_task(task), gate.reading, labeled=True)
+        gate.examples(find_task(task))
     elif not gate.data.exists():
         raise DataError(f"no data file at {gate.data}")
 

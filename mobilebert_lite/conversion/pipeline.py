@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
 from mobilebert_lite.conversion import dependence, rounding, verify
+from mobilebert_lite.conversion.answers import Expected
 from mobilebert_lite.conversion.building import build
 from mobilebert_lite.conversion.packaging import carried_files, describe, finish, float_operators
 from mobilebert_lite.conversion.plan import Plan, resolve
@@ -17,19 +18,13 @@ from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Pr
 from mobilebert_lite.doctor.own import require_readable
 from mobilebert_lite.errors import ConversionError
 from mobilebert_lite.graph.names import signature_name
-from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.probes import fitting
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks import Task
-from mobilebert_lite.tasks.base import Outputs
-from mobilebert_lite.text.features import Features
 from mobilebert_lite.tflite import op_versions
 from mobilebert_lite.tflite.flatbuffer import read_model
 
 __all__ = ["ConvertReport", "ConvertRequest", "Made", "Progress", "convert", "make", "resolve", "write"]
-
-# Texts by signature, each with the outputs that the file should give.
-Expected = Mapping[str, Sequence[tuple[Features, Outputs]]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ def make(plan: Plan, progress: Progress) -> Made:
         progress(f"taking the ranges that were trained for {trained.recipe}" if plan.trained else
                  f"leaving out the ranges that were trained for {trained.recipe}: this is {plan.recipe.name}")
     vocabulary = checkpoint.tokenizer.vocabulary
-    dependence.require_in_network(plan.reference, task, next(iter(plan.calibration.values())), len(vocabulary))
+    plan.reference.require_dependence(next(iter(plan.calibration.values())), len(vocabulary))
     built = build(checkpoint.weights, plan.design, plan.calibration, progress)
 
     progress("verifying")
@@ -95,7 +90,7 @@ def verified(plan: Plan, content: bytes) -> tuple[verify.Verification, ...]:
     results = check(content, plan.task, expected, plan.threads)
     threshold = verify.load_threshold(plan.mode)
     if plan.recipe.word_table == "float32" and not plan.recipe.rules:
-        threshold = rounding.allow(threshold, plan.reference, plan.task, expected, results)
+        threshold = rounding.allow(threshold, plan.reference.network, plan.task, expected, results)
     verify.require(results, threshold)
     return tuple(results)
 
@@ -106,12 +101,7 @@ def expectations(plan: Plan) -> Expected:
         pad_id = plan.checkpoint.tokenizer.pad_id
         return {signature_name(plan.task.name, length): fitting(plan.trained.probes, plan.task, length, pad_id)
                 for length in plan.lengths}
-    return {name: answers(plan.reference, features) for name, features in plan.verification_texts().items()}
-
-
-def answers(reference: Network, features: Sequence[Features]) -> list[tuple[Features, Outputs]]:
-    """What the float graph computes for each of ``features``."""
-    return list(zip(features, reference.run([one.inputs() for one in features]), strict=True))
+    return plan.reference.answers(plan.verification_texts())
 
 
 def check(content: bytes, task: Task, expected: Expected, threads: int) -> list[verify.Verification]:

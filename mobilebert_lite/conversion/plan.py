@@ -12,6 +12,7 @@ from mobilebert_lite.architecture.form import REGRESSION, Form
 from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
 from mobilebert_lite.architecture.pooling import Pooling
 from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.conversion.answers import Reference
 from mobilebert_lite.conversion.building import Design
 from mobilebert_lite.conversion.lengths import choose
 from mobilebert_lite.conversion.request import ConvertRequest, Progress
@@ -27,7 +28,6 @@ from mobilebert_lite.datasets.samples import (
     tokens_used,
 )
 from mobilebert_lite.errors import RequestError, shorten
-from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.recipe import Recipe, load_recipe
 from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.tasks import Task
@@ -54,6 +54,7 @@ class Plan:
     calibration: sequences by signature.
     calibration_file: where their texts are from; None: built in.
     held_aside: examples that verify and do not calibrate.
+    reference: the float network and its answers, which all modes are held to.
     without: fusion rules to leave out.
     runtime: the oldest TFLite that must load the file; None: the current one.
     text_input: whether signatures that take texts are added.
@@ -70,6 +71,7 @@ class Plan:
     calibration: Mapping[str, Sequence[Features]]
     calibration_file: Path | None
     held_aside: tuple[Example, ...]
+    reference: Reference
     without: tuple[str, ...] = ()
     runtime: str | None = None
     text_input: bool = False
@@ -87,12 +89,6 @@ class Plan:
         masking = self.masking if self.masking_fixed else self.recipe.masking(self.masking)
         return Design(self.task, self.lengths, self.recipe, masking, without=self.without, threads=self.threads,
                       trained=self.trained)
-
-    @cached_property
-    def reference(self) -> Network:
-        """The float network as the checkpoint has it: what the file is held to."""
-        weights = self.checkpoint.weights
-        return Network(weights.config, weights.tensors, self.task, self.masking)
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
@@ -157,12 +153,13 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
         used = tokens_used(tokenizer, task, examples, lengths[0])
         lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
     calibration, held_aside = split_examples(examples)
+    masking = asked or default_masking(weights.source.format, weights.source.masking)
     return Plan(checkpoint, task, lengths, CUSTOM if request.recipe else request.quantize, recipe,
-                masking=asked or default_masking(weights.source.format, weights.source.masking),
-                masking_fixed=asked is not None,
+                masking=masking, masking_fixed=asked is not None,
                 calibration=samples(tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS),
-                calibration_file=request.calibration, held_aside=tuple(held_aside), without=request.without,
-                runtime=request.runtime, text_input=request.text_input, threads=request.threads)
+                calibration_file=request.calibration, held_aside=tuple(held_aside),
+                reference=Reference(weights, task, masking), without=request.without, runtime=request.runtime,
+                text_input=request.text_input, threads=request.threads)
 
 
 def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[int, ...]:

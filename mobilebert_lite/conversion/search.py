@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mobilebert_lite.common.files import check_output, folder_for, replacing, write_json
 from mobilebert_lite.conversion import pipeline
+from mobilebert_lite.conversion.choice import Trial, best, undominated
 from mobilebert_lite.conversion.gate import Counted, Gate, check_data, float_model
 from mobilebert_lite.conversion.plan import CUSTOM, Plan, resolve
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
-from mobilebert_lite.datasets.reading import evenly, read
+from mobilebert_lite.conversion.timing import latencies
 from mobilebert_lite.errors import ConversionError, VerificationError
 from mobilebert_lite.evaluation.evaluate import EvalResult
-from mobilebert_lite.running.model import Model
 
-# Inferences of each file that its latency is the median of, taken in turn with those of the others.
-ROUNDS, TEXTS = 5, 8
 FLOAT = "float"
 
 
@@ -39,7 +37,7 @@ class Candidate:
     bytes: int | None = None
     # Median of one inference on this machine, one thread.
     milliseconds: float | None = None
-    # No other file is at least as good in score, size and latency and better in one.
+    # No other file is better in score, size or latency and worse in none of them (conversion/choice.py).
     pareto: bool = False
 
 
@@ -59,8 +57,10 @@ class Search:
                 "candidates": [asdict(one) for one in self.candidates]}
 
 
-def search(request: ConvertRequest, gate: Gate, progress: Progress, counted: Counted) -> Search:
-    """Convert with every recipe, and keep the fastest file that passes ``gate``, if there is one.
+def search(request: ConvertRequest, gate: Gate, progress: Progress, counted: Counted,
+           modes: Sequence[str] = ()) -> Search:
+    """Convert in each of ``modes`` (by default in all for CPUs), and keep the best file that passes ``gate``, if there
+    is one: the fastest, and of those level with it the smallest (``choice.best``).
 
     Raises a subclass of MblError when the checkpoint or the examples cannot be used.
     """
@@ -68,7 +68,7 @@ def search(request: ConvertRequest, gate: Gate, progress: Progress, counted: Cou
     check_data(gate, request.task)
     plan = resolve(request, progress)
     with tempfile.TemporaryDirectory(prefix="mbl-", dir=folder_for(request.output)) as folder:
-        made, failed = _convert_all(plan, Path(folder), progress)
+        made, failed = _convert_all(plan, modes or recipes(), Path(folder), progress)
         if len(set(failed.values())) == 1 and not made:  # it is not the recipes' fault
             raise ConversionError(next(iter(failed.values())))
         if not made:
@@ -79,11 +79,12 @@ def search(request: ConvertRequest, gate: Gate, progress: Progress, counted: Cou
             paths = {FLOAT: reference, **paths}
             results = {name: gate.score(path, name, counted) for name, path in paths.items()}
             progress("measuring latency")
-            times = latencies(paths, gate)
-            rows = [_candidate(gate, name, paths[name], results, times[name]) for name in paths]
-        rows = [replace(row, pareto=_undominated(row, rows)) for row in rows]
-        passing = [row for row in rows if row.recipe != FLOAT and not row.reason]
-        kept = min(passing, key=lambda row: times[row.recipe]).recipe if passing else None
+            times = latencies(paths, gate.examples(plan.task))
+            trials = {name: _trial(name, path, times[name], results[name]) for name, path in paths.items()}
+            rows = [_candidate(gate, trial, results, undominated(trial, list(trials.values())))
+                    for trial in trials.values()]
+        passing = [trials[row.recipe] for row in rows if row.recipe != FLOAT and not row.reason]
+        kept = best(passing).name if passing else None
         report = _keep(request, made[kept]) if kept else None
     rows += [Candidate(name, reason) for name, reason in failed.items()]
     result = Search(results[FLOAT].scorer.metric, tuple(rows), kept, report)
@@ -98,12 +99,12 @@ def recipes() -> list[str]:
     return modes
 
 
-def _convert_all(plan: Plan, folder: Path,
+def _convert_all(plan: Plan, modes: Sequence[str], folder: Path,
                  progress: Progress) -> tuple[dict[str, ConvertReport], dict[str, str]]:
     """Recipe -> report of its file in ``folder``; recipe -> why it has none."""
     made: dict[str, ConvertReport] = {}
     failed: dict[str, str] = {}
-    for name in [*([CUSTOM] if plan.mode == CUSTOM else []), *recipes()]:
+    for name in [*([CUSTOM] if plan.mode == CUSTOM else []), *modes]:
         title = plan.recipe.name if name == CUSTOM else name
         progress(f"trying {title}")
         try:
@@ -114,41 +115,16 @@ def _convert_all(plan: Plan, folder: Path,
     return made, failed
 
 
-def latencies(paths: Mapping[str, Path], gate: Gate) -> dict[str, float]:
-    """Name -> median milliseconds of one inference, one thread.
-
-    The files take turns, so that all see the same machine.
-    """
-    models = {name: Model(path) for name, path in paths.items()}
-    first = next(iter(models.values()))
-    chosen = evenly(read(gate.data, first.task, gate.reading, labeled=True).examples, TEXTS)
-    features = [one for example in chosen for one in first.task.features(first.tokenizer, example, first.longest)[:1]]
-    times: dict[str, list[float]] = {name: [] for name in models}
-    for turn in range(ROUNDS + 1):
-        for one in features:
-            for name, model in models.items():
-                started = time.perf_counter()
-                model.run(one)
-                if turn:  # the first prepares the signatures
-                    times[name].append(1000 * (time.perf_counter() - started))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _candidate(gate: Gate, name: str, path: Path, results: Mapping[str, EvalResult], milliseconds: float) -> Candidate:
-    score = results[name].score.value
+def _candidate(gate: Gate, trial: Trial, results: Mapping[str, EvalResult], pareto: bool) -> Candidate:
+    score = results[trial.name].score.value
     lost = results[FLOAT].score.value - score
-    reason = "" if gate.passes(results[FLOAT], results[name]) else f"loses {lost:.2f} points"
-    return Candidate(name, reason, score, path.stat().st_size, milliseconds)
+    reason = "" if gate.passes(results[FLOAT], results[trial.name]) else f"loses {lost:.2f} points"
+    return Candidate(trial.name, reason, score, trial.bytes, trial.milliseconds, pareto)
 
 
-def _undominated(row: Candidate, rows: Sequence[Candidate]) -> bool:
-    """Whether no other row is at least as good in everything and better in something."""
-    def goodness(one: Candidate) -> tuple[float, ...]:
-        return one.score or 0.0, -(one.bytes or 0), -(one.milliseconds or 0.0)
-
-    mine = goodness(row)
-    return not any(all(theirs >= ours for theirs, ours in zip(goodness(other), mine, strict=True))
-                   and goodness(other) != mine for other in rows)
+def _trial(name: str, path: Path, times: np.ndarray, result: EvalResult) -> Trial:
+    return Trial(name, path.stat().st_size, times, len(result.rows),
+                 lambda chosen: result.scorer.score(result.rows[chosen]))
 
 
 def _keep(request: ConvertRequest, report: ConvertReport) -> ConvertReport:

@@ -62,7 +62,9 @@ def saved(path: Path, report: BenchReport) -> Path:
     return path
 
 
-def test_a_table_and_a_report(converted: Converted, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_and_a_report(converted: Converted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                              capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(host.HostRunner, "objections", lambda self: [])  # whatever else this machine does
     one, other, file = converted("qa", "int8"), converted("qa", "none"), tmp_path / "a.json"
     assert call(one, other, *QUICK, "--seq-len", "48,32", "--profile", "--report", file) == 0
     shown = capsys.readouterr()
@@ -74,8 +76,7 @@ def test_a_table_and_a_report(converted: Converted, tmp_path: Path, capsys: pyte
     assert [len(run.samples) for run in report.runs] == [10] * 4
     assert all(run.operators for run in report.runs)
     assert call("--compare", file, file) == 0
-    shown = capsys.readouterr().out
-    assert "no difference beyond chance" in shown or "not judged: " in shown  # on a machine at work
+    assert "no difference beyond chance" in capsys.readouterr().out
 
 
 def test_json_on_standard_output(converted: Converted, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,7 +168,9 @@ def test_reports_with_nothing_in_common(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_baseline_is_read_before_anything_is_measured(converted: Converted, tmp_path: Path,
+                                                        monkeypatch: pytest.MonkeyPatch,
                                                         capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(host.HostRunner, "objections", lambda self: [])  # whatever else this machine does
     path, file = converted("qa", "int8"), tmp_path / "a.json"
     assert call(path, *QUICK, "--report", file) == 0
     assert call(path, *QUICK, "--baseline", file) == 0

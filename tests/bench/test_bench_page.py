@@ -58,6 +58,26 @@ def test_page_of_an_emulated_phone() -> None:
     assert "published" not in sections(bench_page(make_report()))
 
 
+def test_headline_cards_are_of_one_setting() -> None:
+    """dynamic was measured in one setting more, the fastest of all: no card is of it."""
+    report = make_report()
+    runs = tuple(run for run in report.runs if (run.file.recipe, run.configuration) != (
+        "int8", Configuration(64, 2)))
+    text = assert_harmless(bench_page(replace(report, runs=runs))).text
+    head = " ".join(text[:text.index("Results")].split())
+    assert "Median latency, 64 tokens, 1 thread, ai-edge-litert 2.3.0" in head
+    medians = [np.median(run.samples.duration_us) / 1e3 for run in runs if run.configuration == Configuration(64, 1)]
+    assert [float(one) for one in re.findall(r"([\d.]+) ms", head)] == pytest.approx(medians, abs=0.01)
+
+
+def test_page_of_a_disturbed_run_judges_nothing() -> None:
+    report = make_report()
+    runs = tuple(replace(run, warnings=("noisy: half of the samples spread",)) for run in report.runs)
+    text = bench_page(replace(report, runs=runs))
+    assert 'class="value slower"' not in text
+    assert text.count("not judged: noisy") == 4
+
+
 def test_page_of_what_was_cut_short() -> None:
     report = make_report()
     runs = (replace(report.runs[0], complete=False, reason="interrupted", warnings=("hot: wait",)), *report.runs[1:])

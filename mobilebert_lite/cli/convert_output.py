@@ -1,0 +1,119 @@
+"""Output of ``mbl convert``: plans, reports, tables of several files, the next command."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mobilebert_lite.errors import printable
+
+if TYPE_CHECKING:
+    from mobilebert_lite.conversion.modes import Variant
+    from mobilebert_lite.conversion.plan import Plan
+    from mobilebert_lite.conversion.request import ConvertReport
+    from mobilebert_lite.conversion.search import Search
+
+
+def print_plans(plans: Sequence[Plan], as_json: bool) -> None:
+    """What would be decided, for each mode."""
+    told = [plan.to_json() for plan in plans]
+    if as_json:
+        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+        return
+    click.echo("\n\n".join("\n".join(printable(f"{name.replace('_', ' ')}: {words}") for name, value in one.items()
+                                      if (words := _in_words(value))) for one in told))
+
+
+def _in_words(value: Any) -> str:
+    """A JSON value on one line; what is empty is left out."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {words}" for name, one in value.items() if (words := _in_words(one)))
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def print_report(report: ConvertReport, as_json: bool) -> None:
+    """One file."""
+    from mobilebert_lite.cli.output import head_room
+
+    if as_json:
+        click.echo(json.dumps(report.to_json(), indent=2))
+        return
+    click.echo(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
+    for result in report.verification:
+        click.echo(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
+                   f"{result.agreement:.1%} of {result.texts} texts, mean relative error {result.error:.2g}")
+    if scored := report.evaluation:
+        click.echo(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
+                   f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
+    if room := head_room(report.provenance):
+        click.echo(f"  {room}")
+    click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
+    click.echo(f"next: {next_command(report.output, report.task)}")
+
+
+def next_command(path: str, task: str) -> str:
+    """``mbl run`` for a file of ``task``, to be filled in."""
+    from mobilebert_lite.tasks import TASKS
+
+    asked = TASKS[task].asks
+    return " ".join(["mbl", "run", shlex.quote(printable(path)), *(f'--{name} "…"' for name in asked)])
+
+
+def print_variants(variants: Sequence[Variant], as_json: bool) -> None:
+    """Several files in one table."""
+    from mobilebert_lite.cli.tables import Column, Table, show
+
+    if as_json:
+        click.echo(json.dumps({"files": [one.to_json() for one in variants]}, indent=2))
+        return
+    metric = next((one.report.evaluation["metric"] for one in variants if one.report.evaluation), "")
+    columns = [Column("file"), Column(metric or "score", 0), Column("MB", 1), Column("ms", 2), Column("TFLite", 4),
+               Column("same answers", 3), Column("loads in")]
+    show(Table(columns, [_row(one) for one in variants], " (--json prints all)"))
+    for line in _notes(variants, metric):
+        click.echo(line)
+    click.echo(f"next: {next_command(variants[0].report.output, variants[0].report.task)}")
+
+
+def _row(one: Variant) -> tuple[str, ...]:
+    report = one.report
+    score = f"{report.evaluation['candidate']['value']:.2f}" if report.evaluation else ""
+    return (report.output, score, f"{report.bytes / 1e6:.2f}", f"{one.milliseconds:.2f}",
+            str(report.provenance["min_runtime_version"]),
+            f"{min(result.agreement for result in report.verification):.1%}", ", ".join(one.clients))
+
+
+def _notes(variants: Sequence[Variant], metric: str) -> list[str]:
+    from mobilebert_lite.cli.output import head_room
+
+    scored = variants[0].report.evaluation
+    notes = [f"{metric} of the float model {scored['float']['value']:.2f}, on {scored['data']['examples']} examples"
+             ] if scored else []
+    notes.append("ms: one inference on this machine, 1 thread; loads in: names for `mbl inspect --client`")
+    return notes + [f"{one.mode}: {room}" for one in variants if (room := head_room(one.report.provenance))]
+
+
+def print_search(found: Search, as_json: bool) -> None:
+    """The candidates of a search."""
+    from mobilebert_lite.cli.tables import Column, Table, show
+
+    if as_json:
+        click.echo(json.dumps(found.to_json(), indent=2))
+        return
+    rows = []
+    for one in found.candidates:
+        notes = [*(["kept"] if one.recipe == found.kept else []), *(["Pareto"] if one.pareto else []),
+                 *([one.reason] if one.reason else [])]
+        figures = ("", "", "") if one.score is None or one.bytes is None or one.milliseconds is None else (
+            f"{one.score:.2f}", f"{one.bytes / 1e6:.2f}", f"{one.milliseconds:.2f}")
+        rows.append((one.recipe, *figures, ", ".join(notes)))
+    show(Table([Column("recipe"), Column(found.metric, 0), Column("MB", 2), Column("ms", 1), Column("result")], rows))
+    if found.report is not None:
+        click.echo(f"next: {next_command(found.report.output, found.report.task)}")
+
