@@ -3,7 +3,8 @@
     python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
 writes JSON: ``vocabulary`` names the words by their SHA-256; ``cases`` holds, for each behavior (``reference``,
-``phone``) and case (``lower``, ``cased``), objects with ``text``, ``ids``, ``offsets`` (start, end in code points) and ``words`` (which word each token is of).
+``phone``) and case (``lower``, ``cased``), objects with ``text``, ``ids``, ``offsets`` (start, end in code points) and
+``words`` (which word each token is of).
 The same arguments give the same bytes.
 """
 

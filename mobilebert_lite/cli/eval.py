@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     options.metric(),
     option("--against", type=Location(), metavar="FILE|PATH|HUB_ID",
            help="Compare with another .tflite file, or with the float model of a checkpoint."),
-    options.stride(), options.max_answer_tokens(), options.null_threshold(), options.word_pieces())
+    options.stride(), options.max_answer_tokens(), options.null_threshold(), options.word_pieces(),
+    option("--no-null", is_flag=True,
+           help="Question answering without labels: always give an answer, as in SQuAD 1.1."))
 @section(
     "Resources",
     options.threads(default=None, show_default=False,
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
 @section(
     "Output",
     option("--predictions", type=PATH, metavar="FILE",
-           help="Write the answers to FILE in the format of the benchmark (SQuAD, GLUE, CoNLL)."),
+           help="Write the answers to FILE in the format of the benchmark (SQuAD, GLUE, CoNLL, SWAG), for data without "
+                "labels too; --metric names the task of GLUE."),
     options.report(help="Write the report to FILE as JSON. An interrupted evaluation can then be resumed."),
     options.as_json(help="Print the report to standard output as JSON."))
 def command(model: Path, data: Path, task: str | None, against: str | None, predictions: Path | None,
@@ -57,9 +60,10 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     from mobilebert_lite.evaluation.scorers import ScorerOptions
 
     judged = ScorerOptions(**{name: asked.pop(name) for name in ("metric", "stride", "max_answer_tokens",
-                                                                 "null_threshold", "word_pieces")})
+                                                                 "null_threshold", "word_pieces", "no_null")})
     request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,
-                          threads=threads or (1 if workers > 1 else options.THREADS), **asked)
+                          threads=threads or (1 if workers > 1 else options.THREADS),
+                          unlabeled=predictions is not None and against is None, **asked)
     try:
         results = _results(request, against)
     except KeyboardInterrupt:
@@ -74,6 +78,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
         full |= {"against": results[1].report, "comparison": compare(*results)}
     if predictions is not None:
         write_atomically(predictions, result.scorer.official(result.examples, result.predictions).encode())
+        progress(f"wrote {predictions}: {len(result.predictions)} predictions")
     if report is not None:
         write_json(report, full)
         for each in results:
@@ -115,6 +120,8 @@ def _reference(request: EvalRequest, location: str, folder: Path) -> Path:
 
 
 def _text(report: Mapping[str, Any]) -> str:
+    if report["score"] is None:
+        return f"{report['data']['name']} has no labels, so there is no score" + _cut(report)
     columns = [report, *([report["against"]] if "against" in report else [])]
     width = max(len(name) for name in report["metrics"]) + 2
     lines = ["".ljust(width) + "  ".join(f"{column['model']['name']:>20}" for column in columns)] if columns[1:] else []
@@ -128,7 +135,7 @@ def _text(report: Mapping[str, Any]) -> str:
                      f"({score['confidence']:.0%} interval {score['low']:.2f} to {score['high']:.2f}, "
                      f"{column['data']['examples']} examples)"
                      + (f"; inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
-                        f"{timing['threads']} thread(s), {timing['workers']} worker(s)" if times else ""))
+                        f"{timing['threads']} thread(s), {timing['workers']} worker(s)" if times else "") + _cut(column))
     if "comparison" in report:
         comparison = report["comparison"]
         difference, test = comparison["difference"], comparison["mcnemar"]
@@ -138,6 +145,13 @@ def _text(report: Mapping[str, Any]) -> str:
             lines.append(f"McNemar: {test['only_first']} right only here, {test['only_second']} only there, "
                   f"p = {test['p']:.3g}")
     return "\n".join(lines)
+
+
+def _cut(report: Mapping[str, Any]) -> str:
+    """How many texts were not read to their ends."""
+    count, total = report["cut"], report["data"]["examples"]
+    return (f"; {count} of {total} texts ({100 * count / total:.1f} %) are longer than the model reads, and were cut"
+            if count else "")
 
 
 def _number(value: float | None) -> str:

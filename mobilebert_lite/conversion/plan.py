@@ -12,7 +12,7 @@ from mobilebert_lite.architecture.form import REGRESSION
 from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.conversion.building import Design
-from mobilebert_lite.conversion.lengths import choose
+from mobilebert_lite.conversion.lengths import advice, choose
 from mobilebert_lite.conversion.request import ConvertRequest, Progress
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets.reading import Example
@@ -23,6 +23,7 @@ from mobilebert_lite.datasets.samples import (
     read_or_builtin,
     samples,
     split_examples,
+    lengths_of,
     tokens_used,
 )
 from mobilebert_lite.errors import RequestError, shorten
@@ -151,6 +152,11 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
     if request.auto_lengths:
         used = tokens_used(tokenizer, task, examples, lengths[0])
         lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
+    elif request.calibration is not None:
+        limit = weights.config.max_position_embeddings
+        told = advice(lengths_of(tokenizer, task, examples, limit), lengths[0], limit)
+        if told is not None:
+            progress(told)
     calibration, held_aside = split_examples(examples)
     return Plan(checkpoint, task, lengths, CUSTOM if request.recipe else request.quantize, recipe,
                 masking=asked or default_masking(weights.source.format, weights.source.masking),

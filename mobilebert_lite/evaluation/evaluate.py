@@ -46,6 +46,7 @@ class EvalRequest:
     tokenizer: in place of the one in the file.
     options: how answers are chosen and judged.
     report: where the report will be; an evaluation that is interrupted goes on from a journal beside it.
+    unlabeled: whether data without any label are answered, and not scored.
     """
 
     model: Path
@@ -59,6 +60,7 @@ class EvalRequest:
     tokenizer: str = "reference"
     options: ScorerOptions = field(default_factory=ScorerOptions)
     report: Path | None = None
+    unlabeled: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class EvalResult:
     predictions: the answers, in the order of the examples.
     rows: float [examples, k]; see Scorer.row.
     scorer: what judged them.
-    score: the score to judge by, with its interval.
+    score: the score to judge by, with its interval; NaN for data without labels, which have no rows either.
     report: what ``mbl eval --json`` prints; all but ``timing`` follows from model, data and options alone.
     journal: to be removed when the report is written.
     """
@@ -91,8 +93,7 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     everything = read_examples(request.data, task.name)
     scorer = find_scorer(task, everything, labels, request.options)
     examples = evenly(everything, request.limit)
-    for example in examples:
-        scorer.check(example)
+    scored = _scored(request, scorer, examples)
     plan = WorkerPlan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
                 load_runtime(request.runtime)[0], request.tokenizer)
     facts = {
@@ -106,7 +107,24 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     resumed = len(journal.finished)
     outcomes = _outcomes(request, plan, examples, journal, progress)
     timing = _timing(request, outcomes, resumed, time.perf_counter() - started)
-    return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal=journal)
+    facts["cut"] = sum(outcome.cut for outcome in outcomes)
+    predictions = [outcome.prediction for outcome in outcomes]
+    if not scored:
+        report = {**facts, "metrics": {}, "score": None, "timing": timing}
+        return EvalResult(examples, predictions, np.empty((0, 0)), scorer, Interval(*[np.nan] * 3), report, journal)
+    return _result(scorer, examples, predictions, facts, timing, journal=journal)
+
+
+def _scored(request: EvalRequest, scorer: Scorer, examples: Sequence[Any]) -> bool:
+    """Whether ``examples`` have labels. Raises DataError for one that cannot be scored."""
+    if not any(map(scorer.has_label, examples)):
+        if request.unlabeled:
+            return False
+        raise DataError(f"{request.data} has no labels, so there is no score; --predictions FILE writes the answers "
+                        "as the benchmark takes them")
+    for example in examples:
+        scorer.check(example)
+    return True
 
 
 def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], journal: Journal,

@@ -56,6 +56,8 @@ class Features:
     masked: np.ndarray | None = None
     # int32 [P]: places at which the model is to give its outputs; None where it gives them everywhere.
     positions: np.ndarray | None = None
+    # Whether a text was longer than what is here of it, and is in no other window either.
+    cut: bool = False
 
     def inputs(self) -> dict[str, np.ndarray]:
         """The model's inputs by name, each int32 with a leading batch axis of 1."""
@@ -81,7 +83,8 @@ class Features:
 def stack(rows: Sequence[Features]) -> Features:
     """Sequences of one length as the alternatives of one question."""
     names = ("ids", "mask", "segment_ids", "offsets", "words", "max_context")
-    return Features(*(np.stack([getattr(row, name) for row in rows]) for name in names))
+    return Features(*(np.stack([getattr(row, name) for row in rows]) for name in names),
+                    cut=any(row.cut for row in rows))
 
 
 def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int) -> Features:
@@ -98,7 +101,8 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int) -> F
         kept = longest_first(len(encoded[0].ids), len(encoded[1].ids), max(length - 3, 0))
     ids = [np.array(item.ids[:count], np.int32) for item, count in zip(encoded, kept, strict=True)]
     places = Places.of(encoded[-1]).part(0, kept[-1])
-    return join(tokenizer, ids, places, np.ones(kept[-1], bool), length)
+    features = join(tokenizer, ids, places, np.ones(kept[-1], bool), length)
+    return replace(features, cut=any(len(item.ids) > count for item, count in zip(encoded, kept, strict=True)))
 
 
 def encode_texts(tokenizer: Tokenizer, texts: dict[str, str]) -> list[Encoding]:

@@ -43,6 +43,7 @@ class QuestionAnswering(Task):
     tensorflow1 = True
     example_type = QuestionExample
     asks = ("question", "context")
+    prompts = ("context", "question")
     min_length = 8
     default_length = 384
     outputs = per_token = ("end_logits", "start_logits")

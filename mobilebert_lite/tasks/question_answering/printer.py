@@ -10,7 +10,8 @@ from mobilebert_lite.tasks.question_answering import Answer, answer
 def show(model: ReadyModel, asked: Asked) -> Shown:
     """The best answer, or ``top`` of them."""
     found = answer(model, asked["question"], asked["context"], max_answer_tokens=asked["max_answer_tokens"],
-                   stride=asked["stride"], null_threshold=asked["null_threshold"], allow_null=not asked["no_null"])
+                   stride=asked["stride"], null_threshold=asked["null_threshold"], allow_null=not asked["no_null"],
+                   whole_words=not asked["word_pieces"])
     return shown(found[:asked["top"] or 1], _line)
 
 
