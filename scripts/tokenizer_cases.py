@@ -54,7 +54,7 @@ def cases(tokenizer: Tokenizer, chosen: list[str]) -> list[dict[str, object]]:
             for text, encoding in zip(chosen, tokenizer.encode_batch(chosen), strict=True)]
 
 
-def numbered(words: Sequence[int]) -> list[int]:
+def numbered(words: Sequence[int | None]) -> list[int]:
     """The words of tokens, numbered without gaps: ``tokenizers`` also counts words that no token came of."""
     number = {word: i for i, word in enumerate(dict.fromkeys(words))}
     return [number[word] for word in words]

@@ -135,7 +135,8 @@ def _text(report: Mapping[str, Any]) -> str:
                      f"({score['confidence']:.0%} interval {score['low']:.2f} to {score['high']:.2f}, "
                      f"{column['data']['examples']} examples)"
                      + (f"; inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
-                        f"{timing['threads']} thread(s), {timing['workers']} worker(s)" if times else "") + _cut(column))
+                        f"{timing['threads']} thread(s), {timing['workers']} worker(s)" if times else "")
+                     + _cut(column))
     if "comparison" in report:
         comparison = report["comparison"]
         difference, test = comparison["difference"], comparison["mcnemar"]

@@ -19,11 +19,11 @@ from mobilebert_lite.datasets.reading import Example
 from mobilebert_lite.datasets.samples import (
     MOST_CALIBRATION_TOKENS,
     MOST_VERIFICATION_TOKENS,
+    lengths_of,
     narrowed,
     read_or_builtin,
     samples,
     split_examples,
-    lengths_of,
     tokens_used,
 )
 from mobilebert_lite.errors import RequestError, shorten

@@ -96,7 +96,7 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     scored = _scored(request, scorer, examples)
     plan = WorkerPlan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
                 load_runtime(request.runtime)[0], request.tokenizer)
-    facts = {
+    facts: dict[str, Any] = {
         "toolkit": f"mobilebert-lite {__version__}",
         "model": {"name": request.model.name, "sha256": plan.sha256, "bytes": len(content), "task": task.name},
         "data": {"name": request.data.name, "sha256": hashlib.sha256(request.data.read_bytes()).hexdigest(),

@@ -24,7 +24,7 @@ class Places:
     def of(cls, encoding: Encoding) -> Places:
         """Those of a whole text."""
         tokens = np.array(encoding.offsets, np.int32).reshape(-1, 2)
-        _, first, count = np.unique(encoding.words, return_index=True, return_counts=True)
+        _, first, count = np.unique(np.array(encoding.words, np.int32), return_index=True, return_counts=True)
         last = first + count - 1
         return cls(tokens, np.repeat(np.stack([tokens[first, 0], tokens[last, 1]], axis=1), count, axis=0))
 
@@ -83,7 +83,7 @@ class Features:
 def stack(rows: Sequence[Features]) -> Features:
     """Sequences of one length as the alternatives of one question."""
     names = ("ids", "mask", "segment_ids", "offsets", "words", "max_context")
-    return Features(*(np.stack([getattr(row, name) for row in rows]) for name in names),
+    return Features(**{name: np.stack([getattr(row, name) for row in rows]) for name in names},
                     cut=any(row.cut for row in rows))
 
 
@@ -148,6 +148,7 @@ def join(tokenizer: Tokenizer, texts: list[np.ndarray], places: Places, max_cont
     features.mask[:used] = 1
     if len(texts) == 2:
         features.segment_ids[second:used] = 1
-    text = slice(begin, begin + len(max_context))
-    features.offsets[text], features.words[text], features.max_context[text] = places.tokens, places.words, max_context
+    for array, values in ((features.offsets, places.tokens), (features.words, places.words),
+                          (features.max_context, max_context)):
+        array[begin:begin + len(values)] = values
     return features
