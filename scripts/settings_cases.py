@@ -98,9 +98,10 @@ def cases(words: Sequence[str], settings: TokenizerSettings, chosen: Sequence[st
     """What ``tokenizers`` makes of each text; ids are places in ``words``."""
     backend = _backend(words, settings)
     place = {backend.token_to_id(word): i for i, word in enumerate(words)}
+    found = backend.encode_batch(list(chosen), add_special_tokens=False)
     return [{"text": text, "ids": [place[i] for i in encoding.ids], "offsets": encoding.offsets,
              "words": numbered(encoding.word_ids)}
-            for text, encoding in zip(chosen, backend.encode_batch(list(chosen), add_special_tokens=False), strict=True)]
+            for text, encoding in zip(chosen, found, strict=True)]
 
 
 def _backend(words: Sequence[str], settings: TokenizerSettings) -> Tokenizer:

@@ -3,7 +3,8 @@
     python scripts/tokenizer_cases.py --output out/tokenizer_cases.json
 
 writes JSON: ``vocabulary`` names the words by their SHA-256; ``cases`` holds, for each behavior (``reference``,
-``phone``) and case (``lower``, ``cased``), objects with ``text``, ``ids``, ``offsets`` (start, end in code points) and ``words`` (which word each token is of).
+``phone``) and case (``lower``, ``cased``), objects with ``text``, ``ids``, ``offsets`` (start, end in code points) and
+``words`` (which word each token is of).
 The same arguments give the same bytes.
 """
 
@@ -53,7 +54,7 @@ def cases(tokenizer: Tokenizer, chosen: list[str]) -> list[dict[str, object]]:
             for text, encoding in zip(chosen, tokenizer.encode_batch(chosen), strict=True)]
 
 
-def numbered(words: Sequence[int]) -> list[int]:
+def numbered(words: Sequence[int | None]) -> list[int]:
     """The words of tokens, numbered without gaps: ``tokenizers`` also counts words that no token came of."""
     number = {word: i for i, word in enumerate(dict.fromkeys(words))}
     return [number[word] for word in words]

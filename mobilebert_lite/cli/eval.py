@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     options.metric(),
     option("--against", type=Location(), metavar="FILE|PATH|HUB_ID",
            help="Compare with another .tflite file, or with the float model of a checkpoint."),
-    options.stride(), options.max_answer_tokens(), options.null_threshold(), options.word_pieces())
+    options.stride(), options.max_answer_tokens(), options.null_threshold(), options.word_pieces(),
+    option("--no-null", is_flag=True,
+           help="Question answering without labels: always give an answer, as in SQuAD 1.1."))
 @section(
     "Zero-shot classification",
     option("--zero-shot", is_flag=True,
@@ -49,7 +51,8 @@ if TYPE_CHECKING:
 @section(
     "Output",
     option("--predictions", type=PATH, metavar="FILE",
-           help="Write the answers to FILE in the format of the benchmark (SQuAD, GLUE, CoNLL)."),
+           help="Write the answers to FILE in the format of the benchmark (SQuAD, GLUE, CoNLL, SWAG), for data without "
+                "labels too; --metric names the task of GLUE."),
     option("--errors", type=click.IntRange(0), metavar="N",
            help="List the N worst errors. [default: 20 in the report, 5 of them in the terminal]"),
     options.report(help="Write the report to FILE as JSON. An interrupted evaluation can then be resumed."),
@@ -71,12 +74,14 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
 
     classes = _zero_shot(asked)
     judged = ScorerOptions(zero_shot=classes, **{name: asked.pop(name) for name in (
-        "metric", "stride", "max_answer_tokens", "null_threshold", "word_pieces")})
+        "metric", "stride", "max_answer_tokens", "null_threshold", "word_pieces", "no_null")})
     if errors is not None:
         asked["errors"] = errors
     asked["reading"] = options.reading(asked)
     request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,
-                          threads=threads or (1 if workers > 1 else options.THREADS), **asked)
+                          threads=threads or (1 if workers > 1 else options.THREADS),
+                          unlabeled=predictions is not None and against is None and page is None,
+                          **asked)
     try:
         results = _results(request, against)
     except KeyboardInterrupt:
@@ -91,6 +96,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
         full |= {"against": results[1].report, "comparison": compare(*results)}
     if predictions is not None:
         write_atomically(predictions, result.scorer.official(result.examples, result.predictions).encode())
+        progress(f"wrote {predictions}: {len(result.predictions)} predictions")
     if report is not None:
         write_json(report, full)
         for each in results:
@@ -146,4 +152,3 @@ def _reference(request: EvalRequest, location: str, folder: Path) -> Path:
     path = folder / f"{Path(location).name}-float.tflite"
     path.write_bytes(content)
     return path
-

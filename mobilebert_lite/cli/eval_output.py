@@ -27,6 +27,10 @@ def text(report: Report, errors: int = ERRORS) -> str:
 
 
 def _scores(report: Report) -> Iterator[str]:
+    if report["score"] is None:
+        yield f"{report['data']['name']} has no labels, so there is no score"
+        yield from _cut_texts(report)
+        return
     columns = [report, *([report["against"]] if "against" in report else [])]
     width = max(len(name) for name in report["metrics"]) + 2
     if columns[1:]:
@@ -43,6 +47,14 @@ def _scores(report: Report) -> Iterator[str]:
         if times:
             yield (f"  inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
                    f"{timing['threads']} thread(s), {timing['workers']} worker(s)")
+        yield from _cut_texts(column)
+
+
+def _cut_texts(report: Report) -> Iterator[str]:
+    """How many texts were not read to their ends."""
+    count, total = report["cut"], report["data"]["examples"]
+    if count:
+        yield f"  {count} of {total} texts ({100 * count / total:.1f} %) are longer than the model reads, and were cut"
 
 
 def _languages(found: Mapping[str, Any] | None) -> Iterator[str]:

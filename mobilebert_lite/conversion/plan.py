@@ -14,13 +14,14 @@ from mobilebert_lite.architecture.pooling import Pooling
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.conversion.answers import Reference
 from mobilebert_lite.conversion.building import Design
-from mobilebert_lite.conversion.lengths import choose
+from mobilebert_lite.conversion.lengths import advice, choose
 from mobilebert_lite.conversion.request import ConvertRequest, Progress
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets.reading import Example
 from mobilebert_lite.datasets.samples import (
     MOST_CALIBRATION_TOKENS,
     MOST_VERIFICATION_TOKENS,
+    lengths_of,
     narrowed,
     read_or_builtin,
     samples,
@@ -152,6 +153,11 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
     if request.auto_lengths:
         used = tokens_used(tokenizer, task, examples, lengths[0])
         lengths = choose(used, request.auto_lengths, lengths[0], task.min_length)
+    elif request.calibration is not None:
+        limit = weights.config.max_position_embeddings
+        told = advice(lengths_of(tokenizer, task, examples, limit), lengths[0], limit)
+        if told is not None:
+            progress(told)
     calibration, held_aside = split_examples(examples)
     masking = asked or default_masking(weights.source.format, weights.source.masking)
     return Plan(checkpoint, task, lengths, CUSTOM if request.recipe else request.quantize, recipe,

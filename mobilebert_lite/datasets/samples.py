@@ -17,6 +17,8 @@ from mobilebert_lite.text.tokenization import Tokenizer
 # Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
 # widen the ranges less and less.
 MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
+# Texts that show how long all of them are.
+_MOST_MEASURED = 2000
 # Powers of two are chosen by magnitudes, which a few texts show.
 MOST_MAGNITUDE_TOKENS = 4096
 
@@ -79,3 +81,20 @@ def sequences(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], len
 def tokens_used(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], length: int) -> list[int]:
     """How many of ``length`` tokens each sequence made of ``examples`` uses. Raises DataError for an unusable text."""
     return [one.length_used for example in examples for one in task.features(tokenizer, example, length)]
+
+
+def lengths_of(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], limit: int) -> list[int]:
+    """Tokens of each of ``examples`` (at most 2,000, evenly), ``limit`` + 1 for one that has more than ``limit``.
+
+    Examples that cannot be read are left out. Raises DataError when none can.
+    """
+    found: list[list[Features]] = []
+    reason: DataError | None = None
+    for example in evenly(examples, _MOST_MEASURED):
+        try:
+            found.append(task.features(tokenizer, example, limit))
+        except DataError as error:
+            reason = error
+    if not found:
+        raise DataError(f"no calibration text can be used: {reason}")
+    return [limit + 1 if len(windows) > 1 or windows[0].cut else windows[0].length_used for windows in found]

@@ -51,6 +51,7 @@ class EvalRequest:
     reading: what of ``data`` stands where, and how many bad rows it may have.
     report: where the report will be; an evaluation that is interrupted goes on from a journal beside it.
     errors: this many of the worst errors are in the report.
+    unlabeled: whether data without any label are answered, and not scored.
     """
 
     model: Path
@@ -66,6 +67,7 @@ class EvalRequest:
     reading: DataOptions = field(default_factory=DataOptions)
     report: Path | None = None
     errors: int = 20
+    unlabeled: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class EvalResult:
     predictions: the answers, in the order of the examples.
     rows: float [examples, k]; see Scorer.row.
     scorer: what judged them.
-    score: the score to judge by, with its interval.
+    score: the score to judge by, with its interval; NaN for data without labels, which have no rows either.
     report: what ``mbl eval --json`` prints; all but ``timing`` follows from model, data and options alone.
     journal: to be removed when the report is written.
     """
@@ -99,11 +101,10 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     everything = name_labels(found, task, labels)
     scorer = find_scorer(task, everything, labels, request.options)
     examples = evenly(scorer.asked(everything), request.limit)
-    for example in examples:
-        scorer.check(example)
+    scored = _scored(request, scorer, examples)
     plan = WorkerPlan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
                 load_runtime(request.runtime)[0], request.tokenizer)
-    facts = {
+    facts: dict[str, Any] = {
         "toolkit": f"mobilebert-lite {__version__}",
         "model": {"name": request.model.name, "sha256": plan.sha256, "bytes": len(content), "task": task.name},
         "data": {"name": request.data.name, "sha256": _digest(request.data),
@@ -115,13 +116,29 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     resumed = len(journal.finished)
     outcomes = _outcomes(request, plan, examples, journal, progress)
     timing = _timing(request, outcomes, resumed, time.perf_counter() - started)
-    return _result(scorer, examples, [outcome.prediction for outcome in outcomes], facts, timing, journal=journal,
-                   errors=request.errors)
+    facts["cut"] = sum(outcome.cut for outcome in outcomes)
+    predictions = [outcome.prediction for outcome in outcomes]
+    if not scored:
+        report = {**facts, "metrics": {}, "score": None, "timing": timing}
+        return EvalResult(examples, predictions, np.empty((0, 0)), scorer, Interval(*[np.nan] * 3), report, journal)
+    return _result(scorer, examples, predictions, facts, timing, journal=journal, errors=request.errors)
 
 
 def _digest(data: Path) -> str:
     """SHA-256 of a file, or of those in a folder."""
     return sha256_of(sorted(one for one in data.rglob("*") if one.is_file()) if data.is_dir() else [data])
+
+
+def _scored(request: EvalRequest, scorer: Scorer, examples: Sequence[Any]) -> bool:
+    """Whether ``examples`` have labels. Raises DataError for one that cannot be scored."""
+    if not any(map(scorer.has_label, examples)):
+        if request.unlabeled:
+            return False
+        raise DataError(f"{request.data} has no labels, so there is no score; --predictions FILE writes the answers "
+                        "as the benchmark takes them")
+    for example in examples:
+        scorer.check(example)
+    return True
 
 
 def _outcomes(request: EvalRequest, plan: WorkerPlan, examples: Sequence[Any], journal: Journal,

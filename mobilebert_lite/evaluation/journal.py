@@ -23,6 +23,8 @@ class Outcome:
     # Milliseconds of each inference, and of all the work from text to answer.
     inferences: tuple[float, ...]
     total: float
+    # Whether the end of a text was left out.
+    cut: bool = False
 
 
 class Journal:
@@ -59,7 +61,8 @@ class Journal:
         for line in file:
             try:
                 raw = json.loads(line.removesuffix(b"\n") if line.endswith(b"\n") else b"")
-                outcome = Outcome(raw["index"], raw["prediction"], tuple(raw["inferences"]), raw["total"])
+                outcome = Outcome(raw["index"], raw["prediction"], tuple(raw["inferences"]), raw["total"],
+                                  bool(raw.get("cut")))
             except (ValueError, KeyError, TypeError):
                 break
             self.finished[outcome.index] = outcome

@@ -94,7 +94,7 @@ def answer_shard(plan: WorkerPlan, shard: Sequence[Job], content: bytes | None =
         except MblError as error:
             raise type(error)(f"example {example.id or index}: {error}") from None
         total = 1000 * (time.perf_counter() - started)
-        outcomes.append(Outcome(index, prediction, stopwatch.take(), total))
+        outcomes.append(Outcome(index, prediction, stopwatch.take(), total, model.take_cut()))
     return outcomes
 
 

@@ -75,7 +75,9 @@ def read(raw: Mapping[str, Any]) -> Probe:
     if not logits or not all(value.size and np.isfinite(value).all() for value in logits.values()):
         raise ValueError("logits are missing, or not finite")
     # Probes are compared by their tokens: whole words are for texts that people read.
-    return Probe(Features(mask=np.ones(tokens, np.int32), words=arrays["offsets"], **arrays), logits)
+    return Probe(Features(mask=np.ones(tokens, np.int32), words=arrays["offsets"], ids=arrays["ids"],
+                          segment_ids=arrays["segment_ids"], offsets=arrays["offsets"],
+                          max_context=arrays["max_context"]), logits)
 
 
 def _pad(array: np.ndarray, length: int, fill: Any) -> np.ndarray:

@@ -73,6 +73,7 @@ class Model:
             raise ModelFileError(f"{path} has no signature {prefix}<length>; it has "
                                  f"{', '.join(self.session.signatures) or 'none'}")
         self.tokenizer = self._tokenizer(path, tokenizer)
+        self._cut = False
 
     def _task(self, path: str | Path) -> Task:
         task = TASKS.get(str(self.provenance.get("task")))
@@ -115,9 +116,15 @@ class Model:
         """One sequence through the shortest signature that holds it: the sequence as it was read, and the outputs."""
         length = next(length for length in self.lengths if length >= features.length_used)
         features = features.trimmed(length)
+        self._cut |= features.cut
         outputs = self.session.run(self.lengths[length], features.inputs())
         self.task.check_outputs(features, outputs, len(self.tokenizer.vocabulary))
         return features, outputs
+
+    def take_cut(self) -> bool:
+        """Whether a text that was read since the last call was cut because no signature is long enough for it."""
+        taken, self._cut = self._cut, False
+        return taken
 
     def ask(self, example: Any) -> Any:
         """What the model says to an example of its task (``task.example_type``), as the methods below for theirs."""

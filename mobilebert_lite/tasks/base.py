@@ -85,6 +85,8 @@ class Task(ABC):
     plain_text: ClassVar[bool] = False
     # What of `mbl run` it cannot do without.
     asks: ClassVar[tuple[str, ...]] = ("text",)
+    # What a prompt asks for, in this order.
+    prompts: ClassVar[tuple[str, ...]] = ("text",)
     # Shortest sequence that holds anything useful, in tokens, and the one that is taken unless another is asked for.
     min_length: ClassVar[int] = 3
     default_length: ClassVar[int] = 128

@@ -31,6 +31,8 @@ class ScorerOptions:
     max_answer_tokens: int = 30
     null_threshold: float = 0.0
     word_pieces: bool = False
+    # Question answering without labels: whether there is an answer to every question, as in SQuAD 1.1.
+    no_null: bool = False
     # Classification: other classes than the model's own, for a model of natural-language inference.
     zero_shot: ZeroShot | None = None
 
@@ -55,6 +57,11 @@ class Scorer(ABC):
     @abstractmethod
     def check(self, example: Any) -> None:
         """Raise DataError for an example that cannot be scored, before hours are spent on it."""
+
+    def has_label(self, example: Any) -> bool:
+        """Whether ``example`` says what is right. The test sets of GLUE at Hugging Face have -1 in place of a label."""
+        label = getattr(example, "label", None)
+        return bool(getattr(example, "labels", ())) or label not in (None, "-1")
 
     @abstractmethod
     def predict(self, model: ReadyModel, example: Any) -> dict[str, Any]:

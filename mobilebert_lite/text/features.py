@@ -24,7 +24,7 @@ class Places:
     def of(cls, encoding: Encoding) -> Places:
         """Those of a whole text."""
         tokens = np.array(encoding.offsets, np.int32).reshape(-1, 2)
-        _, first, count = np.unique(encoding.words, return_index=True, return_counts=True)
+        _, first, count = np.unique(np.array(encoding.words, np.int32), return_index=True, return_counts=True)
         last = first + count - 1
         return cls(tokens, np.repeat(np.stack([tokens[first, 0], tokens[last, 1]], axis=1), count, axis=0))
 
@@ -56,6 +56,8 @@ class Features:
     masked: np.ndarray | None = None
     # int32 [P]: places at which the model is to give its outputs; None where it gives them everywhere.
     positions: np.ndarray | None = None
+    # Whether a text was longer than what is here of it, and is in no other window either.
+    cut: bool = False
 
     def inputs(self) -> dict[str, np.ndarray]:
         """The model's inputs by name, each int32 with a leading batch axis of 1."""
@@ -81,7 +83,8 @@ class Features:
 def stack(rows: Sequence[Features]) -> Features:
     """Sequences of one length as the alternatives of one question."""
     names = ("ids", "mask", "segment_ids", "offsets", "words", "max_context")
-    return Features(*(np.stack([getattr(row, name) for row in rows]) for name in names))
+    return Features(**{name: np.stack([getattr(row, name) for row in rows]) for name in names},
+                    cut=any(row.cut for row in rows))
 
 
 def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, keep_second: bool = False) -> Features:
@@ -103,7 +106,8 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, k
         kept = (min(counts[0], spare), counts[1]) if keep_second and spare > 0 else longest_first(*counts, room)
     ids = [np.array(item.ids[:count], np.int32) for item, count in zip(encoded, kept, strict=True)]
     places = Places.of(encoded[-1]).part(0, kept[-1])
-    return join(tokenizer, ids, places, np.ones(kept[-1], bool), length)
+    features = join(tokenizer, ids, places, np.ones(kept[-1], bool), length)
+    return replace(features, cut=any(len(item.ids) > count for item, count in zip(encoded, kept, strict=True)))
 
 
 def encode_texts(tokenizer: Tokenizer, texts: dict[str, str], most: int | None = None) -> list[Encoding]:
@@ -152,6 +156,7 @@ def join(tokenizer: Tokenizer, texts: list[np.ndarray], places: Places, max_cont
     features.mask[:used] = 1
     if len(texts) == 2:
         features.segment_ids[second:used] = 1
-    text = slice(begin, begin + len(max_context))
-    features.offsets[text], features.words[text], features.max_context[text] = places.tokens, places.words, max_context
+    for array, values in ((features.offsets, places.tokens), (features.words, places.words),
+                          (features.max_context, max_context)):
+        array[begin:begin + len(values)] = values
     return features

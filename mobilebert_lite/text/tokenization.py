@@ -49,9 +49,9 @@ class Encoding:
     # One (start, end) per token: code points of the original text, end exclusive.
     offsets: list[tuple[int, int]]
     # One number per token: which word of the text it is part of, from 0 on. Words are what the text was cut into before
-    # it was cut into pieces: at spaces, and around each punctuation mark and Chinese character. Encodings from elsewhere
-    # may do without.
-    words: list[int] = field(default_factory=list, compare=False)
+    # it was cut into pieces: at spaces, and around each punctuation mark and Chinese character. None of those here is
+    # None. Encodings from elsewhere may do without.
+    words: list[int | None] = field(default_factory=list, compare=False)
 
 
 class Tokenizer:
@@ -162,7 +162,7 @@ class Tokenizer:
             return encoding
         ids: list[int] = []
         offsets: list[tuple[int, int]] = []
-        words: list[int] = []
+        words: list[int | None] = []
         for word, group in groupby(zip(item.word_ids, item.ids, item.offsets, strict=True), key=itemgetter(0)):
             pieces = list(group)
             span = pieces[0][2][0], pieces[-1][2][1]

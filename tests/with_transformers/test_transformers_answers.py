@@ -18,8 +18,9 @@ from mobilebert_lite.text.tokenization import Tokenizer
 pytestmark = [pytest.mark.transformers, pytest.mark.timeout(1800)]
 
 AWKWARD = ("don't", "rock'n'roll", "state-of-the-art", "e-mail—later", "(1,234.56)", "U.S.-led", "“quoted”", "東京都庁",
-           "北京2022年", "한국어를", "cafe\u0301s", "Zürich's", "C++/C#", "...", "naïveté", "x" * 120, "ﬁnancial", "12%",
-           "antidisestablishmentarianism", "Übergrößenträger", "日本language", "👍🏽nice", "a.m.", "[SEP]", "#hash_tag")
+           "北京2022年", "한국어를", "cafe\u0301s", "Zürich's", "C++/C#", "...", "naïveté", "x" * 120, "ﬁnancial",
+           "12%", "antidisestablishmentarianism", "Übergrößenträger", "日本language", "👍🏽nice", "a.m.", "[SEP]",
+           "#hash_tag")
 
 
 def test_places_are_those_of_the_pipeline(shared: Callable[..., Path], uncased: Tokenizer, tmp_path: Path) -> None:

@@ -104,8 +104,23 @@ class ClassificationScorer(Scorer):
         return prediction["label"]
 
     def official(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
-        """GLUE's table: ``index`` and ``prediction``, a number where the data has numbers."""
-        numbers = all((example.label or "").isdecimal() and example.label not in self.labels for example in examples)
-        rows = [f"{i}\t{self.number(one['label'], str(i)) if numbers else one['label']}\n"
-                for i, one in enumerate(predictions)]
-        return "".join(["index\tprediction\n", *rows])
+        """GLUE's table: ``index`` and ``prediction``.
+
+        A prediction is a number or a name, whichever the task of GLUE takes that ``--metric`` names; for other data, a
+        number where the data has numbers.
+        """
+        names = glue.NAMES.get(self.metric)
+        if self.metric in glue.TASKS:
+            written = [self._for_glue(one["label"], names) for one in predictions]
+        elif all((example.label or "").isdecimal() and example.label not in self.labels for example in examples):
+            written = [str(self.number(one["label"], "")) for one in predictions]
+        else:
+            written = [one["label"] for one in predictions]
+        return "".join(["index\tprediction\n", *(f"{i}\t{one}\n" for i, one in enumerate(written))])
+
+    def _for_glue(self, label: str, names: Sequence[str] | None) -> str:
+        """``label`` as GLUE has it: one of its ``names``, also where the model has numbers for them, or a number."""
+        if names is None:
+            return str(self.number(label, ""))
+        alike = label.lower().replace("-", "_").replace(" ", "_")
+        return alike if alike in names else names[self.number(label, "") % len(names)]

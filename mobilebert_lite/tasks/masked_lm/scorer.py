@@ -39,6 +39,10 @@ class MaskedScorer(Scorer):
     def __init__(self, metric: str | None = None) -> None:
         self.metric = self.choose_metric(metric)
 
+    def has_label(self, example: TextExample) -> bool:
+        """The words of a text are its labels."""
+        return True
+
     def check(self, example: TextExample) -> None:
         """It must say what its words are."""
         if MASK in example.text or MASK in (example.pair or ""):

@@ -38,6 +38,7 @@ class MultipleChoice(ClassTask):
     heads = ("classifier",)
     architecture = "MobileBertForMultipleChoice"
     example_type = ChoiceExample
+    prompts = ("text", "choices")
     min_length = 5
     form_options: ClassVar[tuple[str, ...]] = ("logits", "choices")
     purpose = "which of several continuations of a text is right"

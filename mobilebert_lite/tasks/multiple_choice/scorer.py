@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_uppercase
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,5 +71,11 @@ class ChoiceScorer(Scorer):
         return prediction["choice"]
 
     def official(self, examples: Sequence[ChoiceExample], predictions: Sequence[Prediction]) -> str:
-        """A choice for each line, as the leaderboards of SWAG and ARC take it."""
-        return "".join(f"{one['choice']}\n" for one in predictions)
+        """A choice for each line, from 0, as the leaderboards of SWAG, HellaSwag and PIQA take it.
+
+        Where the questions have names of their own, as in ARC and RACE: name and letter, with a comma.
+        """
+        if all(example.id.isdecimal() for example in examples):
+            return "".join(f"{one['choice']}\n" for one in predictions)
+        return "".join(f"{example.id},{ascii_uppercase[one['choice']]}\n"
+                       for example, one in zip(examples, predictions, strict=True))

@@ -43,6 +43,7 @@ class QuestionAnswering(Task):
     tensorflow1 = True
     example_type = QuestionExample
     asks = ("question", "context")
+    prompts = ("context", "question")
     min_length = 8
     default_length = 384
     outputs = per_token = ("end_logits", "start_logits")
@@ -79,8 +80,8 @@ def answer(model: ReadyModel, question: str, context: str, *, n_best: int = 20,
     """Answers in ``context``, the best first; an empty text means that there is none.
 
     They are whole words, and none shares a word with a better one; without ``whole_words`` they are cut at the model's
-    tokens, and may overlap. The question is cut to ``max_query`` tokens, which must leave room for the context. Raises DataError for empty
-    texts.
+    tokens, and may overlap. The question is cut to ``max_query`` tokens, which must leave room for the context. Raises
+    DataError for empty texts.
     """
     found = windows(model.tokenizer, question, context, model.longest, stride=stride, max_query=max_query)
     read = [model.run(window) for window in found]

@@ -19,8 +19,10 @@ _ANSWERABLE, _EXACT, _F1, _SPAN_EXACT, _SPAN_F1, _NULL_ODDS, _ANSWERED = range(7
 
 
 def make(task: Task, examples: Sequence[QuestionExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
-    """By the rules that ``examples`` need."""
-    return QuestionAnsweringScorer(squad.rules_for(examples), options.metric, options.stride,
+    """By the rules that ``examples`` need; without labels a question may be left open unless ``no_null`` says not."""
+    labeled = any(map(_has_label, examples))
+    rules = squad.rules_for(examples) if labeled else "1.1" if options.no_null else "2.0"
+    return QuestionAnsweringScorer(rules, options.metric, options.stride,
                                    options.max_answer_tokens, options.null_threshold,
                                    whole_words=not options.word_pieces)
 
@@ -38,6 +40,10 @@ class QuestionAnsweringScorer(Scorer):
         self.max_answer_tokens, self.null_threshold = max_answer_tokens, null_threshold
         self.whole_words = whole_words
         self.metric = self.choose_metric(metric)
+
+    def has_label(self, example: QuestionExample) -> bool:
+        """Answers, or that there are none."""
+        return _has_label(example)
 
     def check(self, example: QuestionExample) -> None:
         """It needs answers, or to be known to have none."""
@@ -114,3 +120,7 @@ class QuestionAnsweringScorer(Scorer):
         return json.dumps({example.id: prediction["text"]
                            for example, prediction in zip(examples, predictions, strict=True)},
                           indent=1, ensure_ascii=False) + "\n"
+
+
+def _has_label(example: QuestionExample) -> bool:
+    return bool(example.answers) or example.is_impossible

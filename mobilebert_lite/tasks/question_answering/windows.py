@@ -6,6 +6,7 @@ Source: ``convert_examples_to_features`` in run_squad.py of google-research/bert
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -45,8 +46,9 @@ def windows(tokenizer: Tokenizer, question: str, context: str, length: int, *, s
     ids, places = np.array(read.ids, np.int32), Places.of(read)
     stretches = list(stretches_of(len(ids), room, stride))
     owners = owners_of(stretches, len(ids))
-    return [join(tokenizer, [query, ids[start:end]], places.part(start, end), owners[start:end] == i, length)
-            for i, (start, end) in enumerate(stretches)]
+    cut = len(asked.ids) > max_query
+    return [replace(join(tokenizer, [query, ids[start:end]], places.part(start, end), owners[start:end] == i, length),
+                    cut=cut) for i, (start, end) in enumerate(stretches)]
 
 
 def token_to_orig_map(window: Features, context: str) -> dict[int, int]:

@@ -80,7 +80,10 @@ class EntityScorer(Scorer):
         return prediction["labels"]
 
     def official(self, examples: Sequence[TokenExample], predictions: Sequence[Prediction]) -> str:
-        """What ``conlleval`` reads: word, label and predicted label on each line, an empty line after each text."""
-        return "".join("".join(f"{word} {gold} {label}\n" for word, gold, label in zip(
-            example.words, example.labels, one["labels"], strict=True)) + "\n"
-            for example, one in zip(examples, predictions, strict=True))
+        """What ``conlleval`` reads: word, label and predicted label on each line, an empty line after each text.
+
+        Without labels, word and predicted label, as participants of CoNLL's shared tasks hand them in.
+        """
+        texts = [zip(example.words, *[example.labels] * bool(example.labels), one["labels"], strict=True)
+                 for example, one in zip(examples, predictions, strict=True)]
+        return "".join("".join(f"{' '.join(row)}\n" for row in text) + "\n" for text in texts)
