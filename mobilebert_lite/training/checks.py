@@ -39,8 +39,8 @@ def check(splits: Mapping[str, Sequence[Any]], rows: Sequence[EncodedRow], lengt
     Empty texts are not among them: reading the files refuses those, with file and line.
     """
     train = next(iter(splits.values()))
-    return [*_leakage(splits), *_repeated(train), *_answers(splits), *_scheme(train), *_balance(train), *_unseen(splits),
-            *_lengths(train, rows, length)]
+    return [*_leakage(splits), *_repeated(train), *_answers(splits), *_scheme(train), *_balance(train),
+            *_unseen(splits), *_lengths(train, rows, length)]
 
 
 def identity(example: Any) -> tuple[str, ...]:
