@@ -62,7 +62,8 @@ class TextFile:
         except UnicodeDecodeError:
             raise self._undecodable() from None
         finally:
-            wrapper.detach()
+            if not self._stream.closed:
+                wrapper.detach()
 
     def text(self) -> str:
         """The whole file. Raises DataError where it is damaged."""
@@ -93,7 +94,8 @@ class TextFile:
         except UnicodeDecodeError:
             raise self._undecodable() from None
         finally:
-            wrapper.detach()
+            if not self._stream.closed:
+                wrapper.detach()
 
     def _undecodable(self) -> DataError:
         self._stream.seek(self._start)
