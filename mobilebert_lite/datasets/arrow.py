@@ -44,8 +44,10 @@ def read_arrow(path: Path) -> ArrowTable:
     files = _files(path) if path.is_dir() else [path]
     try:
         import pyarrow
-    except ImportError:
+    except ModuleNotFoundError:
         raise DependencyError(f"{path} needs pyarrow: pip install 'mobilebert-lite[data]'") from None
+    except ImportError as error:
+        raise DependencyError(f"{path} needs pyarrow, which does not work here: {error}") from None
     try:
         schema = _opened(files[0]).schema
     except (pyarrow.ArrowException, OSError) as error:

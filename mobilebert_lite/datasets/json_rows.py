@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,30 +23,32 @@ _CHUNK = 1 << 20
 
 def is_json(file: TextFile) -> bool:
     """Whether ``file`` begins as JSON that holds objects does."""
-    head = "".join(line[:_CHUNK] for line in islice(file.lines(), 20)).lstrip()
+    head = file.head.lstrip()
     return head.startswith("{") or _LIST.match(head) is not None
 
 
-def json_rows(file: TextFile, squad: bool) -> Iterator[Row]:
+def json_rows(file: TextFile, squad: bool, columns: bool) -> Iterator[Row]:
     """The objects of ``file``; ``squad``: each question of SQuAD's JSON too, otherwise a DataError for such a file.
 
+    ``columns``: an object of lists is a table, and not one row that holds lists.
     Raises DataError naming the line for what is not JSON and whose end cannot be found.
     """
-    first = next(line for line in file.lines() if line.strip())
-    if first.lstrip().startswith("["):
+    if file.head.lstrip().startswith("["):
         yield from _list(file)
         return
+    first = next(line for line in file.lines() if line.strip())
     try:
         value = json.loads(first)
     except json.JSONDecodeError:
         if _is_lines(file):
             yield from _lines(file)
         else:
-            yield from _object(file.text(), file.where, squad)
+            yield from _object(file.text(), file.where, squad, columns)
         return
-    if isinstance(value, dict) and isinstance(value.get("data"), list | dict):
-        del value
-        yield from _object(file.text(), file.where, squad)
+    nested = isinstance(value, dict) and (isinstance(value.get("data"), list | dict) or (columns and _columns(value)))
+    del value
+    if nested:
+        yield from _object(file.text(), file.where, squad, columns)
     else:
         yield from _lines(file)
 
@@ -102,23 +104,24 @@ class _Source:
     """JSON that is read piece by piece."""
 
     def __init__(self, file: TextFile) -> None:
-        self.where, self._chunks = file.where, _chunks(file.lines())
-        self.line, self._buffer = 1, ""
+        self.where, self._chunks = file.where, file.chunks(_CHUNK)
+        # Of what was read, everything before ``_at`` is done with.
+        self.line, self._buffer, self._at = 1, "", 0
 
     def peek(self) -> str:
         """The next character that is no white space; "" at the end."""
         while True:
-            blank = _BETWEEN.match(self._buffer)
-            self._drop(blank.end() if blank else 0)
-            if self._buffer or not self._read(1):
-                return self._buffer[:1]
+            blank = _BETWEEN.match(self._buffer, self._at)
+            self._move(blank.end() if blank else self._at)
+            if self._at < len(self._buffer) or not self._read(1):
+                return self._buffer[self._at:self._at + 1]
 
     def take(self, wanted: str) -> str:
         """``peek``, which must be one of ``wanted``, taken away."""
         if (found := self.peek()) not in wanted or not found:
             said = repr(found) if found else "the end"
             raise DataError(f"{self.where}, line {self.line}: not JSON ({said} in place of {' or '.join(wanted)})")
-        self._drop(1)
+        self._at += 1
         return found
 
     def value(self) -> tuple[int, Any, str]:
@@ -126,41 +129,28 @@ class _Source:
         self.peek()
         while True:
             try:
-                value, end = json.JSONDecoder().raw_decode(self._buffer)
+                value, end = json.JSONDecoder().raw_decode(self._buffer, self._at)
                 break
             except json.JSONDecodeError as error:
                 # As much again as there is, or a long value would be parsed too often.
-                if not self._read(1 + len(self._buffer) // _CHUNK):
-                    line = self.line + error.lineno - 1
-                    raise DataError(f"{self.where}, line {line}: not JSON ({error.msg})") from None
-        found = self.line, value, self._buffer[:end]
-        self._drop(end)
+                before = self._buffer.count("\n", self._at, error.pos)
+                if not self._read(1 + (len(self._buffer) - self._at) // _CHUNK):
+                    raise DataError(f"{self.where}, line {self.line + before}: not JSON ({error.msg})") from None
+        found = self.line, value, self._buffer[self._at:end]
+        self._move(end)
         return found
 
     def _read(self, count: int) -> bool:
         more = "".join(islice(self._chunks, count))
-        self._buffer += more
+        self._buffer, self._at = self._buffer[self._at:] + more, 0
         return bool(more)
 
-    def _drop(self, count: int) -> None:
-        self.line += self._buffer.count("\n", 0, count)
-        self._buffer = self._buffer[count:]
+    def _move(self, place: int) -> None:
+        self.line += self._buffer.count("\n", self._at, place)
+        self._at = place
 
 
-def _chunks(lines: Iterable[str]) -> Iterator[str]:
-    kept: list[str] = []
-    size = 0
-    for line in lines:
-        kept.append(line)
-        size += len(line)
-        if size >= _CHUNK:
-            yield "".join(kept)
-            kept, size = [], 0
-    if kept:
-        yield "".join(kept)
-
-
-def _object(text: str, where: str, squad: bool) -> Iterator[Row]:
+def _object(text: str, where: str, squad: bool, columns: bool) -> Iterator[Row]:
     """Rows of a file that is one object: SQuAD's, a list in its field data, columns, or a single row."""
     try:
         value = json.loads(text)
@@ -173,8 +163,8 @@ def _object(text: str, where: str, squad: bool) -> Iterator[Row]:
             yield from _squad(value, where, squad, escaped)
         else:
             yield from _numbered(value["data"], f"{where}, data", escaped)
-    elif columns := _columns(value):
-        yield from _numbered([dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)],
+    elif columns and (lists := _columns(value)):
+        yield from _numbered([dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)],
                              f"{where}, row", escaped)
     else:
         yield Row(f"{where}, line 1", "1", value, escaped)

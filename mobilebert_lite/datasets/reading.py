@@ -116,7 +116,7 @@ def _rows(file: TextFile, task: Task, options: DataOptions) -> Iterable[Row]:
 
 def _json_rows(file: TextFile, kind: type) -> Iterator[Row]:
     try:
-        yield from json_rows(file, kind is QuestionExample)
+        yield from json_rows(file, kind is QuestionExample, kind in (TextExample, PairExample))
     except DataError as error:
         raise DataError(f"{error}; this task needs {_NEEDED.get(kind, 'other examples')}"
                         if str(error).endswith("SQuAD questions") else str(error)) from None

@@ -37,8 +37,9 @@ class TextFile:
         head = stream.read(_HEAD)
         self._start, self._encoding = next(((len(mark), name) for mark, name in _MARKS if head.startswith(mark)),
                                            (0, _unmarked(head)))
-        text = head[self._start:].decode(self._encoding, "replace")
-        self._end = "\n" if "\n" in text or "\r" not in text else "\r"
+        # The beginning, without regard to damage.
+        self.head = head[self._start:].decode(self._encoding, "replace")
+        self._end = "\n" if "\n" in self.head or "\r" not in self.head else "\r"
 
     def lines(self) -> Iterator[str]:
         """Each line with ``\\n`` at its end, where it has an end; from the first one on.
@@ -50,6 +51,19 @@ class TextFile:
         if self._encoding == "utf-8" and self._end == "\n":
             return self._utf8_lines()
         return self._other_lines()
+
+    def chunks(self, size: int) -> Iterator[str]:
+        """The file in pieces of ``size`` characters, wherever its lines end. Raises DataError where it is damaged."""
+        self._stream.seek(self._start)
+        wrapper = io.TextIOWrapper(self._stream, self._encoding, newline="")
+        try:
+            while chunk := wrapper.read(size):
+                yield chunk
+        except UnicodeDecodeError:
+            raise self._undecodable() from None
+        finally:
+            if not self._stream.closed:
+                wrapper.detach()
 
     def text(self) -> str:
         """The whole file. Raises DataError where it is damaged."""
@@ -80,7 +94,8 @@ class TextFile:
         except UnicodeDecodeError:
             raise self._undecodable() from None
         finally:
-            wrapper.detach()
+            if not self._stream.closed:
+                wrapper.detach()
 
     def _undecodable(self) -> DataError:
         self._stream.seek(self._start)

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mobilebert_lite.datasets.words import LABEL
 from mobilebert_lite.errors import shorten
+from mobilebert_lite.tasks.token_classification import OUTSIDE
 from mobilebert_lite.text.examples import ChoiceExample, QuestionExample, TokenExample
 from mobilebert_lite.training.batches import EncodedRow
 
@@ -24,7 +26,7 @@ CUT = 0.01
 class DataFinding:
     """One thing that is wrong."""
 
-    # leakage, contradiction, duplicates, answer, imbalance, rare, unseen or length.
+    # leakage, contradiction, duplicates, answer, scheme, imbalance, rare, unseen or length.
     kind: str
     message: str
     # Examples that it is true of.
@@ -37,8 +39,8 @@ def check(splits: Mapping[str, Sequence[Any]], rows: Sequence[EncodedRow], lengt
     Empty texts are not among them: reading the files refuses those, with file and line.
     """
     train = next(iter(splits.values()))
-    return [*_leakage(splits), *_repeated(train), *_answers(splits), *_balance(train), *_unseen(splits),
-            *_lengths(train, rows, length)]
+    return [*_leakage(splits), *_repeated(train), *_answers(splits), *_scheme(train), *_balance(train),
+            *_unseen(splits), *_lengths(train, rows, length)]
 
 
 def identity(example: Any) -> tuple[str, ...]:
@@ -93,6 +95,20 @@ def _answers(splits: Mapping[str, Sequence[Any]]) -> Iterator[DataFinding]:
         if lost:
             yield DataFinding("answer", f"{len(lost)} questions of {name} have an answer that does not stand in its "
                           f"context where it should: {shorten([example.id for example in lost])}", len(lost))
+
+
+def _scheme(examples: Sequence[Any]) -> Iterator[DataFinding]:
+    """Entities are what B-, I- and their like say; a label without them is an entity by itself."""
+    counts = Counter(label for one in examples if isinstance(one, TokenExample) for label in one.labels)
+    if not counts:
+        return
+    other = sorted(label for label in counts if not LABEL.match(label))
+    if other:
+        yield DataFinding("scheme", f"labels outside the scheme O, B-…, I-… (also E-, S-, L-, U-): {shorten(other)}; "
+                          "each counts as a kind of entity", sum(counts[label] for label in other))
+    if OUTSIDE not in counts:
+        yield DataFinding("scheme", f"no word has the label {OUTSIDE}, so every word counts as part of an entity",
+                          counts.total())
 
 
 def _balance(examples: Sequence[Any]) -> Iterator[DataFinding]:
