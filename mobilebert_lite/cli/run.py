@@ -52,6 +52,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
     helper.prepare()
     from mobilebert_lite.errors import ModelFileError, printable
     from mobilebert_lite.running.model import Model
+    from mobilebert_lite.tasks.classification.printer import show_zero_shot
     from mobilebert_lite.tasks.printing import NotAsked
 
     loaded = Model(model, threads, runtime=runtime, tokenizer=tokenizer, isolated=True)
@@ -63,7 +64,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
         if asked[name] == "-":
             asked[name] = read_input()
     try:
-        rows, lines = loaded.task.show(loaded, asked)
+        rows, lines = (show_zero_shot if asked["labels"] else loaded.task.show)(loaded, asked)
     except NotAsked as error:
         raise click.UsageError(str(error)) from None
     click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else printable("\n".join(lines)))
