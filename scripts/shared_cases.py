@@ -37,7 +37,7 @@ from mobilebert_lite.converters.checkpoints import demonstration
 from mobilebert_lite.datasets.reading import QuestionExample, builtin_examples, evenly, read_examples
 from mobilebert_lite.tasks import classification, embedding, question_answering, token_classification
 from mobilebert_lite.tasks.classification import Classification, zero_shot
-from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
+from mobilebert_lite.tasks.hypotheses import ZeroShot
 from mobilebert_lite.tasks.question_answering import longest_question
 from mobilebert_lite.tasks.token_classification import TokenClassification
 from mobilebert_lite.text.examples import TextExample

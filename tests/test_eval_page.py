@@ -76,10 +76,17 @@ def test_reliability_is_drawn_where_it_is() -> None:
     bins = [{"count": 4, "confidence": 25.0, "accuracy": 50.0}, {"count": 0, "confidence": None, "accuracy": None},
             {"count": 2, "confidence": 95.0, "accuracy": 100.0}]
     [points] = re.findall(r'class="stroke s0"[^>]*points="([^"]*)"', str(plots.reliability(bins, "x").drawing))
-    assert points == f"250.0,{plots.HEIGHT / 2:.1f} 950.0,0.0"
+    first, last = (tuple(map(float, point.split(","))) for point in points.split())
+    assert (first[0] / last[0], last[1] < first[1]) == (pytest.approx(25 / 95, abs=1e-3), True)
+    [diagonal] = re.findall(r'class="one"[^>]*points="([^"]*)"', str(plots.reliability(bins, "x").drawing))
+    (left, low), (right, high) = (tuple(map(float, point.split(","))) for point in diagonal.split())
+    assert last[1] == high  # 100 % right
+    assert first[1] == pytest.approx((low + high) / 2, abs=0.1)
+    assert first[0] == pytest.approx(left + (right - left) / 4, abs=0.1)
 
 
 def test_histogram_of_one_value() -> None:
     plot = plots.histogram([0.0, 1.0, 2.0], [0, 7], "x")
     [points] = re.findall(r'<polygon[^>]*points="([^"]*)"', str(plot.drawing))
-    assert points.split()[-2:] == ["1000.0,8.0", f"1000.0,{plots.HEIGHT:.1f}"]
+    right = plots.WIDTH * (1 + 0.08) / (1 + 2 * 0.08)
+    assert points.split()[-2:] == [f"{right:.1f},8.0", f"{right:.1f},{plots.HEIGHT:.1f}"]

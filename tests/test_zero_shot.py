@@ -19,7 +19,7 @@ from mobilebert_lite.evaluation.evaluate import EvalRequest, evaluate
 from mobilebert_lite.evaluation.scorers import ScorerOptions
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.tasks.classification import zero_shot
-from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
+from mobilebert_lite.tasks.hypotheses import ZeroShot
 from mobilebert_lite.text.examples import TextExample
 from mobilebert_lite.text.features import pack
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -168,7 +168,9 @@ def test_eval(converted: Converted, tickets: Path, labels: tuple[str, ...]) -> N
     report = json.loads(json.dumps(result.report))
     assert report["metrics"]["accuracy"] == pytest.approx(75)
     assert report["options"]["zero_shot"]["entailment"] == "weather"
-    assert report["timing"]["inferences"] >= 3 * 12 - 2
+    classes = labels or {line.split(",")[-2] for line in tickets.read_text().splitlines()[1:]}
+    # But for the first inference of either length, which also prepares it.
+    assert report["timing"]["inferences"] >= len(classes) * 12 - 2
     assert report["details"]["wrong"] == 3
     assert {name: one["value"] for name, one in report["languages"]["scores"].items()} == {"en": 75, "sw": 75}
     assert report["languages"]["macro_average"] == 75

@@ -16,7 +16,7 @@ from mobilebert_lite.cli.parameters import PATH, TASK, Location
 
 if TYPE_CHECKING:
     from mobilebert_lite.evaluation.evaluate import EvalRequest, EvalResult
-    from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
+    from mobilebert_lite.tasks.hypotheses import ZeroShot
 
 
 @options.command("eval")
@@ -111,7 +111,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
 
 def _zero_shot(asked: dict[str, Any]) -> ZeroShot | None:
     """The classes that were asked for, taken out of the options ``asked``; None for the model's own."""
-    from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
+    from mobilebert_lite.tasks.hypotheses import ZeroShot
 
     names = ("labels", "hypothesis", "multi_label", "entailment", "contradiction")
     given = {name: asked.pop(name) for name in names}

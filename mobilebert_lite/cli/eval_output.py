@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from mobilebert_lite.tasks.judging import weight
+
 Report = Mapping[str, Any]
 
 # What the terminal shows; the report and the page have the rest.
@@ -146,22 +148,14 @@ def _errors(found: Mapping[str, Any], most: int, width: int) -> Iterator[str]:
     wrong = found.get("wrong")
     yield f"worst errors, {len(errors)} of {wrong}" if wrong is not None else "largest residuals"
     for one in errors:
-        sure = "".join(f", {told}" for told in (weight(one),) if told)
-        yield _line(f"  {one['id'] or '–'}: {one['predicted']}, labeled {one['expected']}{sure}", width)
-        yield _line(f"      {asked(one)}", width)
+        yield _line(f"  {one['id'] or '–'}: {one['predicted']}, labeled {one['expected']}, {weight(one)}", width)
+        yield _line(f"      {_asked(one)}", width)
 
 
-def asked(error: Mapping[str, Any]) -> str:
+def _asked(error: Mapping[str, Any]) -> str:
     """What the model was asked, in one line."""
     said = [error[name] for name in ("question", "context", "prompt", "text", "pair") if name in error]
     return " | ".join(str(one) for one in [*said, *error.get("choices", ())])
-
-
-def weight(error: Mapping[str, Any]) -> str:
-    """How bad an error is, in the words of its task."""
-    told = {"confidence": "{:.1f} % sure", "residual": "off by {:+.4g}", "entities": "{} entities",
-            "f1": "F1 {:.1f}", "loss": "loss {:.3f}"}
-    return ", ".join(how.format(error[name]) for name, how in told.items() if name in error)
 
 
 def _comparison(found: Mapping[str, Any] | None) -> Iterator[str]:

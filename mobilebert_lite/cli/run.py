@@ -103,7 +103,7 @@ def _answer_one(model: Model, asked: dict[str, Any], as_json: bool) -> int:
 
     _require(model, asked, "--")
     try:
-        rows, told = model.task.show(model, asked)
+        rows, told = _answer(model, asked)
     except NotAsked as error:
         raise click.UsageError(str(error)) from None
     _show(rows, told, _cut(model), as_json)
@@ -125,7 +125,7 @@ def _answer_lines(model: Model, path: Path, asked: Mapping[str, Any]) -> int:
                     found["id"] = line.pop("id")
                 wanted = {**asked, **line}
                 _require(model, wanted, "")
-                found["result"] = model.task.show(model, wanted)[0]
+                found["result"] = _answer(model, wanted)[0]
             except _OF_ONE_TEXT as error:
                 failed += 1
                 found["error"] = str(error)
@@ -143,6 +143,13 @@ def _answer_lines(model: Model, path: Path, asked: Mapping[str, Any]) -> int:
     return int(failed > 0)
 
 
+def _answer(model: Model, asked: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """The answers as JSON and as lines, of the task or, with labels, of a model for NLI."""
+    from mobilebert_lite.tasks.classification.printer import show_zero_shot
+
+    return (show_zero_shot if asked["labels"] else model.task.show)(model, asked)
+
+
 def _plain(model: Model, asked: Mapping[str, Any]) -> str | None:
     """What lines of text are; None where that is open."""
     missing = [name for name in model.task.asks if asked[name] is None]
@@ -154,7 +161,7 @@ def _answer_prompts(model: Model, asked: Mapping[str, Any], as_json: bool) -> in
     click.echo(f"{model.task.name}: {model.task.purpose}. Ctrl-D ends.", err=True)
     for typed in prompted(model.task.prompts, asked):
         try:
-            rows, told = model.task.show(model, {**asked, **typed})
+            rows, told = _answer(model, {**asked, **typed})
         except _OF_ONE_TEXT as error:
             click.echo(printable(f"Error: {error}"), err=True)
             continue

@@ -20,7 +20,7 @@ def by_language(examples: Sequence[Any], rows: np.ndarray, scorer: Scorer) -> di
     languages = np.array([getattr(example, "language", None) or "" for example in examples], object)
     if not any(languages):
         return None
-    scores = {}
+    scores: dict[str, dict[str, Any]] = {}
     for name in sorted(set(languages)):
         those = rows[languages == name]
         score = resample(len(those), lambda chosen, those=those: scorer.score(those[chosen]))  # type: ignore[misc]

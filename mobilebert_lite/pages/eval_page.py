@@ -9,12 +9,12 @@ import numpy as np
 
 from mobilebert_lite.pages import plots
 from mobilebert_lite.pages.page import render
+from mobilebert_lite.tasks.judging import WEIGHTS, weight
 
 # A larger matrix is shown as its commonest confusions.
 _LARGEST_MATRIX, _MOST_PAIRS = 40, 60
 # Parts of an error that are no text of the example.
-_WEIGHTS = {"confidence": "sure, %", "f1": "F1", "loss": "loss", "residual": "off by", "entities": "entities"}
-_OWN = {"id", "expected", "predicted", *_WEIGHTS}
+_OWN = {"id", "expected", "predicted", *WEIGHTS}
 
 
 def eval_page(report: Mapping[str, Any]) -> str:
@@ -94,4 +94,4 @@ def _residuals(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _error(error: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: value if isinstance(value, str) else " / ".join(map(str, value))
              for name, value in error.items() if name not in _OWN}
-    return {**error, "texts": texts, "weights": {told: error[name] for name, told in _WEIGHTS.items() if name in error}}
+    return {**error, "texts": texts, "weight": weight(error)}

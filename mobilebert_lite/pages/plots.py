@@ -177,7 +177,7 @@ def _clipped(domain: Point, extent: Point = (HEIGHT, 0)) -> Scale:
 def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> Plot:
     """Accuracy against confidence, both in percent, for bins that hold something, and the diagonal between them."""
     chart = _chart(label)
-    domain = (0.0, 100.0)
+    domain = (0.0, 108.0)  # the last label stands within the plot
     x, y = linear(domain, (0, WIDTH)), linear(domain, (HEIGHT, 0))
     _grid(chart, domain)
     chart.line("one", [(x(0), y(0)), (x(100), y(100))])
@@ -193,10 +193,10 @@ def reliability(bins: Sequence[Mapping[str, Any]], label: str) -> Plot:
 def histogram(edges: Sequence[float], counts: Sequence[int], label: str) -> Plot:
     """How often values fall between ``edges``, of which there is one more than ``counts``."""
     chart = _chart(label)
-    domain, most = (edges[0], edges[-1]), (0.0, max(1.0, float(max(counts))))
+    domain, most = padded(np.array(edges)), (0.0, max(1.0, float(max(counts))))
     x, y = linear(domain, (0, WIDTH)), linear(most, (HEIGHT, 8))
-    outline: list[Point] = [(0, HEIGHT)]
+    outline: list[Point] = [(x(edges[0]), HEIGHT)]
     for count, left, right in zip(counts, edges, edges[1:], strict=False):
         outline += [(x(left), y(count)), (x(right), y(count))]
-    chart.area("fill s0", [*outline, (WIDTH, HEIGHT)])
+    chart.area("fill s0", [*outline, (x(edges[-1]), HEIGHT)])
     return Plot(chart.markup(), axis(domain), _y_ticks(most))

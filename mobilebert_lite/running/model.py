@@ -27,6 +27,7 @@ from mobilebert_lite.tasks import (
 )
 from mobilebert_lite.tasks.base import Outputs
 from mobilebert_lite.tasks.classification import Label, Number, zero_shot
+from mobilebert_lite.tasks.hypotheses import TEMPLATE, ZeroShot
 from mobilebert_lite.tasks.masked_lm import Word
 from mobilebert_lite.tasks.multiple_choice import Choice
 from mobilebert_lite.tasks.question_answering import Answer
@@ -155,17 +156,16 @@ class Model:
         self._expect(classification.Classification)
         return classification.classify(self, text, pair)
 
-    def zero_shot(self, text: str, labels: Sequence[str], *, template: str = zero_shot.TEMPLATE,
+    def zero_shot(self, text: str, labels: Sequence[str], *, template: str = TEMPLATE,
                   multi_label: bool = False, entailment: str | None = None, contradiction: str | None = None
                   ) -> list[Label]:
         """``labels`` that the model was not trained for, with their probabilities, the most probable first.
 
-        For models of natural-language inference; see zero_shot.ZeroShot. Raises ModelFileError for another model,
+        For models of natural-language inference; see hypotheses.ZeroShot. Raises ModelFileError for another model,
         RequestError for labels or a template that cannot be used, or where the model's classes do not say which of them
         is entailment, DataError for an empty text.
         """
-        return zero_shot.zero_shot(self, text, zero_shot.ZeroShot(tuple(labels), template, multi_label, entailment,
-                                                                  contradiction))
+        return zero_shot.zero_shot(self, text, ZeroShot(tuple(labels), template, multi_label, entailment, contradiction))
 
     def predict(self, text: str, pair: str | None = None) -> list[Number]:
         """The numbers of a regression model. Raises ModelFileError for another, DataError for an empty text."""

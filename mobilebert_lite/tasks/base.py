@@ -188,10 +188,6 @@ class Task(ABC):
 
     def show(self, model: ReadyModel, asked: Asked) -> Shown:
         """What `mbl run` prints for the options ``asked``. Raises NotAsked where one is missing."""
-        if asked.get("labels"):
-            from mobilebert_lite.tasks.classification.printer import show_zero_shot
-
-            return show_zero_shot(model, asked)
         shown: Shown = self._module("printer").show(model, asked)
         return shown
 

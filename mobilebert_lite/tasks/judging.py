@@ -12,6 +12,9 @@ BINS = 10
 PERCENTILES = (50, 90, 99)
 # What examples of all tasks are asked with.
 _ASKED = ("question", "context", "prompt", "choices", "text", "pair")
+# What says how bad an error is, and in which words.
+WEIGHTS = {"f1": "F1 {:.1f}", "confidence": "{:.1f} % sure", "residual": "off by {:+.4g}",
+           "entities": "{} entities amiss", "loss": "loss {:.3f}"}
 
 
 def _ratio(part: float, whole: float) -> float:
@@ -98,6 +101,11 @@ def mistake(example: Any, expected: str, predicted: str, **more: Any) -> dict[st
     language = getattr(example, "language", None)
     return {"id": str(example.id), **asked, **({} if language is None else {"language": language}),
             "expected": expected, "predicted": predicted, **more}
+
+
+def weight(error: Mapping[str, Any]) -> str:
+    """How bad a ``mistake`` is, in words."""
+    return ", ".join(how.format(error[name]) for name, how in WEIGHTS.items() if name in error)
 
 
 def worst(weights: Sequence[float] | np.ndarray, wrong: Iterable[int], most: int) -> list[int]:

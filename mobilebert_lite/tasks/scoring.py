@@ -5,15 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks.base import ReadyModel
-
-if TYPE_CHECKING:
-    from mobilebert_lite.tasks.classification.zero_shot import ZeroShot
+from mobilebert_lite.tasks.hypotheses import ZeroShot
 
 # What a model answered to one example, as JSON.
 Prediction = Mapping[str, Any]

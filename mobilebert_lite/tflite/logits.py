@@ -28,13 +28,15 @@ def expose_logits(content: bytes) -> bytes | None:
                               "pip install ai-edge-litert, or convert the checkpoint with --logits") from None
     graphs = Graphs(model)
     for entry, definition in zip(graphs.entries, model.signatureDefs or [], strict=True):
-        output = next((one for one in definition.outputs if one.name == PROBABILITY.encode()), None)
-        logits = None if output is None else _logits(entry.subgraph, entry.outputs[PROBABILITY])
-        if logits is None:
+        probability = entry.outputs.get(PROBABILITY)
+        logits = None if probability is None else _logits(entry.subgraph, probability)
+        if probability is None or logits is None:
             return None
-        outputs = [logits if one == output.tensorIndex else one for one in entry.subgraph.raw.outputs]
+        outputs = [logits if one == probability.index else one for one in entry.subgraph.raw.outputs]
         entry.subgraph.raw.outputs = np.array(outputs, np.int32)
-        output.name, output.tensorIndex = LOGITS.encode(), logits
+        for output in definition.outputs:
+            if output.tensorIndex == probability.index:
+                output.name, output.tensorIndex = LOGITS.encode(), logits
     provenance = container.read_provenance(content)
     provenance["form"] = {**provenance.get("form", {}), "logits": True}
     set_metadata(model, container.ENTRY, json.dumps(provenance, sort_keys=True).encode())

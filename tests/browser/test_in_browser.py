@@ -26,7 +26,7 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 # Contrast of every visible text with what is behind it, by WCAG 2.1's formula; those below 4.5.
 LOW_CONTRAST = """
-const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+const parse = (text) => (text.match(/[\\d.]+/g) || []).map((v) => text.startsWith("color(srgb") ? 255 * v : +v);
 const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
   .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);

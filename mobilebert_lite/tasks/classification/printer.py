@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from mobilebert_lite.architecture.form import REGRESSION
 from mobilebert_lite.tasks.base import ReadyModel
 from mobilebert_lite.tasks.classification import Label, classify, predict
-from mobilebert_lite.tasks.classification.zero_shot import ZeroShot, zero_shot
+from mobilebert_lite.tasks.classification.zero_shot import zero_shot
+from mobilebert_lite.tasks.hypotheses import ZeroShot
 from mobilebert_lite.tasks.printing import Asked, NotAsked, Shown, shown
 
 

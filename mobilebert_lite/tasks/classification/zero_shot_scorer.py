@@ -11,7 +11,8 @@ from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.classification import Label
 from mobilebert_lite.tasks.classification.numbers import MultiLabelScorer
 from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
-from mobilebert_lite.tasks.classification.zero_shot import ZeroShot, candidates, check_names, zero_shot
+from mobilebert_lite.tasks.classification.zero_shot import candidates, check_names, zero_shot
+from mobilebert_lite.tasks.hypotheses import ZeroShot
 from mobilebert_lite.tasks.scoring import Scorer, ScorerOptions
 from mobilebert_lite.text.examples import TextExample
 
