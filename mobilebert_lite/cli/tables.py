@@ -85,7 +85,8 @@ class Table:
         from rich.table import Table as Drawn
         from rich.text import Text
 
-        console = Console(file=io.StringIO(), highlight=False, width=width, color_system=None)
+        drawn = io.StringIO()
+        console = Console(file=drawn, highlight=False, width=width, color_system=None)
         table = Drawn()
         for i in shown:
             text = self.columns[i].worth is None
@@ -95,14 +96,14 @@ class Table:
         for row in rows:
             table.add_row(*(Text(row[i]) for i in shown))
         console.print(table)
-        return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        return drawn.getvalue().splitlines()
 
     def _stacked(self, rows: Sequence[Sequence[str]], texts: Sequence[int], numbers: Sequence[int],
                  width: int) -> list[str]:
         """The texts of each row in one line, and below it its numbers, each with its heading."""
         lines = []
         for row in rows:
-            lines.append(", ".join(row[i] for i in texts if row[i]))
+            lines += textwrap.wrap(", ".join(row[i] for i in texts if row[i]), width)
             line = ""
             for part in (f"{self.columns[i].name} {row[i]}" for i in numbers if row[i]):
                 if line and 2 + len(line) + 2 + len(part) > width:

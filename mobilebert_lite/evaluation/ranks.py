@@ -20,6 +20,9 @@ _EXACT = 64
 _MOST_ALIKE = 0.8
 
 
+Values = Sequence[float] | np.ndarray
+
+
 @dataclass(frozen=True)
 class Ratio:
     """How many times larger the second group is, with its interval."""
@@ -34,7 +37,7 @@ class Ratio:
         return self.enough and not self.interval.low <= 1 <= self.interval.high
 
 
-def paired(first: Sequence[float], second: Sequence[float]) -> Ratio:
+def paired(first: Values, second: Values) -> Ratio:
     """The ratio of values that were measured side by side, pair by pair; all are above 0.
 
     The center is the median of the means of all two pairs' logarithms (Hodges and Lehmann 1963), the interval that of
@@ -47,7 +50,7 @@ def paired(first: Sequence[float], second: Sequence[float]) -> Ratio:
     return _ratio(means, _signed_ranks(len(logs)), _stretch(logs))
 
 
-def independent(first: Sequence[float], second: Sequence[float]) -> Ratio:
+def independent(first: Values, second: Values) -> Ratio:
     """The ratio of values that were measured apart; all are above 0.
 
     The center is the median of all differences of logarithms, the interval that of the rank sum (Hollander, Wolfe,

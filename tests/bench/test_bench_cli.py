@@ -159,6 +159,18 @@ def test_regressions_are_judged(after: tuple[float, ...], allowed: str, code: in
     assert "EMULATED" in shown.out  # the reports say so
 
 
+@pytest.mark.parametrize("said", ["busy: something else works", "noisy: half of the samples spread"])
+def test_a_disturbed_run_is_no_regression(tmp_path: Path, capsys: pytest.CaptureFixture[str], said: str) -> None:
+    after = report_of(200.0)
+    after = replace(after, runs=(replace(after.runs[0], warnings=(said,)),))
+    files = saved(tmp_path / "a.json", report_of(100.0)), saved(tmp_path / "b.json", after)
+    assert call("--compare", *files, "--max-regression", "5%") == 0
+    shown = capsys.readouterr()
+    assert f"not judged: {said.split(':')[0]}" in shown.out
+    assert "REGRESSED" not in shown.out
+    assert "1 of 1 runs cannot be judged against --max-regression" in shown.err
+
+
 def test_reports_with_nothing_in_common(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = report_of(100.0)
     other = replace(other, runs=(replace(other.runs[0], configuration=replace(
