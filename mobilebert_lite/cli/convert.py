@@ -112,10 +112,11 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
 
     # Wrong recipes are found before TensorFlow's seconds of import.
     load_recipe(quantize, recipe, min_runtime)
-    from mobilebert_lite.conversion import pipeline
-
     if output is None:
         output = default_output(asked["weights"], task, quantize)
+    _check(asked["weights"], (data, asked["calibration"]), () if dry_run else (output, asked["report"]))
+    from mobilebert_lite.conversion import pipeline
+
     request = pipeline.ConvertRequest(output, task=task, quantize=quantize, recipe=recipe, runtime=min_runtime,
                                       lengths=lengths[0], auto_lengths=lengths[1], **asked)
     if dry_run:
@@ -132,6 +133,18 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
             return
         report = gate.convert(request, limits, stage, counted)
     _print(report, as_json)
+
+
+def _check(weights: str | None, files: tuple[Path | None, ...], outputs: tuple[Path | None, ...]) -> None:
+    """Raise MblError for what is not there or cannot be written, before TensorFlow is imported."""
+    from mobilebert_lite.common.requirements import need_files, need_outputs, need_tensorflow
+    from mobilebert_lite.converters import formats
+
+    need_tensorflow()
+    need_files(files)
+    need_outputs(outputs)
+    if weights is not None:
+        formats.check_location(weights)
 
 
 def default_output(weights: object, task: str | None, quantize: str) -> Path:

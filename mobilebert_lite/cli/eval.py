@@ -60,6 +60,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
                                                           "null_threshold")})
     request = EvalRequest(model, data, task, options=judged, report=report, workers=workers,
                           threads=threads or (1 if workers > 1 else options.THREADS), **asked)
+    _check(request, against, predictions)
     try:
         results = _results(request, against)
     except KeyboardInterrupt:
@@ -79,6 +80,28 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
         for each in results:
             each.journal.remove()
     click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else _text(full))
+
+
+def _check(request: EvalRequest, against: str | None, predictions: Path | None) -> None:
+    """Raise MblError for what would fail after MODEL has been scored."""
+    from mobilebert_lite.common.requirements import need_files, need_outputs, need_tensorflow
+    from mobilebert_lite.running.model import read_tflite
+    from mobilebert_lite.tflite.container import read_provenance
+
+    need_files((request.data,))
+    need_outputs((request.report, predictions))
+    if against is None:
+        return
+    if not Path(against).is_file():
+        from mobilebert_lite.converters.formats import check_location
+
+        need_tensorflow()
+        check_location(against)
+        return
+    ours, theirs = (read_provenance(read_tflite(path)).get("task") for path in (request.model, Path(against)))
+    if ours != theirs:
+        raise click.UsageError(f"--against {against}: that file is for {theirs or 'no task that it names'}, "
+                               f"{request.model} for {ours or 'none'}")
 
 
 def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
 
+from mobilebert_lite.common.files import check_output
 from mobilebert_lite.errors import DataError, DependencyError
 
 WITHOUT_TENSORFLOW = "converting and training need TensorFlow ({}): pip install 'mobilebert-lite[convert]'"
@@ -18,11 +19,14 @@ def need_tensorflow() -> None:
 
 
 def need_files(paths: Iterable[Path | None], what: str = "data file") -> None:
-    """Raise DataError for the first of ``paths`` that is no file; None is passed over."""
+    """Raise DataError for the first of ``paths`` where there is nothing; None is passed over."""
     for path in paths:
-        if path is None or path.is_file():
-            continue
-        if path.is_dir():
-            raise DataError(f"{path} is a folder; give a {what} in it")
-        if not path.exists():  # pipes and devices can be read too
+        if path is not None and not path.exists():
             raise DataError(f"no {what} at {path}")
+
+
+def need_outputs(paths: Iterable[Path | None]) -> None:
+    """Raise OutputError for the first of ``paths`` that cannot be written; None is passed over."""
+    for path in paths:
+        if path is not None:
+            check_output(path)

@@ -14,12 +14,12 @@ from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.reference import float_file
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
-from mobilebert_lite.datasets.reading import read_examples
+from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.errors import DataError, VerificationError
 from mobilebert_lite.evaluation import evaluate
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import EvalResult
-from mobilebert_lite.evaluation.scorers import ScorerOptions
+from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 
 # A message to a context that counts examples.
 Counted = Callable[[str], AbstractContextManager[evaluate.CountProgress]]
@@ -60,6 +60,7 @@ def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Co
     check_output(request.output)
     check_data(gate, request.task)
     plan = resolve(request, progress)
+    check_examples(gate, plan)
     with replacing(request.output) as temporary:
         report = pipeline.write(plan, temporary, progress)
         candidate = gate.score(temporary, "the candidate", counted)
@@ -79,6 +80,14 @@ def check_data(gate: Gate, task: str | None) -> None:
         read_examples(gate.data, task)
     elif not gate.data.is_file():
         raise DataError(f"no data file at {gate.data}")
+
+
+def check_examples(gate: Gate, plan: Plan) -> None:
+    """Raise DataError for examples that ``plan``'s file cannot be scored on, or by that metric."""
+    examples = read_examples(gate.data, plan.task.name)
+    scorer = find_scorer(plan.task, examples, plan.class_names, ScorerOptions(gate.metric))
+    for example in evenly(examples, gate.limit):
+        scorer.check(example)
 
 
 @contextmanager

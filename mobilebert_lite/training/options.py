@@ -126,7 +126,7 @@ class TrainOptions:
 
     def resolved(self, task: Task, scratch: bool, rows: int) -> TrainOptions:
         """With the defaults of the task, for a network from scratch or a checkpoint, and ``rows`` examples."""
-        found = defaults(task.training, scratch, rows, self.batch_size)
+        found = defaults(task.training, scratch, rows)
         return replace(self, task=task.name, **{name: value for name, value in found.items()
                                                 if getattr(self, name) is None})
 

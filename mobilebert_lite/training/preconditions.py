@@ -6,8 +6,7 @@ from pathlib import Path
 
 from mobilebert_lite.architecture.config import PRESETS
 from mobilebert_lite.common.requirements import need_files, need_tensorflow
-from mobilebert_lite.converters.files import bundle
-from mobilebert_lite.converters.huggingface import hub
+from mobilebert_lite.converters.formats import check_location
 from mobilebert_lite.errors import DataError, OutputError
 from mobilebert_lite.training import states, workers
 from mobilebert_lite.training.options import TrainOptions
@@ -25,18 +24,12 @@ def check(options: TrainOptions, resume: bool = False) -> None:
             raise DataError("a configuration is for networks from scratch; a checkpoint has its own")
         if options.stack:
             raise DataError("stacking is for networks from scratch; a checkpoint has its layers")
-        check_checkpoint(options.weights)
+        check_location(options.weights)
     if options.teacher is not None:
-        check_checkpoint(options.teacher)
+        check_location(options.teacher)
     workers.check(options.distribute)
     if not resume and workers.is_chief():
         _check_empty(options.output)
-
-
-def check_checkpoint(location: str) -> None:
-    """Raise CheckpointError where nothing is at ``location`` that the hub could have either."""
-    if bundle.prefix_of(Path(location)) is None:
-        hub.check(location)
 
 
 def _check_empty(output: Path) -> None:
