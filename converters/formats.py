@@ -87,6 +87,12 @@ def find(location: str | Path, format: str | None = None, revision: str | None =
     return chosen[0]
 
 
+def check_location(location: str) -> None:
+    """Raise CheckpointError where ``find`` would without asking the hub: nothing is there, and no hub has such an id."""
+    if _prefix(Path(location)) is None:
+        hub.check(location)
+
+
 def _prefix(path: Path) -> Path | None:
     """The prefix of the TensorFlow checkpoint that ``path`` itself names, by any of its files."""
     return None if path.is_dir() else bundle.prefix_of(path)

@@ -89,6 +89,12 @@ def _checked(location: str, found: Address) -> Address:
     return found
 
 
+def check(location: str) -> None:
+    """Raise CheckpointError for what ``resolve`` would refuse without asking the hub."""
+    if not os.path.exists(location) and address(location) is None:
+        _refuse_paths(location)
+
+
 def resolve(location: str, revision: str | None = None) -> Path:
     """The folder or file on this machine for ``location``: itself, or a download from the hub.
 

@@ -113,6 +113,11 @@ def command(models: tuple[Path, ...], report: Path | None, page: Path | None, as
     asked |= {"runs": runs or (1 if seconds else 100), "servers": options.adb_servers(servers, port),
               "seconds": (0.0 if runs else 5.0) if seconds is None else seconds}
     _check_runner(app, farm, asked)
+    from mobilebert_lite.common.requirements import need_files, need_outputs
+
+    need_files(models, "model")
+    need_files((asked["data"], baseline))
+    need_outputs((report, page))
     if farm:
         return _farm(farm, models, farm_folder, app, test_apk, options=asked)
     return _measure(models, output, baseline, max_regression, asked | {"app": app})

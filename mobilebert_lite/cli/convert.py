@@ -123,6 +123,9 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
     # Wrong recipes are found before TensorFlow's seconds of import.
     for mode in modes:
         load_recipe(mode, recipe, min_runtime)
+    if output is None and len(modes) == 1:
+        output = default_output(asked["weights"], task, modes[0])
+    _check(asked["weights"], (data, asked["calibration"]), () if dry_run else (output, asked["report"]))
     from mobilebert_lite.conversion import pipeline
 
     asked["reading"] = options.reading(asked)
@@ -147,6 +150,18 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
     else:
         convert_output.print_report(gate.convert(request, limits, stage, counted) if limits else
                                     pipeline.convert(request, stage), as_json)
+
+
+def _check(weights: str | None, files: tuple[Path | None, ...], outputs: tuple[Path | None, ...]) -> None:
+    """Raise MblError for what is not there or cannot be written, before TensorFlow is imported."""
+    from mobilebert_lite.common.requirements import need_files, need_outputs, need_tensorflow
+    from mobilebert_lite.converters import formats
+
+    need_tensorflow()
+    need_files(files)
+    need_outputs(outputs)
+    if weights is not None:
+        formats.check_location(weights)
 
 
 def default_output(weights: object, task: str | None, quantize: str) -> Path:

@@ -82,6 +82,7 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
                           threads=threads or (1 if workers > 1 else options.THREADS),
                           unlabeled=predictions is not None and against is None and page is None,
                           **asked)
+    _check(request, against, (report, predictions, page))
     try:
         results = _results(request, against)
     except KeyboardInterrupt:
@@ -116,6 +117,28 @@ def _zero_shot(asked: dict[str, Any]) -> ZeroShot | None:
     names = ("labels", "hypothesis", "multi_label", "entailment", "contradiction")
     given = {name: asked.pop(name) for name in names}
     return ZeroShot.read(given) if asked.pop("zero_shot") or given["labels"] else None
+
+
+def _check(request: EvalRequest, against: str | None, outputs: tuple[Path | None, ...]) -> None:
+    """Raise MblError for what would fail after MODEL has been scored."""
+    from mobilebert_lite.common.requirements import need_files, need_outputs, need_tensorflow
+    from mobilebert_lite.running.model import read_tflite
+    from mobilebert_lite.tflite.container import read_provenance
+
+    need_files((request.data,))
+    need_outputs(outputs)
+    if against is None:
+        return
+    if not Path(against).is_file():
+        from mobilebert_lite.converters.formats import check_location
+
+        need_tensorflow()
+        check_location(against)
+        return
+    ours, theirs = (read_provenance(read_tflite(path)).get("task") for path in (request.model, Path(against)))
+    if ours != theirs:
+        raise click.UsageError(f"--against {against}: that file is for {theirs or 'no task that it names'}, "
+                               f"{request.model} for {ours or 'none'}")
 
 
 def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:

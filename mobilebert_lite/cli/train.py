@@ -30,14 +30,20 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
     "Data",
     option("--task", type=TRAINABLE_TASK, help="Task to train. [default: the checkpoint's]"),
     option("--data", type=PATH, metavar="FILE",
-           help="Training examples: SQuAD JSON, JSON lines, CSV, TSV or BIO."),
+           help="Training examples: SQuAD JSON, JSON lines, CSV, TSV or BIO; plain text (.txt) for fill-mask and "
+                "next-sentence."),
     option("--eval", type=PATH, metavar="FILE",
-           help="Labeled examples on which the score is measured. [default: a part of --data is held out]"),
+           help="Labeled examples on which the score is measured. [default: a part of --data is held out, without "
+                "copies of what is learnt from]"),
     *options.data_options,
     options.labels(help="Names of the classes, one per line. [default: those in the examples]"),
     options.problem(default="single", show_default=True),
     option("--seq-len", type=click.IntRange(8), metavar="LENGTH",
            help="Longest sequence in tokens. [default: 384 for qa, 128 otherwise]"),
+    option("--folds", type=click.IntRange(2, 100), metavar="K",
+           help="Cross-validation: score on all of --data, in K parts of which each is scored by a network trained on "
+                "the others, then train on all of it."),
+    option("--whole-words", is_flag=True, help="fill-mask: mask whole words, not single pieces."),
     option("--strict", is_flag=True, help="Fail instead of warning: when the data has a fault."))
 @section(
     "Network",
@@ -52,10 +58,11 @@ _SHARE, _PART, _POSITIVE = click.FloatRange(0, 1), click.FloatRange(0, 0.99), cl
     option("--dropout", type=_PART, help="Dropout of hidden states. [default: the configuration's]"))
 @section(
     "Optimization",
-    option("--epochs", type=_POSITIVE, help="Passes over the data. [default: by task]"),
-    option("--batch-size", default=32, show_default=True, type=click.IntRange(1),
-           help="Examples per step, over all devices together."),
-    option("--learning-rate", type=_POSITIVE, help="Peak learning rate of AdamW. [default: by task]"),
+    option("--epochs", type=_POSITIVE, help="Passes over the data. [default: by task and number of examples]"),
+    option("--batch-size", type=click.IntRange(1),
+           help="Examples per step, over all devices together. [default: by number of examples]"),
+    option("--learning-rate", type=_POSITIVE,
+           help="Peak learning rate of AdamW. [default: by task and number of examples]"),
     option("--warmup-ratio", type=_SHARE, default=0.06, show_default=True,
            help="Share of the steps in which the learning rate rises to its peak."),
     option("--weight-decay", type=click.FloatRange(0), default=0.05, show_default=True,
@@ -121,22 +128,28 @@ def command(context: click.Context, /, resume: Path | None, as_json: bool, probl
         raise click.UsageError("--data and --output are needed (or --resume)")
     if resume is not None and (given := _given(context)):
         raise click.UsageError(f"--resume keeps the options of the training; leave out {', '.join(given)}")
+    from mobilebert_lite.common.requirements import need_files, need_tensorflow
+
+    # What is wrong with the request is said before anything is imported that takes seconds.
+    need_tensorflow()
+    if resume is None:
+        need_files((asked["data"], asked["eval"]))
     from mobilebert_lite.architecture.form import PROBLEMS
+    from mobilebert_lite.training import preconditions, saved
     from mobilebert_lite.training.options import TrainOptions
 
     asked["reading"] = options.reading(asked)
-    wanted = None if resume else TrainOptions(problem=PROBLEMS[problem], **asked)
+    wanted = saved.saved_options(resume) if resume else TrainOptions(problem=PROBLEMS[problem], **asked)
+    preconditions.check(wanted, resume is not None)
     from mobilebert_lite.training import run
 
-    if resume is not None:
-        wanted = run.saved_options(resume)
-    assert wanted is not None
     result = run.train(wanted, resume is not None, progress, counted)
     report = result.report
     if as_json:
         click.echo(json.dumps(report, indent=2))
         return
-    click.echo(f"{result.output}: {report['metric']} {report['score']:.2f} after {report['step']:,} steps, "
+    folds = f" ± {report['score_deviation']:.2f} over {len(report['folds'])} folds" if "folds" in report else ""
+    click.echo(f"{result.output}: {report['metric']} {report['score']:.2f}{folds} after {report['step']:,} steps, "
                f"{report['seconds']:.0f} s")
     for name, value in report["metrics"].items():
         click.echo(f"  {name} {value:.2f}" if isinstance(value, float) else f"  {name} {value}")

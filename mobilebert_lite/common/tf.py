@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from mobilebert_lite.common.requirements import WITHOUT_TENSORFLOW
 from mobilebert_lite.errors import DependencyError
 
 if not os.environ.get("TF_CPP_MIN_LOG_LEVEL"):
@@ -12,7 +13,6 @@ if not os.environ.get("TF_CPP_MIN_LOG_LEVEL"):
 try:
     import tensorflow as tf
 except ImportError as error:
-    raise DependencyError(f"converting and training need TensorFlow ({error}): "
-                          "pip install 'mobilebert-lite[convert]'") from None
+    raise DependencyError(WITHOUT_TENSORFLOW.format(error)) from None
 
 __all__ = ["tf"]

@@ -14,12 +14,13 @@ from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.reference import float_file
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
-from mobilebert_lite.datasets.reading import DataOptions, read
+from mobilebert_lite.datasets.naming import name_labels
+from mobilebert_lite.datasets.reading import DataOptions, evenly, read
 from mobilebert_lite.errors import DataError, VerificationError
 from mobilebert_lite.evaluation import evaluate
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import EvalResult
-from mobilebert_lite.evaluation.scorers import ScorerOptions
+from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.tasks import Task, find_task
 
 # A message to a context that counts examples.
@@ -67,6 +68,7 @@ def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Co
     check_output(request.output)
     check_data(gate, request.task)
     plan = resolve(request, progress)
+    check_examples(gate, plan)
     with replacing(request.output) as temporary:
         report = pipeline.write(plan, temporary, progress)
         candidate = gate.score(temporary, "the candidate", counted)
@@ -86,6 +88,15 @@ def check_data(gate: Gate, task: str | None) -> None:
         gate.examples(find_task(task))
     elif not gate.data.exists():
         raise DataError(f"no data file at {gate.data}")
+
+
+def check_examples(gate: Gate, plan: Plan) -> None:
+    """Raise DataError for examples that ``plan``'s file cannot be scored on, or by that metric."""
+    found = read(gate.data, plan.task, gate.reading, labeled=True)
+    examples = name_labels(found, plan.task, plan.class_names)
+    scorer = find_scorer(plan.task, examples, plan.class_names, ScorerOptions(gate.metric))
+    for example in evenly(scorer.asked(examples), gate.limit):
+        scorer.check(example)
 
 
 @contextmanager

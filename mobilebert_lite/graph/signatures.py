@@ -49,7 +49,7 @@ class Network(tf.Module):
 
     def _encode(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, tap: Tap = untapped) -> tf.Tensor:
         """*Shape:* int32 (batch, [choices,] seq) → (batch · choices, seq or 1, hidden)"""
-        ids, mask, segment_ids = (_flat(value) for value in (ids, mask, segment_ids))
+        ids, mask, segment_ids = (flat(value) for value in (ids, mask, segment_ids))
         return encode(self.tensors, self.config, ids, mask, segment_ids, masking=self.masking, plan=self.plan, tap=tap)
 
     def signature(self, length: int, batch: int | None = 1) -> tf.types.experimental.ConcreteFunction:
@@ -66,7 +66,7 @@ class Network(tf.Module):
         """
         def observe(ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor) -> dict[str, tf.Tensor]:
             found: dict[str, tf.Tensor] = {}
-            read = tf.cast(_flat(mask), tf.float32)[:, :, tf.newaxis]
+            read = tf.cast(flat(mask), tf.float32)[:, :, tf.newaxis]
 
             def tap(name: str, x: tf.Tensor) -> tf.Tensor:
                 if name.endswith(TRAINED_ALONE):
@@ -100,7 +100,7 @@ class Network(tf.Module):
                  function(*(tf.constant(one[name], tf.int32) for name in names)).items()} for one in inputs]
 
 
-def _flat(x: tf.Tensor) -> tf.Tensor:
+def flat(x: tf.Tensor) -> tf.Tensor:
     """Alternatives become rows of the batch. *Shape:* (batch, choices, seq) → (batch · choices, seq)"""
     if len(x.shape) == 2:
         return x

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mobilebert_lite.architecture.form import SINGLE_LABEL
+from mobilebert_lite.architecture.form import SINGLE_LABEL, Form
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.text.features import Features
+from mobilebert_lite.text.tokenization import Tokenizer
 
 # Of a token without a label of its own.
 UNLABELLED = -1
@@ -28,6 +29,18 @@ class Training(ABC):
     fine_tuned: ClassVar[Mapping[str, Any]]
     # Whether the targets are those of tokens.
     per_token: ClassVar[bool] = False
+    # Whether the targets are words of the text itself, other ones hidden in every step (training.masks).
+    masked: ClassVar[bool] = False
+
+    def form(self, form: Form, examples: Sequence[Any]) -> Form:
+        """``form`` of a network that learns from ``examples``."""
+        return form
+
+    def features(self, task: Any, tokenizer: Tokenizer, example: Any, length: int) -> list[Features]:
+        """``example`` as sequences of ``length`` tokens to learn from; those of the ``task`` (tasks.Task) unless
+        it says otherwise."""
+        found: list[Features] = task.features(tokenizer, example, length)
+        return found
 
     @abstractmethod
     def target(self, example: Any, features: Features, numbers: Mapping[str, int], problem: str) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mobilebert_lite.conversion import lengths
 from mobilebert_lite.tasks.teaching import TEACHER, UNLABELLED
+from mobilebert_lite.training.masks import Masker
 
 # Lengths that batches are padded to; each costs a trace (and, with XLA, a compilation) of the step.
 BUCKETS = 5
@@ -20,7 +21,7 @@ _POOL = 50
 class EncodedRow:
     """One sequence, without padding, and what the network should make of it."""
 
-    # int32 [tokens].
+    # int32 [tokens], or [choices, tokens], where all but the longest choice have padding.
     ids: np.ndarray
     segment_ids: np.ndarray
     # As the task's training makes them (tasks.teaching): int32 [tokens] where they are those of tokens (-1: no label).
@@ -31,6 +32,13 @@ class EncodedRow:
     teacher: Mapping[str, np.ndarray] = field(default_factory=dict)
     # Those of these outputs that have a row for every token.
     token_outputs: Sequence[str] = ()
+    # Of choices: 1 for tokens, 0 for padding, int32 as ``ids``; None: all are tokens.
+    mask: np.ndarray | None = None
+
+    @property
+    def length(self) -> int:
+        """Tokens of the longest sequence."""
+        return int(self.ids.shape[-1])
 
 
 # int32, float32; see objective.Batch.
@@ -45,7 +53,7 @@ def choose_buckets(rows: Sequence[EncodedRow], longest: int, count: int = BUCKET
     Each leaves room for one [PAD] where there is room: the trigram reads the neighbor of the last token, which must
     be what it is at the fixed length of a file.
     """
-    used = [min(longest, len(row.ids) + 1) for row in rows]
+    used = [min(longest, row.length + 1) for row in rows]
     needed = min(longest, -(-max(used) // lengths.STEP) * lengths.STEP)
     return lengths.choose(used, count, needed)[::-1]
 
@@ -55,7 +63,7 @@ def epoch_batches(rows: Sequence[EncodedRow], size: int, buckets: Sequence[int],
     """(places in ``rows``, length) of every batch of one epoch, shuffled; only the last one formed may be smaller."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(rows))
-    used = np.array([len(row.ids) for row in rows])
+    used = np.array([row.length for row in rows])
     batches = []
     for first in range(0, len(order), size * _POOL):
         pool = order[first:first + size * _POOL]
@@ -72,20 +80,22 @@ def bucket_for(used: int, buckets: Sequence[int]) -> int:
 
 
 def pad(rows: Sequence[EncodedRow], length: int, size: int, pad_id: int) -> dict[str, np.ndarray]:
-    """ids, mask, segment_ids int32 [size, length], labels, and the weight of every label.
+    """ids, mask, segment_ids int32 [size, (choices,) length], labels, and the weight of every label.
 
     Rows beyond ``rows`` are empty and weigh nothing, so that every batch has the same shape.
     """
-    arrays = {"ids": np.full((size, length), pad_id, np.int32), "mask": np.zeros((size, length), np.int32),
-              "segment_ids": np.zeros((size, length), np.int32)}
+    shape = (size, *rows[0].ids.shape[:-1], length)
+    arrays = {"ids": np.full(shape, pad_id, np.int32), "mask": np.zeros(shape, np.int32),
+              "segment_ids": np.zeros(shape, np.int32)}
     per_token = rows[0].per_token
     labels = rows[0].labels
     arrays["labels"] = np.full((size, length) if per_token else (size, *labels.shape), UNLABELLED, labels.dtype)
     arrays["weight"] = np.zeros((size, length) if per_token else size, np.float32)
     for i, row in enumerate(rows):
-        used = len(row.ids)
-        arrays["ids"][i, :used], arrays["mask"][i, :used] = row.ids, 1
-        arrays["segment_ids"][i, :used] = row.segment_ids
+        used = row.length
+        arrays["ids"][i, ..., :used] = row.ids
+        arrays["mask"][i, ..., :used] = 1 if row.mask is None else row.mask
+        arrays["segment_ids"][i, ..., :used] = row.segment_ids
         if per_token:
             arrays["labels"][i, :used] = row.labels
             arrays["weight"][i, :used] = row.labels != UNLABELLED
@@ -121,6 +131,8 @@ class Batcher:
     # scratch, positions that no text reaches would stay untrained.
     shift: float = 0.0
     positions: int = 0
+    # Where words of the text are to be guessed: what hides them.
+    masker: Masker | None = None
 
     def stream(self, epochs: Epochs, start: int = 0) -> Iterator[Arrays]:
         """Batches without end, from number ``start`` on."""
@@ -142,9 +154,11 @@ class Batcher:
         rng = np.random.default_rng([self.seed, step, 1])
         arrays = pad(rows, length, self.size, self.pad_id)
         if self.unknown:
-            text = arrays["segment_ids"] == arrays["segment_ids"].max(axis=1, keepdims=True)
+            text = arrays["segment_ids"] == arrays["segment_ids"].max(axis=-1, keepdims=True)
             hidden = text & ~np.isin(arrays["ids"], self.special_ids) & (rng.random(text.shape) < self.unknown)
             arrays["ids"] = np.where(hidden, self.unk_id, arrays["ids"]).astype(np.int32)
+        if self.masker is not None:
+            arrays = self.masker(arrays, np.random.default_rng([self.seed, step, 3]))
         shifted = self.shift and rng.random() < self.shift
         room = self.positions - length
         arrays["shift"] = np.array(rng.integers(room) if shifted and room > 0 else 0, np.int32)

@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-from typing import Any
-
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.errors import DataError
+from mobilebert_lite.training import workers
 from mobilebert_lite.training.options import TrainOptions
-
-KINDS = ("auto", "none", "mirrored", "workers")
-
-
-def check(options: TrainOptions) -> None:
-    """Raise DataError for devices that are unknown or named nowhere, before anything is computed."""
-    if options.distribute not in KINDS:
-        raise DataError(f"distribute is {options.distribute!r}; known are {', '.join(KINDS)}")
-    if options.distribute == "workers" and not _workers():
-        raise DataError("distribute is 'workers', but the environment variable TF_CONFIG names none; see "
-                        "docs/how-to/train.md")
 
 
 def prepare(options: TrainOptions) -> tf.distribute.Strategy:
@@ -28,7 +14,7 @@ def prepare(options: TrainOptions) -> tf.distribute.Strategy:
     ``auto``: all workers that the environment variable TF_CONFIG names, else all GPUs of this machine, else one
     device. Raises DataError for a batch that the devices cannot share.
     """
-    check(options)
+    workers.check(options.distribute)
     if options.threads:
         try:
             tf.config.threading.set_intra_op_parallelism_threads(options.threads)
@@ -41,6 +27,7 @@ def prepare(options: TrainOptions) -> tf.distribute.Strategy:
     tf.get_logger().setLevel("ERROR")
     strategy = _strategy(options.distribute)
     count = strategy.num_replicas_in_sync
+    assert options.batch_size is not None
     if options.batch_size % count:
         raise DataError(f"batch_size is {options.batch_size}, which {count} devices cannot share; "
                         f"give a multiple of {count}")
@@ -49,35 +36,12 @@ def prepare(options: TrainOptions) -> tf.distribute.Strategy:
 
 def _strategy(kind: str) -> tf.distribute.Strategy:
     gpus = len(tf.config.list_physical_devices("GPU"))
-    if kind == "workers" or (kind == "auto" and _workers() > 1):
+    if kind == "workers" or (kind == "auto" and workers.count() > 1):
         return tf.distribute.MultiWorkerMirroredStrategy()
     if kind == "mirrored" or (kind == "auto" and gpus > 1):
         return tf.distribute.MirroredStrategy(None if gpus else [
             device.name.removeprefix("/device:") for device in tf.config.list_logical_devices("CPU")])
     return tf.distribute.get_strategy()
-
-
-def _workers() -> int:
-    cluster = _config().get("cluster", {})
-    return len(cluster.get("worker", [])) + len(cluster.get("chief", []))
-
-
-def is_chief() -> bool:
-    """Whether this process writes the files: the chief, else the first worker, or the only process."""
-    config = _config()
-    task = config.get("task", {})
-    first = "chief" if "chief" in config.get("cluster", {}) else "worker"
-    return task.get("type", first) == first and int(task.get("index", 0)) == 0
-
-
-def _config() -> dict[str, Any]:
-    try:
-        found = json.loads(os.environ.get("TF_CONFIG") or "{}")
-    except ValueError as error:
-        raise DataError(f"the environment variable TF_CONFIG is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise DataError("the environment variable TF_CONFIG holds no JSON object")
-    return found
 
 
 def precision(asked: str) -> str:

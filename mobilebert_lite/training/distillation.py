@@ -19,6 +19,7 @@ from mobilebert_lite.common.tf import tf
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.graph.ops import Tensors
+from mobilebert_lite.graph.signatures import flat
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.teaching import Loss
 from mobilebert_lite.training.batches import EncodedRow, bucket_for, pad
@@ -72,15 +73,15 @@ def annotated(rows: Sequence[EncodedRow], teacher: Weights, task: Task, masking:
     def run(*inputs: tf.Tensor) -> Outputs:
         return forward(tensors, teacher.config, task, dict(zip(names, inputs, strict=True)), masking=masking)
 
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i].ids))
+    order = sorted(range(len(rows)), key=lambda i: rows[i].length)
     found = list(rows)
     for start in range(0, len(order), _ROWS):
         chosen = [rows[i] for i in order[start:start + _ROWS]]
-        length = bucket_for(max(len(row.ids) for row in chosen), buckets)
+        length = bucket_for(max(row.length for row in chosen), buckets)
         arrays = pad(chosen, length, _ROWS, teacher.config.pad_token_id)
         outputs = {name: value.numpy() for name, value in run(*(tf.constant(arrays[name]) for name in names)).items()}
         for i, place in enumerate(order[start:start + _ROWS]):
-            used = len(rows[place].ids)
+            used = rows[place].length
             found[place] = replace(rows[place], token_outputs=task.per_token, teacher={
                 name: (value[i, :used] if name in task.per_token else value[i]).astype(np.float32)
                 for name, value in outputs.items()})
@@ -122,7 +123,7 @@ class Transfer:
 
         hidden_states(self.tensors, self.config, batch, self.masking, tap)
         depth = self.config.num_hidden_layers
-        real = tf.cast(batch["mask"], tf.float32)
+        real = tf.cast(flat(batch["mask"]), tf.float32)
         compare = {FEATURES: (_stream, _squared), ATTENTION: (_probabilities, _attended)}
         total = tf.zeros_like(real[:, 0])
         for kind in self.kinds:
@@ -131,7 +132,8 @@ class Transfer:
                 theirs = known[name((i + 1) * depth // layers - 1, depth)]
                 tokens = distance(tf.cast(seen[name(i, layers)], tf.float32), theirs, real)
                 total += tf.reduce_sum(tokens * real, axis=1) / tf.reduce_sum(real + 1e-9, axis=1) / layers
-        return total
+        # Choices of one question are learnt from alike.
+        return tf.reduce_mean(tf.reshape(total, [batch["ids"].shape[0], -1]), axis=1)
 
 
 def _stream(layer: int, layers: int) -> str:

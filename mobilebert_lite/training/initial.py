@@ -92,6 +92,13 @@ def _sorted(names: Mapping[str, np.ndarray]) -> list[str]:
     return sorted(names, key=key)
 
 
+def head_of(weights: Weights, head: str, outputs: int) -> dict[str, np.ndarray] | None:
+    """The tensors of ``head`` in ``weights``; None where they have none of ``outputs``, or not all of it."""
+    names = _head_table(weights.config, head, outputs, "mlm.word" in weights.tensors)
+    fits = all(name in weights.tensors and weights.tensors[name].shape == shape for name, shape in names.items())
+    return {name: weights.tensors[name] for name in names} if fits else None
+
+
 def with_head(weights: Weights, head: str, outputs: int, seed: int, fresh: bool, *, pooler: bool) -> Weights:
     """``weights`` with ``head`` alone: their own, or a new one of ``outputs`` where they have none or ``fresh``.
 
@@ -99,13 +106,26 @@ def with_head(weights: Weights, head: str, outputs: int, seed: int, fresh: bool,
     """
     others = tuple(f"{name}." for name in HEADS) + (() if pooler else ("pooler.",))
     tensors = {name: tensor for name, tensor in weights.tensors.items() if not name.startswith(others)}
-    kernel = weights.tensors.get(HEADS[head].kernel)
-    if kernel is None or kernel.shape[1] != outputs or fresh:
-        rng = np.random.default_rng([seed, 0])
-        tensors[f"{head}.kernel"] = rng.normal(0, _HEAD, (weights.config.hidden_size, outputs)).astype(np.float32)
-        tensors[f"{head}.bias"] = np.zeros(outputs, np.float32)
-    else:
-        tensors |= {name: weights.tensors[name] for name in (f"{head}.kernel", f"{head}.bias")}
+    own = None if fresh else head_of(weights, head, outputs)
+    tensors |= own if own is not None else _new_head(weights.config, head, outputs, seed)
     # Where the configuration asks for a pooler, transformers would make one up.
     config = replace(weights.config, classifier_activation="pooler.kernel" in tensors)
     return checked(config, tensors, weights.source)
+
+
+def _head_table(config: MobileBertConfig, head: str, outputs: int, untied: bool = False) -> dict[str, tuple[int, ...]]:
+    """Name of each tensor of ``head`` → its shape."""
+    network = tensor_table(config)
+    return {name: spec.shape for name, spec in tensor_table(config, {head: outputs}, untied=untied).items()
+            if name not in network}
+
+
+def _new_head(config: MobileBertConfig, head: str, outputs: int, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng([seed, 0])
+    tensors = {}
+    for name, shape in _head_table(config, head, outputs).items():
+        kind = name.rsplit(".", 1)[-1]
+        value = (np.full(shape, float(kind == "gamma")) if kind in ("gamma", "beta", "bias") else
+                 rng.normal(0, _HEAD, shape))
+        tensors[name] = value.astype(np.float32)
+    return tensors

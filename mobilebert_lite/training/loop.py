@@ -86,6 +86,8 @@ class LoopSettings:
     jit: bool
     # Whether this process writes files and logs.
     chief: bool = True
+    # The folder of the whole training, which it is resumed by; None: the one above the state's.
+    output: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -171,11 +173,13 @@ class Loop:
         score = self._agreed(score)
         progress = self.progress
         better = progress.best is None or score > progress.best
-        if better:
-            progress.best, progress.best_step, progress.waited = score, progress.step, 0
+        progress.waited = 0 if better else progress.waited + 1
+        # Of equal scores, which few examples give often, the later one: the learning rate has fallen since. What
+        # training began with is left for a better one only.
+        if better or (score == progress.best and progress.best_step > 0):
+            better = True
+            progress.best, progress.best_step = score, progress.step
             self.best = self.trainer.state()["values"]
-        else:
-            progress.waited += 1
         self.say(f"step {progress.step}: {self.evaluator.scorer.metric} {score:.2f}" + (" (best)" if better else ""))
         return {f"eval/{name}": float(value) for name, value in metrics.items()}
 
@@ -228,7 +232,8 @@ class Loop:
     def _stop(self, number: int) -> None:
         self._save()
         raise Interrupted(f"interrupted after step {self.progress.step} of {self.settings.schedule.steps}, which is "
-                          f"saved; go on with: mbl train --resume {self.folder.parent}", number)
+                          f"saved; go on with: mbl train --resume "
+                          f"{self.settings.output or self.folder.parent}", number)
 
     def _finish(self) -> Trained:
         if self.best is None:

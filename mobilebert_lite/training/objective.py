@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.form import INPUTS
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.graph.ops import Tap, Tensors, untapped
+from mobilebert_lite.graph.signatures import flat
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.teaching import Loss
 
-# ids, mask, segment_ids int32 [B, S]; labels and weight as the task has them (tasks.teaching); seed int32 [2]: of this
-# step's random choices; shift int32 []: the position at which the texts begin.
+# ids, mask, segment_ids int32 [B, S], or [B, C, S] where there are choices; positions int32 [B, P] where the outputs
+# are those at P places; labels and weight as the task has them (tasks.teaching); seed int32 [2]: of this step's random
+# choices; shift int32 []: the position at which the texts begin.
 Batch = Mapping[str, tf.Tensor]
 Outputs = Mapping[str, tf.Tensor]
 # (tensors, batch) -> the sum of the losses times their weights, float32 [].
@@ -29,16 +32,21 @@ def forward(tensors: Tensors, config: MobileBertConfig, task: Task, batch: Batch
             tap: Tap = untapped) -> Outputs:
     """The outputs of ``task``, logits for classes. *Shape:* see ``tasks``."""
     hidden = hidden_states(tensors, config, batch, masking, tap)
-    return task.with_form(replace(task.form, logits=True)).draw(tensors, config, hidden)
+    return task.with_form(replace(task.form, logits=True)).draw(tensors, config, hidden,
+                                                                      batch.get("positions"))
 
 
 def hidden_states(tensors: Tensors, config: MobileBertConfig, batch: Batch, masking: Masking | None = None,
                   tap: Tap = untapped) -> tf.Tensor:
-    """What the encoder makes of a batch, at the positions that it is shifted to. *Shape:* (batch, seq, hidden)"""
+    """What the encoder makes of a batch, at the positions that it is shifted to.
+
+    *Shape:* (batch · choices, seq, hidden)
+    """
     if "shift" in batch:
         position = tf.roll(tensors["embeddings.position"], -batch["shift"], axis=0)
         tensors = {**tensors, "embeddings.position": position}
-    return encode(tensors, config, batch["ids"], batch["mask"], batch["segment_ids"], masking=masking, tap=tap)
+    ids, mask, segment_ids = (flat(batch[name]) for name in INPUTS)
+    return encode(tensors, config, ids, mask, segment_ids, masking=masking, tap=tap)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from mobilebert_lite.architecture.form import SINGLE_LABEL
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks import Task
+from mobilebert_lite.training.defaults import defaults
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -60,6 +61,8 @@ class TrainOptions:
     quantize: for quantization-aware training: the mode that the network will be converted with.
     without: fusion rules left out in that conversion.
     distribute: one of devices.KINDS: auto, none, mirrored or workers.
+    folds: score by cross-validation with so many parts of ``data``, then train on all of it.
+    whole_words: fill-mask: hide all pieces of a word or none.
     """
 
     task: str | None
@@ -76,7 +79,7 @@ class TrainOptions:
     cased: bool = False
     seq_len: int | None = None
     epochs: float | None = None
-    batch_size: int = 32
+    batch_size: int | None = None
     learning_rate: float | None = None
     warmup_ratio: float = 0.06
     weight_decay: float = 0.05
@@ -102,13 +105,16 @@ class TrainOptions:
     quantize: str | None = None
     without: tuple[str, ...] = ()
     distribute: str = "auto"
+    folds: int | None = None
+    whole_words: bool = False
 
     def __post_init__(self) -> None:
         for name, least, most in (("epochs", 0, None), ("batch_size", 1, None), ("learning_rate", 0, None),
                                   ("warmup_ratio", 0, 1), ("weight_decay", 0, None), ("max_grad_norm", 0, None),
                                   ("dropout", 0, 0.99), ("token_dropout", 0, 0.99), ("label_smoothing", 0, 0.99),
                                   ("position_shift", 0, 1), ("distill_weight", 0, 1), ("temperature", 0.1, 100),
-                                  ("vocab_size", 100, None), ("seq_len", 8, None), ("patience", 1, None)):
+                                  ("vocab_size", 100, None), ("seq_len", 8, None), ("patience", 1, None),
+                                  ("folds", 2, 100)):
             value = getattr(self, name)
             if value is not None and (value < least or (most is not None and value > most)):
                 raise DataError(f"{name} is {value}; it must be at least {least}"
@@ -116,13 +122,16 @@ class TrainOptions:
         if self.precision not in PRECISIONS:
             raise DataError(f"precision is {self.precision!r}; known are {', '.join(PRECISIONS)}")
 
-    def resolved(self, task: Task, scratch: bool) -> TrainOptions:
-        """With the defaults of the task, for a network from scratch or a checkpoint."""
-        training = task.training
-        defaults = ({"token_dropout": 0.05, **training.scratch} if scratch else
-                    {"token_dropout": 0.0, **training.fine_tuned})
-        taken = {name: value for name, value in defaults.items() if getattr(self, name) is None}
-        return replace(self, task=task.name, **taken)
+        for name in ("eval", "patience", "eval_every"):
+            if self.folds is not None and getattr(self, name) is not None:
+                raise DataError(f"folds and {name}: cross-validation scores the last step on parts of the data itself; "
+                                "leave out one of them")
+
+    def resolved(self, task: Task, scratch: bool, rows: int) -> TrainOptions:
+        """With the defaults of the task, for a network from scratch or a checkpoint, and ``rows`` examples."""
+        found = defaults(task.training, scratch, rows)
+        return replace(self, task=task.name, **{name: value for name, value in found.items()
+                                                if getattr(self, name) is None})
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; ``from_json`` reads them back."""

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mobilebert_lite.architecture.config import PRESETS, MobileBertConfig
-from mobilebert_lite.architecture.config_files import TENSORFLOW, read_config
+from mobilebert_lite.architecture.config import PRESETS
 from mobilebert_lite.architecture.form import REGRESSION, SINGLE_LABEL, Form
 from mobilebert_lite.architecture.masking import Masking, default_masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
-from mobilebert_lite.converters.tokenizers import reading as tokenizer_files
-from mobilebert_lite.datasets.naming import are_numbers, name_labels
-from mobilebert_lite.datasets.reading import ReadExamples, read
-from mobilebert_lite.errors import ConfigError, DataError, shorten
+from mobilebert_lite.datasets.naming import name_labels
+from mobilebert_lite.datasets.reading import ReadExamples, evenly
+from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks import TRAINABLE, Task, find_task
-from mobilebert_lite.tasks.labels import read_file
 from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.training import raw_text, splitting
 from mobilebert_lite.training.batches import EncodedRow
 from mobilebert_lite.training.checks import DataFinding, check
-from mobilebert_lite.training.initial import initial, with_head
+from mobilebert_lite.training.classes import choose_labels
+from mobilebert_lite.training.defaults import MOST_HELD_OUT, held_out
 from mobilebert_lite.training.options import TrainOptions
 from mobilebert_lite.training.rows import RowMaker
-from mobilebert_lite.training.vocabulary import build_vocabulary, texts_of
+from mobilebert_lite.training.start import start
 
-SMALL = "small"
-# Held out where no examples to score on are given: this share, and no more than so many.
-HELD_OUT, MOST_HELD_OUT = 0.1, 1000
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -51,77 +47,114 @@ class TrainingData:
     findings: Sequence[DataFinding]
     # Whether the weights are new, not a checkpoint's.
     scratch: bool
+    # What the weights are taken from, and what is new.
+    origin: tuple[str, ...] = ()
 
 
-def prepare(options: TrainOptions, progress: Callable[[str], None] = lambda message: None) -> TrainingData:
+@dataclass(frozen=True)
+class Material:
+    """What was read: enough to prepare a training, or several on parts of the examples."""
+
+    options: TrainOptions
+    checkpoint: Checkpoint | None
+    task: Task
+    # Units of the data (raw_text.read_units), which a split may part.
+    units: Sequence[Any]
+    labels: tuple[str, ...]
+
+    @property
+    def by_class(self) -> bool:
+        """Whether the classes are to have their shares on each side of a split."""
+        return self.options.problem != REGRESSION and not raw_text.is_raw(self.options.data, self.task)
+
+    def examples(self, units: Sequence[Any]) -> list[Any]:
+        """The examples that ``units`` make."""
+        return raw_text.examples_of(units, self.options.data, self.task, self.options.seed)
+
+
+def prepare(options: TrainOptions, progress: Say = lambda message: None) -> TrainingData:
     """Read and check everything. Raises a subclass of MblError; with ``options.strict`` also for findings."""
-    checkpoint = _checkpoint(options, progress)
-    task, asked = _task(options, checkpoint), options.seq_len
-    options = options.resolved(task, scratch=checkpoint is None)
-    progress("reading the data")
-    given = read(options.data, task, options.reading, labeled=True)
-    held = None if options.eval is None else read(options.eval, task, options.reading, labeled=True)
-    for one in (given, held):
-        if one is not None and one.skipped:
-            progress(f"data: {one.told()}")
-    labels = choose_labels(options, checkpoint, task, given)
-    train = name_labels(given, task, labels)
-    if held is None:
-        train, dev = hold_out(train, options.seed)
-        progress(f"{len(dev)} examples are held out to score on; give others with --eval")
+    material = read(options, progress)
+    units, by_class = material.units, material.by_class
+    if options.eval is None:
+        train, dev = map(material.examples, splitting.hold_out(units, held_out(len(units)), MOST_HELD_OUT, options.seed,
+                                                               by_class))
+        progress(f"{len(dev)} examples are held out to score on, none a copy of one that is learnt from; give others "
+                 "with --eval" + ("" if len(dev) >= FEW_HELD_OUT else ", or score on all of them with --folds 5"))
     else:
-        dev = name_labels(held, task, labels)
-    weights, tokenizer = (_from_scratch(options, task, train, labels, progress) if checkpoint is None
-                          else _adapted(options, checkpoint, task, train, labels))
-    positions = weights.config.max_position_embeddings
-    if asked is not None and asked > positions:
+        train = material.examples(units)
+        held = _units(options.eval, material.task, options, progress)
+        dev = raw_text.examples_of(name_labels(held, material.task, material.labels), options.eval, material.task,
+                                   options.seed)
+    return assemble(material, train, dev, progress)
+
+
+def prepare_folds(options: TrainOptions, progress: Say = lambda message: None
+                  ) -> tuple[TrainingData, list[Callable[[], TrainingData]]]:
+    """A training on all of the data, and what prepares one for each of the parts that it is scored on.
+
+    Raises as ``prepare``.
+    """
+    material = read(options, progress)
+    everything = material.examples(material.units)
+    assert options.folds is not None
+    parts = splitting.folds(material.units, options.folds, options.seed, material.by_class)
+    # What is learnt from is scored too, to see that it has been learnt.
+    whole = assemble(material, everything, evenly(everything, MOST_HELD_OUT), progress, leaks=True)
+    progress(f"{len(everything):,} examples in {options.folds} parts, none with a copy of what another holds")
+    # The vocabulary and the weights of each part are made from what it learns from, the classes from all examples.
+    return whole, [partial(assemble, material, material.examples(train), material.examples(dev), lambda message: None)
+                   for train, dev in parts]
+
+
+# Fewer examples than these tell scores apart by more than five points only.
+FEW_HELD_OUT = 200
+
+
+def read(options: TrainOptions, progress: Say = lambda message: None) -> Material:
+    """The checkpoint and the data. Raises a subclass of MblError."""
+    checkpoint = _checkpoint(options, progress)
+    task = _task(options, checkpoint)
+    progress("reading the data")
+    given = _units(options.data, task, options, progress)
+    labels = choose_labels(options, checkpoint, task, given)
+    return Material(options, checkpoint, task, name_labels(given, task, labels), labels)
+
+
+def _units(path: Path, task: Task, options: TrainOptions, progress: Say) -> ReadExamples:
+    found = raw_text.read_units(path, task, options.reading)
+    if found.skipped:
+        progress(f"data: {found.told()}")
+    return found
+
+
+def assemble(material: Material, train: Sequence[Any], dev: Sequence[Any], progress: Say, *,
+             leaks: bool = False) -> TrainingData:
+    """A training on ``train``, scored on ``dev``.
+
+    ``leaks``: ``dev`` is a part of ``train``, and is meant to be. Raises a subclass of MblError; with ``strict`` also
+    for findings.
+    """
+    checkpoint = material.checkpoint
+    options = material.options.resolved(material.task, checkpoint is None, len(train))
+    task = material.task.with_form(material.task.training.form(material.task.form, [*train, *dev]))
+    begun = start(options, checkpoint, task, train, labels=material.labels, say=progress)
+    for note in begun.notes:
+        progress(note)
+    positions = begun.weights.config.max_position_embeddings
+    if (asked := material.options.seq_len) is not None and asked > positions:
         raise DataError(f"seq_len is {asked}, but the network has positions for {positions} tokens")
     assert options.seq_len is not None
     length = min(options.seq_len, positions)
-    options = replace(options, seq_len=length)
-    rows = RowMaker(task, tokenizer, length, labels).rows(train)
-    findings = check({"data": train, "eval": dev}, rows, length)
+    rows = RowMaker(task, begun.tokenizer, length, begun.labels).rows(train)
+    findings = check({"data": train} if leaks else {"data": train, "eval": dev}, rows, length)
     for finding in findings:
         progress(f"data: {finding.message}")
     if findings and options.strict:
         raise DataError(f"{len(findings)} findings about the data, and --strict: {findings[0].message}"
                         + (", …" if len(findings) > 1 else ""))
-    return TrainingData(options, task, weights, tokenizer, labels, default_masking("huggingface"), rows, train, dev,
-                    findings, checkpoint is None)
-
-
-def hold_out(examples: Sequence[Any], seed: int) -> tuple[list[Any], list[Any]]:
-    """Training and held-out examples, in the order of the file. Raises DataError where there are too few."""
-    count = min(MOST_HELD_OUT, int(HELD_OUT * len(examples)))
-    if count < 1:
-        raise DataError(f"{len(examples)} examples are too few to hold some out; give others to score on with --eval")
-    out = set(np.random.default_rng([seed, 2]).permutation(len(examples))[:count].tolist())
-    return ([example for i, example in enumerate(examples) if i not in out],
-            [example for i, example in enumerate(examples) if i in out])
-
-
-def choose_labels(options: TrainOptions, checkpoint: Checkpoint | None, task: Task,
-                  given: ReadExamples) -> tuple[str, ...]:
-    """The classes: those asked for, else the checkpoint's where they serve, else the file's, else those that occur.
-
-    Raises DataError for fewer than two.
-    """
-    if not task.has_labels or options.problem == REGRESSION:
-        return ()
-    found = task.training.labels(name_labels(given, task, given.class_names) if given.class_names
-                                 else given.examples, options.problem)
-    labels = read_file(options.labels) if options.labels else given.class_names or found
-    if options.labels is None and checkpoint and checkpoint.labels:
-        numbers = {str(i) for i in range(len(checkpoint.labels))}
-        if set(found) <= set(checkpoint.labels) or set(found) <= numbers:
-            labels = checkpoint.labels
-    if labels == found and are_numbers(given.examples):
-        raise DataError(f"{options.data}: the labels are numbers ({shorten(list(found))}), and nothing says which of "
-                        "them is O; --labels FILE gives names, one a line, the first for 0")
-    if len(labels) < 2:
-        raise DataError(f"{options.data} has {len(found)} labels ({', '.join(found) or 'none'}); "
-                        "at least two classes are needed")
-    return labels
+    return TrainingData(replace(options, seq_len=length), task, begun.weights, begun.tokenizer, begun.labels,
+                        default_masking("huggingface"), rows, train, dev, findings, checkpoint is None, begun.notes)
 
 
 def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> Task:
@@ -133,74 +166,15 @@ def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> Task:
         raise DataError(f"task {task.name} cannot be trained; those that can are {', '.join(TRAINABLE)}")
     if options.problem != SINGLE_LABEL and "problem" not in task.form_options:
         raise DataError(f"problem {options.problem} is for classification, not for {task.name}")
+    if options.whole_words and not task.training.masked:
+        raise DataError(f"whole-word masking is for fill-mask, not for {task.name}")
+    if options.quantize is not None and task.training.masked:
+        raise DataError(f"quantization-aware training is not for {task.name}: its head normalizes, which no mode "
+                        "rounds; leave out --quantize")
     return task
 
 
-def _checkpoint(options: TrainOptions, progress: Callable[[str], None]) -> Checkpoint | None:
+def _checkpoint(options: TrainOptions, progress: Say) -> Checkpoint | None:
     if options.weights is None or options.weights in PRESETS:
         return None
-    if options.config is not None:
-        raise DataError("a configuration is for networks from scratch; a checkpoint has its own")
-    if options.stack:
-        raise DataError("stacking is for networks from scratch; a checkpoint has its layers")
     return load_checkpoint(options.weights, vocabulary=options.vocabulary, progress=progress)
-
-
-def _labeled(config: MobileBertConfig, options: TrainOptions, task: Task, labels: tuple[str, ...]) -> MobileBertConfig:
-    problem = options.problem if "problem" in task.form_options else ""
-    return replace(config, labels=labels, problem_type=problem, task=task.name)
-
-
-def _adapted(options: TrainOptions, checkpoint: Checkpoint, task: Task, train: Sequence[Any], labels: tuple[str, ...]
-             ) -> tuple[Weights, Tokenizer]:
-    weights = checkpoint.weights
-    same = not checkpoint.labels or checkpoint.labels == labels
-    [head] = task.heads
-    outputs = len(labels) or weights.outputs(task.heads) or task.training.outputs(labels, train, options.problem)
-    weights = with_head(weights, head, outputs, options.seed, fresh=not same, pooler=task.pools(head))
-    config = _labeled(weights.config, options, task, labels)
-    if options.dropout is not None:
-        config = replace(config, hidden_dropout_prob=options.dropout)
-    return replace(weights, config=config), checkpoint.tokenizer
-
-
-def _from_scratch(options: TrainOptions, task: Task, train: Sequence[Any], labels: tuple[str, ...],
-                  progress: Callable[[str], None]) -> tuple[Weights, Tokenizer]:
-    config = read_configuration(options)
-    if options.vocabulary:
-        tokenizer = _given_tokenizer(options.vocabulary, options.cased, progress)
-    else:
-        words = build_vocabulary(texts_of(train), options.vocab_size, not options.cased)
-        progress(f"a vocabulary of {len(words):,} words is made from the data")
-        tokenizer = Tokenizer(words, lower_case=not options.cased)
-    [head] = task.heads
-    pooler = config.classifier_activation and task.pools(head)
-    config = replace(_labeled(config, options, task, labels), vocab_size=len(tokenizer.vocabulary),
-                     pad_token_id=tokenizer.pad_id, classifier_activation=pooler)
-    if options.dropout is not None:
-        config = replace(config, hidden_dropout_prob=options.dropout)
-    wrong = [layers for layers in options.stack if not 0 < layers < config.num_hidden_layers]
-    if wrong or list(options.stack) != sorted(set(options.stack)):
-        raise DataError(f"stack is {list(options.stack)}; it must rise, and stay below the "
-                        f"{config.num_hidden_layers} layers of the network")
-    outputs = task.training.outputs(labels, train, options.problem)
-    return initial(config, {head: outputs}, options.seed, pooler), tokenizer
-
-
-def _given_tokenizer(path: Path, cased: bool, progress: Callable[[str], None]) -> Tokenizer:
-    """The tokenizer at ``path``; ``cased`` stands above what its files say."""
-    read = tokenizer_files.read(tokenizer_files.find(path.parent, path), lower_case=not cased)
-    for note in read.notes:
-        progress(f"tokenizer: {note}")
-    settings = replace(read.settings, lower_case=False, strip_accents=False) if cased else read.settings
-    return Tokenizer(read.words, settings=settings)
-
-
-def read_configuration(options: TrainOptions) -> MobileBertConfig:
-    """The configuration of a network from scratch: a file's (of transformers or TF1), or a preset's."""
-    if options.config is None:
-        return PRESETS[options.weights or SMALL]
-    read = read_config(options.config, tensorflow=options.config.name == TENSORFLOW)
-    if options.weights:
-        raise ConfigError(f"--weights {options.weights} and --config: a network from scratch takes one of them")
-    return read

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
-from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.building import Design, draw, finish_quantized
@@ -91,7 +90,7 @@ def quantized(prepared: TrainingData, recipe: Recipe, lengths: Collection[int], 
     computing in float16."""
     if not recipe.needs_calibration:
         raise DataError(f"recipe {recipe.name} has no ranges of activations to train; take int8, int8-full or int16x8")
-    task = prepared.task.with_form(Form(prepared.options.problem, logits=True))
+    task = prepared.task.with_form(replace(prepared.task.form, logits=True))
     lengths = sorted(lengths, reverse=True)
     # Evenly over the data, as conversion does; the file's own order may be by class.
     examples = prepared.train[::max(1, len(prepared.train) // _TEXTS)]
@@ -139,9 +138,9 @@ class QuantizedEvaluator(Evaluator):
                 outputs = self.simulations[length](tensors, dict(zip(names, inputs, strict=True)))
                 return heads.classes(outputs["logits"], task.form) if "probability" in task.outputs else outputs
 
-            inputs = tf.TensorSpec([None, length], tf.int32)
+            inputs = [tf.TensorSpec(shape, tf.int32) for shape in self.model.task.form.inputs(length, None).values()]
             weights = {name: tf.TensorSpec(tensor.shape) for name, tensor in constants.items()}
-            self._functions[which] = tf.function(run, [weights, inputs, inputs, inputs], autograph=False)
+            self._functions[which] = tf.function(run, [weights, *inputs], autograph=False)
         return self._functions[which]
 
 

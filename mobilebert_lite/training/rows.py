@@ -33,7 +33,7 @@ class RowMaker:
         made = []
         for example in examples:
             try:
-                for features in self.task.features(self.tokenizer, example, self.length):
+                for features in training.features(self.task, self.tokenizer, example, self.length):
                     made.append(_row(features, training.target(example, features, numbers, problem),
                                      training.per_token))
             except DataError as error:
@@ -44,5 +44,6 @@ class RowMaker:
 def _row(features: Features, labels: np.ndarray, per_token: bool) -> EncodedRow:
     used = features.length_used
     # Copies, or every row would keep its padded arrays alive.
-    return EncodedRow(features.ids[:used].copy(), features.segment_ids[:used].copy(),
-               labels[:used].copy() if per_token else labels, per_token)
+    return EncodedRow(features.ids[..., :used].copy(), features.segment_ids[..., :used].copy(),
+                      labels[:used].copy() if per_token else labels, per_token,
+                      mask=features.mask[..., :used].copy() if features.mask.ndim > 1 else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -10,30 +9,31 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.architecture.config import read_json
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.files import json_bytes, write_atomically
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
-from mobilebert_lite.errors import CheckpointError, DataError, OutputError
+from mobilebert_lite.errors import DataError
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.quantization.trained import FILE as RANGES
-from mobilebert_lite.training import devices, states
+from mobilebert_lite.training import devices, preconditions, saved, states, workers
 from mobilebert_lite.training.batches import Batcher, choose_buckets
 from mobilebert_lite.training.distillation import LOGITS, Transfer, annotated, imitating, load_teacher
+from mobilebert_lite.training.folds import cross_validate
 from mobilebert_lite.training.loop import Loop, LoopSettings, Schedule, Trained
+from mobilebert_lite.training.masks import Masker
 from mobilebert_lite.training.objective import TaskObjective
 from mobilebert_lite.training.optimizer import AdamW
 from mobilebert_lite.training.options import TrainOptions
-from mobilebert_lite.training.preparation import TrainingData, prepare
+from mobilebert_lite.training.preparation import TrainingData, prepare, prepare_folds
 from mobilebert_lite.training.quantized import QuantizedEvaluator, QuantizedLoop, QuantizedObjective, quantized
-from mobilebert_lite.training.scoring import Evaluator
+from mobilebert_lite.training.scoring import Evaluator, in_evaluation
 from mobilebert_lite.version import __version__
 
-METRICS = "metrics.json"
 # Compiling takes some ten seconds for each length; it makes a step a quarter to a half faster.
 _LONG = 1500
 
 Count = Callable[[int, int], None]
+Counting = Callable[[str], AbstractContextManager[Count]]
 
 
 @dataclass(frozen=True)
@@ -49,38 +49,49 @@ class TrainResult:
 
 
 def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None] = lambda message: None,
-          counting: Callable[[str], AbstractContextManager[Count]] = lambda message: nullcontext(lambda *numbers: None)
-          ) -> TrainResult:
+          counting: Counting = lambda message: nullcontext(lambda *numbers: None)) -> TrainResult:
     """Train as ``options`` say, and write a checkpoint as transformers writes it, with metrics.json beside it.
 
     With ``resume`` from the state in the output folder (options as ``saved_options`` gives them). Raises a subclass of
     MblError; Interrupted where the training can be resumed.
     """
-    devices.check(options)
+    preconditions.check(options, resume)
     folder = options.output / states.FOLDER
-    chief = devices.is_chief()
-    if not resume:
-        _check_empty(options.output, chief)
-    prepared = prepare(options, say)
-    teacher = load_teacher(options.teacher, prepared, options.distill) if options.teacher else None
-    strategy = devices.prepare(options)
-    if chief and not resume:
+    if options.folds is None:
+        prepared, parts = prepare(options, say), []
+    else:
+        prepared, parts = prepare_folds(options, say)
+    strategy = devices.prepare(prepared.options)
+    if workers.is_chief() and not resume:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": _hashes(options)}))
+        write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": saved.hashes(options)}))
+
+    def run(prepared: TrainingData, folder: Path, told: str, say: Callable[[str], None]) -> tuple[Trained, Loop]:
+        with counting(told) as count:
+            return _run(prepared, strategy, folder, say, count=count, counting=counting)
+
+    scored = cross_validate(parts, run, folder, say) if parts else None
+    trained, loop = run(prepared, folder, "training", say)
+    report = _report(prepared, trained, loop) | (scored.report() if scored else {})
+    if workers.is_chief():
+        _write(prepared, trained, report)
+    return TrainResult(options.output, report)
+
+
+def _run(prepared: TrainingData, strategy: Any, folder: Path, say: Callable[[str], None], *, count: Count,
+         counting: Counting) -> tuple[Trained, Loop]:
+    """One training to its end, from its saved state where ``folder`` has one."""
+    options = prepared.options
+    teacher = load_teacher(options.teacher, prepared, options.distill) if options.teacher else None
     loop = make_loop(prepared, strategy, folder, say, teacher)
-    if resume and (folder / states.STATE).is_file():
+    if (folder / states.STATE).is_file():
         loop.resume()
         say(f"going on after step {loop.progress.step}")
     rows = prepared.rows
     if teacher is not None and LOGITS in options.distill:
-        with counting("asking the teacher") as count:
-            rows = annotated(rows, teacher, prepared.task, prepared.masking, loop.settings.batcher.buckets, count=count)
-    with counting("training") as count:
-        trained = loop.run(lambda epoch: rows, count)
-    report = _report(prepared, trained, loop)
-    if chief:
-        _write(prepared, trained, report)
-    return TrainResult(options.output, report)
+        with counting("asking the teacher") as asked:
+            rows = annotated(rows, teacher, prepared.task, prepared.masking, loop.settings.batcher.buckets, count=asked)
+    return loop.run(lambda epoch: rows, count), loop
 
 
 def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable[[str], None],
@@ -91,14 +102,19 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
     assert options.epochs is not None
     assert options.learning_rate is not None
     assert options.token_dropout is not None
+    assert options.batch_size is not None
     buckets = choose_buckets(prepared.rows, options.seq_len)
     tokenizer = prepared.tokenizer
     batcher = Batcher(options.batch_size, buckets, config.pad_token_id, options.seed, options.token_dropout,
-                      tokenizer.unk_id, tokenizer.special_ids, options.position_shift, config.max_position_embeddings)
+                      tokenizer.unk_id, tokenizer.special_ids, options.position_shift, config.max_position_embeddings,
+                      Masker.of(tokenizer, options.whole_words) if prepared.task.training.masked else None)
     steps = max(1, round(options.epochs * batcher.per_epoch(lambda epoch: prepared.rows)))
-    schedule = Schedule.of(steps, config.num_hidden_layers, stack=options.stack, eval_every=options.eval_every,
-                           save_every=options.save_every, peak=options.learning_rate, warmup=options.warmup_ratio,
-                           patience=options.patience, score_start=not prepared.scratch)
+    # With folds no step is chosen by what it is scored on: the last one counts.
+    last = options.folds is not None
+    schedule = Schedule.of(steps, config.num_hidden_layers, stack=options.stack,
+                           eval_every=steps if last else options.eval_every, save_every=options.save_every,
+                           peak=options.learning_rate, warmup=options.warmup_ratio, patience=options.patience,
+                           score_start=not (prepared.scratch or last))
     dtype = devices.precision(options.precision)
     loss = prepared.task.training.loss(options.problem, options.label_smoothing)
     jit = steps >= _LONG if options.jit is None else options.jit
@@ -112,8 +128,9 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
     settings = LoopSettings(lambda config: TaskObjective(config, prepared.task, loss, prepared.masking, dtype,
                                                      transfer),
                         batcher, schedule, AdamW(clip=options.max_grad_norm), options.weight_decay, strategy, jit,
-                        devices.is_chief())
-    scored = (prepared.dev, prepared.task, prepared.tokenizer, prepared.labels, options.seq_len)
+                        workers.is_chief(), options.output)
+    scored = (prepared.dev, in_evaluation(prepared.task, options.seq_len), prepared.tokenizer, prepared.labels,
+              options.seq_len)
     if options.quantize is not None:
         if transfer is not None:
             raise DataError("with --quantize only logits can be distilled from a teacher; leave out --distill")
@@ -127,44 +144,15 @@ def make_loop(prepared: TrainingData, strategy: Any, folder: Path, say: Callable
                                                       metric=options.metric), folder, say)
 
 
-def saved_options(output: Path) -> TrainOptions:
-    """The options of the training in ``output``. Raises CheckpointError where there is none, or its data changed."""
-    path = output / states.FOLDER / states.OPTIONS
-    if not path.is_file():
-        finished = (output / METRICS).is_file()
-        raise CheckpointError(f"the training in {output} is finished; go on from it with --weights {output}" if finished
-                              else f"no training to resume in {output}; {path} is not there")
-    raw = read_json(path)
-    options = replace(TrainOptions.from_json(raw), output=output)
-    changed = [name for name, digest in _hashes(options).items() if raw.get("sha256", {}).get(name) != digest]
-    if changed:
-        raise CheckpointError(f"{', '.join(changed)} changed since the training began; only the same data can be "
-                              "gone on with")
-    return options
-
-
-def _hashes(options: TrainOptions) -> dict[str, str]:
-    files = [path for path in (options.data, options.eval, options.vocabulary, options.labels, options.config) if path]
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
-
-
-def _check_empty(output: Path, chief: bool) -> None:
-    if (output / states.FOLDER / states.OPTIONS).is_file() and chief:
-        raise OutputError(f"a training was begun in {output}; go on with it (mbl train --resume {output}), or give "
-                              "another folder")
-    if chief and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(f"{output} is there already, and not empty; give a new folder, or remove it")
-
-
 def _report(prepared: TrainingData, trained: Trained, loop: Loop) -> dict[str, Any]:
     options, progress = prepared.options, trained.progress
     return {"toolkit": f"mobilebert-lite {__version__}", "task": prepared.task.name,
             "metric": loop.evaluator.scorer.metric, "score": progress.best, "metrics": dict(trained.metrics),
             "step": progress.best_step, "steps": progress.step, "planned_steps": trained.steps,
             "seconds": round(progress.seconds, 1), "parameters": trained.weights.parameters,
-            "examples": {"train": len(prepared.train), "eval": len(prepared.dev)},
+            "start": list(prepared.origin), "examples": {"train": len(prepared.train), "eval": len(prepared.dev)},
             "findings": [asdict(finding) for finding in prepared.findings],
-            "options": options.to_json(), "sha256": _hashes(options), "history": progress.history}
+            "options": options.to_json(), "sha256": saved.hashes(options), "history": progress.history}
 
 
 def _write(prepared: TrainingData, trained: Trained, report: Mapping[str, Any]) -> None:
@@ -174,7 +162,7 @@ def _write(prepared: TrainingData, trained: Trained, report: Mapping[str, Any]) 
                      settings=prepared.tokenizer.settings)
     if trained.ranges is not None:
         write_atomically(output / RANGES, trained.ranges.to_json())
-    write_atomically(output / METRICS, json_bytes(report))
+    write_atomically(output / saved.METRICS, json_bytes(report))
     folder = output / states.FOLDER
     if (folder / states.LOGS).is_dir():
         (folder / states.LOGS).replace(output / states.LOGS)

@@ -47,6 +47,7 @@ class FillMask(Task):
     vectors: ClassVar[tuple[str, ...]] = ("logits",)
     words: ClassVar[tuple[str, ...]] = ("logits",)
     form_options: ClassVar[tuple[str, ...]] = ("positions",)
+    trainable = True
     purpose = "the words that were masked in a text"
     inputs: ClassVar = {**wording.INPUTS, "positions": "Positions of the masked tokens; 0 in places left over."}
 
@@ -114,6 +115,13 @@ def mask_words(tokenizer: Tokenizer, features: Features, most: int = 0) -> Featu
     ids = features.ids.copy()
     ids[places[:most or None]] = tokenizer.mask_id
     return replace(features, ids=ids)
+
+
+def refuse_open(example: TextExample, mask: str) -> None:
+    """Raise DataError for an ``example`` with a ``mask``: it must say what its words are."""
+    if mask in f"{example.text} {example.pair or ''}":
+        raise DataError(f"example {example.id} has a {mask} whose word is unknown; give whole texts, in which words "
+                        "are masked here")
 
 
 def mask_logits(features: Features, outputs: Outputs, name: str = "logits") -> np.ndarray:

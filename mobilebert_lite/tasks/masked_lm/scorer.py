@@ -8,10 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks import judging
 from mobilebert_lite.tasks.base import ReadyModel, Task
-from mobilebert_lite.tasks.masked_lm import MASK, mask_logits
+from mobilebert_lite.tasks.masked_lm import MASK, mask_logits, refuse_open
 from mobilebert_lite.tasks.scoring import Prediction, Scorer, ScorerOptions
 from mobilebert_lite.text.examples import TextExample
 from mobilebert_lite.text.features import pack
@@ -23,11 +22,6 @@ TOP = 5
 def make(task: Task, examples: Sequence[TextExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
     """Whatever the data."""
     return MaskedScorer(options.metric)
-
-
-def _unknown(example: TextExample, mask: str) -> str:
-    return (f"example {example.id} has a {mask} whose word is unknown; give whole texts, in which words are masked "
-            "here")
 
 
 class MaskedScorer(Scorer):
@@ -45,13 +39,11 @@ class MaskedScorer(Scorer):
 
     def check(self, example: TextExample) -> None:
         """It must say what its words are."""
-        if MASK in example.text or MASK in (example.pair or ""):
-            raise DataError(_unknown(example, MASK))
+        refuse_open(example, MASK)
 
     def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """For each masked word the log-likelihood in nats, and how many words the model finds better."""
-        if (mask := model.tokenizer.settings.mask_token) in f"{example.text} {example.pair or ''}":
-            raise DataError(_unknown(example, mask))
+        refuse_open(example, model.tokenizer.settings.mask_token)
         [masked] = model.task.features(model.tokenizer, example, model.longest)
         whole = pack(model.tokenizer, example.text, example.pair, model.longest)
         read, outputs = model.run(masked)

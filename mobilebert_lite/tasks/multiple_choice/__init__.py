@@ -41,6 +41,7 @@ class MultipleChoice(ClassTask):
     prompts = ("text", "choices")
     min_length = 5
     form_options: ClassVar[tuple[str, ...]] = ("logits", "choices")
+    trainable = True
     purpose = "which of several continuations of a text is right"
 
     def form_of(self, weights: Weights, examples: Sequence[Any], form: Form, problem: str | None) -> Form:

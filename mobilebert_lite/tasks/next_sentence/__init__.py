@@ -25,6 +25,7 @@ class NextSentence(ClassTask):
     architecture = "MobileBertForNextSentencePrediction"
     tensorflow1 = True
     example_type = PairExample
+    trainable = True
     prompts = ("text", "pair")
     min_length = 5
     purpose = "whether one text follows another"

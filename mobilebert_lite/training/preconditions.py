@@ -1,0 +1,40 @@
+"""What can be told of a training before TensorFlow is imported: files, folders, workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mobilebert_lite.architecture.config import PRESETS
+from mobilebert_lite.common.requirements import need_files, need_tensorflow
+from mobilebert_lite.converters.formats import check_location
+from mobilebert_lite.errors import DataError, OutputError
+from mobilebert_lite.training import states, workers
+from mobilebert_lite.training.options import TrainOptions
+
+
+def check(options: TrainOptions, resume: bool = False) -> None:
+    """Raise a subclass of MblError for what is not there, or is there already, in less than a second."""
+    need_tensorflow()
+    need_files((options.data, options.eval))
+    need_files((options.vocabulary,), "vocabulary")
+    need_files((options.labels,), "file of labels")
+    need_files((options.config,), "configuration")
+    if options.weights is not None and options.weights not in PRESETS:
+        if options.config is not None:
+            raise DataError("a configuration is for networks from scratch; a checkpoint has its own")
+        if options.stack:
+            raise DataError("stacking is for networks from scratch; a checkpoint has its layers")
+        check_location(options.weights)
+    if options.teacher is not None:
+        check_location(options.teacher)
+    workers.check(options.distribute)
+    if not resume and workers.is_chief():
+        _check_empty(options.output)
+
+
+def _check_empty(output: Path) -> None:
+    if (output / states.FOLDER / states.OPTIONS).is_file():
+        raise OutputError(f"a training was begun in {output}; go on with it (mbl train --resume {output}), or give "
+                          "another folder")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(f"{output} is there already, and not empty; give a new folder, or remove it")
