@@ -33,7 +33,7 @@ def make(task: Task, examples: Sequence[TextExample], labels: Sequence[str], opt
 class _Asked:
     """What both scorers have in common."""
 
-    asked: ZeroShot
+    wanted: ZeroShot
 
     def ready(self, model: ReadyModel) -> ReadyModel:
         """With logits."""
@@ -41,7 +41,7 @@ class _Asked:
 
     def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
         """The classes that were asked for."""
-        return zero_shot(model, example.text, self.asked)
+        return zero_shot(model, example.text, self.wanted)
 
     def check_alone(self, example: TextExample) -> None:
         """Raise DataError for a pair."""
@@ -55,7 +55,7 @@ class AskedScorer(_Asked, ClassificationScorer):
 
     def __init__(self, asked: ZeroShot, metric: str | None = None) -> None:
         super().__init__(asked.labels, metric)
-        self.asked = asked
+        self.wanted = asked
 
     def check(self, example: TextExample) -> None:
         """It needs one of the classes."""
@@ -68,7 +68,7 @@ class SeveralAskedScorer(_Asked, MultiLabelScorer):
 
     def __init__(self, asked: ZeroShot, metric: str | None = None) -> None:
         super().__init__(asked.labels, metric)
-        self.asked = asked
+        self.wanted = asked
 
     def check(self, example: TextExample) -> None:
         """It needs a label, of classes that were asked for."""
