@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import cast
 
 from tokenizers import AddedToken as _AddedToken
 from tokenizers import Encoding as _Encoded
@@ -49,9 +50,9 @@ class Encoding:
     # One (start, end) per token: code points of the original text, end exclusive.
     offsets: list[tuple[int, int]]
     # One number per token: which word of the text it is part of, from 0 on. Words are what the text was cut into before
-    # it was cut into pieces: at spaces, and around each punctuation mark and Chinese character. None of those here is
-    # None. Encodings from elsewhere may do without.
-    words: list[int | None] = field(default_factory=list, compare=False)
+    # they were cut into pieces: at spaces, and around each punctuation mark and Chinese character. Encodings from
+    # elsewhere may do without.
+    words: list[int] = field(default_factory=list, compare=False)
 
 
 class Tokenizer:
@@ -122,11 +123,11 @@ class Tokenizer:
             _check_unicode(text)
         short = iter(self._encode([text for text in texts if len(text) <= self._cutter.least]))
         found = [next(short) if len(text) <= self._cutter.least else self._in_pieces(text, most) for text in texts]
-        return found if most is None else [Encoding(one.ids[:most], one.offsets[:most]) for one in found]
+        return found if most is None else [_first(one, most) for one in found]
 
     def _in_pieces(self, text: str, most: int | None) -> Encoding:
         """At least ``most`` tokens of a long text, if it has so many."""
-        whole = Encoding([], [])
+        whole, words = Encoding([], []), 0
         if self.behavior == "phone":
             text = text.split("\0", 1)[0]
         for start, end in self._cutter.pieces(text):
@@ -139,6 +140,8 @@ class Tokenizer:
                 piece.offsets[:] = [(first + count * (first >= place), last + count * (last >= place))
                                     for first, last in piece.offsets]
             whole.offsets.extend((first + start, last + start) for first, last in piece.offsets)
+            whole.words.extend(words + word for word in piece.words)
+            words += 1 + max(piece.words, default=-1)
             if most is not None and len(whole.ids) >= most:
                 break
         return whole
@@ -151,19 +154,20 @@ class Tokenizer:
                     for text, item in zip(lower, self._backend.encode_batch(lower), strict=True)]
         found = self._backend.encode_batch(list(texts), add_special_tokens=False)
         if self._moved:
-            return [Encoding([self._moved.get(i, i) for i in item.ids], item.offsets, item.word_ids) for item in found]
-        return [Encoding(item.ids, item.offsets, item.word_ids) for item in found]
+            return [Encoding([self._moved.get(i, i) for i in item.ids], item.offsets, _word_ids(item))
+                    for item in found]
+        return [Encoding(item.ids, item.offsets, _word_ids(item)) for item in found]
 
     def _without_long_words(self, text: str, item: _Encoded) -> Encoding:
         """``item`` with one [UNK] for each word of more than 100 bytes; the backend counts characters."""
-        encoding = Encoding(item.ids, item.offsets, item.word_ids)
+        encoding = Encoding(item.ids, item.offsets, _word_ids(item))
         # Only a word of more than 25 characters can have more than 100 bytes.
         if text.isascii() or len(text) <= _LONGEST_WORD // 4:
             return encoding
         ids: list[int] = []
         offsets: list[tuple[int, int]] = []
-        words: list[int | None] = []
-        for word, group in groupby(zip(item.word_ids, item.ids, item.offsets, strict=True), key=itemgetter(0)):
+        words: list[int] = []
+        for word, group in groupby(zip(_word_ids(item), item.ids, item.offsets, strict=True), key=itemgetter(0)):
             pieces = list(group)
             span = pieces[0][2][0], pieces[-1][2][1]
             if len(text[slice(*span)].encode()) > _LONGEST_WORD:
@@ -212,6 +216,18 @@ def parse_vocabulary(data: bytes) -> tuple[str, ...]:
     if text.count("\n") > MOST_WORDS:
         raise DataError(f"vocabulary: {text.count(chr(10)):,} words; the most is {MOST_WORDS:,}")
     return without_blank_end(text.removesuffix("\r").split("\n"))
+
+
+def _word_ids(item: _Encoded) -> list[int]:
+    """None but special tokens would have None, and no special tokens are asked for."""
+    return cast(list[int], item.word_ids)
+
+
+def _first(encoding: Encoding, most: int) -> Encoding:
+    """The first ``most`` tokens, and the rest of the last one's word: its end is that of an answer."""
+    while 0 < most < len(encoding.ids) and encoding.words[most] == encoding.words[most - 1]:
+        most += 1
+    return Encoding(encoding.ids[:most], encoding.offsets[:most], encoding.words[:most])
 
 
 def _check_there(index: Mapping[str, int], words: Sequence[str], hint: str) -> None:
