@@ -201,7 +201,7 @@ def test_what_users_must_do_themselves_is_said(make: Make) -> None:
         {"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "query",
          "similarity_fn_name": "dot"}))
     said = "\n".join(load(folder)[1])
-    assert "texts are to begin with a prompt, which the file does not add: query 'query: '; 'query' before every" in said
+    assert "texts are to begin with a prompt, which the file does not add: query 'query: '; 'query' before" in said
     assert "compared by dot" in said
 
 
