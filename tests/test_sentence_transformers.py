@@ -223,6 +223,15 @@ def test_export_writes_the_modules(make: Make, tmp_path: Path) -> None:
     assert not [name for name in load_file(output / "model.safetensors") if "embedding.linear" in name]
 
 
+def test_export_to_tensorflow_leaves_them_out(make: Make, tmp_path: Path) -> None:
+    folder = make(MEAN, ("Dense", DENSE))
+    dense(folder / "2_Dense", 8)
+    said: list[str] = []
+    export(ExportRequest(str(folder), "tf1", tmp_path / "exported"), said.append)
+    assert "left out, for bert_config.json has no place for it: mean pooling, a dense layer (tanh)" in said
+    assert load(tmp_path / "exported")[0].weights.heads == ()
+
+
 def test_the_hub_s_folders_come_whole() -> None:
     """Modules with one copy of their weights, and nothing else."""
     beside = ["modules.json", "config_sentence_transformers.json", "1_Pooling/config.json", "2_Dense/config.json",

@@ -1,4 +1,4 @@
-"""``sentence_folders.py CHECKPOINT FOLDER``: folders of sentence-transformers with their vectors, texts as JSON on stdin.
+"""``sentence_folders.py CHECKPOINT FOLDER``: folders of sentence-transformers with their vectors of texts on stdin.
 
 ``FOLDER/NAME/`` is what ``save`` writes for each set of modules, ``FOLDER/NAME.npy`` what ``encode`` gives.
 """
