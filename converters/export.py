@@ -75,6 +75,9 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
     progress(f"reading the checkpoint ({found})")
     weights = found.load(request.config, progress)
     weights = replace(weights, config=weights.config.with_labels(_labels(request, weights, progress)))
+    if weights.pooling and request.target == tensorflow1.FORMAT:
+        progress(f"left out, for {tensorflow1.CONFIG} has no place for it: {weights.pooling}")
+        weights = _without_pooling(weights)
     tokenizer = None
     if request.vocabulary or tokenizer_files.find(found.folder, beside=found.beside).vocabulary:
         tokenizer = read_tokenizer(found, request.vocabulary, weights.config.vocab_size, progress)
@@ -89,6 +92,12 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
         files = tuple(sorted(path.name for path in folder.iterdir()))
     return Exported(str(request.output), request.target, weights.source, len(weights.tensors), weights.parameters,
                     files)
+
+
+def _without_pooling(weights: Weights) -> Weights:
+    """The encoder of a model for sentence embeddings, alone."""
+    kept = {name: tensor for name, tensor in weights.tensors.items() if not name.startswith("embedding.")}
+    return replace(weights.with_tensors(kept), config=replace(weights.config, task=""), pooling=None)
 
 
 def _labels(request: ExportRequest, weights: Weights, progress: Progress) -> tuple[str, ...]:

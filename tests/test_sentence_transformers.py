@@ -201,7 +201,7 @@ def test_what_users_must_do_themselves_is_said(make: Make) -> None:
         {"prompts": {"query": "query: ", "document": ""}, "default_prompt_name": "query",
          "similarity_fn_name": "dot"}))
     said = "\n".join(load(folder)[1])
-    assert "texts are to begin with a prompt, which the file does not add: query 'query: '; 'query' before every" in said
+    assert "texts are to begin with a prompt, which the file does not add: query 'query: '; 'query' before" in said
     assert "compared by dot" in said
 
 
@@ -221,6 +221,15 @@ def test_export_writes_the_modules(make: Make, tmp_path: Path) -> None:
     assert after.pooling == before.pooling
     assert all(np.array_equal(tensor, after.tensors[name]) for name, tensor in before.tensors.items())
     assert not [name for name in load_file(output / "model.safetensors") if "embedding.linear" in name]
+
+
+def test_export_to_tensorflow_leaves_them_out(make: Make, tmp_path: Path) -> None:
+    folder = make(MEAN, ("Dense", DENSE))
+    dense(folder / "2_Dense", 8)
+    said: list[str] = []
+    export(ExportRequest(str(folder), "tf1", tmp_path / "exported"), said.append)
+    assert "left out, for bert_config.json has no place for it: mean pooling, a dense layer (tanh)" in said
+    assert load(tmp_path / "exported")[0].weights.heads == ()
 
 
 def test_the_hub_s_folders_come_whole() -> None:

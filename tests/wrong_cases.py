@@ -70,6 +70,11 @@ def strangers(*words: bytes) -> wrong.Edit:
     return lambda content: wrong.without_entry(metadata.ENTRY)(wrong.on_files(end)(content))
 
 
+def embedding(edit: wrong.Edit) -> wrong.Edit:
+    """``edit`` of a file that says that it is for embeddings."""
+    return lambda content: edit(wrong.provenance(task="embedding")(content))
+
+
 TYPES = schema().TensorType
 AS_IT_IS: wrong.Edit = bytes
 WRONG = {
@@ -172,6 +177,10 @@ WRONG = {
                                       "has 2 inputs"),
     "three outputs": Wrong("qa", wrong.on_model(wrong.more_outputs), "mlperf", "counts", "3 inputs and 3 outputs"),
     "two outputs": Wrong("classification", wrong.on_model(wrong.more_outputs), "mediapipe", "outputs", "2 outputs"),
+    "a vector for each token": Wrong("classification", embedding(wrong.set_tensor("outputs", (0,), shape=[1, 2, 2])),
+                                     "mediapipe", "vector", r"its shape is \[1, 2, 2\]; TextEmbedder gives all of it"),
+    "two vectors": Wrong("classification", embedding(wrong.on_model(wrong.more_outputs)), "mediapipe", "vector",
+                         "2 outputs; TextEmbedder gives each of them", WARNING),
     "two subgraphs": Wrong("classification", wrong.on_model(wrong.second_subgraph), "mediapipe", "one-subgraph",
                            "2 subgraphs"),
     "some lengths dynamic": Wrong("classification", wrong.set_tensor("inputs", (1,), shapeSignature=[1, -1]),

@@ -52,8 +52,13 @@ def on_files(change: Callable[[dict[str, bytes]], dict[str, bytes]], method: int
 
 def tokenizer(**settings: Any) -> Edit:
     """Other settings of the tokenizer in the provenance."""
+    return provenance(tokenizer=settings)
+
+
+def provenance(**values: Any) -> Edit:
+    """Other values in the provenance."""
     def change(content: bytes) -> bytes:
-        said = metadata.read_provenance(content) | {"tokenizer": settings}
+        said = metadata.read_provenance(content) | values
         return on_model(lambda model: set_metadata(model, metadata.ENTRY, json.dumps(said).encode()))(content)
     return change
 

@@ -136,8 +136,8 @@ def save(weights: Weights, folder: Path, *, vocabulary: Iterable[str] = (), lowe
     from safetensors.numpy import save as serialize
 
     rows = huggingface_rows(weights.config, tied=UNTIED not in weights.tensors)
-    own = {name: tensor for name, tensor in weights.tensors.items()
-           if weights.pooling is None or not name.startswith("embedding.")}
+    embeds = weights.pooling is not None and weights.config.task == sentence_transformers.TASK
+    own = {name: tensor for name, tensor in weights.tensors.items() if not (embeds and name.startswith("embedding."))}
     tensors = {name: np.ascontiguousarray(tensor.astype(dtype)) for name, tensor in write_tensors(rows, own).items()}
     if not heads_in(own):
         tensors = {name.removeprefix("mobilebert."): tensor for name, tensor in tensors.items()}
@@ -149,7 +149,7 @@ def save(weights: Weights, folder: Path, *, vocabulary: Iterable[str] = (), lowe
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / SAFETENSORS, serialize(tensors, metadata={"format": "pt"}))
     write_atomically(folder / "config.json", json_bytes(config))
-    if weights.pooling is not None:
+    if embeds:
         sentence_transformers.save_modules(weights, folder)
     if words := list(vocabulary):
         for name, content in tokenizer_writing.files(words, settings or TokenizerSettings.of(lower_case)).items():

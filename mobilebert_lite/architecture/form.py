@@ -36,9 +36,6 @@ class Form:
     pooling: embeddings: one of pooling.POOLINGS; empty for all other tasks.
     normalize: embeddings: whether vectors have length 1.
     dense: embeddings: one of pooling.ACTIVATIONS, behind a dense layer on the pooled vector; empty without one.
-    pooling: embeddings: one of pooling.POOLINGS; empty for all other tasks.
-    normalize: embeddings: whether vectors have length 1.
-    dense: embeddings: one of pooling.ACTIVATIONS, behind a dense layer on the pooled vector; empty without one.
     """
 
     problem_type: str = SINGLE_LABEL

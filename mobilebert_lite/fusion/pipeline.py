@@ -36,7 +36,7 @@ RULES: Rules = {rule.NAME: rule.apply for rule in (
 # Here stand those that need calibration, where a recipe asks for them: they want the ranges of what the rules above
 # leave, and know dense layers by the names that the rules below take away.
 CALIBRATED = (center_keys.NAME, equalize.NAME, center.NAME)
-LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (unit_scale, merge_projections)}
+LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections, unit_scale)}
 
 NAMES = (*RULES, *CALIBRATED, *LAST_RULES)
 

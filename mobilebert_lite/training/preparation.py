@@ -163,7 +163,8 @@ def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> Task:
         raise DataError(f"no task is given; those that can be trained are {', '.join(TRAINABLE)}")
     task = find_task(said, Form(options.problem))
     if not task.trainable:
-        raise DataError(f"task {task.name} cannot be trained; those that can are {', '.join(TRAINABLE)}")
+        raise DataError(f"task {task.name} cannot be trained; those that can are {', '.join(TRAINABLE)}; or "
+                        f"{task.trained_elsewhere}")
     if options.problem != SINGLE_LABEL and "problem" not in task.form_options:
         raise DataError(f"problem {options.problem} is for classification, not for {task.name}")
     if options.whole_words and not task.training.masked:

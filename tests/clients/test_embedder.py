@@ -9,6 +9,7 @@ import pytest
 from support import RefusedError, ask
 
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
+from mobilebert_lite.doctor.diagnose import diagnose
 from mobilebert_lite.running.model import Model
 
 pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
@@ -39,3 +40,25 @@ def test_task_library(features: Path) -> None:
     """It takes no output with a vector for each token."""
     with pytest.raises(RefusedError, match="got 3D, expected either 2D"):
         ask("task-library", features, "features", TEXTS)
+
+
+# Normalized vectors by every pooling, and the number format of phones.
+EMBEDDINGS = {"mean-none": ("mean", "none"), "max-int8": ("max", "int8")}
+
+
+@pytest.mark.parametrize("name", EMBEDDINGS)
+def test_sentence_embeddings(tiny_classifier: Path, tmp_path: Path, name: str) -> None:
+    """TextEmbedder gives the vector of `mbl run --tokenizer phone`, and its cosine is that of `Model.similarity`."""
+    pooling, mode = EMBEDDINGS[name]
+    path = tmp_path / "embedding.tflite"
+    convert(ConvertRequest(path, str(tiny_classifier), task="embedding", lengths=(32,), quantize=mode, pooling=pooling,
+                           normalize=True))
+    assert diagnose(path, ("mediapipe",)).fits == {"mediapipe": True}
+    model = Model(path, tokenizer="phone")
+    answers = ask("mediapipe", path, "embedding", TEXTS)
+    assert [[head for head, _ in found] for found in answers] == [["embedding"]] * len(TEXTS)
+    vectors = np.array([vector for [[_, vector]] in answers])
+    expected = model.embed([text for [text] in TEXTS])
+    # Both compute with XNNPACK, of different versions; int8 roundings of a near tie differ by a step.
+    assert np.abs(vectors - expected).max() <= (1e-5 if mode == "none" else 0.02) * np.abs(expected).max()
+    assert vectors[0] @ vectors[1] == pytest.approx(model.similarity(*(text for [text] in TEXTS)), abs=0.01)

@@ -28,7 +28,7 @@ def embed(base: python.BaseOptions, examples: list[list[str]]) -> list[Any]:
 
 
 def main(model: str, api: str) -> None:
-    call = {"classification": classify, "features": embed}[api]
+    call = {"classification": classify, "features": embed, "embedding": embed}[api]
     json.dump(call(python.BaseOptions(model_asset_path=model), json.load(sys.stdin)), sys.stdout)
 
 

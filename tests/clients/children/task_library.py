@@ -34,7 +34,7 @@ def embedder(model: str) -> Callable[..., list[Any]]:
 
 
 def main(model: str, api: str) -> None:
-    call = {"qa": answerer, "classification": classifier, "features": embedder}[api](model)
+    call = {"qa": answerer, "classification": classifier, "features": embedder, "embedding": embedder}[api](model)
     json.dump([call(*example) for example in json.load(sys.stdin)], sys.stdout)
 
 
