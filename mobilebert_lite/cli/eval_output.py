@@ -148,7 +148,7 @@ def _errors(found: Mapping[str, Any], most: int, width: int) -> Iterator[str]:
     wrong = found.get("wrong")
     yield f"worst errors, {len(errors)} of {wrong}" if wrong is not None else "largest residuals"
     for one in errors:
-        yield _line(f"  {one['id'] or '–'}: {one['predicted']}, labeled {one['expected']}, {weight(one)}", width)
+        yield _line(f"  {one['id'] or '–'}: {weight(one)}: {one['predicted']}, labeled {one['expected']}", width)
         yield _line(f"      {_asked(one)}", width)
 
 

@@ -165,8 +165,8 @@ class Model:
         RequestError for labels or a template that cannot be used, or where the model's classes do not say which of them
         is entailment, DataError for an empty text.
         """
-        return zero_shot.zero_shot(self, text,
-                                   ZeroShot(tuple(labels), template, multi_label, entailment, contradiction))
+        asked = ZeroShot(tuple(labels), template, multi_label, entailment, contradiction)
+        return zero_shot.zero_shot(self, text, asked)
 
     def predict(self, text: str, pair: str | None = None) -> list[Number]:
         """The numbers of a regression model. Raises ModelFileError for another, DataError for an empty text."""
