@@ -339,8 +339,8 @@ def test_data_without_labels_are_answered_and_not_scored(converted: Converted, t
     assert f"Error: {data} has no labels, so there is no score; --predictions FILE writes" in refused.stderr
     done = mbl("eval", path, "--data", data, "--predictions", predictions)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == ("test.tsv has no labels, so there is no score; 1 of 3 texts (33.3 %) are longer than the model "
-                           "reads, and were cut\n")
+    assert done.stdout == ("test.tsv has no labels, so there is no score; 1 of 3 texts (33.3 %) are longer than the "
+                           "model reads, and were cut\n")
     model = Model(path)
     assert predictions.read_text().splitlines() == ["index\tprediction", *(
         f"{i}\t{model.classify(text)[0].name}" for i, text in enumerate(texts))]

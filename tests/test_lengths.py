@@ -44,8 +44,8 @@ def test_the_shortest_length_holds_a_question() -> None:
 
 
 @pytest.mark.parametrize(("used", "longest", "told"), [
-    ([20] * 90 + [100] * 9 + [300], 64, "10.0 % of the calibration texts are longer than 64 tokens; --seq-len 104 holds "
-                                        "99% of them"),
+    ([20] * 90 + [100] * 9 + [300], 64, "10.0 % of the calibration texts are longer than 64 tokens; --seq-len 104 "
+                                        "holds 99% of them"),
     ([20] * 90 + [513] * 10, 384, "10.0 % of the calibration texts are longer than 384 tokens; not even 512, the most "
                                   "that the checkpoint has, holds 99% of them"),
     ([20] * 99 + [512], 128, "99% of the calibration texts have 20 tokens or fewer: --seq-len 24 holds them, and is "

@@ -30,7 +30,6 @@ from mobilebert_lite.tasks.masked_lm.scorer import MaskedScorer
 from mobilebert_lite.tasks.multiple_choice.scorer import ChoiceScorer
 from mobilebert_lite.tasks.token_classification import conll
 from mobilebert_lite.tasks.token_classification.scorer import EntityScorer
-from mobilebert_lite.tasks.token_classification.scorer import EntityScorer
 from mobilebert_lite.text.examples import ChoiceExample, TextExample, TokenExample
 
 Made = Callable[[str], Path]
