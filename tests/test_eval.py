@@ -327,3 +327,35 @@ def test_an_example_that_fails_is_named(converted: Converted, tmp_path: Path) ->
     for count in (1, 2):
         with pytest.raises(DataError, match=r"example empty: the text .* holds no words"):
             evaluate(EvalRequest(converted("classification", "none"), data, workers=count))
+
+
+def test_data_without_labels_are_answered_and_not_scored(converted: Converted, tmp_path: Path) -> None:
+    """GLUE's table by --metric, SQuAD's JSON with and without the null answer; texts that are cut are counted."""
+    path, data, predictions = converted("classification", "none"), tmp_path / "test.tsv", tmp_path / "predictions"
+    texts = ["the battery", "one day", "last " * 300]
+    data.write_text("index\tsentence\n" + "".join(f"{i}\t{text}\n" for i, text in enumerate(texts)))
+    refused = mbl("eval", path, "--data", data)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert f"Error: {data} has no labels, so there is no score; --predictions FILE writes" in refused.stderr
+    done = mbl("eval", path, "--data", data, "--predictions", predictions)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ("test.tsv has no labels, so there is no score; 1 of 3 texts (33.3 %) are longer than the "
+                           "model reads, and were cut\n")
+    model = Model(path)
+    assert predictions.read_text().splitlines() == ["index\tprediction", *(
+        f"{i}\t{model.classify(text)[0].name}" for i, text in enumerate(texts))]
+    report = json.loads(mbl("eval", path, "--data", data, "--predictions", predictions, "--json").stdout)
+    assert (report["score"], report["metrics"], report["cut"]) == (None, {}, 1)
+
+
+def test_questions_without_labels(converted: Converted, tmp_path: Path) -> None:
+    path, data = converted("qa", "none"), tmp_path / "test.jsonl"
+    data.write_text("".join(json.dumps({"id": f"q{i}", "question": "what?", "context": f"{word} battery"}) + "\n"
+                            for i, word in enumerate(("the", "one"))))
+    for no_null in (False, True):
+        result = evaluate(EvalRequest(path, data, unlabeled=True, options=ScorerOptions(
+            no_null=no_null, null_threshold=-1e6)))
+        answers = json.loads(result.scorer.official(result.examples, result.predictions))
+        assert list(answers) == ["q0", "q1"]
+        # The threshold lets the null answer win wherever it takes part.
+        assert all(bool(answer) == no_null for answer in answers.values())

@@ -10,7 +10,7 @@ from conftest import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.conversion.lengths import STEP, choose, cost
+from mobilebert_lite.conversion.lengths import STEP, advice, choose, cost
 
 
 def total(used: list[int], lengths: tuple[int, ...]) -> float:
@@ -41,3 +41,20 @@ def test_more_lengths_cost_less_on_real_lengths() -> None:
 def test_the_shortest_length_holds_a_question() -> None:
     assert choose([2, 3], 2, 64, shortest=16) == (64, 16)
     assert choose([60], 3, 60) == (60,)
+
+
+@pytest.mark.parametrize(("used", "longest", "told"), [
+    ([20] * 90 + [100] * 9 + [300], 64, "10.0 % of the calibration texts are longer than 64 tokens; --seq-len 104 "
+                                        "holds 99% of them"),
+    ([20] * 90 + [513] * 10, 384, "10.0 % of the calibration texts are longer than 384 tokens; not even 512, the most "
+                                  "that the checkpoint has, holds 99% of them"),
+    ([20] * 99 + [512], 128, "99% of the calibration texts have 20 tokens or fewer: --seq-len 24 holds them, and is "
+                             "faster than 128"),
+    ([20] * 99 + [512], 32, None),
+    ([60] * 50, 64, None),
+])
+def test_a_length_is_compared_with_the_texts(used: list[int], longest: int, told: str | None) -> None:
+    """Against their percentiles: a length that is said to hold them does."""
+    assert advice(used, longest, 512) == told
+    if told and "holds 99%" in told and "not even" not in told:
+        assert np.quantile(used, 0.99, method="inverted_cdf") <= 104

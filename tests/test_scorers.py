@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -181,6 +182,38 @@ def test_two_classes_have_an_f1() -> None:
     predictions = [{"label": "yes"}, {"label": "no"}]
     assert scorer.official(numbered, predictions) == "index\tprediction\n0\t1\n1\t0\n"
     assert scorer.official([TextExample("", label="yes")], predictions[:1]) == "index\tprediction\n0\tyes\n"
+
+
+def test_glue_takes_names_or_numbers() -> None:
+    """By task, with or without labels, whatever the model calls its classes; Hugging Face has -1 for no label."""
+    unlabeled = [TextExample("", label="-1"), TextExample("")]
+    for labels, metric, written in (
+            (("negative", "positive"), "sst2", ("1", "0")),
+            (("LABEL_0", "LABEL_1"), "cola", ("1", "0")),
+            (("LABEL_0", "LABEL_1"), "rte", ("not_entailment", "entailment")),
+            (("not_entailment", "entailment"), "qnli", ("entailment", "not_entailment")),
+            (("Contradiction", "ENTAILMENT", "neutral"), "mnli", ("entailment", "contradiction")),
+            (("LABEL_0", "LABEL_1", "LABEL_2"), "mnli", ("neutral", "entailment")),
+            (("no", "yes"), None, ("yes", "no"))):
+        scorer = ClassificationScorer(labels, metric)
+        found = scorer.official(unlabeled, [{"label": labels[1]}, {"label": labels[0]}])
+        assert found == f"index\tprediction\n0\t{written[0]}\n1\t{written[1]}\n"
+        assert not any(map(scorer.has_label, unlabeled))
+        assert scorer.has_label(TextExample("", label=labels[0]))
+
+
+def test_predictions_of_words_and_choices_without_labels() -> None:
+    words = [TokenExample(("Ann", "sings")), TokenExample(("Hi",))]
+    predictions = [{"labels": ["B-person", "O"]}, {"labels": ["O"]}]
+    assert EntityScorer().official(words, predictions) == "Ann B-person\nsings O\n\nHi O\n\n"
+    labeled = [dataclasses.replace(one, labels=("O",) * len(one.words)) for one in words]
+    assert EntityScorer().official(labeled, predictions) == "Ann O B-person\nsings O O\n\nHi O O\n\n"
+    assert [EntityScorer().has_label(one) for one in (words[0], labeled[0])] == [False, True]
+    choices = [ChoiceExample("x", ("a", "b", "c"), None, name) for name in ("1", "2")]
+    chosen = [{"choice": 2}, {"choice": 0}]
+    assert ChoiceScorer().official(choices, chosen) == "2\n0\n"
+    named = [dataclasses.replace(one, id=f"Mercury_{one.id}") for one in choices]
+    assert ChoiceScorer().official(named, chosen) == "Mercury_1,C\nMercury_2,A\n"
 
 
 def test_a_file_without_class_names() -> None:

@@ -12,7 +12,7 @@ from mobilebert_lite.text.tokenization import Encoding, Tokenizer
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class TextPlaces:
     """Where n tokens stand in their text, in code points, ends exclusive."""
 
     # int32 [n, 2]: (start, end) of each token.
@@ -21,16 +21,16 @@ class Places:
     words: np.ndarray
 
     @classmethod
-    def of(cls, encoding: Encoding) -> Places:
+    def of(cls, encoding: Encoding) -> TextPlaces:
         """Those of a whole text."""
         tokens = np.array(encoding.offsets, np.int32).reshape(-1, 2)
         _, first, count = np.unique(np.array(encoding.words, np.int32), return_index=True, return_counts=True)
         last = first + count - 1
         return cls(tokens, np.repeat(np.stack([tokens[first, 0], tokens[last, 1]], axis=1), count, axis=0))
 
-    def part(self, start: int, end: int) -> Places:
+    def part(self, start: int, end: int) -> TextPlaces:
         """Of the tokens from ``start`` until ``end``; their words may reach beyond these."""
-        return Places(self.tokens[start:end], self.words[start:end])
+        return TextPlaces(self.tokens[start:end], self.words[start:end])
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ def pack(tokenizer: Tokenizer, first: str, second: str | None, length: int, *, k
         spare = room - counts[1]
         kept = (min(counts[0], spare), counts[1]) if keep_second and spare > 0 else longest_first(*counts, room)
     ids = [np.array(item.ids[:count], np.int32) for item, count in zip(encoded, kept, strict=True)]
-    places = Places.of(encoded[-1]).part(0, kept[-1])
+    places = TextPlaces.of(encoded[-1]).part(0, kept[-1])
     features = join(tokenizer, ids, places, np.ones(kept[-1], bool), length)
     return replace(features, cut=any(len(item.ids) > count for item, count in zip(encoded, kept, strict=True)))
 
@@ -129,7 +129,7 @@ def longest_first(first: int, second: int, room: int) -> tuple[int, int]:
             min(second, max(room - first, room // 2)))
 
 
-def join(tokenizer: Tokenizer, texts: list[np.ndarray], places: Places, max_context: np.ndarray,
+def join(tokenizer: Tokenizer, texts: list[np.ndarray], places: TextPlaces, max_context: np.ndarray,
          length: int) -> Features:
     """Put the ids of one or two texts between special tokens.
 

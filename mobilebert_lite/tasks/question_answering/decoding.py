@@ -102,7 +102,7 @@ def slack(window: Features, outputs: Outputs) -> float:
 
 
 def contenders(windows: Sequence[Features], outputs: Sequence[Outputs], context: str,
-               max_answer_tokens: int = MAX_ANSWER_TOKENS, allow_null: bool = True,
+               *, max_answer_tokens: int = MAX_ANSWER_TOKENS, allow_null: bool = True,
                whole_words: bool = True) -> list[Answer]:
     """The answers among which rounding chooses: the best one and all that tie with it (``slack``), the best first.
 

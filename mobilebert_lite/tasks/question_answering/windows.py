@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.text.features import Features, Places, encode_texts, join
+from mobilebert_lite.text.features import Features, TextPlaces, encode_texts, join
 from mobilebert_lite.text.tokenization import Tokenizer
 
 STRIDE = 128
@@ -43,7 +43,7 @@ def windows(tokenizer: Tokenizer, question: str, context: str, length: int, *, s
     if room < 1:
         raise DataError(f"sequence length {length} cannot hold a question of {len(query)} tokens, {_SPECIAL} special "
                         f"tokens and 1 of the context; use {len(query) + _SPECIAL + 1} or more, or a shorter question")
-    ids, places = np.array(read.ids, np.int32), Places.of(read)
+    ids, places = np.array(read.ids, np.int32), TextPlaces.of(read)
     stretches = list(stretches_of(len(ids), room, stride))
     owners = owners_of(stretches, len(ids))
     cut = len(asked.ids) > max_query

@@ -13,7 +13,7 @@ from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, near_best, out
 from mobilebert_lite.tasks.classification import label_names
 from mobilebert_lite.tasks.question_answering.windows import owners_of, stretches_of
 from mobilebert_lite.text.examples import TextExample, TokenExample
-from mobilebert_lite.text.features import Features, Places, encode_texts, join
+from mobilebert_lite.text.features import Features, TextPlaces, encode_texts, join
 from mobilebert_lite.text.tokenization import Tokenizer
 
 STRIDE = 128
@@ -71,7 +71,7 @@ class TokenClassification(Task):
         if length < self.min_length:
             raise DataError(f"sequence length {length}: at least {self.min_length} is needed")
         (encoded,) = encode_texts(tokenizer, {"text": example.text})
-        ids, places = np.array(encoded.ids, np.int32), Places.of(encoded)
+        ids, places = np.array(encoded.ids, np.int32), TextPlaces.of(encoded)
         stretches = list(stretches_of(len(ids), length - 2, STRIDE))
         owners = owners_of(stretches, len(ids))
         return [join(tokenizer, [ids[start:end]], places.part(start, end), owners[start:end] == i, length)
