@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     ("train --task classification --data data.csv -o used", 1, "used is there already, and not empty"),
     ("convert --weights ./no/checkpoint -o out.tflite", 1, "no checkpoint folder at ./no/checkpoint"),
     ("convert --eval gone.csv --search -o out.tflite", 1, "no data file at gone.csv"),
-    ("convert --task qa -o no/folder/out.tflite", 1, "there is no folder no/folder"),
+    ("convert --task qa -o no/folder/out.tflite", 1, "cannot write no/folder/out.tflite"),
     ("bench gone.tflite", 1, "no model at gone.tflite"),
 ])
 def test_at_once(folder: Path, arguments: str, code: int, message: str) -> None:
