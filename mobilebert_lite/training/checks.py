@@ -119,7 +119,7 @@ def _balance(examples: Sequence[Any]) -> Iterator[DataFinding]:
         return
     counts = Counter(label for example in examples for label in (
         [one for one in example.labels if one != "O"] if isinstance(example, TokenExample)
-        else [] if example.label is None else [example.label]))
+        else _labels(example)))
     if not counts:
         return
     (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
@@ -146,7 +146,8 @@ def _unseen(splits: Mapping[str, Sequence[Any]]) -> Iterator[DataFinding]:
 def _labels(example: Any) -> set[str]:
     if isinstance(example, TokenExample):
         return set(example.labels)
-    return set() if example.label is None else {example.label}
+    # The place of the right choice is no class.
+    return set() if isinstance(example, ChoiceExample) or example.label is None else {example.label}
 
 
 def _lengths(examples: Sequence[Any], rows: Sequence[EncodedRow], length: int) -> Iterator[DataFinding]:

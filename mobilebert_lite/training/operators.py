@@ -26,8 +26,8 @@ def activate(x: tf.Tensor, operator: Operator) -> tf.Tensor:
     raise TrainingError(f"quantization-aware training cannot follow a fused activation of kind {kind}")
 
 
-def _is_batch(tensor: Tensor | None) -> bool:
-    return tensor is not None and len(tensor.shape) > 1 and tensor.shape[0] == 1
+def _is_batch(tensor: Tensor | None, rows: int) -> bool:
+    return tensor is not None and len(tensor.shape) > 1 and tensor.shape[0] == rows
 
 
 def _reshape(operator: Operator, values: list[Any]) -> tf.Tensor:
@@ -36,14 +36,14 @@ def _reshape(operator: Operator, values: list[Any]) -> tf.Tensor:
     return tf.reshape(values[0], [-1, *shape[1:]])
 
 
-def _slice(operator: Operator, values: list[Any]) -> tf.Tensor:
+def _slice(operator: Operator, values: list[Any], rows: int) -> tf.Tensor:
     begin, size = (one.tolist() for one in values[1:3])
-    return tf.slice(values[0], begin, [-1, *size[1:]] if _is_batch(operator.input(0)) else size)
+    return tf.slice(values[0], begin, [-1, *size[1:]] if _is_batch(operator.input(0), rows) else size)
 
 
-def _concatenation(operator: Operator, values: list[Any]) -> tf.Tensor:
-    rows = next(tf.shape(value)[0] for value in values if not _is_const(value))
-    values = [tf.tile(value, [rows, *[1] * (len(value.shape) - 1)]) if _is_const(value) and _is_batch(tensor)
+def _concatenation(operator: Operator, values: list[Any], rows: int) -> tf.Tensor:
+    texts = next(tf.shape(value)[0] for value in values if not _is_const(value)) // rows
+    values = [tf.tile(value, [texts, *[1] * (len(value.shape) - 1)]) if _is_const(value) and _is_batch(tensor, rows)
               else value for value, tensor in zip(values, operator.inputs, strict=True)]
     return tf.concat(values, axis=operator.options.axis)
 
@@ -68,11 +68,11 @@ def _batch_matmul(operator: Operator, values: list[Any]) -> tf.Tensor:
     return tf.matmul(*values, transpose_a=bool(options.adjX), transpose_b=bool(options.adjY))
 
 
-# (operator, what it reads) → its output, for all that hold no weights.
+# (operator, what it reads, rows of one text: its choices, else 1) → its output, where rows are counted.
+COUNTING: dict[str, Callable[..., tf.Tensor]] = {"SLICE": _slice, "CONCATENATION": _concatenation}
+# (operator, what it reads) → its output, for all others that hold no weights.
 COMPUTE: dict[str, Callable[..., tf.Tensor]] = {
     "RESHAPE": _reshape,
-    "SLICE": _slice,
-    "CONCATENATION": _concatenation,
     "BATCH_MATMUL": _batch_matmul,
     "ADD": _binary(tf.add),
     "SUB": _binary(tf.subtract),

@@ -26,7 +26,7 @@ from mobilebert_lite.conversion.kernels import KernelPlace, dense_weights, place
 from mobilebert_lite.errors import TrainingError
 from mobilebert_lite.quantization.recipe import NARROW
 from mobilebert_lite.tflite.graph import Entry, Graphs, Operator, Tensor
-from mobilebert_lite.training.operators import COMPUTE, activate
+from mobilebert_lite.training.operators import COMPUTE, COUNTING, activate
 
 # Prefix of the trainable factors: float32 [2], logarithms, for the low and the high end of a range.
 RANGE = "range"
@@ -106,10 +106,13 @@ class Simulation:
     def __init__(self, entry: Entry, parts: Mapping[str, KernelPlace], ranges: TrainedScales) -> None:
         """Raises TrainingError for an operator that cannot be followed."""
         self.entry, self.subgraph, self.parts, self.ranges = entry, entry.subgraph, parts, ranges
-        unknown = {operator.name for operator in self.subgraph.operators} - set(COMPUTE) - {"FULLY_CONNECTED"}
+        known = {*COMPUTE, *COUNTING, "FULLY_CONNECTED"}
+        unknown = {operator.name for operator in self.subgraph.operators} - known
         if unknown:
             raise TrainingError(f"quantization-aware training cannot follow {', '.join(sorted(unknown))}; "
                                   "it is for networks of NoNorm with relu or relu6")
+        ids = entry.inputs["ids"].shape
+        self._rows = ids[1] if len(ids) == 3 else 1
         self._constants = {tensor.index: tensor.values() for tensor in self.subgraph.tensors}
 
     def __call__(self, tensors: Mapping[str, tf.Tensor], inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -128,6 +131,7 @@ class Simulation:
         read = [None if source is None else values.get(source.index, self._constants[source.index])
                 for source in operator.inputs]
         value = (self._dense(operator, read[0], tensors) if operator.name == "FULLY_CONNECTED"
+                 else COUNTING[operator.name](operator, read, self._rows) if operator.name in COUNTING
                  else COMPUTE[operator.name](operator, read))
         group = group_of(operator.output)
         if group and not (operator.name in _MOVES and group_of(operator.operand(0)) == group):

@@ -63,7 +63,7 @@ def test_whole_words(tokenizer: Tokenizer) -> None:
     word = {int(pieces[0]) - 1, *pieces.tolist()}
     assert len(word) == 3
     for whole, allowed in ((True, {0, 3}), (False, {0, 1, 2, 3})):
-        _, after = hidden(tokenizer, whole, text=f"{TEXT} {TEXT.replace("redberry", "light")}")
+        _, after = hidden(tokenizer, whole, text=f"{TEXT} {TEXT.replace('redberry', 'light')}")
         found = {len(word & set(positions[weight > 0].tolist()))
                  for positions, weight in zip(after["positions"], after["weight"], strict=True)}
         assert found <= allowed

@@ -23,8 +23,8 @@ from mobilebert_lite.training.initial import initial, stacked, with_head
 from mobilebert_lite.training.layout import Layout
 from mobilebert_lite.training.optimizer import AdamW, rate_at
 from mobilebert_lite.training.options import TrainOptions
-from mobilebert_lite.training.preparation import read_configuration
 from mobilebert_lite.training.rows import RowMaker
+from mobilebert_lite.training.start import read_configuration
 from mobilebert_lite.training.vocabulary import build_vocabulary
 
 
