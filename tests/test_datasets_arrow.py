@@ -17,7 +17,8 @@ from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.examples import TextExample, TokenExample
 
 ROWS = {"Sentence": ["good, cheap", "bad", "fine"], "label": [1, 0, 1]}
-FEATURES = {"Sentence": {"dtype": "string", "_type": "Value"}, "label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}
+FEATURES = {"Sentence": {"dtype": "string", "_type": "Value"},
+            "label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}
 
 
 def saved(folder: Path, columns: dict[str, list[Any]], features: dict[str, Any]) -> Path:
@@ -36,13 +37,11 @@ def saved(folder: Path, columns: dict[str, list[Any]], features: dict[str, Any])
 
 def parquet(path: Path, columns: dict[str, list[Any]], features: dict[str, Any] | None = None) -> Path:
     """A file as Dataset.to_parquet writes it, or as pandas does."""
-    pyarrow = pytest.importorskip("pyarrow")
-    import pyarrow.parquet
-
+    pyarrow, files = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table(columns)
     if features:
         table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-    pyarrow.parquet.write_table(table, str(path))
+    files.write_table(table, str(path))
     return path
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.datasets.rows import Row
+from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.errors import DataError, DependencyError
 
 # Rows that become Python objects at once.
@@ -21,7 +21,7 @@ class ArrowTable:
     """Rows in Arrow's files, and what they say of their columns."""
 
     names: tuple[str, ...]
-    rows: Iterator[Row]
+    rows: Iterator[DataRow]
     # Column -> names of its classes, where they are numbers.
     classes: Mapping[str, tuple[str, ...]]
 
@@ -100,7 +100,7 @@ def _opened(file: Path) -> _Opened:
     return _Opened(reader.schema, iter(reader))
 
 
-def _rows(path: Path, files: list[Path]) -> Iterator[Row]:
+def _rows(path: Path, files: list[Path]) -> Iterator[DataRow]:
     import pyarrow
 
     number = 0
@@ -110,7 +110,7 @@ def _rows(path: Path, files: list[Path]) -> Iterator[Row]:
                 for start in range(0, batch.num_rows, _BATCH):
                     for values in batch.slice(start, _BATCH).to_pylist():
                         number += 1
-                        yield Row(f"{path}, row {number}", str(number), values)
+                        yield DataRow(f"{path}, row {number}", str(number), values)
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read after row {number}: {' '.join(str(error).split())}") from None
 

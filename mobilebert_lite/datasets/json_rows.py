@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from mobilebert_lite.common.fields import read_list, read_object, read_string
-from mobilebert_lite.datasets.rows import Row
+from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.datasets.text_file import TextFile
 from mobilebert_lite.errors import DataError
 
@@ -27,7 +27,7 @@ def is_json(file: TextFile) -> bool:
     return head.startswith("{") or _LIST.match(head) is not None
 
 
-def json_rows(file: TextFile, squad: bool, columns: bool) -> Iterator[Row]:
+def json_rows(file: TextFile, squad: bool, columns: bool) -> Iterator[DataRow]:
     """The objects of ``file``; ``squad``: each question of SQuAD's JSON too, otherwise a DataError for such a file.
 
     ``columns``: an object of lists is a table, and not one row that holds lists.
@@ -59,12 +59,12 @@ def _is_lines(file: TextFile) -> bool:
     return len(lines) == 2 and lines[0].endswith("}") and lines[1].startswith("{")
 
 
-def _lines(file: TextFile) -> Iterator[Row]:
+def _lines(file: TextFile) -> Iterator[DataRow]:
     # Not splitlines(): JSON strings may hold other characters that Python calls line breaks.
     for number, line in enumerate(file.lines(), 1):
         if line.strip():
             place = f"{file.where}, line {number}"
-            yield Row(place, str(number), _one(file, line, number, place), _HALF.search(line) is not None)
+            yield DataRow(place, str(number), _one(file, line, number, place), _HALF.search(line) is not None)
 
 
 def _one(file: TextFile, line: str, number: int, place: str) -> Mapping[str, Any] | DataError:
@@ -78,14 +78,14 @@ def _one(file: TextFile, line: str, number: int, place: str) -> Mapping[str, Any
         return error if isinstance(error, DataError) else DataError(f"{place}: JSON that is nested too deeply")
 
 
-def _list(file: TextFile) -> Iterator[Row]:
+def _list(file: TextFile) -> Iterator[DataRow]:
     for i, (line, value, source) in enumerate(_elements(file)):
         place = f"{file.where}, line {line}, [{i}]"
         try:
             found: Mapping[str, Any] | DataError = read_object(value, place)
         except DataError as error:
             found = error
-        yield Row(place, str(i), found, _HALF.search(source) is not None)
+        yield DataRow(place, str(i), found, _HALF.search(source) is not None)
 
 
 def _elements(file: TextFile) -> Iterator[tuple[int, Any, str]]:
@@ -150,7 +150,7 @@ class _Source:
         self._at = place
 
 
-def _object(text: str, where: str, squad: bool, columns: bool) -> Iterator[Row]:
+def _object(text: str, where: str, squad: bool, columns: bool) -> Iterator[DataRow]:
     """Rows of a file that is one object: SQuAD's, a list in its field data, columns, or a single row."""
     try:
         value = json.loads(text)
@@ -167,13 +167,13 @@ def _object(text: str, where: str, squad: bool, columns: bool) -> Iterator[Row]:
         yield from _numbered([dict(zip(lists, cells, strict=True)) for cells in zip(*lists.values(), strict=True)],
                              f"{where}, row", escaped)
     else:
-        yield Row(f"{where}, line 1", "1", value, escaped)
+        yield DataRow(f"{where}, line 1", "1", value, escaped)
 
 
-def _numbered(values: Sequence[Any], where: str, escaped: bool) -> Iterator[Row]:
+def _numbered(values: Sequence[Any], where: str, escaped: bool) -> Iterator[DataRow]:
     for i, one in enumerate(values):
         place = f"{where}[{i}]"
-        yield Row(place, str(i), one if isinstance(one, dict) else
+        yield DataRow(place, str(i), one if isinstance(one, dict) else
                   DataError(f"{place}: a JSON {type(one).__name__}, not an object"), escaped)
 
 
@@ -194,7 +194,7 @@ def _is_squad(data: Any, squad: bool) -> bool:
     return squad and "question" not in first and "qas" not in first
 
 
-def _squad(raw: Mapping[str, Any], where: str, squad: bool, escaped: bool) -> Iterator[Row]:
+def _squad(raw: Mapping[str, Any], where: str, squad: bool, escaped: bool) -> Iterator[DataRow]:
     if not squad:
         raise DataError(f"{where} holds SQuAD questions")
     for a, article in enumerate(read_list(raw, "data", where)):
@@ -204,4 +204,4 @@ def _squad(raw: Mapping[str, Any], where: str, squad: bool, escaped: bool) -> It
             context = read_string(paragraph, "context", in_paragraph)
             for q, qa in enumerate(read_list(paragraph, "qas", in_paragraph)):
                 place = f"{in_paragraph}.qas[{q}]"
-                yield Row(place, "", {**read_object(qa, place), "context": context}, escaped)
+                yield DataRow(place, "", {**read_object(qa, place), "context": context}, escaped)

@@ -15,7 +15,7 @@ from mobilebert_lite.datasets.columns import Names, text_columns
 from mobilebert_lite.datasets.json_rows import is_json, json_rows
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.datasets.questions import question_columns, read_questions
-from mobilebert_lite.datasets.rows import BadRows, Example, Row, check_unique, collect
+from mobilebert_lite.datasets.rows import BadRows, DataRow, Example, check_unique, collect
 from mobilebert_lite.datasets.tables import table_form, table_rows
 from mobilebert_lite.datasets.text_file import TextFile, opened
 from mobilebert_lite.datasets.text_rows import read_texts
@@ -103,7 +103,7 @@ def evenly(items: Sequence[Any], count: int | None) -> Sequence[Any]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def _rows(file: TextFile, task: Task, options: DataOptions) -> Iterable[Row]:
+def _rows(file: TextFile, task: Task, options: DataOptions) -> Iterable[DataRow]:
     kind = task.example_type
     if not any(line.strip() for line in file.lines()):
         return ()
@@ -114,7 +114,7 @@ def _rows(file: TextFile, task: Task, options: DataOptions) -> Iterable[Row]:
     return table_rows(file, table_form(file, _Columns(task, options).check, options, task.plain_text))
 
 
-def _json_rows(file: TextFile, kind: type) -> Iterator[Row]:
+def _json_rows(file: TextFile, kind: type) -> Iterator[DataRow]:
     try:
         yield from json_rows(file, kind is QuestionExample, kind in (TextExample, PairExample))
     except DataError as error:
@@ -137,7 +137,7 @@ class _Columns:
     def _find(self, names: tuple[str, ...]) -> Any:
         return _COLUMNS[self.kind](Names(names, ""), self.options)
 
-    def read(self, row: Row) -> Iterable[Example]:
+    def read(self, row: DataRow) -> Iterable[Example]:
         """The examples of ``row``. Raises DataError."""
         raw = row.values
         assert not isinstance(raw, DataError)

@@ -17,7 +17,7 @@ _TOLD = 10
 
 
 @dataclass(frozen=True)
-class Row:
+class DataRow:
     """One row of a table, one JSON object, one question, or one text of words with labels."""
 
     # The file and the line, for errors; and the id of an example that has none of its own.
@@ -59,7 +59,7 @@ class BadRows:
                         f"{where}: {self.count} {rows}: {'; '.join(told)}{more}{advice}")
 
 
-def collect(rows: Iterable[Row], make: Callable[[Row], Iterable[Example]], bad: BadRows,
+def collect(rows: Iterable[DataRow], make: Callable[[DataRow], Iterable[Example]], bad: BadRows,
             labeled: bool) -> Iterator[Example]:
     """The examples of ``rows``; those that ``make`` refuses are added to ``bad``.
 

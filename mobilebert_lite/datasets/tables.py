@@ -10,7 +10,7 @@ from itertools import islice
 from mobilebert_lite.datasets.columns import CLASS_INDEX, Names
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.datasets.quoting import is_quoted
-from mobilebert_lite.datasets.rows import Row
+from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.datasets.text_file import TextFile
 from mobilebert_lite.errors import DataError
 
@@ -64,22 +64,22 @@ def table_form(file: TextFile, check: Check, options: DataOptions, plain: bool) 
     raise DataError(f"{problem}; the first line must name the columns, separated by tabs, commas or semicolons")
 
 
-def table_rows(file: TextFile, form: TableForm) -> Iterator[Row]:
+def table_rows(file: TextFile, form: TableForm) -> Iterator[DataRow]:
     """The rows, each by the line that it begins on."""
     for number, last, cells in (_quoted if form.quoted else _raw)(file, form):
         place = f"{file.where}, line {number}"
         if isinstance(cells, list) and (number <= form.header or not any(cells)):
             continue
         if damaged := next((line for line in file.damaged if number <= line <= last), None):
-            yield Row(place, str(number), file.damage(damaged, file.damaged[damaged]))
+            yield DataRow(place, str(number), file.damage(damaged, file.damaged[damaged]))
         elif isinstance(cells, DataError):
-            yield Row(place, str(number), cells)
+            yield DataRow(place, str(number), cells)
         elif len(cells) != len(form.names):
             named = ", ".join(form.names[:6])
-            yield Row(place, str(number), DataError(
+            yield DataRow(place, str(number), DataError(
                 f"{place}: {len(cells)} columns, but the header has {len(form.names)} ({named})"))
         else:
-            yield Row(place, str(number), dict(zip(form.names, cells, strict=True)))
+            yield DataRow(place, str(number), dict(zip(form.names, cells, strict=True)))
 
 
 def _raw(file: TextFile, form: TableForm) -> Iterator[tuple[int, int, list[str] | DataError]]:

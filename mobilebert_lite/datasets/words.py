@@ -11,7 +11,7 @@ from mobilebert_lite.common.fields import read_list, read_string
 from mobilebert_lite.datasets.choices import texts_of
 from mobilebert_lite.datasets.columns import Names
 from mobilebert_lite.datasets.options import DataOptions
-from mobilebert_lite.datasets.rows import Row
+from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.datasets.text_file import TextFile
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.text.examples import TokenExample
@@ -65,7 +65,7 @@ class _Layout:
     label: int
 
 
-def bio_rows(file: TextFile, options: DataOptions) -> Iterator[Row]:
+def bio_rows(file: TextFile, options: DataOptions) -> Iterator[DataRow]:
     """A word and its label on each line (columns between them are passed over), an empty line after each text.
 
     Comments, as CoNLL-U has them before a text, are passed over. A line that cannot be used makes its text bad.
@@ -88,7 +88,7 @@ def bio_rows(file: TextFile, options: DataOptions) -> Iterator[Row]:
                 words.append((cells[layout.word], cells[layout.label]))
         place = f"{file.where}, line {number}"
         found = TokenExample(tuple(word for word, _ in words), tuple(label for _, label in words), str(number))
-        yield Row(place, str(number), problem or found)
+        yield DataRow(place, str(number), problem or found)
 
 
 def _cells(line: str) -> list[str]:
