@@ -13,7 +13,7 @@ from mobilebert_lite.tasks.base import Task
 from mobilebert_lite.tasks.masked_lm import refuse_open
 from mobilebert_lite.tasks.teaching import UNLABELLED, Loss, Training
 from mobilebert_lite.text.examples import TextExample
-from mobilebert_lite.text.features import Features, Places, encode_texts, join, pack
+from mobilebert_lite.text.features import Features, TextPlaces, encode_texts, join, pack
 from mobilebert_lite.text.tokenization import Tokenizer
 
 
@@ -32,7 +32,7 @@ class MaskedTraining(Training):
         if example.pair is not None:
             return [pack(tokenizer, example.text, example.pair, length)]
         [encoded] = encode_texts(tokenizer, {"text": example.text})
-        ids, places, room = np.array(encoded.ids, np.int32), Places.of(encoded), max(1, length - 2)
+        ids, places, room = np.array(encoded.ids, np.int32), TextPlaces.of(encoded), max(1, length - 2)
         return [join(tokenizer, [ids[start:start + room]], places.part(start, start + room),
                      np.ones(len(ids[start:start + room]), bool), length) for start in range(0, len(ids), room)]
 
