@@ -51,8 +51,7 @@ def pooled(hidden: np.ndarray, mask: np.ndarray, form: Form, weights: Weights) -
     vector = {"mean": words.mean(axis=0), "cls": words[0], "max": words.max(axis=0)}[form.pooling]
     if form.dense:
         vector = vector @ weights.tensors["embedding.kernel"] + weights.tensors["embedding.bias"]
-        vector = {"linear": vector, "tanh": np.tanh(vector), "relu": np.maximum(vector, 0),
-                  "sigmoid": 1 / (1 + np.exp(-vector))}[form.dense]
+        vector = np.tanh(vector) if form.dense == "tanh" else vector
     return vector / np.linalg.norm(vector) if form.normalize else vector
 
 
@@ -64,11 +63,11 @@ def weights(tiny_config: MobileBertConfig) -> Weights:
     return made.with_tensors({**made.tensors, name: made.tensors[name] - 30.0})
 
 
-@pytest.mark.parametrize("dense", ["", "linear", "tanh", "relu", "sigmoid"])
+@pytest.mark.parametrize("dense", ["", "linear", "tanh"])
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_the_graph_pools_as_numpy_does(weights: Weights, pooling: str, dense: str) -> None:
     """Before and after fusion, with the mask computed and looked up; padding has no part in it."""
-    form = Form(pooling=pooling, normalize=dense in ("", "tanh"), dense=dense)
+    form = Form(pooling=pooling, normalize=dense != "linear", dense=dense)
     task, inputs = find_task("embedding", form), rows(weights)
     hidden = Network(weights.config, weights.tensors, find_task("features")).run(inputs)
     wanted = [pooled(one["sequence_output"][0], row["mask"][0], form, weights)
