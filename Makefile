@@ -161,7 +161,7 @@ ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.insta
 
 ##@ Comparisons, most of which need the test data; they write out/NAME.json
 
-bench-NAME: ## NAME: trained outliers peers lengths text text-input train training-gains training-speed harness kotlin
+bench-NAME: ## NAME: trained outliers peers lengths text text-input train training-gains training-speed harness equal-files kotlin
 	@echo "Give a name: $(addprefix bench-,trained outliers $(COMPARISONS))"
 
 # The environment of PyTorch.
@@ -180,8 +180,11 @@ bench-training-speed: $(TORCH)/.installed
 bench-training-speed: SUITE = training_speed.py --torch $(TORCH)/bin/python
 bench-harness: out/harness.tflite
 bench-harness: SUITE = harness.py out/harness.tflite --check
+# Half an hour.
+bench-equal-files: out/small.tflite
+bench-equal-files: SUITE = equal_files.py out/small.tflite --load 2 --check
 
-COMPARISONS := trained outliers peers lengths text train training-gains training-speed harness
+COMPARISONS := trained outliers peers lengths text train training-gains training-speed harness equal-files
 
 $(addprefix bench-,$(COMPARISONS)): bench-%: install
 	$(BIN)/python benchmarks/suites/$(SUITE) --json out/$*.json
@@ -192,6 +195,10 @@ bench-text-input: install
 out/harness.tflite: | install
 	mkdir -p out
 	$(BIN)/mbl convert --task qa --output $@
+
+out/small.tflite: | install
+	mkdir -p out
+	$(BIN)/mbl convert --task classification --seq-len 32 --output $@
 
 bench-kotlin: install
 	scripts/install_maven.sh

@@ -89,9 +89,10 @@ def _compared(before: BenchReport | None, report: BenchReport) -> dict[str, Any]
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], worth: Sequence[str], elsewhere: str = "") -> None:
     """Print a table; ``worth`` names its columns of numbers, of which the last are the first to be left out."""
-    from mobilebert_lite.cli.tables import Column, Table, show
+    from mobilebert_lite.cli.tables import Column, FittingTable, show
 
-    show(Table([Column(name, worth.index(name) if name in worth else None) for name in columns], rows, elsewhere))
+    shown = [Column(name, worth.index(name) if name in worth else None) for name in columns]
+    show(FittingTable(shown, rows, elsewhere))
 
 
 def fail(failed: Failed, kept: Path | None) -> int:

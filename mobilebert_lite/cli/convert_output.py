@@ -67,7 +67,7 @@ def next_command(path: str, task: str) -> str:
 
 def print_variants(variants: Sequence[Variant], as_json: bool) -> None:
     """Several files in one table."""
-    from mobilebert_lite.cli.tables import Column, Table, show
+    from mobilebert_lite.cli.tables import Column, FittingTable, show
 
     if as_json:
         click.echo(json.dumps({"files": [one.to_json() for one in variants]}, indent=2))
@@ -75,7 +75,7 @@ def print_variants(variants: Sequence[Variant], as_json: bool) -> None:
     metric = next((one.report.evaluation["metric"] for one in variants if one.report.evaluation), "")
     columns = [Column("file"), Column(metric or "score", 0), Column("MB", 1), Column("ms", 2), Column("TFLite", 4),
                Column("same answers", 3), Column("loads in")]
-    show(Table(columns, [_row(one) for one in variants], " (--json prints all)"))
+    show(FittingTable(columns, [_row(one) for one in variants], " (--json prints all)"))
     for line in _notes(variants, metric):
         click.echo(line)
     click.echo(f"next: {next_command(variants[0].report.output, variants[0].report.task)}")
@@ -101,7 +101,7 @@ def _notes(variants: Sequence[Variant], metric: str) -> list[str]:
 
 def print_search(found: Search, as_json: bool) -> None:
     """The candidates of a search."""
-    from mobilebert_lite.cli.tables import Column, Table, show
+    from mobilebert_lite.cli.tables import Column, FittingTable, show
 
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=2))
@@ -113,7 +113,8 @@ def print_search(found: Search, as_json: bool) -> None:
         figures = ("", "", "") if one.score is None or one.bytes is None or one.milliseconds is None else (
             f"{one.score:.2f}", f"{one.bytes / 1e6:.2f}", f"{one.milliseconds:.2f}")
         rows.append((one.recipe, *figures, ", ".join(notes)))
-    show(Table([Column("recipe"), Column(found.metric, 0), Column("MB", 2), Column("ms", 1), Column("result")], rows))
+    columns = [Column("recipe"), Column(found.metric, 0), Column("MB", 2), Column("ms", 1), Column("result")]
+    show(FittingTable(columns, rows))
     if found.report is not None:
         click.echo(f"next: {next_command(found.report.output, found.report.task)}")
 

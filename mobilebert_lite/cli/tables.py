@@ -33,7 +33,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class FittingTable:
     """Rows of cells, in the order of ``columns``. A column without any entry is not shown, and one text that is the
     same in all rows but the first column's stands above the table."""
 
@@ -114,7 +114,7 @@ class Table:
         return lines
 
 
-def show(table: Table) -> None:
+def show(table: FittingTable) -> None:
     """Print ``table`` in the width of the terminal, or of $COLUMNS."""
     width = shutil.get_terminal_size((_WIDE, 24)).columns
     click.echo("\n".join(table.lines(width)))

@@ -17,7 +17,7 @@ from mobilebert_lite.text.features import Features
 Expected = Mapping[str, Sequence[tuple[Features, Outputs]]]
 
 
-class Reference:
+class FloatAnswers:
     """The float network as the checkpoint has it, which files are held to."""
 
     def __init__(self, weights: Weights, task: Task, masking: Masking) -> None:

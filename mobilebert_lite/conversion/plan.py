@@ -12,7 +12,7 @@ from mobilebert_lite.architecture.form import REGRESSION, Form
 from mobilebert_lite.architecture.masking import Masking, default_masking, parse_masking
 from mobilebert_lite.architecture.pooling import Pooling
 from mobilebert_lite.architecture.weights import Weights
-from mobilebert_lite.conversion.answers import Reference
+from mobilebert_lite.conversion.answers import FloatAnswers
 from mobilebert_lite.conversion.building import Design
 from mobilebert_lite.conversion.lengths import advice, choose
 from mobilebert_lite.conversion.request import ConvertRequest, Progress
@@ -72,7 +72,7 @@ class Plan:
     calibration: Mapping[str, Sequence[Features]]
     calibration_file: Path | None
     held_aside: tuple[Example, ...]
-    reference: Reference
+    reference: FloatAnswers
     without: tuple[str, ...] = ()
     runtime: str | None = None
     text_input: bool = False
@@ -164,7 +164,7 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
                 masking=masking, masking_fixed=asked is not None,
                 calibration=samples(tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS),
                 calibration_file=request.calibration, held_aside=tuple(held_aside),
-                reference=Reference(weights, task, masking), without=request.without, runtime=request.runtime,
+                reference=FloatAnswers(weights, task, masking), without=request.without, runtime=request.runtime,
                 text_input=request.text_input, threads=request.threads)
 
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from mobilebert_lite.benchmarks.reports.export import over_first, records
 from mobilebert_lite.benchmarks.reports.export import table as rows_of
 from mobilebert_lite.cli.bench_output import BenchOutput
-from mobilebert_lite.cli.tables import Column, Table
+from mobilebert_lite.cli.tables import Column, FittingTable
 
 NUMBERS = re.compile(r"\d+\.\d+ \(\d+\.\d+-\d+\.\d+\)|\d+\.\d+ ± \d+\.\d+|\d+\.\d+")
 LESS = ("p95", "load ms", "peak MB", "mean ± σ ms")
@@ -44,7 +44,7 @@ def test_a_benchmark(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 def test_left_out_are_the_least() -> None:
     columns = [Column("name"), Column("c", 2), Column("a", 0), Column("b", 1), Column("none", 3)]
     rows = [("one", "33.33", "11.11", "22.22", ""), ("two", "3.33", "1.11", "2.22", "")]
-    wide, narrow, thin = (Table(columns, rows).lines(width) for width in (40, 24, 12))
+    wide, narrow, thin = (FittingTable(columns, rows).lines(width) for width in (40, 24, 12))
     assert re.findall(r"[a-z]+", wide[1]) == ["name", "c", "a", "b"]
     assert re.findall(r"[a-z]+", narrow[1]) == ["name", "a", "b"]
     assert " ".join(narrow[-2:]) == "not shown in 24 columns: c"
@@ -54,7 +54,7 @@ def test_left_out_are_the_least() -> None:
 def test_texts_go_on_in_the_next_line() -> None:
     """A name of 60 characters, some of them twice as wide, takes no place from a number."""
     name = "模型" * 10 + "x" * 40
-    lines = Table([Column("model"), Column("ms", 0)], [(name, "123.456"), ("b", "1.0")]).lines(50)
+    lines = FittingTable([Column("model"), Column("ms", 0)], [(name, "123.456"), ("b", "1.0")]).lines(50)
     assert max(map(cell_len, lines)) <= 50
     assert any("123.456" in line for line in lines)
     assert "".join(re.findall(r"[模型x]", "".join(lines))) == name
@@ -62,6 +62,6 @@ def test_texts_go_on_in_the_next_line() -> None:
 
 def test_what_is_alike_stands_above() -> None:
     columns = [Column("model"), Column("device"), Column("ms", 0)]
-    lines = Table(columns, [("a", "Pixel 4", "1.0"), ("b", "Pixel 4", "2.0")]).lines(80)
+    lines = FittingTable(columns, [("a", "Pixel 4", "1.0"), ("b", "Pixel 4", "2.0")]).lines(80)
     assert lines[0] == "Pixel 4"
     assert "device" not in "".join(lines)
