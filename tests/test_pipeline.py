@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.conversion.pipeline import ConvertRequest, answers, check, convert
+from mobilebert_lite.conversion.answers import FloatAnswers
+from mobilebert_lite.conversion.pipeline import ConvertRequest, check, convert
 from mobilebert_lite.conversion.plan import choose_lengths, resolve
 from mobilebert_lite.conversion.verify import Threshold, load_threshold, require
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.samples import split_examples
 from mobilebert_lite.errors import ConversionError, DataError, RequestError, VerificationError
-from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.tasks.choose import choose_task
 from mobilebert_lite.text.features import pack
@@ -55,11 +56,12 @@ def test_verification_sees_one_wrong_tensor(converted: Converted, tiny_qa: Path,
     weights, tokenizer, task = huggingface.load(tiny_qa), Tokenizer(tiny_vocabulary), find_task("qa")
     content = converted("qa", "none").read_bytes()
     texts = [pack(tokenizer, "how many", "four hundred cycles", 32)]
-    expected = answers(Network(weights.config, weights.tensors, find_task("qa")), texts)
-    require(check(content, task, {"qa_32": expected}, 1), load_threshold("none"))
+    expected = FloatAnswers(weights, task, Masking()).answers({"qa_32": texts})
+    require(check(content, task, expected, 1), load_threshold("none"))
 
     other = {**weights.tensors, "qa.bias": weights.tensors["qa.bias"] + np.array([0.1, 0], np.float32)}
-    results = check(content, task, {"qa_32": answers(Network(weights.config, other, task), texts)}, threads=1)
+    expected = FloatAnswers(replace(weights, tensors=other), task, Masking()).answers({"qa_32": texts})
+    results = check(content, task, expected, threads=1)
     assert 0.01 < results[0].error < 0.2
     with pytest.raises(VerificationError, match="mean relative error"):
         require(results, Threshold(agreement=0.0, error=0.01))
