@@ -309,7 +309,7 @@ def test_what_cannot_be_evaluated(converted: Converted, texts: Path, changes: di
 
 
 @pytest.mark.parametrize(("line", "message"), [
-    ('{"text": "a b"}', "example 2 has no label"),
+    ('{"text": "a b"}', "line 2: no label, though other rows have one"),
     ('{"text": "a b", "label": "4"}', "example 2: label '4' is no class of the model; it has music, weather"),
     ('{"text": "a b", "label": "Music"}', "label 'Music' is no class"),
 ])

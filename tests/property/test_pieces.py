@@ -19,7 +19,8 @@ WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "new", "york", "##s", "##
 # What cuts go wrong over: words that touch, marks that join, tokens that are matched whole and hold such places.
 PARTS = ["New York", "new york", "NÉW YORK", "New\u0301 York", "new", "york", "a", "b", "A", "é", "e\u0301", "\u0301",
          "ß", "Σ", "σς", "İ", "중", "中", "文", "中文", " ", "  ", "\n", "\t", "\u00a0", "\u3000", ".", ",", "a.b",
-         "A.B", "-", "。", "[SEP]", "[MASK]", "[", "]", "<x>", "c d", "C D", "\u200b", "\x00", "\ufffd", "1", "_", "😀", "ﬁ"]
+         "A.B", "-", "。", "[SEP]", "[MASK]", "[", "]", "<x>", "c d", "C D", "\u200b", "\x00", "\ufffd", "1", "_", "😀",
+         "ﬁ"]
 TEXTS = st.lists(st.sampled_from(PARTS), max_size=14).map("".join)
 ADDED = (AddedToken("New York", normalized=True), AddedToken("a.b"), AddedToken("中文", single_word=True),
          AddedToken("<x>", lstrip=True, rstrip=True), AddedToken("c d", normalized=True, lstrip=True))
