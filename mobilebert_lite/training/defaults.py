@@ -1,8 +1,8 @@
 """What is taken where nothing is asked, as far as it depends on the number of rows.
 
-Found on sets of 300, 3,000 and 60,000 rows (docs/how-to/train.md has the table). What a network needs is steps, not
-passes: 8 passes over 300 rows are 75 steps, in which one from scratch hardly begins to learn, and 8 over 60,000 are
-15,000, of which it needs a fifth.
+docs/how-to/train.md has what was measured. What a network needs is steps, not passes: 8 passes over 300 rows are 75
+steps, in which one from scratch has not learnt what it can, and 8 over 60,000 are 15,000, more than a small network is
+worth on a processor.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class QuantizedObjective:
 
     def __call__(self, tensors: Mapping[str, tf.Tensor], batch: Batch) -> tf.Tensor:
         """See ``objective.Objective``."""
-        outputs = self.simulations[batch["ids"].shape[1]](tensors, batch)
+        outputs = self.simulations[batch["ids"].shape[-1]](tensors, batch)
         return tf.reduce_sum(self.loss(outputs, batch) * batch["weight"])
 
 

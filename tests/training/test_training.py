@@ -30,7 +30,7 @@ CLUES = {"music": ("play", "song"), "weather": ("rain", "sun")}
 FILLERS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi",
            "pi", "rho", "sigma", "tau")
 # Without XLA, in one thread: short, and the same to the bit.
-FAST = ("--no-jit", "--threads", "1", "--vocab-size", "250", "--seq-len", "32")
+FAST = ("--no-jit", "--threads", "1", "--vocab-size", "250", "--seq-len", "32", "--batch-size", "32")
 
 
 # Sentences that scores are measured on.
