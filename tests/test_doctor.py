@@ -274,6 +274,7 @@ def test_command(files: dict[str, bytes], tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.exception
     assert "repaired order" in shown.stdout
     assert "the same as before" in shown.stdout
+    assert "nothing else to repair" in shown.stdout
     done = inspect(mended, "--client", "all", "--json")
     assert done.exit_code == 0
     assert json.loads(done.stdout)["fits"] == {"task-library": True, "mediapipe": None, "mlperf": True, "litert": True,
@@ -294,6 +295,11 @@ def test_command_refuses(files: dict[str, bytes], tmp_path: Path) -> None:
         done = inspect(path, *arguments)
         assert isinstance(done.exception, DataError | RepairError | ModelFileError)
         assert message in str(done.exception)
+    # What only another conversion repairs is listed, with the way.
+    shown = inspect(path, "--client", "mediapipe", "--fix", out).stdout
+    assert "--fix cannot repair (1):\n  error mediapipe kind, file: the file is for" in shown
+    assert "    instead: choose another client, or convert with another --task" in shown
+    assert not out.exists()
     assert inspect(path, "--vocab", path).exit_code == 2
     with pytest.raises(RequestError, match="unknown client 'nobody'; known are task-library"):
         diagnose(path, ["nobody"])
