@@ -36,9 +36,9 @@ def windows(tokenizer: Tokenizer, question: str, context: str, length: int, *, s
     """
     if stride < 1 or max_query < 1:
         raise DataError(f"stride {stride}, max_query {max_query}: both must be 1 or more")
-    [asked] = encode_texts(tokenizer, {"question": question}, max_query)
+    [asked] = encode_texts(tokenizer, {"question": question}, max_query + 1)  # one more tells that it is cut
     [read] = encode_texts(tokenizer, {"context": context})
-    query = np.array(asked.ids, np.int32)
+    query = np.array(asked.ids[:max_query], np.int32)
     room = length - len(query) - _SPECIAL
     if room < 1:
         raise DataError(f"sequence length {length} cannot hold a question of {len(query)} tokens, {_SPECIAL} special "
