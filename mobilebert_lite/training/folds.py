@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ class FoldScores:
                 "metrics": {**metrics, "total": total}, "folds": list(self.folds)}
 
 
+def _say_of(say: Callable[[str], None], told: str, message: str) -> None:
+    say(f"{told}: {message}")
+
+
 def cross_validate(parts: Sequence[Callable[[], TrainingData]], run: Run, folder: Path, say: Callable[[str], None]
                    ) -> FoldScores:
     """Train and score each of ``parts``; those that an interrupted training in ``folder`` had finished stay."""
@@ -47,7 +52,7 @@ def cross_validate(parts: Sequence[Callable[[], TrainingData]], run: Run, folder
     for number in range(len(done) + 1, len(parts) + 1):
         prepared, place = parts[number - 1](), folder / f"fold-{number}"
         told = f"fold {number} of {len(parts)}"
-        trained, loop = run(prepared, place, told, lambda message, told=told: say(f"{told}: {message}"))
+        trained, loop = run(prepared, place, told, partial(_say_of, say, told))
         done.append({"examples": len(prepared.dev), "score": trained.progress.best, "metrics": dict(trained.metrics)})
         say(f"{told}: {loop.evaluator.scorer.metric} {trained.progress.best:.2f} on {len(prepared.dev)} examples")
         if workers.is_chief():

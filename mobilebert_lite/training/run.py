@@ -57,8 +57,9 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
     """
     preconditions.check(options, resume)
     folder = options.output / states.FOLDER
+    parts: list[Callable[[], TrainingData]] = []
     if options.folds is None:
-        prepared, parts = prepare(options, say), []
+        prepared = prepare(options, say)
     else:
         prepared, parts = prepare_folds(options, say)
     strategy = devices.prepare(prepared.options)

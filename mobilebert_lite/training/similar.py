@@ -131,7 +131,8 @@ def _shingles(words: np.ndarray) -> np.ndarray:
 
     *Shape:* int64 [n] → int64 [at most n - 1]
     """
-    return np.unique((words[:-1] * _BASE + words[1:]) % _PRIME)
+    pairs: np.ndarray = np.unique((words[:-1] * _BASE + words[1:]) % _PRIME)
+    return pairs
 
 
 def _alike(first: np.ndarray, second: np.ndarray) -> bool:

@@ -44,8 +44,6 @@ class Head:
         if self.task in ("qa", "next-sentence"):
             head = "qa" if self.task == "qa" else "nsp"
             return random_weights(config, {head: 2}, pooler=head == "nsp" and self.pooler, seed=3)
-        if self.task == "multiple-choice":
-            return random_weights(config, {"classifier": 1}, pooler=self.pooler, seed=3)
         names = [f"class {i}" for i in range(self.outputs)]
         return random_weights(config.with_labels(names), {"classifier": self.outputs}, pooler=self.pooler, seed=3)
 
@@ -66,11 +64,6 @@ HEADS = {
     "answers": Head("qa", 2, tuple(
         {"question": "what is on?", "context": f"the {thing} is on race {i}.",
          "answers": {"text": [thing], "answer_start": [4]}} for thing in THINGS for i in range(4))),
-    # Two and three choices: one place of some examples is empty.
-    "choices": Head("multiple-choice", 1, tuple(
-        {"prompt": f"what is on {place}?", "choices": [*["no"] * which, f"{thing} is", *["no"] * (count - which - 1)],
-         "label": which} for count in (2, 3) for which, thing in enumerate(THINGS[:count])
-        for place in ("a battery", "the right", "my light", "iron"))),
     "next sentences": Head("next-sentence", 2, tuple(
         {"text": f"{thing} is on", "pair": f"{other} is on {place}", "label": int(thing != other)}
         for thing, other in (("sun", "sun"), ("sun", "salt")) for place in ("a battery", "the right", "my light"))),
