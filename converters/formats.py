@@ -88,7 +88,7 @@ def find(location: str | Path, format: str | None = None, revision: str | None =
 
 
 def check_location(location: str) -> None:
-    """Raise CheckpointError where ``find`` would without asking the hub: nothing is there, and no hub has such an id."""
+    """Raise CheckpointError where nothing is there, and no hub has such an id; what ``find`` says without asking it."""
     if _prefix(Path(location)) is None:
         hub.check(location)
 
