@@ -16,13 +16,17 @@ from mobilebert_lite.tasks import Task
 from mobilebert_lite.tasks.base import Outputs
 from mobilebert_lite.text.features import Features
 
-# Their arrays, but for the mask, which is 1 throughout.
+# Their arrays, and what stands in them at padding. The mask is stored only where it is not 1 throughout.
 _ARRAYS = {"ids": np.int32, "segment_ids": np.int32, "offsets": np.int32, "max_context": np.bool_}
+_PADDING = {"mask": 0, "segment_ids": 0, "offsets": -1, "words": -1, "max_context": False}
+# (start, end) for each token: their last axis is not the tokens.
+_PAIRS = ("offsets", "words")
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """A text that was not trained on, without padding, and the logits for it.
+    """A text that was not trained on, without padding, and the logits for it; of a question with alternatives those
+    that are shorter than the longest are padded.
 
     *Shape:* float32 [S, ...] for outputs with a row for each of the S tokens, [...] for others
     """
@@ -41,15 +45,14 @@ class Probe:
             from mobilebert_lite.graph import heads
 
             outputs = {name: value.numpy() for name, value in heads.classes(outputs["logits"], task.form).items()}
-        features = self.features
-        return Features(ids=_pad(features.ids, length, pad_id), mask=_pad(features.mask, length, 0),
-                        segment_ids=_pad(features.segment_ids, length, 0), offsets=_pad(features.offsets, length, -1),
-                        words=_pad(features.words, length, -1),
-                        max_context=_pad(features.max_context, length, False)), outputs
+        rows = {name: _pad_tokens(getattr(self.features, name), length, fill, -2 if name in _PAIRS else -1)
+                for name, fill in {**_PADDING, "ids": pad_id}.items()}
+        return Features(**rows), outputs
 
     def to_json(self) -> dict[str, Any]:
         """What ``read`` reads; logits with six digits."""
-        return {**{name: getattr(self.features, name).astype(int).tolist() for name in _ARRAYS},
+        names = [*_ARRAYS, *([] if self.features.mask.all() else ["mask"])]
+        return {**{name: getattr(self.features, name).astype(int).tolist() for name in names},
                 "logits": {name: _rounded(value) for name, value in self.logits.items()}}
 
 
@@ -68,16 +71,24 @@ def read(raw: Mapping[str, Any]) -> Probe:
     """What ``Probe.to_json`` made. Raises ValueError, KeyError or TypeError for anything else."""
     arrays: dict[str, np.ndarray] = {name: np.array(raw[name], dtype) for name, dtype in _ARRAYS.items()}
     logits = {str(name): np.array(value, np.float32) for name, value in raw["logits"].items()}
-    tokens = len(arrays["ids"])
-    shapes = {name: (tokens, 2) if name == "offsets" else (tokens,) for name in arrays}
-    if tokens == 0 or {name: array.shape for name, array in arrays.items()} != shapes or (arrays["ids"] < 0).any():
+    shape = arrays["ids"].shape
+    mask = np.array(raw.get("mask", np.ones(shape)), np.int32)
+    shapes = {name: (*shape, 2) if name in _PAIRS else shape for name in arrays}
+    if (0 in shape or len(shape) not in (1, 2) or {name: array.shape for name, array in arrays.items()} != shapes
+            or mask.shape != shape or (arrays["ids"] < 0).any()):
         raise ValueError("a text's arrays do not fit each other")
     if not logits or not all(value.size and np.isfinite(value).all() for value in logits.values()):
         raise ValueError("logits are missing, or not finite")
     # Probes are compared by their tokens: whole words are for texts that people read.
-    return Probe(Features(mask=np.ones(tokens, np.int32), words=arrays["offsets"], ids=arrays["ids"],
-                          segment_ids=arrays["segment_ids"], offsets=arrays["offsets"],
-                          max_context=arrays["max_context"]), logits)
+    return Probe(Features(mask=mask, words=arrays["offsets"], ids=arrays["ids"], segment_ids=arrays["segment_ids"],
+                          offsets=arrays["offsets"], max_context=arrays["max_context"]), logits)
+
+
+def _pad_tokens(array: np.ndarray, length: int, fill: Any, axis: int) -> np.ndarray:
+    """``array`` with ``length`` tokens along ``axis``."""
+    missing = np.zeros((array.ndim, 2), int)
+    missing[axis, 1] = length - array.shape[axis]
+    return np.pad(array, missing, constant_values=fill)
 
 
 def _pad(array: np.ndarray, length: int, fill: Any) -> np.ndarray:

@@ -69,7 +69,6 @@ class TrainOptions:
     data: Path
     output: Path
     eval: Path | None = None
-    reading: DataOptions = field(default_factory=DataOptions)
     weights: str | None = None
     config: Path | None = None
     vocabulary: Path | None = None
@@ -107,6 +106,7 @@ class TrainOptions:
     distribute: str = "auto"
     folds: int | None = None
     whole_words: bool = False
+    reading: DataOptions = field(default_factory=DataOptions)
 
     def __post_init__(self) -> None:
         for name, least, most in (("epochs", 0, None), ("batch_size", 1, None), ("learning_rate", 0, None),

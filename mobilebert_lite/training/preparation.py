@@ -169,8 +169,9 @@ def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> Task:
         raise DataError(f"problem {options.problem} is for classification, not for {task.name}")
     if options.whole_words and not task.training.masked:
         raise DataError(f"whole-word masking is for fill-mask, not for {task.name}")
-    if options.quantize is not None and (task.training.masked or "choices" in task.form_options):
-        raise DataError(f"quantization-aware training is not for {task.name}; leave out --quantize")
+    if options.quantize is not None and task.training.masked:
+        raise DataError(f"quantization-aware training is not for {task.name}, whose head no mode rounds; leave out "
+                        "--quantize")
     return task
 
 

@@ -29,6 +29,10 @@ LENGTH = 24
 THINGS = ("sun", "salt", "phone", "race")
 
 
+# Tasks whose head is not "classifier" with names for its classes.
+_OWN_HEADS = {"qa": "qa", "next-sentence": "nsp", "multiple-choice": "classifier"}
+
+
 @dataclass(frozen=True)
 class Head:
     """A head, and lines of JSON that it learns from."""
@@ -38,12 +42,14 @@ class Head:
     lines: tuple[dict[str, Any], ...]
     problem: str = SINGLE_LABEL
     pooler: bool = True
+    # Too high a one leaves the narrow range of untrained scores, where all are clipped and none has a gradient.
+    learning_rate: float = 1e-2
 
     def weights(self, config: MobileBertConfig) -> Weights:
         config = replace(config, classifier_activation=self.pooler)
-        if self.task in ("qa", "next-sentence"):
-            head = "qa" if self.task == "qa" else "nsp"
-            return random_weights(config, {head: 2}, pooler=head == "nsp" and self.pooler, seed=3)
+        if self.task in _OWN_HEADS:
+            head = _OWN_HEADS[self.task]
+            return random_weights(config, {head: self.outputs}, pooler=head != "qa" and self.pooler, seed=3)
         names = [f"class {i}" for i in range(self.outputs)]
         return random_weights(config.with_labels(names), {"classifier": self.outputs}, pooler=self.pooler, seed=3)
 
@@ -67,6 +73,11 @@ HEADS = {
     "next sentences": Head("next-sentence", 2, tuple(
         {"text": f"{thing} is on", "pair": f"{other} is on {place}", "label": int(thing != other)}
         for thing, other in (("sun", "sun"), ("sun", "salt")) for place in ("a battery", "the right", "my light"))),
+    # One choice is longer than the other, and padding stands within the question.
+    "choices": Head("multiple-choice", 1, tuple(
+        {"prompt": f"{place} is on", "choices": [f"{thing} is my light", "the right"][::1 - 2 * swapped],
+         "label": 1 - swapped} for thing in THINGS[:2] for place in ("a battery", "iron", "race") for swapped in (0, 1)),
+        learning_rate=2e-3),
 }
 # Every head and every mode; all pairs of them where there is time.
 PAIRS = [(head, mode) for i, head in enumerate(HEADS) for j, mode in enumerate(MODES)
@@ -79,7 +90,7 @@ def trained(weights: Weights, head: Head, mode: str, vocabulary: tuple[str, ...]
     data = folder / "data.jsonl"
     data.write_text("".join(json.dumps(line) + "\n" for line in head.lines), encoding="utf-8")
     train(TrainOptions(head.task, data, folder / "trained", data, str(folder / "begun"), problem=head.problem,
-                       seq_len=LENGTH, epochs=12, batch_size=8, learning_rate=1e-2, eval_every=1000,
+                       seq_len=LENGTH, epochs=12, batch_size=8, learning_rate=head.learning_rate, eval_every=1000,
                        quantize=mode))
     metrics: dict[str, float] = json.loads((folder / "trained" / "metrics.json").read_text())["metrics"]
     return metrics
