@@ -116,6 +116,7 @@ def make_report(kind: str, name: str = "model.tflite") -> dict[str, Any]:
     return {
         "toolkit": "mobilebert-lite", "model": {"name": name, "sha256": "0" * 64, "bytes": 26_000_000, "task": kind},
         "data": {"name": "data.csv", "sha256": "1" * 64, "examples": len(examples), "of": len(examples)},
+        "cut": 0,
         "options": {"metric": None, "stride": 128, "tokenizer": "reference"},
         "metrics": scorer.metrics(rows),
         "score": {"metric": scorer.metric, "value": value, "low": value - 3, "high": value + 3, "confidence": 0.95,

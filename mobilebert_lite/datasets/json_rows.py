@@ -27,8 +27,9 @@ def is_json(file: TextFile) -> bool:
     return head.startswith("{") or _LIST.match(head) is not None
 
 
-def json_rows(file: TextFile, squad: bool, columns: bool) -> Iterator[DataRow]:
-    """The objects of ``file``; ``squad``: each question of SQuAD's JSON too, otherwise a DataError for such a file.
+def json_rows(file: TextFile, needed: str, columns: bool) -> Iterator[DataRow]:
+    """The objects of ``file``, and each question of SQuAD's JSON; where a task has ``needed`` ones in place of
+    questions, such a file is a DataError.
 
     ``columns``: an object of lists is a table, and not one row that holds lists.
     Raises DataError naming the line for what is not JSON and whose end cannot be found.
@@ -43,12 +44,12 @@ def json_rows(file: TextFile, squad: bool, columns: bool) -> Iterator[DataRow]:
         if _is_lines(file):
             yield from _lines(file)
         else:
-            yield from _object(file.text(), file.where, squad, columns)
+            yield from _object(file.text(), file.where, needed, columns)
         return
     nested = isinstance(value, dict) and (isinstance(value.get("data"), list | dict) or (columns and _columns(value)))
     del value
     if nested:
-        yield from _object(file.text(), file.where, squad, columns)
+        yield from _object(file.text(), file.where, needed, columns)
     else:
         yield from _lines(file)
 
@@ -150,7 +151,7 @@ class _Source:
         self._at = place
 
 
-def _object(text: str, where: str, squad: bool, columns: bool) -> Iterator[DataRow]:
+def _object(text: str, where: str, needed: str, columns: bool) -> Iterator[DataRow]:
     """Rows of a file that is one object: SQuAD's, a list in its field data, columns, or a single row."""
     try:
         value = json.loads(text)
@@ -159,8 +160,8 @@ def _object(text: str, where: str, squad: bool, columns: bool) -> Iterator[DataR
     escaped = _HALF.search(text) is not None
     del text
     if "data" in value:
-        if _is_squad(value["data"], squad):
-            yield from _squad(value, where, squad, escaped)
+        if _is_squad(value["data"], not needed):
+            yield from _squad(value, where, needed, escaped)
         else:
             yield from _numbered(value["data"], f"{where}, data", escaped)
     elif columns and (lists := _columns(value)):
@@ -194,9 +195,9 @@ def _is_squad(data: Any, squad: bool) -> bool:
     return squad and "question" not in first and "qas" not in first
 
 
-def _squad(raw: Mapping[str, Any], where: str, squad: bool, escaped: bool) -> Iterator[DataRow]:
-    if not squad:
-        raise DataError(f"{where} holds SQuAD questions")
+def _squad(raw: Mapping[str, Any], where: str, needed: str, escaped: bool) -> Iterator[DataRow]:
+    if needed:
+        raise DataError(f"{where} holds SQuAD questions; this task needs {needed}")
     for a, article in enumerate(read_list(raw, "data", where)):
         in_article = f"{where}, data[{a}]"
         for p, paragraph in enumerate(read_list(article, "paragraphs", in_article)):

@@ -108,18 +108,11 @@ def _rows(file: TextFile, task: Task, options: DataOptions) -> Iterable[DataRow]
     if not any(line.strip() for line in file.lines()):
         return ()
     if is_json(file):
-        return _json_rows(file, kind)
+        needed = "" if kind is QuestionExample else _NEEDED.get(kind, "other examples")
+        return json_rows(file, needed, kind in (TextExample, PairExample))
     if kind is TokenExample:
         return bio_rows(file, options)
     return table_rows(file, table_form(file, _Columns(task, options).check, options, task.plain_text))
-
-
-def _json_rows(file: TextFile, kind: type) -> Iterator[DataRow]:
-    try:
-        yield from json_rows(file, kind is QuestionExample, kind in (TextExample, PairExample))
-    except DataError as error:
-        raise DataError(f"{error}; this task needs {_NEEDED.get(kind, 'other examples')}"
-                        if str(error).endswith("SQuAD questions") else str(error)) from None
 
 
 class _Columns:

@@ -109,7 +109,7 @@ def test_wrong_usage(arguments: tuple[str, ...], said: str, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (("absent.tflite",), "cannot read absent.tflite"),
+    (("absent.tflite",), "no model at absent.tflite"),
     ((__file__,), "is not a .tflite file"),
     (("--compare", "absent.json", "absent.json"), "cannot read absent.json"),
     (("--compare", __file__, __file__), "is not JSON"),

@@ -75,8 +75,9 @@ HEADS = {
         for thing, other in (("sun", "sun"), ("sun", "salt")) for place in ("a battery", "the right", "my light"))),
     # One choice is longer than the other, and padding stands within the question.
     "choices": Head("multiple-choice", 1, tuple(
-        {"prompt": f"{place} is on", "choices": [f"{thing} is my light", "the right"][::1 - 2 * swapped],
-         "label": 1 - swapped} for thing in THINGS[:2] for place in ("a battery", "iron", "race") for swapped in (0, 1)),
+        {"prompt": f"{place} is on", "label": 1 - swapped,
+         "choices": [f"{thing} is my light", "the right"][::1 - 2 * swapped]}
+        for thing in THINGS[:2] for place in ("a battery", "iron", "race") for swapped in (0, 1)),
         learning_rate=2e-3),
 }
 # Every head and every mode; all pairs of them where there is time.

@@ -22,6 +22,8 @@ class Pretraining(FillMask):
     outputs: tuple[str, ...] = ("prediction_logits", "seq_relationship_logits")
     vectors: ClassVar[tuple[str, ...]] = ("prediction_logits",)
     words: ClassVar[tuple[str, ...]] = ("prediction_logits",)
+    # One head at a time is trained: fill-mask, next-sentence.
+    trainable = False
     form_options: ClassVar[tuple[str, ...]] = ()
     purpose = "masked words, and whether one text follows another"
 
