@@ -196,7 +196,7 @@ def test_pretraining_heads_and_another_task(tiny_config: MobileBertConfig, tiny_
 
 def test_tasks_that_are_not_trained_here(tiny_classifier: Path) -> None:
     weights = huggingface.load(tiny_classifier)
-    with pytest.raises(ConversionError, match="no head for masked words .* or next sentence") as refusal:
+    with pytest.raises(ConversionError, match=r"no head for masked words .* or next sentence") as refusal:
         choose_task(weights, "pretraining")
     assert "its heads are: classes; give a checkpoint that has it, or convert this one with --task class" in str(
         refusal.value)

@@ -6,7 +6,7 @@ The weights of such a network are bent for the rounding, so that its float form 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Probe:
             outputs = {name: value.numpy() for name, value in heads.classes(outputs["logits"], task.form).items()}
         rows = {name: _pad_tokens(getattr(self.features, name), length, fill, -2 if name in _PAIRS else -1)
                 for name, fill in {**_PADDING, "ids": pad_id}.items()}
-        return Features(**rows), outputs
+        return replace(self.features, **rows), outputs
 
     def to_json(self) -> dict[str, Any]:
         """What ``read`` reads; logits with six digits."""
