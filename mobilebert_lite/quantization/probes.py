@@ -45,8 +45,9 @@ class Probe:
             from mobilebert_lite.graph import heads
 
             outputs = {name: value.numpy() for name, value in heads.classes(outputs["logits"], task.form).items()}
-        rows: dict[str, Any] = {name: _pad_tokens(getattr(self.features, name), length, fill, -2 if name in _PAIRS else -1)
-                                for name, fill in {**_PADDING, "ids": pad_id}.items()}
+        rows: dict[str, Any] = {
+            name: _pad_tokens(getattr(self.features, name), length, fill, -2 if name in _PAIRS else -1)
+            for name, fill in {**_PADDING, "ids": pad_id}.items()}
         return replace(self.features, **rows), outputs
 
     def to_json(self) -> dict[str, Any]:
