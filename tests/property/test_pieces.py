@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.text.features import pack
-from mobilebert_lite.text.tokenization import Tokenizer
+from mobilebert_lite.text.features import TextPlaces, pack
+from mobilebert_lite.text.tokenization import Encoding, Tokenizer
 from mobilebert_lite.text.tokenizer_settings import AddedToken, TokenizerSettings
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "new", "york", "##s", "##e", "a", "b", "##b", "é", "e", ".",
@@ -46,14 +46,27 @@ PIECES = {kind: in_pieces(kind, 1) for kind in KINDS}
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=TEXTS)
 def test_pieces_give_what_the_whole_gives(kind: str, text: str) -> None:
-    assert PIECES[kind].encode(text) == WHOLE[kind].encode(text)
+    found, expected = PIECES[kind].encode(text), WHOLE[kind].encode(text)
+    assert found == expected
+    assert spans(found) == spans(expected)
+
+
+def spans(encoding: Encoding) -> list[list[int]]:
+    """Where the word of each token stands."""
+    places: list[list[int]] = TextPlaces.of(encoding).words.tolist()
+    return places
 
 
 @given(text=TEXTS, most=st.integers(0, 9))
 def test_fewer_tokens_are_the_first_of_all(text: str, most: int) -> None:
     every = WHOLE["uncased"].encode(text)
     found = PIECES["uncased"].encode(text, most)
-    assert (found.ids, found.offsets) == (every.ids[:most], every.offsets[:most])
+    count = len(found.ids)
+    assert (found.ids, found.offsets) == (every.ids[:count], every.offsets[:count])
+    # The last word is whole, and none follows it.
+    assert spans(found) == spans(every)[:count]
+    assert count <= most or spans(found)[most - 1] == spans(found)[-1]
+    assert count >= min(most, len(every.ids))
 
 
 @pytest.mark.parametrize("kind", ["uncased", "phone"])
