@@ -7,8 +7,6 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mobilebert_lite.errors import printable
 
 if TYPE_CHECKING:
@@ -22,9 +20,9 @@ def print_plans(plans: Sequence[Plan], as_json: bool) -> None:
     """What would be decided, for each mode."""
     told = [plan.to_json() for plan in plans]
     if as_json:
-        click.echo(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+        print(json.dumps(told[0] if len(told) == 1 else told, indent=2))
         return
-    click.echo("\n\n".join("\n".join(printable(f"{name.replace('_', ' ')}: {words}") for name, value in one.items()
+    print("\n\n".join("\n".join(printable(f"{name.replace('_', ' ')}: {words}") for name, value in one.items()
                                       if (words := _in_words(value))) for one in told))
 
 
@@ -42,19 +40,19 @@ def print_report(report: ConvertReport, as_json: bool) -> None:
     from mobilebert_lite.cli.output import head_room
 
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=2))
+        print(json.dumps(report.to_json(), indent=2))
         return
-    click.echo(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
+    print(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
     for result in report.verification:
-        click.echo(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
+        print(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
                    f"{result.agreement:.1%} of {result.texts} texts, mean relative error {result.error:.2g}")
     if scored := report.evaluation:
-        click.echo(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
+        print(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
                    f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
     if room := head_room(report.provenance):
-        click.echo(f"  {room}")
-    click.echo(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
-    click.echo(f"next: {next_command(report.output, report.task)}")
+        print(f"  {room}")
+    print(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
+    print(f"next: {next_command(report.output, report.task)}")
 
 
 def next_command(path: str, task: str) -> str:
@@ -70,15 +68,15 @@ def print_variants(variants: Sequence[Variant], as_json: bool) -> None:
     from mobilebert_lite.cli.tables import Column, FittingTable, show
 
     if as_json:
-        click.echo(json.dumps({"files": [one.to_json() for one in variants]}, indent=2))
+        print(json.dumps({"files": [one.to_json() for one in variants]}, indent=2))
         return
     metric = next((one.report.evaluation["metric"] for one in variants if one.report.evaluation), "")
     columns = [Column("file"), Column(metric or "score", 0), Column("MB", 1), Column("ms", 2), Column("TFLite", 4),
                Column("same answers", 3), Column("loads in")]
     show(FittingTable(columns, [_row(one) for one in variants], " (--json prints all)"))
     for line in _notes(variants, metric):
-        click.echo(line)
-    click.echo(f"next: {next_command(variants[0].report.output, variants[0].report.task)}")
+        print(line)
+    print(f"next: {next_command(variants[0].report.output, variants[0].report.task)}")
 
 
 def _row(one: Variant) -> tuple[str, ...]:
@@ -104,7 +102,7 @@ def print_search(found: Search, as_json: bool) -> None:
     from mobilebert_lite.cli.tables import Column, FittingTable, show
 
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2))
+        print(json.dumps(found.to_json(), indent=2))
         return
     rows = []
     for one in found.candidates:
@@ -116,5 +114,5 @@ def print_search(found: Search, as_json: bool) -> None:
     columns = [Column("recipe"), Column(found.metric, 0), Column("MB", 2), Column("ms", 1), Column("result")]
     show(FittingTable(columns, rows))
     if found.report is not None:
-        click.echo(f"next: {next_command(found.report.output, found.report.task)}")
+        print(f"next: {next_command(found.report.output, found.report.task)}")
 

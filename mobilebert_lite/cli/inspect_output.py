@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mobilebert_lite.cli.convert_output import next_command
 from mobilebert_lite.cli.output import channel_ranges, head_room
 from mobilebert_lite.errors import printable, shorten
@@ -25,10 +23,10 @@ def print_summary(found: Inspection) -> None:
     """What one wants to know of a file first, and what to do next."""
     lines = [(title, said) for title, said in _facts(found) if said]
     width = max(len(title) for title, _ in lines) + 2
-    click.echo(printable(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}"))
+    print(printable(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}"))
     last = ""
     for title, said in lines:
-        click.echo(printable(f"  {'' if title == last else title:{width}}{said}"))
+        print(printable(f"  {'' if title == last else title:{width}}{said}"))
         last = title
 
 
