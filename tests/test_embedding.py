@@ -221,7 +221,7 @@ def test_ranks_and_measures() -> None:
 
 
 @pytest.mark.parametrize(("row", "message"), [
-    ({"query": "", "positives": ["a"]}, "query is ''; it must be a text"),
+    ({"query": " ", "positives": ["a"]}, "query is ' '; it must be a text"),
     ({"query": "a"}, "the query has no positives"),
     ({"query": "a", "positives": [1]}, r"positives is '\[1\]'; it must be a list of texts"),
     ({"query": "a", "positives": ["b"], "negatives": [" "]}, "negatives is"),

@@ -145,16 +145,24 @@ def test_an_answer_comes_before_the_next_line_and_an_interruption_is_no_error(
 
 
 def talk(asked: Sequence[str], typed: Sequence[tuple[str, bytes]]) -> tuple[int, str]:
-    """What a terminal shows, and the exit code: each of ``typed`` is sent once its prompt stands there."""
+    """What a terminal shows, and the exit code: each of ``typed`` is sent once its prompt stands there.
+
+    The last one, which ends the command, is typed again after a while, as people do: readline shows its prompt a moment
+    before it waits, and does not see an interruption in between.
+    """
     child, terminal = pty.fork()
     if child == 0:
         os.execv(asked[0], list(asked))
-    shown, ends = "", time.monotonic() + 100
+    shown, sent, ends = "", 0.0, time.monotonic() + 100
     waiting = list(typed)
     while time.monotonic() < ends:
         if waiting and shown.endswith(waiting[0][0]):
             os.write(terminal, waiting.pop(0)[1])
             shown += "\0"
+            sent = time.monotonic()
+        elif not waiting and time.monotonic() > sent + 5:
+            os.write(terminal, typed[-1][1])
+            sent = time.monotonic()
         if select.select([terminal], [], [], 0.2)[0]:
             try:
                 shown += os.read(terminal, 4096).decode()

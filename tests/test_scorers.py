@@ -181,7 +181,7 @@ def test_two_classes_have_an_f1() -> None:
     numbered = [TextExample("", label=a) for a in ("1", "0")]
     predictions = [{"label": "yes"}, {"label": "no"}]
     assert scorer.official(numbered, predictions) == "index\tprediction\n0\t1\n1\t0\n"
-    assert scorer.official([TextExample("", label="yes")], predictions[:1]) == "index\tprediction\n0\tyes\n"
+    assert scorer.official([TextExample("", label="yes")], predictions[:1]) == "index\tprediction\n0\t1\n"
 
 
 def test_glue_takes_names_or_numbers() -> None:

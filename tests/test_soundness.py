@@ -351,7 +351,7 @@ def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
     graph.now.tensors[1].name = b"\x1b[31m[/blue] :smile:"
     path = tmp_path / "model.tflite"
     path.write_bytes(append_files(graph.bytes(), {"\x07[/green]": b"x"}))
-    done = CliRunner().invoke(command, [str(path)])
+    done = CliRunner().invoke(command, [str(path), "--all"])
     assert done.exit_code == 0, done.output
     assert not set(done.output) & {"\x1b", "\x07"}
     for shown in ("[2J[/red]", "[/blue] :smile:", "[/green]", "ADD"):

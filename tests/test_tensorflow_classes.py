@@ -88,7 +88,8 @@ def assert_same(actual: Weights, expected: Weights) -> None:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-@pytest.mark.parametrize("name", heads.HEADS)
+# These classes have no head for sentence embeddings.
+@pytest.mark.parametrize("name", [name for name in heads.HEADS if name != "embedding"])
 def test_every_head(tiny_config: MobileBertConfig, tmp_path: Path, name: str, kind: str) -> None:
     weights = heads.weights_of(name, tiny_config)
     assert_same(formats.find(saved(weights, tmp_path / "saved", kind)).load(), weights)

@@ -24,7 +24,6 @@ class TrainOptions:
     data: training examples.
     output: a folder that is not there yet.
     eval: labeled examples to score on; None: some of ``data`` are held out.
-    reading: what of ``data`` and ``eval`` stands where, and how many bad rows each may have.
     weights: checkpoint (folder, hub id) to fine-tune, or a preset's name to train from scratch.
     config: configuration of a network from scratch.
     vocabulary: tokenizer file; None: the checkpoint's, or made from ``data``.
@@ -63,6 +62,7 @@ class TrainOptions:
     distribute: one of devices.KINDS: auto, none, mirrored or workers.
     folds: score by cross-validation with so many parts of ``data``, then train on all of it.
     whole_words: fill-mask: hide all pieces of a word or none.
+    reading: what of ``data`` and ``eval`` stands where, and how many bad rows each may have.
     """
 
     task: str | None

@@ -63,13 +63,16 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
     else:
         prepared, parts = prepare_folds(options, say)
     strategy = devices.prepare(prepared.options)
-    if workers.is_chief() and not resume:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": saved.hashes(options)}))
+
+    def begin() -> None:
+        # Not before everything is known to fit: the next try would be told that a training was begun here.
+        if workers.is_chief() and not (folder / states.OPTIONS).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": saved.hashes(options)}))
 
     def run(prepared: TrainingData, folder: Path, told: str, say: Callable[[str], None]) -> tuple[Trained, Loop]:
         with counting(told) as count:
-            return _run(prepared, strategy, folder, say, count=count, counting=counting)
+            return _run(prepared, strategy, folder, say, begin=begin, count=count, counting=counting)
 
     scored = cross_validate(parts, run, folder, say) if parts else None
     trained, loop = run(prepared, folder, "training", say)
@@ -79,12 +82,13 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
     return TrainResult(options.output, report)
 
 
-def _run(prepared: TrainingData, strategy: Any, folder: Path, say: Callable[[str], None], *, count: Count,
-         counting: Counting) -> tuple[Trained, Loop]:
+def _run(prepared: TrainingData, strategy: Any, folder: Path, say: Callable[[str], None], *,
+         begin: Callable[[], None], count: Count, counting: Counting) -> tuple[Trained, Loop]:
     """One training to its end, from its saved state where ``folder`` has one."""
     options = prepared.options
     teacher = load_teacher(options.teacher, prepared, options.distill) if options.teacher else None
     loop = make_loop(prepared, strategy, folder, say, teacher)
+    begin()
     if (folder / states.STATE).is_file():
         loop.resume()
         say(f"going on after step {loop.progress.step}")

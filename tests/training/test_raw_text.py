@@ -14,6 +14,7 @@ from commands import mbl
 from conftest import EXHAUSTIVE
 
 from mobilebert_lite.architecture.config import MobileBertConfig, to_huggingface
+from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.training import raw_text
@@ -108,7 +109,7 @@ def test_lines_that_follow(tmp_path: Path) -> None:
     task, path = find_task("next-sentence"), tmp_path / "raw.txt"
     texts = [[f"document {i} says {j} things" for j in range(5)] for i in range(40)]
     path.write_text("\n\n".join("\n".join(one) for one in texts))
-    units = raw_text.read_units(path, task)
+    units = raw_text.read_units(path, task, DataOptions()).examples
     assert len(units) == 40
     pairs = raw_text.examples_of(units[:30], path, task, seed=0)
     assert pairs == raw_text.examples_of(units[:30], path, task, seed=0)
@@ -123,7 +124,7 @@ def test_lines_that_follow(tmp_path: Path) -> None:
 def test_lines_to_fill(tmp_path: Path) -> None:
     path = tmp_path / "raw.txt"
     path.write_text("one line\n\n  another \n")
-    units = raw_text.read_units(path, find_task("fill-mask"))
+    units = raw_text.read_units(path, find_task("fill-mask"), DataOptions()).examples
     assert [(unit.text, unit.id) for unit in units] == [("one line", "1"), ("another", "3")]
     with pytest.raises(DataError, match="no two lines that follow each other"):
-        raw_text.read_units(path, find_task("next-sentence"))
+        raw_text.read_units(path, find_task("next-sentence"), DataOptions())

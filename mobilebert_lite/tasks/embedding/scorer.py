@@ -77,6 +77,10 @@ class RetrievalScorer(Scorer):
     def check(self, example: QueryExample) -> None:
         """Reading has checked it."""
 
+    def has_label(self, example: QueryExample) -> bool:
+        """What answers it."""
+        return bool(example.positives)
+
     def predict(self, model: ReadyModel, example: QueryExample) -> dict[str, Any]:
         """``ranks`` of the documents that answer the query, and the numbers of the best documents with their cosines.
         """
