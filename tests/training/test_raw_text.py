@@ -79,7 +79,8 @@ def test_folds(folder: Path, tmp_path: Path) -> None:
     """Every example is scored by a network that has not seen it; what is written has learnt from all."""
     report, said = learn(folder, tmp_path / "folds", "classification", "labeled.csv", "--folds", 2, "--epochs", 6)
     parts = report["folds"]
-    assert [part["examples"] for part in parts] == [45, 45]
+    assert sum(part["examples"] for part in parts) == 90
+    assert min(part["examples"] for part in parts) >= 40  # copies of a text stay together
     assert report["score"] == pytest.approx(np.mean([part["score"] for part in parts])) > 80
     assert report["score_deviation"] == pytest.approx(np.std([part["score"] for part in parts], ddof=1))
     assert report["metrics"]["total"] == report["examples"]["train"] == 90
