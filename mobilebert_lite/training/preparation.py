@@ -170,8 +170,8 @@ def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> Task:
     if options.whole_words and not task.training.masked:
         raise DataError(f"whole-word masking is for fill-mask, not for {task.name}")
     if options.quantize is not None and task.training.masked:
-        raise DataError(f"quantization-aware training is not for {task.name}, whose head no mode rounds; leave out "
-                        "--quantize")
+        raise DataError(f"quantization-aware training is not for {task.name}: the simulation does not compute the "
+                        "layer normalization of its head; leave out --quantize")
     return task
 
 
