@@ -142,6 +142,17 @@ def test_xnli(write: Write) -> None:
         TextExample("a", "c", "2", "1", "de"), TextExample("b", "d", "2", "1", "fr")]
 
 
+@pytest.mark.parametrize("labeled", [0, 2])
+def test_a_row_of_several_languages_has_one_label_or_none(write: Write, labeled: int) -> None:
+    """All of its examples are left out where other rows have a label, and all of them stay where none has."""
+    row = {"premise": {"de": "a", "fr": "b"}, "hypothesis": {"language": ["fr", "de"], "translation": ["d", "c"]}}
+    rows = [{**row, "label": 1} if i < labeled else row for i in range(3)]
+    path = write("\n".join(map(json.dumps, rows)))
+    found = read(path, find_task("classification"), DataOptions(skip_bad_rows=1), labeled=True)
+    assert len(found.examples) == (4 if labeled else 6)
+    assert found.skipped == bool(labeled)
+
+
 @pytest.mark.parametrize(("row", "prompt", "choices", "label"), [
     ({"article": "A.", "question": "Q?", "options": ["x", "y"], "answer": "B"}, "A. Q?", ("x", "y"), 1),
     ({"sent1": "A man", "sent2": "He", "ending0": "x", "ending1": "y", "label": 1}, "A man", ("He x", "He y"), 1),

@@ -181,7 +181,12 @@ def _numbered(values: Sequence[Any], where: str, escaped: bool) -> Iterator[Data
 def _columns(value: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Lists (or, as pandas writes them, objects by row) of one length by name; none where ``value`` is another thing.
     """
-    lists = {name: list(column.values()) if isinstance(column, dict) else column for name, column in value.items()}
+    if all(isinstance(column, dict) for column in value.values()):
+        # The numbers of the rows, alike in all columns; texts by their languages are one row.
+        if len({tuple(column) for column in value.values()}) != 1:
+            return {}
+        value = {name: list(column.values()) for name, column in value.items()}
+    lists = dict(value)
     if len(lists) < 2 or not all(isinstance(column, list) for column in lists.values()):
         return {}
     return lists if len({len(column) for column in lists.values()}) == 1 else {}

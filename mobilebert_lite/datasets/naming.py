@@ -29,13 +29,14 @@ def name_labels(found: ReadExamples, task: Task, labels: Sequence[str]) -> list[
     # Of the file's classes by number, as the model spells them; none where the model has others.
     same = [spelled.get(name.casefold(), "") for name in found.class_names]
     own = tuple(same) if same and all(same) else names
+    lookup = {str(number): name for number, name in enumerate(own) if str(number) not in labels}
     # Of a single class, 0 and 1 say whether it holds.
-    lookup = {str(number): name for number, name in enumerate(own) if str(number) not in labels and len(own) > 1}
+    several = lookup if len(own) > 1 else {}
     single = lookup if same and all(same) else {}
     blank = bool(found.class_names) or all(
         isinstance(one, TextExample) and one.label == _UNKNOWN for one in found.examples)
     return [_words(one, lookup, labels) if isinstance(one, TokenExample)
-            else _text(one, task, lookup, single, blank=blank) if isinstance(one, TextExample) else one
+            else _text(one, task, several, single, blank=blank) if isinstance(one, TextExample) else one
             for one in found.examples]
 
 

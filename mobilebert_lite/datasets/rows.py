@@ -66,7 +66,7 @@ def collect(rows: Iterable[DataRow], make: Callable[[DataRow], Iterable[Example]
     ``labeled``: where any row has a label, one without is bad too.
     """
     found: list[Example] = []
-    bare: list[tuple[int, str]] = []
+    bare: list[tuple[range, str]] = []
     for row in rows:
         try:
             if isinstance(row.values, DataError):
@@ -79,13 +79,13 @@ def collect(rows: Iterable[DataRow], make: Callable[[DataRow], Iterable[Example]
             bad.add(str(error))
             continue
         if labeled and made and not all(map(_has_label, made)):
-            bare.append((len(found), row.place))
+            bare.append((range(len(found), len(found) + len(made)), row.place))
         found += made
-    if not labeled or len(bare) == len(found):
+    dropped = {index for places, _ in bare for index in places}
+    if len(dropped) == len(found):
         return iter(found)
     for _, place in bare:
         bad.add(f"{place}: no label, though other rows have one")
-    dropped = {index for index, _ in bare}
     return (example for i, example in enumerate(found) if i not in dropped)
 
 
