@@ -9,6 +9,7 @@ import android.view.View
 import android.view.ViewGroup
 import android.view.inputmethod.InputMethodManager
 import android.widget.EditText
+import android.widget.ProgressBar
 import android.widget.Spinner
 import java.io.File
 import org.junit.Assert.assertEquals
@@ -42,8 +43,10 @@ class QuestionScreenTest {
         assertTrue(screen.said(screen.question, R.id.memory).contains("MB in memory"))
         // Pressed, an alternative is marked in its place.
         val list = screen.question.find<ViewGroup>(R.id.rows)
-        list.getChildAt(1).performClick()
-        assertEquals(listOf(rows[1].substringBeforeLast(", ")), marked(screen))
+        val none = screen.activity.getString(R.string.no_answer)
+        val other = rows.indices.first { it > 0 && !rows[it].startsWith(none) }
+        list.getChildAt(other).performClick()
+        assertEquals(listOf(rows[other].substringBeforeLast(", ")), marked(screen))
         screen.write(screen.question, R.id.first, "Which list?")
         assertEquals("an old answer stands beside a new question", 0, screen.rows(screen.question).size)
         assertEquals(emptyList<String>(), marked(screen))
@@ -77,7 +80,8 @@ class QuestionScreenTest {
         screen.draw("question-right-to-left")
         assertEquals(View.LAYOUT_DIRECTION_RTL, screen.question.layoutDirection)
         // The bars grow from the right too.
-        val bar = screen.question.find<ViewGroup>(R.id.rows).getChildAt(0).find<View>(R.id.bar)
+        val bar = screen.question.find<ViewGroup>(R.id.rows).getChildAt(0).find<ProgressBar>(R.id.bar)
+        bar.progress = bar.max / 2
         val picture = Bitmap.createBitmap(bar.width, bar.height, Bitmap.Config.ARGB_8888).also { bar.draw(Canvas(it)) }
         fun color(x: Int) = picture.getPixel(x, bar.height / 2)
         assertEquals(screen.activity.getColor(R.color.accent), color(bar.width - 10))
