@@ -32,8 +32,9 @@ _WORDS = ("a", "zebra", "lasts", "one", "day", "and", "people", "run", "fifteen"
           "made", "water", "give", "half", "their", "charge")
 QUESTIONS = [["how long?", " ".join(random.Random(seed).choices(_WORDS, k=330))] for seed in range(8)]
 TEXTS = [["the zebra lasts one day"], ["how many minutes does a full charge take?"]]
-CASES = [name for name, case in WRONG.items()
-         if case.client in CHILDREN and case.base in ("qa", "classification") and case.severity == ERROR]
+# Those of text embedders, which are asked nothing here, are in test_embedder.py.
+CASES = [name for name, case in WRONG.items() if case.client in CHILDREN and case.base in ("qa", "classification")
+         and case.severity == ERROR and case.check != "vector"]
 LABELS = ("music", "weather", "alarm", "none of these")
 
 
