@@ -10,7 +10,8 @@ import numpy as np
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.tasks import glue, judging
 from mobilebert_lite.tasks.base import ReadyModel
-from mobilebert_lite.tasks.classification import YES, Label, classify, predict
+from mobilebert_lite.tasks.classification import YES, classify, predict
+from mobilebert_lite.tasks.classification.asking import OWN, OwnClasses
 from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
 from mobilebert_lite.tasks.scoring import Prediction, Scorer
 from mobilebert_lite.text.examples import TextExample
@@ -77,26 +78,27 @@ class MultiLabelScorer(Scorer):
     headlines: ClassVar = {name: (name,) for name in ("micro_f1", "macro_f1", "accuracy")}
     default = "micro_f1"
 
-    def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
+    def __init__(self, labels: Sequence[str], metric: str | None = None, asking: OwnClasses = OWN) -> None:
         """``labels`` in the order of the model's outputs."""
-        self.labels = tuple(labels)
+        self.labels, self.asking = tuple(labels), asking
         self.metric = self.choose_metric(metric)
 
     def check(self, example: TextExample) -> None:
         """It needs a label, of known classes."""
+        self.asking.check(example)
         if example.label is None:
             raise DataError(f"example {example.id} has no label to score against")
         if unknown := sorted(set(_names(example.label)) - set(self.labels)):
             raise DataError(f"example {example.id}: {shorten(unknown)} is no class of the model; it has "
                             f"{shorten(list(self.labels))}")
 
-    def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
-        """Every class with its probability."""
-        return classify(model, example.text, example.pair)
+    def ready(self, model: ReadyModel) -> ReadyModel:
+        """As the classes are asked for."""
+        return self.asking.ready(model)
 
     def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """The classes that are as probable as not, and how probable each is, in the order of the outputs."""
-        found = {label.name: label.probability for label in self.found(model, example)}
+        found = {label.name: label.probability for label in self.asking.found(model, example)}
         return {"labels": sorted(name for name, probability in found.items() if probability >= YES),
                 "probabilities": [found[name] for name in self.labels]}
 

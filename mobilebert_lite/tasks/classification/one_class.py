@@ -10,7 +10,7 @@ import numpy as np
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.tasks import glue, judging
 from mobilebert_lite.tasks.base import ReadyModel
-from mobilebert_lite.tasks.classification import Label, classify
+from mobilebert_lite.tasks.classification.asking import OWN, OwnClasses
 from mobilebert_lite.tasks.labels import default_names
 from mobilebert_lite.tasks.scoring import Prediction, Scorer
 from mobilebert_lite.text.examples import TextExample
@@ -25,9 +25,9 @@ class ClassificationScorer(Scorer):
                            **{task: keys for task, keys in glue.TASKS.items() if set(keys) <= set(_OF_CLASSES)}}
     default = "accuracy"
 
-    def __init__(self, labels: Sequence[str], metric: str | None = None) -> None:
+    def __init__(self, labels: Sequence[str], metric: str | None = None, asking: OwnClasses = OWN) -> None:
         """``labels`` in the order of the model's outputs; none for a file without, whose classes have numbers only."""
-        self.labels = tuple(labels)
+        self.labels, self.asking = tuple(labels), asking
         self.metric = self.choose_metric(metric)
         if len(self.labels) > 2 and "f1" in self.headlines[self.metric]:
             raise DataError(f"--metric {self.metric} is for two classes, but the model has {len(self.labels)}; "
@@ -35,15 +35,16 @@ class ClassificationScorer(Scorer):
 
     def check(self, example: TextExample) -> None:
         """It needs a class of the model."""
+        self.asking.check(example)
         self._gold(example)
 
-    def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
-        """What the model says, the most probable class first."""
-        return classify(model, example.text, example.pair)
+    def ready(self, model: ReadyModel) -> ReadyModel:
+        """As the classes are asked for."""
+        return self.asking.ready(model)
 
     def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """The most probable class."""
-        best = self.found(model, example)[0]
+        best = self.asking.found(model, example)[0]
         return {"label": best.name, "probability": best.probability}
 
     def row(self, example: TextExample, prediction: Prediction) -> tuple[float, ...]:

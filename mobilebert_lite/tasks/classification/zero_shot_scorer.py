@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mobilebert_lite.architecture.form import SINGLE_LABEL
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.classification import Label
+from mobilebert_lite.tasks.classification.asking import OwnClasses
 from mobilebert_lite.tasks.classification.numbers import MultiLabelScorer
 from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
 from mobilebert_lite.tasks.classification.zero_shot import candidates, check_names, zero_shot
@@ -27,13 +28,21 @@ def make(task: Task, examples: Sequence[TextExample], labels: Sequence[str], opt
         asked = replace(asked, labels=candidates([example.label for example in examples], several=asked.multi_label))
     if labels:
         check_names(labels, asked)
-    return (SeveralAskedScorer if asked.multi_label else AskedScorer)(asked, options.metric)
+    scorer = MultiLabelScorer if asked.multi_label else ClassificationScorer
+    return scorer(asked.labels, options.metric, AskedClasses(asked))
 
 
-class _Asked:
-    """What both scorers have in common."""
+@dataclass(frozen=True)
+class AskedClasses(OwnClasses):
+    """Those of ``wanted``, whatever the model was trained on."""
 
     wanted: ZeroShot
+
+    def check(self, example: TextExample) -> None:
+        """Raise DataError for a pair."""
+        if example.pair is not None:
+            raise DataError(f"example {example.id} has a second text; zero-shot classification asks about one text. "
+                            "Pairs are scored without --zero-shot and --label")
 
     def ready(self, model: ReadyModel) -> ReadyModel:
         """With logits."""
@@ -42,35 +51,3 @@ class _Asked:
     def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
         """The classes that were asked for."""
         return zero_shot(model, example.text, self.wanted)
-
-    def check_alone(self, example: TextExample) -> None:
-        """Raise DataError for a pair."""
-        if example.pair is not None:
-            raise DataError(f"example {example.id} has a second text; zero-shot classification asks about one text. "
-                            "Pairs are scored without --zero-shot and --label")
-
-
-class AskedScorer(_Asked, ClassificationScorer):
-    """One of the classes is right."""
-
-    def __init__(self, asked: ZeroShot, metric: str | None = None) -> None:
-        super().__init__(asked.labels, metric)
-        self.wanted = asked
-
-    def check(self, example: TextExample) -> None:
-        """It needs one of the classes."""
-        self.check_alone(example)
-        super().check(example)
-
-
-class SeveralAskedScorer(_Asked, MultiLabelScorer):
-    """Several classes may hold."""
-
-    def __init__(self, asked: ZeroShot, metric: str | None = None) -> None:
-        super().__init__(asked.labels, metric)
-        self.wanted = asked
-
-    def check(self, example: TextExample) -> None:
-        """It needs a label, of classes that were asked for."""
-        self.check_alone(example)
-        super().check(example)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.classification import Label
+from mobilebert_lite.tasks.classification.asking import OwnClasses
 from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
 from mobilebert_lite.tasks.next_sentence import follows
 from mobilebert_lite.tasks.scoring import Scorer, ScorerOptions
@@ -14,12 +15,12 @@ from mobilebert_lite.text.examples import PairExample, TextExample
 
 def make(task: Task, examples: Sequence[PairExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
     """With the names of the two classes."""
-    return NextSentenceScorer(labels, options.metric)
+    return ClassificationScorer(labels, options.metric, Following())
 
 
-class NextSentenceScorer(ClassificationScorer):
-    """As a classification into two classes."""
+class Following(OwnClasses):
+    """Whether the second text follows, or not."""
 
     def found(self, model: ReadyModel, example: TextExample) -> list[Label]:
-        """Whether the second text follows."""
+        """Both with their probabilities."""
         return follows(model, example.text, example.pair or "")
