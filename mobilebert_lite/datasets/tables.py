@@ -46,16 +46,14 @@ def table_form(file: TextFile, check: Check, options: DataOptions, plain: bool) 
     """
     if (options.text_column or "").isdecimal() and (form := _numbered(file, check)):
         return form
-    found: list[TableForm] = []
     problem: DataError | None = None
     for form in sorted(_headed(file), key=lambda form: -len(form.names)) or _alone(file):
         try:
             check(Names(form.names, f"{file.where}, line 1"))
-            found.append(form)
         except DataError as error:
             problem = problem or error
-    if found:
-        return found[0]
+        else:
+            return form
     if options == DataOptions(skip_bad_rows=options.skip_bad_rows):
         if form := _published(file):
             return form

@@ -55,15 +55,9 @@ class TextFile:
     def chunks(self, size: int) -> Iterator[str]:
         """The file in pieces of ``size`` characters, wherever its lines end. Raises DataError where it is damaged."""
         self._stream.seek(self._start)
-        wrapper = io.TextIOWrapper(self._stream, self._encoding, newline="")
-        try:
+        with self._wrapped("") as wrapper:
             while chunk := wrapper.read(size):
                 yield chunk
-        except UnicodeDecodeError:
-            raise self._undecodable() from None
-        finally:
-            if not self._stream.closed:
-                wrapper.detach()
 
     def text(self) -> str:
         """The whole file. Raises DataError where it is damaged."""
@@ -87,10 +81,16 @@ class TextFile:
             place += len(raw)
 
     def _other_lines(self) -> Iterator[str]:
-        wrapper = io.TextIOWrapper(self._stream, self._encoding, newline=self._end)
-        try:
+        with self._wrapped(self._end) as wrapper:
             for line in wrapper:
                 yield line.replace("\r", "\n") if self._end == "\r" else line
+
+    @contextmanager
+    def _wrapped(self, newline: str) -> Iterator[io.TextIOWrapper]:
+        """The stream as text; it stays open. Raises DataError where it is damaged."""
+        wrapper = io.TextIOWrapper(self._stream, self._encoding, newline=newline)
+        try:
+            yield wrapper
         except UnicodeDecodeError:
             raise self._undecodable() from None
         finally:
