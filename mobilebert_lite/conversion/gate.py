@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
+from mobilebert_lite.common.requirements import need_files
 from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.reference import float_file
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
 from mobilebert_lite.datasets.naming import name_labels
 from mobilebert_lite.datasets.reading import DataOptions, evenly, read
-from mobilebert_lite.errors import DataError, VerificationError
+from mobilebert_lite.errors import VerificationError
 from mobilebert_lite.evaluation import evaluate
 from mobilebert_lite.evaluation.compare import compare
 from mobilebert_lite.evaluation.evaluate import EvalResult
@@ -66,9 +67,7 @@ def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Co
     Raises VerificationError with both scores when it does not, else as ``pipeline.convert``.
     """
     check_output(request.output)
-    check_data(gate, request.task)
-    plan = resolve(request, progress)
-    check_examples(gate, plan)
+    plan = planned(request, gate, progress)
     with replacing(request.output) as temporary:
         report = pipeline.write(plan, temporary, progress)
         candidate = gate.score(temporary, "the candidate", counted)
@@ -82,16 +81,18 @@ def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Co
     return report
 
 
-def check_data(gate: Gate, task: str | None) -> None:
-    """Fail now rather than after the conversion. Raises DataError."""
-    if task is not None:
-        gate.examples(find_task(task))
-    elif not gate.data.exists():
-        raise DataError(f"no data file at {gate.data}")
+def planned(request: ConvertRequest, gate: Gate, progress: Progress) -> Plan:
+    """The plan of ``request``. Raises DataError for examples that its file cannot be scored on, or not by the metric of
+    ``gate``; where the task is asked for, for unreadable ones before the checkpoint is read."""
+    need_files((gate.data,))
+    if request.task is not None:
+        gate.examples(find_task(request.task))
+    plan = resolve(request, progress)
+    _check_examples(gate, plan)
+    return plan
 
 
-def check_examples(gate: Gate, plan: Plan) -> None:
-    """Raise DataError for examples that ``plan``'s file cannot be scored on, or by that metric."""
+def _check_examples(gate: Gate, plan: Plan) -> None:
     found = read(gate.data, plan.task, gate.reading, labeled=True)
     examples = name_labels(found, plan.task, plan.class_names)
     scorer = find_scorer(plan.task, examples, plan.class_names, ScorerOptions(gate.metric))

@@ -11,7 +11,7 @@ from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
 from mobilebert_lite.conversion import pipeline
-from mobilebert_lite.conversion.gate import Counted, Gate, check_data, check_examples, float_model, refusal, summary
+from mobilebert_lite.conversion.gate import Counted, Gate, float_model, planned, refusal, summary
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
 from mobilebert_lite.conversion.timing import latencies, typical
@@ -54,11 +54,7 @@ def convert(request: ConvertRequest, outputs: Mapping[str, Path], gate: Gate | N
     nothing, when one of them fails.
     """
     _check(request, outputs)
-    if gate is not None:
-        check_data(gate, request.task)
-    plan = resolve(request, progress)
-    if gate is not None:
-        check_examples(gate, plan)
+    plan = planned(request, gate, progress) if gate else resolve(request, progress)
     with ExitStack() as stack:
         paths = {mode: stack.enter_context(replacing(output)) for mode, output in outputs.items()}
         reports = {mode: _write(plan, mode, path, progress) for mode, path in paths.items()}

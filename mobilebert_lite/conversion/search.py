@@ -16,8 +16,8 @@ import numpy as np
 from mobilebert_lite.common.files import check_output, folder_for, replacing, write_json
 from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.choice import Trial, best, undominated
-from mobilebert_lite.conversion.gate import Counted, Gate, check_data, check_examples, float_model
-from mobilebert_lite.conversion.plan import CUSTOM, Plan, resolve
+from mobilebert_lite.conversion.gate import Counted, Gate, float_model, planned
+from mobilebert_lite.conversion.plan import CUSTOM, Plan
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
 from mobilebert_lite.conversion.timing import latencies
 from mobilebert_lite.errors import ConversionError, VerificationError
@@ -65,9 +65,7 @@ def search(request: ConvertRequest, gate: Gate, progress: Progress, counted: Cou
     Raises a subclass of MblError when the checkpoint or the examples cannot be used.
     """
     check_output(request.output)
-    check_data(gate, request.task)
-    plan = resolve(request, progress)
-    check_examples(gate, plan)
+    plan = planned(request, gate, progress)
     with tempfile.TemporaryDirectory(prefix="mbl-", dir=folder_for(request.output)) as folder:
         made, failed = _convert_all(plan, modes or recipes(), Path(folder), progress)
         if len(set(failed.values())) == 1 and not made:  # it is not the recipes' fault

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mobilebert_lite.common.files import read_text
 from mobilebert_lite.datasets.reading import DataOptions, Example, ReadExamples, read
+from mobilebert_lite.datasets.text_file import opened
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.examples import PairExample, TextExample
@@ -36,10 +36,8 @@ def read_units(path: Path, task: Task, options: DataOptions) -> ReadExamples:
     """
     if not is_raw(path, task):
         return read(path, task, options, labeled=True)
-    if not path.is_file():
-        raise DataError(f"no data file at {path}")
-    text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
-    lines = [line.strip() for line in text.split("\n")]
+    with opened(path) as file:
+        lines = [line.strip() for line in file.text().split("\n")]
     if task.name == FILL_MASK:
         units: list[Example] = [TextExample(line, id=str(number)) for number, line in enumerate(lines, 1) if line]
     else:
