@@ -56,11 +56,13 @@ def divide(examples: Sequence[Any], shares: Sequence[float], seed: int, by_class
         members.setdefault(group, []).append(place)
     order = np.random.default_rng([seed, 2]).permutation(len(members))
     lots = list(members.values())
-    lots = sorted((lots[i] for i in order), key=len, reverse=True)
-    lacking = [{kind: share * number for kind, number in Counter(kinds).items()} for share in shares]
+    all_counts = _counts(kinds)
+    # Large groups first, and of equal ones the rarest kinds, which the largest part, to learn from, is to have.
+    lots = sorted((lots[i] for i in order), key=lambda lot: (-len(lot), min(all_counts[kinds[place]] for place in lot)))
+    lacking = [{kind: share * number for kind, number in all_counts.items()} for share in shares]
     found = [0] * len(examples)
     for lot in lots:
-        counts = Counter(kinds[place] for place in lot)
+        counts = _counts([kinds[place] for place in lot])
         part = max(range(len(shares)), key=lambda part: _need(lacking[part], counts, shares[part]))
         for kind, number in counts.items():
             lacking[part][kind] -= number
@@ -69,7 +71,14 @@ def divide(examples: Sequence[Any], shares: Sequence[float], seed: int, by_class
     return found
 
 
-def _need(lacking: dict[str, float], counts: Counter[str], share: float) -> tuple[float, float, float]:
+def _counts(kinds: Sequence[str]) -> Counter[str | None]:
+    """How many there are of each kind, and under None of all: where every kind is rare, a part would else get none."""
+    counts: Counter[str | None] = Counter(kinds)
+    counts[None] = len(kinds)
+    return counts
+
+
+def _need(lacking: dict[str | None, float], counts: Counter[str | None], share: float) -> tuple[float, float, float]:
     """How much a part that lacks so many examples of each kind gains by ``counts`` of them, the greatest first.
 
     What it has too many of counts first; then what it lacks, measured by its share.

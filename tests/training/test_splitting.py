@@ -139,6 +139,22 @@ def test_a_class_with_one_text_is_learnt() -> None:
     assert "b" in {one.label for one in train}
 
 
+@pytest.mark.parametrize("each", [1, 2, 3])
+def test_rare_classes_are_on_every_side(each: int) -> None:
+    """However few texts each class has, all of them together have their share on each side."""
+    examples = labelled(random.Random(7), {f"class {i}": each for i in range(60)}, copies=1)
+    assert len(splitting.hold_out(examples, 0.1, 1000, seed=0)[1]) == pytest.approx(6 * each, abs=1)
+    assert {len(dev) for _, dev in splitting.folds(examples, 5, seed=0)} == {12 * each}
+
+
+def test_one_text_of_each_of_some_classes_is_learnt() -> None:
+    examples = labelled(random.Random(8), {"a": 200, **{f"class {i}": 1 for i in range(20)}}, copies=1)
+    train, dev = splitting.hold_out(examples, 0.1, 1000, seed=0)
+    assert len(dev) == pytest.approx(22, abs=1)
+    assert {one.label for one in dev} == {"a"}
+    assert len({one.label for one in train}) == 21
+
+
 def test_what_cannot_be_split() -> None:
     copies = [TextExample(f"order number {i} has not arrived", label="ab"[i % 2]) for i in range(50)]
     with pytest.raises(DataError, match="50 examples are copies of one another"):
