@@ -46,7 +46,7 @@ class Probe:
 
             outputs = {name: value.numpy() for name, value in heads.classes(outputs["logits"], task.form).items()}
         rows: dict[str, Any] = {
-            name: _pad_tokens(getattr(self.features, name), length, fill, -2 if name in _PAIRS else -1)
+            name: _pad(getattr(self.features, name), length, fill, -2 if name in _PAIRS else -1)
             for name, fill in {**_PADDING, "ids": pad_id}.items()}
         return replace(self.features, **rows), outputs
 
@@ -85,15 +85,11 @@ def read(raw: Mapping[str, Any]) -> Probe:
                           offsets=arrays["offsets"], max_context=arrays["max_context"]), logits)
 
 
-def _pad_tokens(array: np.ndarray, length: int, fill: Any, axis: int) -> np.ndarray:
+def _pad(array: np.ndarray, length: int, fill: Any, axis: int = 0) -> np.ndarray:
     """``array`` with ``length`` tokens along ``axis``."""
     missing = np.zeros((array.ndim, 2), int)
     missing[axis, 1] = length - array.shape[axis]
     return np.pad(array, missing, constant_values=fill)
-
-
-def _pad(array: np.ndarray, length: int, fill: Any) -> np.ndarray:
-    return np.pad(array, [(0, length - len(array)), *[(0, 0)] * (array.ndim - 1)], constant_values=fill)
 
 
 def _rounded(value: np.ndarray) -> Any:

@@ -5,6 +5,8 @@ Source: Wang et al. 2018 (arXiv:1804.07461), table 1 and section 3.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 # GLUE's task -> the scores that are averaged for it.
@@ -72,3 +74,8 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     # The last rank of a group, less half of its other members.
     ranks: np.ndarray = (np.cumsum(sizes) - (sizes - 1) / 2)[group]
     return ranks
+
+
+def table(predictions: Iterable[str]) -> str:
+    """``predictions`` as GLUE's server takes them."""
+    return "".join(["index\tprediction\n", *(f"{i}\t{one}\n" for i, one in enumerate(predictions))])

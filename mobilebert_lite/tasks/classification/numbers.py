@@ -66,7 +66,7 @@ class RegressionScorer(Scorer):
 
     def official(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
         """GLUE's table."""
-        return "".join(["index\tprediction\n", *(f"{i}\t{one['value']:.3f}\n" for i, one in enumerate(predictions))])
+        return glue.table(f"{one['value']:.3f}" for one in predictions)
 
 
 class MultiLabelScorer(Scorer):
@@ -142,8 +142,7 @@ class MultiLabelScorer(Scorer):
 
     def official(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
         """A table like GLUE's, the classes separated by commas."""
-        return "".join(["index\tprediction\n", *(f"{i}\t{','.join(one['labels'])}\n"
-                                                 for i, one in enumerate(predictions))])
+        return glue.table(",".join(one["labels"]) for one in predictions)
 
 
 class OneClassScorer(ClassificationScorer):

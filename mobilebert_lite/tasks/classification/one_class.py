@@ -117,7 +117,7 @@ class ClassificationScorer(Scorer):
             written = [str(self.number(one["label"], "")) for one in predictions]
         else:
             written = [one["label"] for one in predictions]
-        return "".join(["index\tprediction\n", *(f"{i}\t{one}\n" for i, one in enumerate(written))])
+        return glue.table(written)
 
     def _for_glue(self, label: str, names: Sequence[str] | None) -> str:
         """``label`` as GLUE has it: one of its ``names``, also where the model has numbers for them, or a number."""

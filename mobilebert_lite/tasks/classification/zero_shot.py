@@ -12,7 +12,7 @@ import numpy as np
 
 from mobilebert_lite.architecture.form import SINGLE_LABEL
 from mobilebert_lite.errors import DataError, ModelFileError, RequestError, shorten
-from mobilebert_lite.tasks.base import Outputs, ReadyModel, output_row
+from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, output_row
 from mobilebert_lite.tasks.classification import Classification, Label, label_names
 from mobilebert_lite.tasks.hypotheses import ZeroShot
 from mobilebert_lite.text.features import pack
@@ -35,13 +35,17 @@ def zero_shot(model: ReadyModel, text: str, asked: ZeroShot) -> list[Label]:
 
 def check_model(model: ReadyModel, asked: ZeroShot) -> None:
     """Raise ModelFileError for a model that cannot be asked, RequestError where its classes must be named."""
-    task = model.task
+    check_task(model.task)
+    if model.labels:
+        check_names(model.labels, asked)
+
+
+def check_task(task: Task) -> None:
+    """Raise ModelFileError for one that is no classification into one class."""
     if not isinstance(task, Classification) or task.form.problem_type != SINGLE_LABEL:
         kind = task.form.problem_type if isinstance(task, Classification) else task.name
         raise ModelFileError(f"this model is for {kind}; zero-shot classification needs one that tells entailment from "
                              "contradiction, such as one trained on MNLI")
-    if model.labels:
-        check_names(model.labels, asked)
 
 
 def check_names(names: Sequence[str], asked: ZeroShot) -> None:

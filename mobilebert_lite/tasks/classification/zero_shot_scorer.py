@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mobilebert_lite.architecture.form import SINGLE_LABEL
-from mobilebert_lite.errors import DataError, ModelFileError
+from mobilebert_lite.errors import DataError
 from mobilebert_lite.tasks.base import ReadyModel, Task
 from mobilebert_lite.tasks.classification import Label
 from mobilebert_lite.tasks.classification.asking import OwnClasses
 from mobilebert_lite.tasks.classification.numbers import MultiLabelScorer
 from mobilebert_lite.tasks.classification.one_class import ClassificationScorer
-from mobilebert_lite.tasks.classification.zero_shot import candidates, check_names, zero_shot
+from mobilebert_lite.tasks.classification.zero_shot import candidates, check_names, check_task, zero_shot
 from mobilebert_lite.tasks.hypotheses import ZeroShot
 from mobilebert_lite.tasks.scoring import Scorer, ScorerOptions
 from mobilebert_lite.text.examples import TextExample
@@ -21,9 +20,7 @@ from mobilebert_lite.text.examples import TextExample
 def make(task: Task, examples: Sequence[TextExample], labels: Sequence[str], options: ScorerOptions) -> Scorer:
     """For the classes of ``options.zero_shot``, or else those of ``examples``; ``labels`` are the model's."""
     asked = options.zero_shot or ZeroShot()
-    if task.form.problem_type != SINGLE_LABEL:
-        raise ModelFileError(f"this model is for {task.form.problem_type}; zero-shot classification needs one that "
-                             "tells entailment from contradiction, such as one trained on MNLI")
+    check_task(task)
     if not asked.labels:
         asked = replace(asked, labels=candidates([example.label for example in examples], several=asked.multi_label))
     if labels:
