@@ -25,17 +25,18 @@ def name_labels(found: ReadExamples, task: Task, labels: Sequence[str]) -> list[
     Raises DataError for numbers of words without names.
     """
     names = found.class_names or tuple(labels)
+    known = set(labels)
     spelled = {name.casefold(): name for name in labels}
     # Of the file's classes by number, as the model spells them; none where the model has others.
     same = [spelled.get(name.casefold(), "") for name in found.class_names]
     own = tuple(same) if same and all(same) else names
-    lookup = {str(number): name for number, name in enumerate(own) if str(number) not in labels}
+    lookup = {str(number): name for number, name in enumerate(own) if str(number) not in known}
     # Of a single class, 0 and 1 say whether it holds.
     several = lookup if len(own) > 1 else {}
     single = lookup if same and all(same) else {}
     blank = bool(found.class_names) or all(
         isinstance(one, TextExample) and one.label == _UNKNOWN for one in found.examples)
-    return [_words(one, lookup, labels) if isinstance(one, TokenExample)
+    return [_words(one, lookup, known) if isinstance(one, TokenExample)
             else _text(one, task, several, single, blank=blank) if isinstance(one, TextExample) else one
             for one in found.examples]
 
@@ -46,8 +47,7 @@ def are_numbers(examples: Sequence[Example]) -> bool:
         label.isdecimal() for one in examples if isinstance(one, TokenExample) for label in one.labels)
 
 
-def _words(example: TokenExample, lookup: dict[str, str], labels: Sequence[str]) -> TokenExample:
-    known = set(labels)
+def _words(example: TokenExample, lookup: dict[str, str], known: set[str]) -> TokenExample:
     wrong = [label for label in example.labels if label.isdecimal() and label not in lookup and label not in known]
     if wrong:
         raise DataError(f"example {example.id}: label {wrong[0]!r} is a number, and " + (
