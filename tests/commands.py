@@ -14,6 +14,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,13 @@ def mbl(*arguments: object, environment: Mapping[str, str] | None = None, cwd: P
     return done
 
 
+def use_few_texts() -> None:
+    """Calibrate with few texts in this process: most of what a conversion of a tiny network takes is reading ranges."""
+    from mobilebert_lite.datasets import samples
+
+    samples.CALIBRATION = replace(samples.CALIBRATION, sequences=48)
+
+
 @cache
 def _server() -> subprocess.Popen[str]:
     process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -62,6 +70,7 @@ def serve() -> None:
     import mobilebert_lite.conversion.gate
     import mobilebert_lite.training.run  # noqa: F401
 
+    use_few_texts()
     gc.freeze()  # what is there already is not looked through again
     for line in sys.stdin:
         if not (child := os.fork()):

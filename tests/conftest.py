@@ -16,6 +16,7 @@ import heads
 import numpy as np
 import pytest
 import skips
+from commands import use_few_texts
 from hypothesis import HealthCheck, settings
 from made import made_once
 
@@ -64,6 +65,12 @@ def shared() -> Callable[..., Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_texts() -> None:
+    """See ``commands.use_few_texts``."""
+    use_few_texts()
 
 
 def need_old_runtime() -> None:

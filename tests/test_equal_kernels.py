@@ -17,7 +17,7 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.conversion.building import Design, draw
 from mobilebert_lite.conversion.kernels import KernelPlace, place_of_weight
-from mobilebert_lite.datasets.samples import samples
+from mobilebert_lite.datasets.samples import Most, samples
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.embedding import quantize_rows
 from mobilebert_lite.quantization.recipe import load_recipe
@@ -73,7 +73,7 @@ class Drawn:
         examples: list[Any] = [QuestionExample(str(i), "what?", f"at {i}.") for i in range(6)]
         if task != "qa":
             examples = [TextExample(f"at {i}.") for i in range(6)]
-        self.texts = samples(Tokenizer(vocabulary), self.task, examples, LENGTHS, 256)
+        self.texts = samples(Tokenizer(vocabulary), self.task, examples, LENGTHS, Most(256, 64))
         self.masking = self.recipe.masking(Masking())
         self.built = draw(weights, Design(self.task, LENGTHS, self.recipe, self.masking, without=without, threads=1),
                           self.texts, stretches=False)

@@ -19,7 +19,7 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.conversion.building import Design, build
 from mobilebert_lite.conversion.lowering import convert_network
-from mobilebert_lite.datasets.samples import samples
+from mobilebert_lite.datasets.samples import Most, samples
 from mobilebert_lite.fusion.pipeline import CALIBRATED, LAST_RULES, RULES, fuse, fuse_last
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.recipe import MODES, load_recipe
@@ -63,7 +63,7 @@ def test_graph_after_each_rule(weights: Weights, count: int) -> None:
 def test_graph_of_each_recipe(weights: Weights, tiny_vocabulary: tuple[str, ...], mode: str) -> None:
     task, recipe = find_task("classification"), load_recipe(mode)
     examples: list[Any] = [TextExample(f"the salt {i}") for i in range(4)]
-    texts = samples(Tokenizer(tiny_vocabulary), task, examples, [LENGTH], 256)
+    texts = samples(Tokenizer(tiny_vocabulary), task, examples, [LENGTH], Most(256, 64))
     built = build(weights, Design(task, [LENGTH], recipe, recipe.masking(Masking()), threads=1), texts)
     same_as_kept(f"recipe-{mode}", built.content)
 

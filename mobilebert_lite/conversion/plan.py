@@ -19,14 +19,13 @@ from mobilebert_lite.conversion.request import ConvertRequest, Progress
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets.reading import Example
 from mobilebert_lite.datasets.samples import (
-    MOST_CALIBRATION_TOKENS,
-    MOST_VERIFICATION_TOKENS,
+    calibration_texts,
     lengths_of,
     narrowed,
     read_or_builtin,
-    samples,
     split_examples,
     tokens_used,
+    verification_texts,
 )
 from mobilebert_lite.errors import RequestError, shorten
 from mobilebert_lite.quantization.recipe import Recipe, load_recipe
@@ -98,7 +97,7 @@ class Plan:
 
     def verification_texts(self) -> dict[str, list[Features]]:
         """Sequences of the examples held aside, by signature. Raises DataError when none fits a length."""
-        return samples(self.checkpoint.tokenizer, self.task, self.held_aside, self.lengths, MOST_VERIFICATION_TOKENS)
+        return verification_texts(self.checkpoint.tokenizer, self.task, self.held_aside, self.lengths)
 
     def with_mode(self, mode: str) -> Plan:
         """In a ``--quantize`` mode. Raises ConversionError when the runtime asked for has none such."""
@@ -162,7 +161,7 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
     masking = asked or default_masking(weights.source.format, weights.source.masking)
     return Plan(checkpoint, task, lengths, CUSTOM if request.recipe else request.quantize, recipe,
                 masking=masking, masking_fixed=asked is not None,
-                calibration=samples(tokenizer, task, calibration, lengths, MOST_CALIBRATION_TOKENS),
+                calibration=calibration_texts(tokenizer, task, calibration, lengths),
                 calibration_file=request.calibration, held_aside=tuple(held_aside),
                 reference=FloatAnswers(weights, task, masking), without=request.without, runtime=request.runtime,
                 text_input=request.text_input, threads=request.threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobilebert_lite.datasets.reading import DataOptions, Example, ReadExamples, builtin_examples, evenly, read
@@ -14,9 +14,22 @@ from mobilebert_lite.text.examples import ChoiceExample
 from mobilebert_lite.text.features import Features
 from mobilebert_lite.text.tokenization import Tokenizer
 
-# Tokens, padding included, that calibration and verification run at each length: what a minute allows. More texts
-# widen the ranges less and less.
-MOST_CALIBRATION_TOKENS, MOST_VERIFICATION_TOKENS = 32768, 8192
+
+@dataclass(frozen=True)
+class Most:
+    """How much is run at each length."""
+
+    # Padding included: what a minute allows.
+    tokens: int
+    # Short lengths cut contexts into many sequences. More of them widen the ranges less and less.
+    sequences: int
+
+    def at(self, length: int) -> int:
+        """How many sequences of ``length`` tokens; 8 at least."""
+        return max(8, min(self.sequences, self.tokens // length))
+
+
+CALIBRATION, VERIFICATION = Most(32768, 512), Most(8192, 256)
 # Texts that show how long all of them are.
 _MOST_MEASURED = 2000
 # Powers of two are chosen by magnitudes, which a few texts show.
@@ -48,18 +61,29 @@ def split_examples(examples: Sequence[Example]) -> tuple[list[Example], list[Exa
     return [example for i, example in enumerate(examples) if i % 4 != 3], list(examples[3::4])
 
 
+def calibration_texts(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengths: Sequence[int]
+                      ) -> dict[str, list[Features]]:
+    """Signature -> sequences that a conversion is calibrated with. Raises DataError as ``samples``."""
+    return samples(tokenizer, task, examples, lengths, CALIBRATION)
+
+
+def verification_texts(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengths: Sequence[int]
+                       ) -> dict[str, list[Features]]:
+    """Signature -> sequences that a file is verified on. Raises DataError as ``samples``."""
+    return samples(tokenizer, task, examples, lengths, VERIFICATION)
+
+
 def samples(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengths: Sequence[int],
-            tokens: int) -> dict[str, list[Features]]:
-    """Signature -> sequences for it, of at most ``tokens`` together (but 8 at least), evenly over the examples.
+            most: Most) -> dict[str, list[Features]]:
+    """Signature -> at most as many sequences for it as ``most`` says, evenly over the examples.
 
     Raises DataError when no text fits a length.
     """
     result: dict[str, list[Features]] = {}
     for length in lengths:
-        most = max(8, tokens // length)
-        fitting = sequences(tokenizer, task, evenly(examples, most), length, "calibration text")
+        fitting = sequences(tokenizer, task, evenly(examples, most.at(length)), length, "calibration text")
         # Long contexts make many windows; every part of them should be seen.
-        step = max(1, -(-len(fitting) // most))
+        step = max(1, -(-len(fitting) // most.at(length)))
         result[signature_name(task.name, length)] = fitting[::step]
     return result
 

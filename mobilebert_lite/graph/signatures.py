@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,8 @@ Outputs = dict[str, tf.Tensor]
 # Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.
 # Probabilities have no channels, and a branch is scaled with the stream that it joins.
 TRAINED_ALONE = (".probabilities", ".output.branch")
+# Short sequences are computed together, up to so many tokens: calling TensorFlow takes longer than computing one.
+_TOGETHER = 512
 
 
 class Network(tf.Module):
@@ -80,8 +82,8 @@ class Network(tf.Module):
 
         function = tf.function(observe, autograph=False)
         ranges: dict[str, np.ndarray] = {}
-        for one in inputs:
-            for name, tensor in function(*(tf.constant(one[name], tf.int32) for name in INPUTS)).items():
+        for some in _batches(inputs):
+            for name, tensor in function(*(tf.constant(some[name], tf.int32) for name in INPUTS)).items():
                 found = tensor.numpy()
                 low, high = ranges.setdefault(name, found.copy())
                 np.minimum(low, found[0], out=low)
@@ -94,10 +96,25 @@ class Network(tf.Module):
             return []
         length = inputs[0]["ids"].shape[-1]
         if length not in self._traced:
-            self._traced[length] = self.signature(length)
+            self._traced[length] = self.signature(length, batch=None)
         function, names = self._traced[length], self.form.inputs(length)
-        return [{name: value.numpy() for name, value in
-                 function(*(tf.constant(one[name], tf.int32) for name in names)).items()} for one in inputs]
+        return [one for some in _batches(inputs) for one in _rows({
+            name: value.numpy()
+            for name, value in function(*(tf.constant(some[name], tf.int32) for name in names)).items()})]
+
+
+def _batches(inputs: Sequence[Mapping[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
+    """``inputs`` of one sequence (or question) each, all of one length, as batches of them."""
+    count = max(1, _TOGETHER // inputs[0]["ids"].size) if inputs else 1
+    for start in range(0, len(inputs), count):
+        some = inputs[start:start + count]
+        yield {name: np.concatenate([one[name] for one in some]) for name in some[0]}
+
+
+def _rows(outputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+    """Each row of a batch, as a batch of one."""
+    for row in range(len(next(iter(outputs.values())))):
+        yield {name: value[row:row + 1] for name, value in outputs.items()}
 
 
 def flat(x: tf.Tensor) -> tf.Tensor:

@@ -19,7 +19,7 @@ from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.building import Design, draw, finish_quantized
 from mobilebert_lite.datasets.reading import evenly
-from mobilebert_lite.datasets.samples import MOST_CALIBRATION_TOKENS, samples
+from mobilebert_lite.datasets.samples import calibration_texts
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.unfuse import unfuse
@@ -94,7 +94,7 @@ def quantized(prepared: TrainingData, recipe: Recipe, lengths: Collection[int], 
     lengths = sorted(lengths, reverse=True)
     # Evenly over the data, as conversion does; the file's own order may be by class.
     examples = prepared.train[::max(1, len(prepared.train) // _TEXTS)]
-    texts = samples(prepared.tokenizer, task, examples, lengths, MOST_CALIBRATION_TOKENS)
+    texts = calibration_texts(prepared.tokenizer, task, examples, lengths)
     design = Design(task, lengths, recipe, recipe.masking(prepared.masking), without=prepared.options.without,
                     threads=threads)
     drawn = draw(prepared.weights, design, texts, stretches=False)

@@ -22,7 +22,7 @@ from mobilebert_lite.cli import cli
 from mobilebert_lite.conversion.building import Design, draw, finish_quantized
 from mobilebert_lite.conversion.kernels import KernelPlace
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
-from mobilebert_lite.datasets.samples import samples
+from mobilebert_lite.datasets.samples import Most, samples
 from mobilebert_lite.errors import CheckpointError, ConversionError, DataError, VerificationError
 from mobilebert_lite.fusion.unfuse import unfuse
 from mobilebert_lite.quantization import probes, trained
@@ -44,7 +44,7 @@ class Made:
         self.mode, self.weights, self.task, self.recipe = mode, weights, find_task("qa"), load_recipe(mode)
         self.masking = self.recipe.masking(Masking())
         examples = [QuestionExample(str(i), "Who sat?", f"The cat {i} sat on the mat.") for i in range(12)]
-        self.texts = samples(Tokenizer(vocabulary), self.task, examples, LENGTHS, 1024)
+        self.texts = samples(Tokenizer(vocabulary), self.task, examples, LENGTHS, Most(1024, 64))
         self.design = Design(self.task, LENGTHS, self.recipe, self.masking, threads=1)
         self.drawn = draw(weights, self.design, self.texts, stretches=False)
 
