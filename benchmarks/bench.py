@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobilebert_lite.benchmarks.host.child import SILENCE_S
+from mobilebert_lite.benchmarks.measuring import process
 from mobilebert_lite.benchmarks.measuring.runner import Input, Runner
 from mobilebert_lite.benchmarks.measuring.texts import MIXED, inputs_of, read_texts
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, FileProgress, merge
@@ -153,12 +154,12 @@ def _cpus(request: BenchRequest, runner: Runner) -> tuple[int, ...]:
 @contextmanager
 def open_runners(request: BenchRequest) -> Iterator[list[Runner]]:
     """The devices asked for; closed at the end, whatever happens. Raises MblError when there is none."""
+    process.go_on()
     runners = _find(request)
     try:
         yield runners
     finally:
-        for runner in runners:
-            runner.close()
+        _close(runners)
 
 
 def _find(request: BenchRequest) -> list[Runner]:
@@ -174,10 +175,19 @@ def _find(request: BenchRequest) -> list[Runner]:
         for phone in phones:
             runners.append(make(phone))
     except BaseException:
-        for runner in runners:
-            runner.close()
+        _close(runners)
         raise
     return runners
+
+
+def _close(runners: Sequence[Runner]) -> None:
+    """Side by side: each may wait for a phone that has gone."""
+    if process.hurried():
+        process.stop_all()
+    if runners:
+        with ThreadPoolExecutor(len(runners)) as pool:
+            for future in [pool.submit(runner.close) for runner in runners]:
+                future.result()
 
 
 def _on_phones(request: BenchRequest) -> Callable[[Phone], Runner]:
@@ -206,6 +216,7 @@ def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Bench
         except KeyboardInterrupt:
             for one in benchmarks:
                 one.stop()
+            process.stop_all()
             wait(futures)
             raise
     for future in futures:

@@ -6,7 +6,7 @@ import re
 import time
 from dataclasses import replace
 
-from mobilebert_lite.benchmarks.phone.adb import Phone
+from mobilebert_lite.benchmarks.phone.adb import ANSWER, Phone
 from mobilebert_lite.benchmarks.phone.profiles import profile_of, profiles
 from mobilebert_lite.benchmarks.reports.result import Device, Snapshot
 from mobilebert_lite.benchmarks.reports.wording import BUSY
@@ -32,6 +32,10 @@ echo @current; cat /sys/class/power_supply/battery/current_now
 echo @load; cat /proc/loadavg
 echo @frequency; for f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq; do echo $f $(cat $f); done"""
 
+# A value that a phone tells of itself is a word or a line; what is longer is cut, and longer numbers are none.
+_LONGEST_VALUE, _LONGEST_LINE, _MOST_DIGITS = 120, 1000, 15
+# More than any machine has.
+_MOST_CORES = 1024
 # What that may take; the end of a run waits for it.
 _STATE_S = 10.0
 
@@ -41,16 +45,17 @@ _INSTRUCTIONS = ("asimdhp", "asimddp", "i8mm", "sve", "bf16", "avx2", "avx512_vn
 
 
 
-def identify(phone: Phone) -> Device:
+def identify(phone: Phone, timeout: float = ANSWER) -> Device:
     """What the phone says that it is. ``emulated`` when it says so, and when its processor is not of the kind that a
     phone of that name has. Raises AdbError."""
-    said = _sections(phone.shell(f"({_IDENTITY}) 2>/dev/null || true"))
+    said = _sections(phone.shell(f"({_IDENTITY}) 2>/dev/null || true", timeout))
+    said |= {name: said[name].partition("\n")[0][:_LONGEST_VALUE] for name in (*_PROPERTIES, "machine", "cores")}
     model, codename = said["ro.product.model"], said["ro.product.device"]
     profile = profile_of(model, codename)
     machine = _MACHINES.get(said["machine"], said["machine"])
     emulated = (profile.emulated or "1" in (said["ro.boot.qemu"], said["ro.kernel.qemu"])
                 or (profile.abi.startswith("arm") and not machine.startswith("arm")))
-    memory = re.search(r"MemTotal:\s+(\d+) kB", said["memory"])
+    memory = re.search(rf"MemTotal:\s+(\d{{1,{_MOST_DIGITS}}}) kB", said["memory"])
     return Device(profile.name, profile.title if profile.codename else model or "unknown phone", model, codename,
                   said["ro.build.fingerprint"], f"Android {said['ro.build.version.release']}".strip(),
                   (profile.soc if profile.codename else "") or said["ro.soc.model"] or said["ro.board.platform"],
@@ -68,15 +73,16 @@ def snapshot(phone: Phone) -> Snapshot:
 def read_state(text: str) -> Snapshot:
     """What the commands above printed."""
     said = _sections(text)
-    battery = dict(re.findall(r"^\s*([\w ]+): (\S+)\s*$", said["battery"], re.MULTILINE))
+    battery = {name.strip(): value.strip() for line in said["battery"].split("\n")
+               for name, _, value in [line.partition(": ")]}
     temperature, scale = _number(battery.get("temperature")), _number(battery.get("scale")) or 100.0
     level, status = _number(battery.get("level")), _number(_first(r"Thermal Status: (\d+)", said["thermal"]))
     powered = [value == "true" for name, value in battery.items() if name.endswith("powered")]
     awake = _first(r"mWakefulness=(\w+)", said["power"])
-    frequencies = re.findall(r"/cpu(\d+)/cpufreq/\S+ (\d+)\s*$", said["frequency"], re.MULTILINE)
     return Snapshot(
         0.0, None if temperature is None else temperature / 10, None if status is None else int(status),
-        {name: int(khz) for name, khz in frequencies}, None if level is None else 100 * level / scale,
+        {str(cpu): khz for cpu, khz in _clocks(said["frequency"]).items()},
+        None if level is None else 100 * level / scale,
         any(powered) if powered else None, _number(battery.get("Charge counter")), _number(battery.get("voltage")),
         _number(said["current"]), None if awake is None else awake == "Awake",
         {"1": True, "0": False}.get(said["airplane"]), _number(said["load"].split(" ")[0]))
@@ -113,13 +119,20 @@ def _fastest(phone: Phone) -> tuple[int, ...]:
     """Cores of the upper clusters; none where all have one clock."""
     said = phone.shell("(for f in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq; do echo $f $(cat $f); "
                        "done) 2>/dev/null || true")
-    clocks = {int(cpu): int(khz) for cpu, khz in re.findall(r"/cpu(\d+)/cpufreq/\S+ (\d+)\s*$", said, re.MULTILINE)}
+    clocks = _clocks(said)
     slowest = min(clocks.values(), default=0)
     return tuple(sorted(cpu for cpu, khz in clocks.items() if khz > slowest))
 
 
+def _clocks(text: str) -> dict[int, int]:
+    """Core -> kHz, of lines such as ``/sys/devices/system/cpu/cpu4/cpufreq/scaling_cur_freq 2419200``."""
+    found = re.findall(rf"/cpu(\d{{1,4}})/cpufreq/\w+ (\d{{1,{_MOST_DIGITS}}})\s*$", text, re.MULTILINE)
+    return {int(cpu): int(khz) for cpu, khz in found if int(cpu) < _MOST_CORES}
+
+
 def _sections(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
+    text = "\n".join(line[:_LONGEST_LINE] for line in text.split("\n"))
     for part in f"\n{text}".split("\n@")[1:]:
         name, _, rest = part.partition("\n")
         found[name.strip()] = rest.strip()
@@ -134,7 +147,8 @@ class _Missing(dict[str, str]):
 
 
 def _number(text: str | None) -> float | None:
-    return float(text) if text and re.fullmatch(r"-?\d+(\.\d+)?", text.strip()) else None
+    known = text and re.fullmatch(rf"-?\d{{1,{_MOST_DIGITS}}}(\.\d{{1,{_MOST_DIGITS}}})?", text.strip())
+    return float(text) if text and known else None
 
 
 def _first(pattern: str, text: str) -> str | None:
@@ -144,5 +158,6 @@ def _first(pattern: str, text: str) -> str | None:
 
 def _count(possible: str) -> int:
     """How many processors ``0-7`` or ``0-3,6`` are."""
-    spans = [part.split("-") for part in possible.split(",") if re.fullmatch(r"\d+(-\d+)?", part)]
-    return sum(int(span[-1]) - int(span[0]) + 1 for span in spans)
+    spans = [part.split("-") for part in possible.split(",") if re.fullmatch(r"\d{1,4}(-\d{1,4})?", part)]
+    count = sum(int(span[-1]) - int(span[0]) + 1 for span in spans)
+    return count if 0 <= count <= _MOST_CORES else 0
