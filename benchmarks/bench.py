@@ -46,6 +46,7 @@ class BenchRequest:
     connect: "host:port" of phones to attach over the network.
     runner: on phones: BENCHMARK_MODEL, or APP, the demo app's instrumentation.
     runner_binary: benchmark_model for the phone; None: the official one.
+    runner_sha256: that it must have; None: an official one must be as it was when it was fetched first.
     app: the demo app's APK, to be installed before; None: it is there.
     lengths: in tokens; MIXED: each text in the shortest signature that holds it; (): the longest that all files have.
     threads: numbers of threads, measured one after another.
@@ -73,6 +74,7 @@ class BenchRequest:
     connect: tuple[str, ...] = ()
     runner: str = BENCHMARK_MODEL
     runner_binary: Path | None = None
+    runner_sha256: str | None = None
     app: Path | None = None
     lengths: tuple[int, ...] = ()
     threads: tuple[int, ...] = (1,)
@@ -114,7 +116,7 @@ def bench(request: BenchRequest, progress: FileProgress = lambda name, done, tot
 
     Raises MblError before anything is measured, and Failed when it ends early (also on Ctrl-C).
     """
-    with open_runners(request) as runners:
+    with open_runners(request, tell) as runners:
         tokenizer = None if request.vocabulary is None else _tokenizer(request.vocabulary)
         subjects = [read_subject(path, tokenizer) for path in request.models]
         lengths = request.lengths or (_common_length(subjects),)
@@ -152,17 +154,18 @@ def _cpus(request: BenchRequest, runner: Runner) -> tuple[int, ...]:
 
 
 @contextmanager
-def open_runners(request: BenchRequest) -> Iterator[list[Runner]]:
+def open_runners(request: BenchRequest, tell: Callable[[str], None] = lambda message: None
+                 ) -> Iterator[list[Runner]]:
     """The devices asked for; closed at the end, whatever happens. Raises MblError when there is none."""
     process.go_on()
-    runners = _find(request)
+    runners = _find(request, tell)
     try:
         yield runners
     finally:
         _close(runners)
 
 
-def _find(request: BenchRequest) -> list[Runner]:
+def _find(request: BenchRequest, tell: Callable[[str], None]) -> list[Runner]:
     if request.device == HOST and not (request.serials or request.connect):
         from mobilebert_lite.benchmarks.host.runner import HostRunner
 
@@ -170,7 +173,7 @@ def _find(request: BenchRequest) -> list[Runner]:
     from mobilebert_lite.benchmarks.phone.phones import attached_phones
 
     phones = attached_phones(request.device, request.serials, request.servers, request.connect)
-    make, runners = _on_phones(request), list[Runner]()
+    make, runners = _on_phones(request, tell), list[Runner]()
     try:
         for phone in phones:
             runners.append(make(phone))
@@ -190,7 +193,7 @@ def _close(runners: Sequence[Runner]) -> None:
                 future.result()
 
 
-def _on_phones(request: BenchRequest) -> Callable[[Phone], Runner]:
+def _on_phones(request: BenchRequest, tell: Callable[[str], None]) -> Callable[[Phone], Runner]:
     if request.runner == APP:
         from mobilebert_lite.benchmarks.app.runner import AppRunner
 
@@ -199,8 +202,8 @@ def _on_phones(request: BenchRequest) -> Callable[[Phone], Runner]:
     from mobilebert_lite.benchmarks.phone.runner import PhoneRunner
     from mobilebert_lite.benchmarks.phone.runner_binary import find_binary
 
-    return partial(PhoneRunner, binary=find_binary(request.runner_binary), silence_s=request.silence_s,
-                   profile=request.profile)
+    binary = find_binary(request.runner_binary, request.accelerators, request.runner_sha256, tell)
+    return partial(PhoneRunner, binary=binary, silence_s=request.silence_s, profile=request.profile)
 
 
 def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Benchmark]) -> None:
