@@ -210,9 +210,9 @@ class Phone:
 
         Raises AdbError, also when what arrived is not what was sent.
         """
-        digest = sha256_of([local])
-        if self._digest(remote) == digest:
+        if self.holds(local, remote):
             return False
+        digest = sha256_of([local])
         size = local.stat().st_size
         said = self.adb.run("-s", self.serial, "push", str(local.resolve()), remote,
                             timeout=ANSWER + size / SLOWEST)
@@ -223,6 +223,10 @@ class Phone:
         if self._digest(remote) != digest:
             raise AdbError(f"{local.name} arrived on {self.serial} damaged; check the cable and try again")
         return True
+
+    def holds(self, local: Path, remote: str) -> bool:
+        """Whether ``remote`` is there with the content of ``local``. Raises AdbError."""
+        return self._digest(remote) == sha256_of([local])
 
     def _digest(self, remote: str) -> str:
         return self.shell(f"sha256sum {shlex.quote(remote)} 2>/dev/null || true", timeout=120).split(" ")[0].strip()
