@@ -69,7 +69,8 @@ class AppRunner:
 
     def objections(self) -> list[str]:
         """Hot, throttled, low, busy. The screen may be on: it is an app. Raises AdbError."""
-        return phone_state.objections(replace(self.snapshot(), screen_on=None), self.device.cores)
+        return phone_state.objections(replace(self.snapshot(), screen_on=None), self.device.cores,
+                                      phone_state.busy_share(self.phone))
 
     def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> AppPrepared:
         """The file and its texts on the phone, and one inference. Raises RunnerError, ModelFileError."""

@@ -89,7 +89,7 @@ class PhoneRunner:
 
     def objections(self) -> list[str]:
         """Hot, throttled, low, busy, or with its screen on. Raises AdbError."""
-        return phone_state.objections(self.snapshot(), self.device.cores)
+        return phone_state.objections(self.snapshot(), self.device.cores, phone_state.busy_share(self.phone))
 
     def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> PhoneRun:
         """The file and its texts on the phone, and one inference. Raises RunnerError, ModelFileError."""

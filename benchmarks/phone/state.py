@@ -13,6 +13,8 @@ from mobilebert_lite.benchmarks.reports.wording import BUSY
 
 # Above these a phone slows down soon, or does already.
 HOT_C, LIGHT = 40.0, 1
+# Above, of all cores' time, something else is at work.
+_BUSY = 0.25
 # Below, Android saves power.
 LOW_PERCENT = 20.0
 
@@ -88,8 +90,24 @@ def read_state(text: str) -> Snapshot:
         {"1": True, "0": False}.get(said["airplane"]), _number(said["load"].split(" ")[0]))
 
 
-def objections(state: Snapshot, cores: int) -> list[str]:
-    """What speaks against measuring now, one sentence each with what to do about it."""
+def busy_share(phone: Phone) -> float | None:
+    """Share of all cores' time that something uses during the next second, 0 to 1; None where the phone does not tell.
+
+    The load average is of the last minute, with whatever was measured then. Raises AdbError.
+    """
+    said = phone.shell("(head -n 1 /proc/stat; sleep 1; head -n 1 /proc/stat) 2>/dev/null || true")
+    counts = [[int(one) for one in line.split()[1:9]] for line in said.split("\n")
+              if re.fullmatch(rf"cpu +(?:\d{{1,{_MOST_DIGITS}}} )+\d{{1,{_MOST_DIGITS}}}", line.strip())]
+    if len(counts) != 2 or len(counts[0]) < 5:
+        return None
+    passed = [after - before for before, after in zip(*counts, strict=False)]
+    total, idle = sum(passed), passed[3] + passed[4]
+    return max(0.0, (total - idle) / total) if total > 0 else None
+
+
+def objections(state: Snapshot, cores: int, busy: float | None = None) -> list[str]:
+    """What speaks against measuring now, one sentence each with what to do about it. ``busy`` is what other programs
+    take, as ``busy_share`` finds; without it the load of the last minute stands for that."""
     found = []
     if (state.thermal_status or 0) >= LIGHT:
         status = THERMAL[min(state.thermal_status or 0, len(THERMAL) - 1)]
@@ -100,11 +118,17 @@ def objections(state: Snapshot, cores: int) -> list[str]:
     if state.battery_percent is not None and state.battery_percent < LOW_PERCENT:
         found.append(f"the battery is at {state.battery_percent:.0f} % (Android saves power below "
                      f"{LOW_PERCENT:.0f} %); charge it")
-    if state.load is not None and cores and state.load > cores / 2:
+    if busy is not None and busy > _BUSY:
+        found.append(f"{BUSY}: something else takes {100 * busy:.0f} % of the phone's cores; close the apps, and wait "
+                     "for updates to end")
+    if busy is None and state.load is not None and cores and state.load > cores / 2:
         found.append(f"{BUSY}: something else works on the phone (load {state.load:.1f} on {cores} cores); close the "
                      "apps, and wait for updates to end")
     if state.screen_on:
         found.append("the screen is on, which costs power and lets other apps run; switch it off")
+    if state.screen_on is False and state.charging is False:
+        found.append("the phone is unplugged with its screen off, so Android may let it sleep in the middle; plug it "
+                     "in")
     return found
 
 
