@@ -122,7 +122,13 @@ test-android: install $(CASES)/models.json ## The Kotlin core and demo on the JV
 	scripts/install_android_tools.sh
 	$(BIN)/python scripts/shared_cases.py --output $(CASES)
 	cd android_demo && MBL_CASES=$(CURDIR)/$(CASES) mvn -B -ntp test
+	android_demo/maven/obfuscated.sh mobilebert_lite/data/demo/qa/vocab.txt $(CASES)/models/qa.tflite
 	MBL_APP_LINES=$(CURDIR)/android_demo/app/target/app-lines $(BIN)/python -m pytest -q tests/bench/test_app_lines.py
+
+test-android-fuzz: install $(CASES)/models.json ## Thousands of hostile files for the Kotlin reader (MBL_FUZZ_FILES: how many).
+	scripts/install_maven.sh
+	cd android_demo && MBL_CASES=$(CURDIR)/$(CASES) MBL_FUZZ_FILES=$${MBL_FUZZ_FILES:-5000} \
+	  mvn -B -q -ntp -pl core test -Dtest=HostileFilesTest
 
 test-app: install $(CASES)/models.json ## mbl bench in the demo app's own code, over the real adb (as root).
 	scripts/prepare_adbd.sh build/adbd
@@ -212,5 +218,5 @@ $(TORCH)/.installed: benchmarks/suites/torch.txt
 	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-.PHONY: help install demo test lint coverage docs wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm android-apk bench-NAME \
+.PHONY: help install demo test lint coverage docs wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm test-android-fuzz android-apk bench-NAME \
   $(addprefix bench-,$(COMPARISONS)) bench-text-input bench-kotlin

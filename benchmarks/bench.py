@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobilebert_lite.benchmarks.host.child import SILENCE_S
+from mobilebert_lite.benchmarks.measuring import process
 from mobilebert_lite.benchmarks.measuring.runner import Input, Runner
 from mobilebert_lite.benchmarks.measuring.texts import MIXED, inputs_of, read_texts
 from mobilebert_lite.benchmarks.method import MLPERF_SAMPLES, MLPERF_SECONDS, Benchmark, FileProgress, merge
@@ -45,6 +46,7 @@ class BenchRequest:
     connect: "host:port" of phones to attach over the network.
     runner: on phones: BENCHMARK_MODEL, or APP, the demo app's instrumentation.
     runner_binary: benchmark_model for the phone; None: the official one.
+    runner_sha256: that it must have; None: an official one must be as it was when it was fetched first.
     app: the demo app's APK, to be installed before; None: it is there.
     lengths: in tokens; MIXED: each text in the shortest signature that holds it; (): the longest that all files have.
     threads: numbers of threads, measured one after another.
@@ -72,6 +74,7 @@ class BenchRequest:
     connect: tuple[str, ...] = ()
     runner: str = BENCHMARK_MODEL
     runner_binary: Path | None = None
+    runner_sha256: str | None = None
     app: Path | None = None
     lengths: tuple[int, ...] = ()
     threads: tuple[int, ...] = (1,)
@@ -113,7 +116,7 @@ def bench(request: BenchRequest, progress: FileProgress = lambda name, done, tot
 
     Raises MblError before anything is measured, and Failed when it ends early (also on Ctrl-C).
     """
-    with open_runners(request) as runners:
+    with open_runners(request, tell) as runners:
         tokenizer = None if request.vocabulary is None else _tokenizer(request.vocabulary)
         subjects = [read_subject(path, tokenizer) for path in request.models]
         lengths = request.lengths or (_common_length(subjects),)
@@ -151,17 +154,18 @@ def _cpus(request: BenchRequest, runner: Runner) -> tuple[int, ...]:
 
 
 @contextmanager
-def open_runners(request: BenchRequest) -> Iterator[list[Runner]]:
+def open_runners(request: BenchRequest, tell: Callable[[str], None] = lambda message: None
+                 ) -> Iterator[list[Runner]]:
     """The devices asked for; closed at the end, whatever happens. Raises MblError when there is none."""
-    runners = _find(request)
+    process.go_on()
+    runners = _find(request, tell)
     try:
         yield runners
     finally:
-        for runner in runners:
-            runner.close()
+        _close(runners)
 
 
-def _find(request: BenchRequest) -> list[Runner]:
+def _find(request: BenchRequest, tell: Callable[[str], None]) -> list[Runner]:
     if request.device == HOST and not (request.serials or request.connect):
         from mobilebert_lite.benchmarks.host.runner import HostRunner
 
@@ -169,18 +173,27 @@ def _find(request: BenchRequest) -> list[Runner]:
     from mobilebert_lite.benchmarks.phone.phones import attached_phones
 
     phones = attached_phones(request.device, request.serials, request.servers, request.connect)
-    make, runners = _on_phones(request), list[Runner]()
+    make, runners = _on_phones(request, tell), list[Runner]()
     try:
         for phone in phones:
             runners.append(make(phone))
     except BaseException:
-        for runner in runners:
-            runner.close()
+        _close(runners)
         raise
     return runners
 
 
-def _on_phones(request: BenchRequest) -> Callable[[Phone], Runner]:
+def _close(runners: Sequence[Runner]) -> None:
+    """Side by side: each may wait for a phone that has gone."""
+    if process.hurried():
+        process.stop_all()
+    if runners:
+        with ThreadPoolExecutor(len(runners)) as pool:
+            for future in [pool.submit(runner.close) for runner in runners]:
+                future.result()
+
+
+def _on_phones(request: BenchRequest, tell: Callable[[str], None]) -> Callable[[Phone], Runner]:
     if request.runner == APP:
         from mobilebert_lite.benchmarks.app.runner import AppRunner
 
@@ -189,8 +202,8 @@ def _on_phones(request: BenchRequest) -> Callable[[Phone], Runner]:
     from mobilebert_lite.benchmarks.phone.runner import PhoneRunner
     from mobilebert_lite.benchmarks.phone.runner_binary import find_binary
 
-    return partial(PhoneRunner, binary=find_binary(request.runner_binary), silence_s=request.silence_s,
-                   profile=request.profile)
+    binary = find_binary(request.runner_binary, request.accelerators, request.runner_sha256, tell)
+    return partial(PhoneRunner, binary=binary, silence_s=request.silence_s, profile=request.profile)
 
 
 def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Benchmark]) -> None:
@@ -206,6 +219,7 @@ def _all_at_once(plans: Sequence[Callable[[], None]], benchmarks: Sequence[Bench
         except KeyboardInterrupt:
             for one in benchmarks:
                 one.stop()
+            process.stop_all()
             wait(futures)
             raise
     for future in futures:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from mobilebert_lite.benchmarks.measuring.process import stop_all
 from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, LoadedModel, Runner, RunnerError, Sample
 from mobilebert_lite.benchmarks.reports import judge
 from mobilebert_lite.benchmarks.reports.result import (
@@ -210,7 +211,8 @@ class _Watch:
     def _watch(self) -> None:
         ended = False
         while not self._failed:
-            with suppress(MblError):  # the run itself reports a device that has gone
+            # The run itself reports a device that has gone; interrupted, nothing is left to be known.
+            with suppress(MblError, KeyboardInterrupt):
                 self.snapshots.append(self._runner.snapshot())
             if ended:
                 return
@@ -222,7 +224,9 @@ class _Watch:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # A device that has gone is not asked again, which would take until the patience with it ends.
-        self._failed = kind is not None and issubclass(kind, MblError)
+        self._failed = kind is not None and issubclass(kind, MblError | KeyboardInterrupt)
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            stop_all()
         self._ended.set()
         self._thread.join()
 

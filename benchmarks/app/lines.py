@@ -165,7 +165,7 @@ def _run(told: list[Event], by_name: dict[str, Event]) -> AppRun:
     return AppRun(
         Runtime("TFLite in the app", str(by_name["begin"]["runtime"])),
         Loading(float(load["load_us"]), float(load["first_us"]), delegation.get("nodes"), delegation.get("delegated"),
-                delegation.get("partitions")),
+                delegation.get("partitions"), str(delegation.get("delegate") or "")),
         tuple(inference(one) for one in told if one["event"] == "sample"),
         Memory(int(by_name["end"]["peak_memory_bytes"] or 0)),
         _without_name(by_name["model"]), _without_name(by_name["request"]), _without_name(by_name["begin"]),

@@ -17,6 +17,8 @@ from mobilebert_lite.benchmarks.app import lines as app_lines
 from mobilebert_lite.benchmarks.app.install import app_on, install_app
 from mobilebert_lite.benchmarks.app.lines import AppRun
 from mobilebert_lite.benchmarks.app.request import PACKAGE, AppRequest
+from mobilebert_lite.benchmarks.measuring import acceleration
+from mobilebert_lite.benchmarks.measuring.acceleration import Delegation
 from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerError, Sample
 from mobilebert_lite.benchmarks.measuring.texts import read_texts
 from mobilebert_lite.benchmarks.phone import state as phone_state
@@ -67,7 +69,8 @@ class AppRunner:
 
     def objections(self) -> list[str]:
         """Hot, throttled, low, busy. The screen may be on: it is an app. Raises AdbError."""
-        return phone_state.objections(replace(self.snapshot(), screen_on=None), self.device.cores)
+        return phone_state.objections(replace(self.snapshot(), screen_on=None), self.device.cores,
+                                      phone_state.busy_share(self.phone))
 
     def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> AppPrepared:
         """The file and its texts on the phone, and one inference. Raises RunnerError, ModelFileError."""
@@ -114,6 +117,12 @@ class AppPrepared:
         self._request = _request(runner.put(path, f"{self._sha256[:32]}.tflite"), texts, configuration, inputs)
         self._peak = 0
         told = self._parsed(self._lines(replace(self._request, warm_up=0, runs=1, check=False)))
+        self._accelerator, loading = configuration.accelerator, told.loading
+        self._taken = [Delegation(loading.delegate, loading.nodes, loading.delegated, loading.partitions)
+                       ] if loading.delegate else []
+        if refused := acceleration.refusal(self._accelerator, self._taken):
+            raise RunnerError(f"{path} in the app on {runner.device.title}: {refused}; `mbl inspect FILE --client gpu` "
+                              "tells what GPUs refuse in a file")
         self.runtime = Runtime(told.runtime.name, told.runtime.version, runner.app_sha256)
         self.loading = told.loading
 
@@ -137,7 +146,8 @@ class AppPrepared:
         if answers is None or not answers.compared:
             raise RunnerError(f"{self._path}: the app compared no answers; install the app anew")
         no_profile = "the app has no profile of operators; leave out --runner app for it"
-        warnings = (app_lines.ties(told), no_profile if self._runner.profile else "")
+        warnings = (app_lines.ties(told), acceleration.shared(self._accelerator, self._taken),
+                    no_profile if self._runner.profile else "")
         return Findings(Memory(self._peak), answers=answers, warnings=tuple(filter(None, warnings)),
                         wrong=app_lines.wrong_answers(told, self._path.name))
 

@@ -9,23 +9,24 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import select
 import shlex
 import shutil
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
+from mobilebert_lite.benchmarks.measuring.process import MB, Contained, Flood, Limits, Silent, completed
 from mobilebert_lite.benchmarks.measuring.runner import RunnerError
 from mobilebert_lite.common.files import sha256_of
 from mobilebert_lite.errors import DependencyError
 
 # Seconds for commands that answer at once, and for a connection over the network.
 ANSWER, CONNECTION = 30.0, 30.0
+# A program on a phone may print more than an answer is long, and take longer than its silence may: it ends some time.
+RUN_BYTES, RUN_SILENCES, RUN_S = 16 * MB, 10, 60.0
+# More phones than any server has. What is longer is no serial, and no reason.
+_MOST_PHONES, _LONGEST_SERIAL, _LONGEST_REASON = 256, 200, 300
 # The slowest transfer that is not yet a hanging one, in bytes a second.
 SLOWEST = 1 << 20
 
@@ -104,23 +105,22 @@ class Adb:
         self.server, self.executable = server or Server(), executable or find_adb()
 
     def run(self, *arguments: str, timeout: float = ANSWER) -> subprocess.CompletedProcess[str]:
-        """One command to its end, whatever that is. Raises AdbError when it takes longer than ``timeout``."""
-        process = self.start(arguments)
+        """One command to its end, whatever that is. Raises AdbError when it takes longer than ``timeout``, or prints
+        more than a megabyte."""
         try:
-            out, error = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise AdbError(f"`adb {arguments[0]}` did not end within {timeout:.0f} s; restart the server: "
+            return completed(self.command(arguments), Limits(timeout))
+        except Silent:
+            raise AdbError(f"`adb {_named(arguments)}` did not end within {timeout:.0f} s; restart the server: "
                            "adb kill-server") from None
-        finally:
-            end(process)
-        return subprocess.CompletedProcess(arguments, process.returncode, out.decode("utf-8", "replace"),
-                                           error.decode("utf-8", "replace"))
+        except Flood as error:
+            raise AdbError(f"`adb {_named(arguments)}` printed more than {error}, which no answer has; unplug what is "
+                           "attached, or restart the server: adb kill-server") from None
+        except OSError as error:
+            raise AdbError(f"{self.executable} cannot be started: {error.strerror}") from None
 
-    def start(self, arguments: Sequence[str], stdin: int = subprocess.DEVNULL,
-              stderr: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[bytes]:
-        """The client as a process of a session of its own: Ctrl-C is ours to handle, in order."""
-        return subprocess.Popen([self.executable, *self.server.arguments, *arguments], stdin=stdin,
-                                stdout=subprocess.PIPE, stderr=stderr, start_new_session=True)
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """The client with ``arguments``, for this server."""
+        return [self.executable, *self.server.arguments, *arguments]
 
     def attached(self) -> list[Attached]:
         """Every phone this server knows, in any state. Starts a server of this machine. Raises AdbError."""
@@ -131,7 +131,11 @@ class Adb:
         listed = self.run("devices", "-l")
         if listed.returncode:
             raise AdbError(f"no adb server at {self.server}: {_last(listed.stderr)}")
-        return [found for line in listed.stdout.splitlines() if (found := _attached(line))]
+        found = [one for line in listed.stdout.split("\n") if (one := _attached(line))]
+        if len(found) > _MOST_PHONES:
+            raise AdbError(f"the adb server at {self.server} lists {len(found)} phones; more than {_MOST_PHONES} are "
+                           "not believed: restart it (adb kill-server)")
+        return found
 
     def connect(self, address: str) -> str:
         """Attach the phone at ``host:port`` over the network; its serial. Raises AdbError."""
@@ -154,47 +158,61 @@ class Phone:
     serial: str
 
     def shell(self, script: str, timeout: float = ANSWER) -> str:
-        """What ``script`` (for the phone's sh) prints. Raises AdbError when it fails, as ``lines``."""
-        return "".join(f"{line}\n" for line in self.lines(script, timeout))
+        """What ``script`` (for the phone's sh) prints. Raises AdbError when it fails, as ``lines``; it has to end
+        within ``timeout`` seconds, after a megabyte at most."""
+        return "".join(f"{line}\n" for line in self.lines(script, Limits(timeout)))
 
-    def lines(self, script: str, timeout: float) -> Iterator[str]:
+    def lines(self, script: str, limits: Limits) -> Iterator[str]:
         """The lines that ``script`` prints, errors among them, as they come.
 
-        Raises AdbError when the script ends with a status other than 0, when it is silent for ``timeout`` seconds,
-        and when the phone goes away before it has told the status.
+        Raises AdbError when the script ends with a status other than 0, when it exceeds its ``limits``, and when the
+        phone goes away before it has told the status.
         """
         mark = f"mbl-{secrets.token_hex(8)}"
-        with tempfile.TemporaryFile() as errors:
-            marked = f"(\n{script}\n) 2>&1; printf '\\n%s %s\\n' {mark} $?"
-            process = self.adb.start(["-s", self.serial, "shell", marked], stderr=errors)
-            said: list[str] = []
-            try:
-                for line in _held_back(_read_lines(process, timeout), mark):
-                    if line.startswith(mark):
-                        break
-                    said.append(line)
-                    yield line
-                else:
-                    errors.seek(0)
-                    raise self._lost(errors.read().decode("utf-8", "replace"))
-            except TimeoutError:
-                raise AdbError(f"{self.serial} has been silent for {timeout:.0f} s; the phone hangs, or the connection "
-                               "does: look at its screen") from None
-            finally:
-                end(process)
-        status = line.removeprefix(mark).strip()
+        process = self.contained(f"(\n{script}\n) 2>&1; printf '\\n%s %s\\n' {mark} $?", limits)
+        last = ""
+        said: list[str] = []
+        try:
+            for line in _held_back(process.lines(), mark):
+                if line.startswith(mark):
+                    last = line
+                    break
+                said.append(line)
+                yield line
+                process.hear()
+            else:
+                raise self._lost(process.errors)
+        except Silent as error:
+            raise AdbError(f"{self.serial} has been silent for {error}; the phone hangs, or the connection does: look "
+                           "at its screen" if error.seconds != limits.seconds or limits.silence is None else
+                           f"{self.serial} did not end within {error}; end what runs on it, or give it longer with "
+                           "--timeout") from None
+        except Flood as error:
+            raise AdbError(f"{self.serial} printed more than {error}, which no answer has; unplug it: the phone is "
+                           "broken, or it is no phone") from None
+        finally:
+            process.close()
+        status = last.removeprefix(mark).strip()
         if status != "0":
-            reason = _last("\n".join(said)) or f"exit status {status}"
-            raise CommandError(f"{self.serial}: {reason}", int(status), said)
+            reason = _last("\n".join(said[-100:])) or f"exit status {status[:20]}"
+            raise CommandError(f"{self.serial}: {reason}", int(status) if re.fullmatch(r"\d{1,9}", status) else -1,
+                               said)
+
+    def contained(self, script: str, limits: Limits, stdin: int = subprocess.DEVNULL) -> Contained:
+        """``script`` in a shell of the phone. Raises AdbError when there is no client to start."""
+        try:
+            return Contained(self.adb.command(["-s", self.serial, "shell", script]), limits, stdin)
+        except OSError as error:
+            raise AdbError(f"{self.adb.executable} cannot be started: {error.strerror}") from None
 
     def push(self, local: Path, remote: str) -> bool:
         """``local`` on the phone as ``remote``, in a folder that is there; False when the same file was there already.
 
         Raises AdbError, also when what arrived is not what was sent.
         """
-        digest = sha256_of([local])
-        if self._digest(remote) == digest:
+        if self.holds(local, remote):
             return False
+        digest = sha256_of([local])
         size = local.stat().st_size
         said = self.adb.run("-s", self.serial, "push", str(local.resolve()), remote,
                             timeout=ANSWER + size / SLOWEST)
@@ -205,6 +223,10 @@ class Phone:
         if self._digest(remote) != digest:
             raise AdbError(f"{local.name} arrived on {self.serial} damaged; check the cable and try again")
         return True
+
+    def holds(self, local: Path, remote: str) -> bool:
+        """Whether ``remote`` is there with the content of ``local``. Raises AdbError."""
+        return self._digest(remote) == sha256_of([local])
 
     def _digest(self, remote: str) -> str:
         return self.shell(f"sha256sum {shlex.quote(remote)} 2>/dev/null || true", timeout=120).split(" ")[0].strip()
@@ -241,34 +263,6 @@ class CommandError(AdbError):
         self.status, self.output = status, tuple(output)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill ``process`` if it still runs, and close its pipes."""
-    if process.poll() is None:
-        process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream:
-            stream.close()
-
-
-def _read_lines(process: subprocess.Popen[bytes], timeout: float) -> Iterator[str]:
-    """Raises TimeoutError when nothing comes for ``timeout`` seconds."""
-    assert process.stdout
-    descriptor, rest = process.stdout.fileno(), b""
-    deadline = time.monotonic() + timeout
-    while True:
-        if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise TimeoutError
-        chunk = os.read(descriptor, 1 << 16)
-        if not chunk:
-            break
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode("utf-8", "replace").rstrip("\r") for line in whole)
-        deadline = time.monotonic() + timeout
-    if rest:
-        yield rest.decode("utf-8", "replace")
-
-
 def _held_back(lines: Iterator[str], mark: str) -> Iterator[str]:
     """``lines`` without the empty one that ends the last line before the mark."""
     held: str | None = None
@@ -282,11 +276,19 @@ def _held_back(lines: Iterator[str], mark: str) -> Iterator[str]:
 
 def _attached(line: str) -> Attached | None:
     """A line such as ``8A2X0  device usb:1-1 product:flame model:Pixel_4 device:flame transport_id:1``."""
-    found = re.match(r"(\S.*?)\s+(no permissions|\S+)(?:\s|$)", line)
+    # Every part is short, so that no line, however long, is searched again and again.
+    found = re.match(rf"(\S[^\t]{{0,{_LONGEST_SERIAL}}}?)\s{{1,100}}(no permissions|\S{{1,40}})(?:\s|$)", line[:1000])
     if not found or line.startswith(("*", "List of devices")):
         return None
-    model = re.search(r"\smodel:(\S+)", line)
+    if not found[1].isprintable():
+        return Attached(ascii(found[1])[1:-1], "without a name that can be called")
+    model = re.search(r"\smodel:(\S{1,100})", line[:1000])
     return Attached(found[1], found[2], model[1] if model else "")
+
+
+def _named(arguments: Sequence[str]) -> str:
+    """The command among ``arguments``, without the phone that it is for."""
+    return arguments[2] if arguments[0] == "-s" else arguments[0]
 
 
 def _is_gone(reason: str) -> bool:
@@ -296,4 +298,4 @@ def _is_gone(reason: str) -> bool:
 
 def _last(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("* daemon")]
-    return lines[-1].removeprefix("adb: ").removeprefix("error: ") if lines else ""
+    return lines[-1].removeprefix("adb: ").removeprefix("error: ")[:_LONGEST_REASON] if lines else ""

@@ -10,22 +10,26 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from mobilebert_lite.benchmarks.measuring import acceleration
+from mobilebert_lite.benchmarks.measuring.acceleration import Delegation
 from mobilebert_lite.benchmarks.reports import operators
 from mobilebert_lite.benchmarks.reports.result import OperatorTime
 
 # Inferences of which every one can be told.
 TOLD = 3
+# Nothing of interest stands behind that.
+_LONGEST_LINE = 4000
 
 _PREFIX = re.compile(r"^(?:[\d-]+ [\d:.]+\s+\d+\s+\d+ [A-Z] tflite\s*: )?(?:(?:INFO|WARNING|ERROR|VERBOSE|DEBUG): )?"
                      r"(?:\[[\w./]+:\d+\] ?)?")
 _COUNT = re.compile(r"(?:^|INFO: )count=(\d+)\b(.*)")
 _PAIR = re.compile(r"(\w+)=(-?[\d.]+(?:e[+-]?\d+)?)")
 _FLAG = re.compile(r"^\s*--(\w+)\b", re.MULTILINE)
-_REPLACED = re.compile(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \((\w+)\) node, yielding (\d+) partition")
 # Tables of the time before the first inference stand under a heading of their own.
 _PROFILE = re.compile(r"Profiling Info for (?:Regular )?Benchmark (\w+)")
 _PEAK = re.compile(r"(?:Overall peak memory footprint \(MB\) via periodic monitoring|Peak memory): +([\d.]+)")
-_ERROR = re.compile(r"\bERROR\b|\bFailed\b|\bfailed\b|not executable|No such file|cannot|Aborted|Segmentation fault")
+_ERROR = re.compile(r"\bERROR\b|\bFailed\b|\bfailed\b|not executable|No such file|cannot|could not be|Aborted|"
+                    r"Segmentation fault")
 
 
 @dataclass(frozen=True)
@@ -68,9 +72,8 @@ class ToolOutput:
     peak_bytes: int | None = None
     # Kinds of operators, the most expensive first.
     operators: tuple[OperatorTime, ...] = ()
-    nodes: int | None = None
-    delegated: int | None = None
-    partitions: int | None = None
+    # Of each delegate, in the order of the log.
+    delegations: tuple[Delegation, ...] = ()
     # Its first complaint; others follow from it.
     error: str = ""
 
@@ -85,8 +88,10 @@ def parse(lines: Iterable[str]) -> ToolOutput:
     found: dict[str, object] = {}
     counts: list[Statistics] = []
     profile: list[str] = []
+    delegations: list[Delegation] = []
     wanted = True
     for raw in lines:
+        raw = raw[:_LONGEST_LINE]
         line = _PREFIX.sub("", raw.rstrip(), count=1)
         if heading := _PROFILE.search(line):
             profile, wanted = [], heading[1] != "Initialization"
@@ -103,17 +108,11 @@ def parse(lines: Iterable[str]) -> ToolOutput:
             found["peak_bytes"] = int(float(match[1]) * 2**20)
         elif match := re.match(r"(Warmup|Inference) \((\w+)\): +([\d.]+)(?: ms)?(?: \((\d+) runs\))?", line):
             _listed(found, *match.groups())
-        elif match := _REPLACED.search(line):
-            found["delegated"] = int(match[1]) + int(found.get("delegated", 0))  # type: ignore[call-overload]
-            found["nodes"] = max(int(match[2]), int(found.get("nodes", 0)))  # type: ignore[call-overload]
-            found["partitions"] = int(match[4])
-        elif "completely executed by the delegate" in line:
-            found.setdefault("partitions", 1)
-        elif match := re.search(r"partially executed by the delegate w/ (\d+) delegate kernels", line):
-            found.setdefault("partitions", int(match[1]))
+        elif told := acceleration.read_line(line):
+            delegations.append(told)
         elif _ERROR.search(raw):
             found.setdefault("error", line.strip())
-    return _output(found, counts, operators.parse("\n".join(profile)))
+    return _output(found | {"delegations": tuple(delegations)}, counts, operators.parse("\n".join(profile)))
 
 
 def _output(found: dict[str, object], counts: Sequence[Statistics], kinds: tuple[OperatorTime, ...]) -> ToolOutput:

@@ -34,6 +34,11 @@ def with_inputs(content: bytes, signature: str, arrays: Mapping[str, np.ndarray]
     return write_model(graphs.raw)
 
 
+def signatures(content: bytes) -> list[str]:
+    """Names of the entry points, that of the first graph first: programs that choose none run that one."""
+    return [entry.name for entry in sorted(Graphs.read(content).entries, key=lambda entry: entry.subgraph.index)]
+
+
 def inputs_in_order(content: bytes, signature: str) -> list[str]:
     """The input names of ``signature`` in the order of the graph's inputs, which tools bind by.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mobilebert_lite.benchmarks.phone import state as phone_state
-from mobilebert_lite.benchmarks.phone.adb import Adb, AdbError, Attached, Phone, Server
+from mobilebert_lite.benchmarks.phone.adb import ANSWER, Adb, AdbError, Attached, Phone, Server
 from mobilebert_lite.benchmarks.phone.profiles import find_profile
 from mobilebert_lite.benchmarks.reports.result import Device, Snapshot
 from mobilebert_lite.errors import DataError
 
 HOST, ANY = "host", "any"
+# For all phones to tell what they are; one that hangs takes ANSWER of it.
+_LOOKING_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ def find(servers: Sequence[Server] = (Server(),), connect: Sequence[str] = ()) -
 
     Raises AdbError when a server or an address cannot be reached.
     """
-    found = []
+    found, until = [], time.monotonic() + _LOOKING_S
     for i, server in enumerate(servers):
         adb = Adb(server)
         adb.attached()
         for address in connect if i == 0 else ():
             adb.connect(address)
-        found += [_look(adb, one) for one in adb.attached()]
+        found += [_look(adb, one, until) for one in adb.attached()]
     return found
 
 
@@ -111,11 +114,15 @@ def _list(found: Sequence[FoundPhone]) -> str:
     return "; ".join(one.label for one in found)
 
 
-def _look(adb: Adb, attached: Attached) -> FoundPhone:
+def _look(adb: Adb, attached: Attached, until: float) -> FoundPhone:
+    left = until - time.monotonic()
+    if attached.usable and left <= 0:
+        return FoundPhone(adb.server, attached, None, "not asked, because others took too long to answer; unplug those")
     if not attached.usable:
         return FoundPhone(adb.server, attached, None, f"{attached.state}; {attached.advice}")
     try:
-        return FoundPhone(adb.server, attached, phone_state.identify(Phone(adb, attached.serial)))
+        return FoundPhone(adb.server, attached,
+                          phone_state.identify(Phone(adb, attached.serial), min(ANSWER, left)))
     except AdbError as error:
         return FoundPhone(adb.server, attached, None, str(error))
 

@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mobilebert_lite.benchmarks.measuring import acceleration
+from mobilebert_lite.benchmarks.measuring.acceleration import Delegation
 from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerError, Sample
 from mobilebert_lite.benchmarks.phone import benchmark_model
 from mobilebert_lite.benchmarks.phone import state as phone_state
 from mobilebert_lite.benchmarks.phone.adb import CommandError, Phone
 from mobilebert_lite.benchmarks.phone.benchmark_model import TOLD, Statistics, ToolOutput
-from mobilebert_lite.benchmarks.phone.feeding import inputs_in_order, with_inputs
+from mobilebert_lite.benchmarks.phone.feeding import inputs_in_order, signatures, with_inputs
 from mobilebert_lite.benchmarks.phone.runner_binary import NAME, Binary
 from mobilebert_lite.benchmarks.phone.session import PhoneFolder
 from mobilebert_lite.benchmarks.reports.result import (
@@ -36,6 +38,14 @@ from mobilebert_lite.errors import ModelFileError
 WARM_UP = 3
 # For --profile.
 _PROFILE_RUNS = 20
+_ADVICE = {GPU: "LiteRT's tool looks for libLiteRtClGlAccelerator.so beside itself, which is fetched with it; for "
+                "another program put it into the folder of --runner-binary. `mbl inspect FILE --client gpu` tells what "
+                "GPUs refuse in a file.",
+           NPU: "NPUs need their maker's library beside the program, and mostly a file that was compiled for them."}
+# The tool's option -> ours; what the tool does without it; and the one that is for the file's first graph.
+_OPTIONS = {"num_threads": "--threads", "use_xnnpack": "--no-xnnpack", "signature_to_run_for": "--seq-len"}
+_OWN_WAY = {"num_threads": "1", "use_xnnpack": "true"}
+_OF_ENTRY = ("signature_to_run_for",)
 # Between two signs of life of a run.
 SILENCE_S = 120.0
 
@@ -79,7 +89,7 @@ class PhoneRunner:
 
     def objections(self) -> list[str]:
         """Hot, throttled, low, busy, or with its screen on. Raises AdbError."""
-        return phone_state.objections(self.snapshot(), self.device.cores)
+        return phone_state.objections(self.snapshot(), self.device.cores, phone_state.busy_share(self.phone))
 
     def prepare(self, path: Path, configuration: Configuration, inputs: Sequence[Input]) -> PhoneRun:
         """The file and its texts on the phone, and one inference. Raises RunnerError, ModelFileError."""
@@ -104,18 +114,33 @@ class PhoneRun:
         self._fed = "input_layer_value_files" not in runner.flags
         # Fed with numbers by the tool, a file holds one text: the first of each signature stands for all.
         self._inputs = list({one.signature: one for one in inputs}.values()) if self._fed else list(inputs)
+        if runner.profile and self._profile_flag() is None:
+            raise RunnerError(f"this {NAME} has no profile of operators; leave out --profile, or give a later build "
+                              "with --runner-binary")
         self._models = self._send()
         self._told = self._call(self._inputs[0], 1, 0)
         if self._told.inferences is None:
             raise ModelFileError(f"{path}: {NAME} on {runner.device.title} refuses it: "
                                  f"{self._told.error or 'no inference was made'}")
+        self._check_accelerator(self._told)
+        taken = acceleration.of(configuration.accelerator, self._told.delegations) or Delegation("")
         self.loading = Loading(self._told.load_us or 0.0, self._told.first_us or self._told.inferences.mean,
-                               self._told.nodes, self._told.delegated, self._told.partitions)
+                               taken.nodes, taken.delegated, taken.partitions, taken.name)
+
+    def _check_accelerator(self, said: ToolOutput) -> None:
+        """Raises RunnerError when the inferences ran elsewhere than asked for."""
+        wanted = self._configuration.accelerator
+        if refused := acceleration.refusal(wanted, said.delegations, said.error):
+            raise RunnerError(f"{self._path} on {self._runner.device.title}: {refused}. {_ADVICE[wanted]}")
+
+    def _profile_flag(self) -> str | None:
+        return next((one for one in ("enable_op_profiling", "use_profiler") if one in self._runner.flags), None)
 
     def _send(self) -> list[str]:
         """The name of the model on the phone for each input; texts go as one archive."""
         content, session = self._path.read_bytes(), self._runner.session
         with tempfile.TemporaryDirectory() as folder:
+            self._usual = next(iter(signatures(content)), "")
             self._order = {name: inputs_in_order(content, name) for name in {one.signature for one in self._inputs}}
             if not self._fed:
                 session.put(_text_archive(Path(folder), self._inputs, self._order), "texts.tar")
@@ -141,19 +166,21 @@ class PhoneRun:
             if said.inferences is None or not said.inferences.count:
                 raise RunnerError(f"{NAME} on {self._runner.device.title} told no times: "
                                   f"{said.error or 'its output is of an unknown form'}")
+            self._check_accelerator(said)
             yield from _samples(said.inferences, one.tokens)
             done += said.inferences.count
 
     def finish(self) -> Findings:
         """Peak memory and, if wanted, operators: of one more process, since both slow it down."""
         extra = ["--report_peak_memory_footprint=true"] if "report_peak_memory_footprint" in self._runner.flags else []
-        flag = next((one for one in ("enable_op_profiling", "use_profiler") if one in self._runner.flags), None)
-        wanted = self._runner.profile and flag is not None
+        flag, wanted = self._profile_flag(), self._runner.profile
+        part = acceleration.shared(self._configuration.accelerator, self._told.delegations)
         if not extra and not wanted:
-            return Findings()
+            return Findings(warnings=(part,) if part else ())
         said = self._call(self._inputs[0], _PROFILE_RUNS if wanted else TOLD, 1,
                           [*extra, *([f"--{flag}=true"] if wanted else [])])
-        warnings = (f"this {NAME} has no profile of operators",) if self._runner.profile and not said.operators else ()
+        silent = f"this {NAME} has no profile of operators" if self._runner.profile and not said.operators else ""
+        warnings = tuple(filter(None, (part, silent)))
         return Findings(None if said.peak_bytes is None else Memory(said.peak_bytes), said.operators,
                         warnings=warnings)
 
@@ -185,7 +212,19 @@ class PhoneRun:
             files = [f"{name}{'::' if ':' in name else ':'}{index}.{j}" for j, name in enumerate(names)]
             options |= {"input_layer": ",".join(names), "input_layer_value_files": ",".join(files),
                         "input_layer_shape": ":".join(",".join(map(str, one.arrays[name].shape)) for name in names)}
-        return command + [f"--{name}={value}" for name, value in options.items() if name in self._runner.flags]
+        known = {name: value for name, value in options.items() if name in self._runner.flags}
+        for name, value in options.items():
+            self._check_left_out(name, value, known)
+        return command + [f"--{name}={value}" for name, value in known.items()]
+
+    def _check_left_out(self, name: str, value: str, known: Mapping[str, str]) -> None:
+        """Raises RunnerError when this build of the tool cannot do what was asked for: another measurement would be
+        reported as that one."""
+        if name in known or _OWN_WAY.get(name) == value or (name in _OF_ENTRY and value == self._usual):
+            return
+        if option := _OPTIONS.get(name):
+            raise RunnerError(f"this {NAME} ({self._runner.binary.path.name}) has no --{name}, so {option} cannot be "
+                              "followed; leave that out, or give a later build with --runner-binary")
 
     def _accelerator(self) -> dict[str, str]:
         """Raises RunnerError when the program does not have it."""
@@ -196,7 +235,8 @@ class PhoneRun:
                      if one in self._runner.flags), None)
         if flag is None:
             raise RunnerError(f"this {NAME} cannot use the {wanted}; give another with --runner-binary")
-        return {flag: "true"}
+        # Android's own implementation on the CPU is no NPU.
+        return {flag: "true", **({"disable_nnapi_cpu": "true"} if flag == "use_nnapi" else {})}
 
 
 def _samples(statistics: Statistics, tokens: int) -> Iterator[Sample | Aggregate]:

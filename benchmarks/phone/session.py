@@ -6,9 +6,7 @@ killed, the cable is pulled, or the server dies: then the shell kills what still
 
 from __future__ import annotations
 
-import os
 import secrets
-import select
 import shlex
 import subprocess
 import time
@@ -16,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mobilebert_lite.benchmarks.phone.adb import ANSWER, AdbError, Phone, end
+from mobilebert_lite.benchmarks.measuring.process import Limits, hurried
+from mobilebert_lite.benchmarks.phone.adb import ANSWER, RUN_BYTES, RUN_S, RUN_SILENCES, AdbError, Phone
 
 ROOT = "/data/local/tmp"
 _PREFIX = "mbl-"
@@ -24,6 +23,10 @@ _PREFIX = "mbl-"
 _STALE_MINUTES = 24 * 60
 # For the removal of the folder over a connection that may be gone, and for each attempt.
 _PATIENCE_S, _SHORT_S = 5.0, 3.0
+# The same when this process is being ended.
+_HURRY_S = 1.0
+# Nobody keeps a folder for longer.
+_WATCHED = Limits(30 * 24 * 3600.0)
 _WATCH = """set -e
 find {root} -maxdepth 1 -name '{prefix}*' -mmin +{stale} -exec rm -rf {{}} +
 mkdir -p {folder}
@@ -48,12 +51,17 @@ class PhoneFolder:
         self.folder = f"{ROOT}/{_PREFIX}{secrets.token_hex(6)}"
         script = _WATCH.format(root=ROOT, prefix=_PREFIX, stale=_STALE_MINUTES, folder=self.folder,
                                farewell=f"({farewell}) >/dev/null 2>&1")
-        self._watch = phone.adb.start(["-s", phone.serial, "shell", f"({script}) 2>&1"], stdin=subprocess.PIPE)
-        said = _read(self._watch, b"ready\n", ANSWER)
+        self._watch = phone.contained(f"({script}) 2>&1", _WATCHED, subprocess.PIPE)
+        try:
+            said = self._watch.until(b"ready\n", ANSWER)
+        except BaseException:
+            self._watch.close()
+            raise
         if not said.endswith("ready\n"):
-            end(self._watch)
-            reason = said.strip().splitlines()[-1:] or [f"{phone.serial} does not answer"]
-            raise AdbError(f"cannot make {self.folder} on {phone.serial}: {reason[0]}; is there room on the phone?")
+            self._watch.close()
+            reason = said[-1000:].strip().splitlines()[-1:] or [f"{phone.serial} does not answer"]
+            raise AdbError(f"cannot make {self.folder} on {phone.serial}: {reason[0][:300]}; is there room on the "
+                           "phone?")
 
     def put(self, local: Path, name: str) -> str:
         """``local`` as ``name`` in the folder; its path there. What is there already is not sent again."""
@@ -68,32 +76,32 @@ class PhoneFolder:
     def run(self, command: Sequence[str], timeout: float) -> Iterator[str]:
         """The lines that ``command`` prints in the folder, quoted word by word. Closing the iterator ends it.
 
-        Raises AdbError, as Phone.lines.
+        Raises AdbError, as Phone.lines: when it is silent for ``timeout`` seconds, and when it has not ended after many
+        times that, whatever it prints.
         """
         words = " ".join(shlex.quote(word) for word in command)
         known = f"{self.folder}/run.pid"
         script = (f"cd {self.folder} && LD_LIBRARY_PATH=. sh -c 'echo $$ > run.pid; exec \"$@\"' sh {words}")
-        lines = self.phone.lines(script, timeout)
+        lines = self.phone.lines(script, Limits(RUN_S + RUN_SILENCES * timeout, RUN_BYTES, timeout))
         finished = False
         try:
             yield from lines
             finished = True
         finally:
             lines.close()  # type: ignore[attr-defined]
-            if not finished:
+            # In a hurry, it goes with the folder.
+            if not (finished or hurried()):
                 self._try(f"[ -f {known} ] && kill -9 $(cat {known}); rm -f {known}")
 
     def close(self) -> str:
         """Remove the folder; what may be left when that cannot be seen to, else nothing. Raises nothing."""
-        try:
-            if self._watch.stdin:
-                self._watch.stdin.close()
-                self._watch.stdin = None
-            said = _read(self._watch, b"removed\n", _PATIENCE_S)
-        except OSError:
-            said = ""
-        end(self._watch)
-        if said.endswith("removed\n") or self._is_gone():
+        hurry, stdin = hurried(), self._watch.process.stdin
+        with suppress(OSError):
+            if stdin:
+                stdin.close()
+        said = self._watch.until(b"removed\n", _HURRY_S if hurry else _PATIENCE_S)
+        self._watch.close()
+        if said.endswith("removed\n") or (not hurry and self._is_gone()):
             return ""
         return (f"{self.folder} may be left on {self.phone.serial}, which cannot be reached; it goes away when the "
                 "phone notices that the connection is gone")
@@ -120,17 +128,3 @@ class PhoneFolder:
             return self.phone.shell(script, timeout=_SHORT_S)
         except AdbError:
             return ""
-
-
-def _read(process: subprocess.Popen[bytes], until: bytes, seconds: float) -> str:
-    """What ``process`` prints up to ``until``, its end, or ``seconds``."""
-    assert process.stdout
-    said, deadline = b"", time.monotonic() + seconds
-    while not said.endswith(until):
-        if not select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            break
-        chunk = os.read(process.stdout.fileno(), 4096)
-        if not chunk:
-            break
-        said += chunk
-    return said.decode("utf-8", "replace")

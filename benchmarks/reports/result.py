@@ -176,6 +176,8 @@ class Loading:
     nodes: int | None = None
     delegated: int | None = None
     partitions: int | None = None
+    # The delegate, as the runtime's log calls it; empty where it does not tell.
+    delegate: str = ""
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,28 @@ def test_state_of_a_phone_that_tells_nothing() -> None:
 @pytest.mark.parametrize(("state", "said"), [
     (Snapshot(0, thermal_status=1), "thermal status light"), (Snapshot(0, temperature_c=40.0), "40 °C"),
     (Snapshot(0, battery_percent=19.0), "19 %"), (Snapshot(0, load=4.1), "load 4.1"),
-    (Snapshot(0, screen_on=True), "screen is on")])
+    (Snapshot(0, screen_on=True), "screen is on"), (Snapshot(0, screen_on=False, charging=False), "let it sleep")])
 def test_objections(state: Snapshot, said: str) -> None:
     [one] = phone_state.objections(state, 8)
     assert said in one
+
+
+def test_the_load_of_the_benchmark_itself_is_no_objection() -> None:
+    """What runs now counts, not the last minute's average."""
+    state = Snapshot(0, load=40.0)
+    assert phone_state.objections(state, 8, busy=0.1) == []
+    [said] = phone_state.objections(state, 8, busy=0.5)
+    assert said.startswith("busy: ")
+    assert "50 %" in said
+
+
+@pytest.mark.parametrize(("stat", "share"), [
+    ("cpu  100 0 50 800 50 0 0 0 0 0\ncpu  150 0 75 865 60 0 0 0 0 0", 0.5), ("", None), ("cpu  1\ncpu  2", None),
+    ("cpu  1 2 3 4 5 6 7 8 9 10\ncpu  1 2 3 4 5 6 7 8 9 10", None), ("cpu  1 2 3 x 5\ncpu  1 2 3 4 5", None),
+    (f"cpu  {'9' * 5000} 1 1 1 1\ncpu  1 1 1 1 1", None)])
+def test_busy_share(stat: str, share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adb.Phone, "shell", lambda *_: stat)
+    assert phone_state.busy_share(adb.Phone(adb.Adb(executable="adb"), "x")) == share
 
 
 def test_no_objections() -> None:

@@ -48,7 +48,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
     monkeypatch.delenv("MBL_BENCHMARK_MODEL", raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(runner_binary, "ADDRESS", f"http://127.0.0.1:{server.server_port}/{{version}}/benchmark_model")
+    monkeypatch.setattr(runner_binary, "ADDRESS", f"http://127.0.0.1:{server.server_port}/{{version}}/{{name}}")
     yield made
     server.shutdown()
     server.server_close()
@@ -105,3 +105,55 @@ def test_given(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert site.asked == []
     with pytest.raises(RunnerError, match="is no file"):
         find_binary(tmp_path)
+
+
+def test_pinned(site: Site, tmp_path: Path) -> None:
+    digest = hashlib.sha256(site.content).hexdigest()
+    assert find_binary(pin=digest.upper()).sha256 == digest
+    for given in (None, find_binary().path):
+        with pytest.raises(RunnerError, match=f"has SHA-256 {digest}, not {'0' * 64} as --runner-sha256 says"):
+            find_binary(given, pin="0" * 64)
+
+
+def test_trusted_on_first_use_is_said(site: Site) -> None:
+    told: list[str] = []
+    find_binary(tell=told.append)
+    find_binary(tell=told.append)
+    [line] = told
+    assert hashlib.sha256(site.content).hexdigest() in line
+    assert "trusted because it is the first" in line
+
+
+def test_known_official_files(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing else is kept under their names."""
+    known, told = tmp_path / "known.json", list[str]()
+    monkeypatch.setattr(runner_binary, "KNOWN", known)
+    pin = {"bytes": len(site.content), "sha256": hashlib.sha256(site.content).hexdigest()}
+    for wrong in ({"bytes": 7}, {"sha256": "0" * 64}):
+        known.write_text(json.dumps({f"{VERSION}/benchmark_model": pin | wrong}))
+        with pytest.raises(RunnerError, match="another file than the official one"):
+            find_binary()
+    assert not list(runner_binary.cache().rglob("benchmark_model*"))
+    known.write_text(json.dumps({f"{VERSION}/benchmark_model": pin}))
+    find_binary(tell=told.append)
+    assert told == []
+
+
+def test_libraries_of_accelerators(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetched with the program for those that were asked for; a version without one has it inside."""
+    find_binary(accelerators=["cpu"])
+    assert site.asked == [f"/{VERSION}/benchmark_model"]
+    binary = find_binary(accelerators=["cpu", "gpu"])
+    assert [path.name for path in binary.libraries] == ["libLiteRtClGlAccelerator.so"]
+    find_binary(accelerators=["gpu"])
+    assert site.asked == [f"/{VERSION}/benchmark_model", f"/{VERSION}/libLiteRtClGlAccelerator.so"]
+    binary.libraries[0].unlink()
+    site.status = 404
+    assert find_binary(accelerators=["gpu"]).libraries == []
+
+
+def test_without_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_binary, "LARGEST", 1000)
+    with pytest.raises(RunnerError, match="sends more than"):
+        find_binary()
+    assert [path for path in runner_binary.cache().rglob("*") if path.is_file()] == []

@@ -49,3 +49,28 @@ def test_model_is_checked_before_a_phone_is_looked_for(host: Host, model: Path, 
         assert done.returncode == 1
         assert str(wrong[0]) in done.stderr
         assert "phone" not in done.stderr
+
+
+def test_a_phone_is_chosen_by_its_person(host: Host, pixel4: Phone, pixel7: Phone, model: Path) -> None:
+    done = host.mbl("android", "install", str(model))
+    assert done.returncode == 1
+    assert "more than one phone is attached" in done.stderr
+    assert pixel4.serial in done.stderr
+    assert pixel7.serial in done.stderr
+
+
+def test_a_model_that_is_pushed_again_takes_the_place_of_the_old_one_at_once(host: Host, with_app: Phone, model: Path,
+                                                                            tmp_path: Path) -> None:
+    """Whoever has the old file open keeps it: the new one is another file."""
+    again = tmp_path / model.name
+    again.write_bytes(model.read_bytes())
+    inodes = []
+    for _ in range(2):
+        assert host.mbl("android", "install", str(again), "--serial", with_app.serial).returncode == 0
+        inodes.append(with_app.sh(f"ls -i {FOLDER}/{model.name}").split()[0])
+        assert "part" not in with_app.sh(f"ls {FOLDER}")
+    assert inodes[0] == inodes[1], "the same file was sent again"
+    with_app.sh(f"echo other > {FOLDER}/{model.name}")
+    before = with_app.sh(f"ls -i {FOLDER}/{model.name}").split()[0]
+    assert host.mbl("android", "install", str(again), "--serial", with_app.serial).returncode == 0
+    assert with_app.sh(f"ls -i {FOLDER}/{model.name}").split()[0] != before

@@ -12,6 +12,7 @@ import org.mobilebertlite.demo.model.Examples
 import org.mobilebertlite.demo.model.Expected
 import org.mobilebertlite.demo.model.Memory
 import org.mobilebertlite.demo.model.ModelSource
+import org.mobilebertlite.interpreter.Accelerator
 import org.mobilebertlite.interpreter.isOlder
 
 /** What needs no Android. */
@@ -23,8 +24,11 @@ class PlainTest {
             "11-21 18:00:00.100  1234  1250 I tflite  : Replacing 780 out of 789 node(s) with delegate " +
                 "(TfLiteXNNPackDelegate) node, yielding 3 partitions for the whole graph.",
         )
-        assertEquals(Delegation("TfLiteXNNPackDelegate", 789, 780, 3), Delegation.parse(log))
-        assertNull(Delegation.parse(log.take(1)))
+        assertEquals(Delegation("TfLiteXNNPackDelegate", 789, 780, 3), Delegation.parse(log, Accelerator.CPU))
+        assertEquals(Delegation("TfLiteXNNPackDelegate", 789, 780, 3), Delegation.parse(log, Accelerator.GPU))
+        assertNull(Delegation.parse(log.take(1), Accelerator.CPU))
+        val gpu = "Replacing 700 out of 789 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 1 partitions."
+        assertEquals(Delegation("TfLiteGpuDelegateV2", 789, 700, 1), Delegation.parse(listOf(gpu) + log, Accelerator.GPU))
     }
 
     @Test

@@ -151,12 +151,14 @@ class WrongModelTest {
     fun `an accelerator that this phone lacks`() = Screen().use { screen ->
         screen.chooseModel("qa.tflite")
         screen.choose(screen.activity.findViewById(R.id.accelerator), 1)
-        screen.await("the refusal") { screen.activity.session.models.state.problem != null }
+        screen.await("the refusal") { screen.activity.session.models.state.notice != null }
         assertEquals(
-            "The model could not be run: this phone or this build of the app has no GPU delegate. Try another accelerator or " +
-                "another model.",
+            "Runs on the CPU, for the GPU refused it: The model could not be run: this phone or this build of the app has " +
+                "no GPU delegate. Try another accelerator or another model.",
             screen.modelProblem,
         )
+        // The model is there, and so are the texts.
+        assertEquals("qa", screen.activity.session.models.state.file?.task)
     }
 }
 

@@ -16,7 +16,7 @@ public data class Answer(
     val isNull: Boolean get() = start < 0
 }
 
-/** How answers are looked for. */
+/** How answers are looked for. Throws IllegalArgumentException where it is made for what cannot be followed. */
 public data class AnswerOptions(
     /** How many answers are returned, and how many starts and ends of each window are combined. */
     val count: Int = 20,
@@ -35,6 +35,8 @@ public data class AnswerOptions(
 ) {
     init {
         require(count > 0 && maxTokens > 0) { "count $count, maxTokens $maxTokens: both must be 1 or more" }
+        require(stride > 0 && maxQuery > 0) { "stride $stride, maxQuery $maxQuery: both must be 1 or more" }
+        require(!nullThreshold.isNaN()) { "nullThreshold $nullThreshold: it must be a number" }
     }
 }
 

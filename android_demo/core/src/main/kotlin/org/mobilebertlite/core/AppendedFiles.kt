@@ -8,7 +8,7 @@ import java.util.zip.Inflater
 
 /**
  * The zip archive at the end of a model file, which may be anybody's: nothing is written anywhere, every place is
- * checked, and a file that unpacks to more than 16 MiB is refused. Source of the layout: PKWARE's APPNOTE.
+ * checked, and a file that unpacks to more than a [Budget] allows is refused. Source of the layout: PKWARE's APPNOTE.
  */
 internal class AppendedFiles(content: ByteBuffer) {
     private val content = content.duplicate().order(ByteOrder.LITTLE_ENDIAN)
@@ -30,7 +30,7 @@ internal class AppendedFiles(content: ByteBuffer) {
         if (short(entry + 8) and ENCRYPTED != 0) damaged("$name is encrypted")
         val packed = int(entry + 20)
         val size = int(entry + 24)
-        if (packed > LARGEST || size > LARGEST) damaged("$name unpacks to more than ${LARGEST shr 20} MiB")
+        if (maxOf(packed, size) > Budget.UNPACKED) damaged("$name unpacks to more than ${Budget.UNPACKED shr 20} MiB")
         val header = shift + int(entry + 42)
         if (header + 30 > content.limit() || int(header.toInt()) != LOCAL) damaged("$name is not where the list says")
         val start = header + 30 + short(header.toInt() + 26) + short(header.toInt() + 28)
@@ -107,8 +107,5 @@ internal class AppendedFiles(content: ByteBuffer) {
         const val ENCRYPTED = 1
         const val STORED = 0
         const val DEFLATED = 8
-
-        // Larger than any vocabulary; a hostile archive must not fill a phone's memory.
-        const val LARGEST = 16 shl 20
     }
 }

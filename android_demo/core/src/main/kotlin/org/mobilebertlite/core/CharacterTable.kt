@@ -68,9 +68,12 @@ internal class CharacterTable private constructor(
         private const val PAGE_MASK = (1 shl PAGE_BITS) - 1
         private const val CODES = 0x110000
 
+        // From the root, for an obfuscator gives classes other packages and leaves resources where they are.
+        private const val RESOURCE = "/org/mobilebertlite/core/characters.txt"
+
         private fun read(sections: List<String>): CharacterTable {
-            val stream = checkNotNull(CharacterTable::class.java.getResourceAsStream("characters.txt")) {
-                "characters.txt is missing beside the classes; package the resources of core too"
+            val stream = checkNotNull(CharacterTable::class.java.getResourceAsStream(RESOURCE)) {
+                "$RESOURCE is missing among the resources; package those of core too"
             }
             val lines = stream.bufferedReader().use { it.readLines() }
             val builder = Builder()

@@ -5,11 +5,13 @@ import java.nio.ByteOrder
 
 /**
  * A table of a flatbuffer that may be anybody's: every offset is checked against the file's end, and no vector is
- * longer than its reader allows. Throws [ProblemException].
+ * longer than its reader allows. All tables of a file share one [Budget]. Throws [ProblemException].
  *
  * Source of the layout: flatbuffers' internals.md.
  */
-internal class Table private constructor(private val content: ByteBuffer, private val position: Int) {
+internal class Table private constructor(
+    private val content: ByteBuffer, private val position: Int, private val budget: Budget,
+) {
     /** An unsigned 32-bit number that fits an Int, 0 by default. */
     fun uint(slot: Int): Int {
         val where = field(slot)
@@ -25,18 +27,27 @@ internal class Table private constructor(private val content: ByteBuffer, privat
     /** A string or a vector of bytes, empty by default. Nothing is copied. */
     fun bytes(slot: Int, most: Int): ByteBuffer {
         val (start, count) = vector(slot, 1, most)
+        budget.spend(count)
         return content.slice(start, count)
     }
 
     /** A vector of tables, empty by default. */
     fun tables(slot: Int, most: Int): List<Table> {
         val (start, count) = vector(slot, 4, most)
-        return List(count) { Table(content, target(start + 4 * it)) }
+        budget.spend(count)
+        return List(count) { Table(content, target(start + 4 * it), budget) }
+    }
+
+    /** Table [index] of a vector of tables, or null. */
+    fun table(slot: Int, index: Int, most: Int): Table? {
+        val (start, count) = vector(slot, 4, most)
+        return if (index in 0 until count) Table(content, target(start + 4 * index), budget) else null
     }
 
     /** A vector of 32-bit numbers, empty by default. */
     fun ints(slot: Int, most: Int): IntArray {
         val (start, count) = vector(slot, 4, most)
+        budget.spend(count)
         return IntArray(count) { content.getInt(start + 4 * it) }
     }
 
@@ -53,6 +64,7 @@ internal class Table private constructor(private val content: ByteBuffer, privat
 
     /** Where the value of [slot] stands; 0 where it is absent. */
     private fun field(slot: Int): Int {
+        budget.spend(1)
         val table = position.toLong() - int(position)
         val size = short(table)
         val entry = 4L + 2 * slot
@@ -87,9 +99,9 @@ internal class Table private constructor(private val content: ByteBuffer, privat
         private const val LONGEST_TEXT = 1 shl 20
 
         /** The root table of [content]. */
-        fun root(content: ByteBuffer): Table {
+        fun root(content: ByteBuffer, budget: Budget = Budget()): Table {
             val own = content.duplicate().order(ByteOrder.LITTLE_ENDIAN)
-            return Table(own, 0).run { Table(own, target(0)) }
+            return Table(own, 0, budget).run { Table(own, target(0), budget) }
         }
 
         private fun ByteBuffer.slice(start: Int, count: Int): ByteBuffer {

@@ -21,6 +21,7 @@ internal class ModelReader(private val content: ByteBuffer) {
         val text = entry(model, "mbl") ?: fail(Problem.NotOurs)
         val description = parse(text)
         val task = description.text("task") ?: fail(Problem.NotOurs)
+        if (task.length > Budget.NAME) damaged("its task has ${task.length} letters")
         val form = description["form"] as? JsonObject
         val files = AppendedFiles(content)
         return ModelFile(
@@ -29,12 +30,15 @@ internal class ModelReader(private val content: ByteBuffer) {
             logits = (form?.get("logits") as? JsonPrimitive)?.booleanOrNull ?: false,
             signatures = signatures(model, task),
             tokenizer = Tokenizer(vocabulary(files), SettingsReader.ofDescription(description)),
-            labels = files.read("labels.txt")?.let { Vocabulary.lines(Charsets.UTF_8.decode(it)) }.orEmpty(),
+            labels = files.read("labels.txt")?.let { labels(it) }.orEmpty(),
             provenance = text,
-            minRuntimeVersion = description.text("min_runtime_version").orEmpty(),
-            recipe = (description["recipe"] as? JsonObject)?.text("name").orEmpty(),
+            minRuntimeVersion = description.word("min_runtime_version"),
+            recipe = (description["recipe"] as? JsonObject)?.word("name").orEmpty(),
         )
     }
+
+    private fun labels(data: ByteBuffer): List<String> =
+        Vocabulary.lines(Charsets.UTF_8.decode(data), Budget.LABELS) ?: damaged("it has more than ${Budget.LABELS} labels")
 
     private fun vocabulary(files: AppendedFiles): Vocabulary = Vocabulary.parse(
         files.read("vocab.txt") ?: fail(Problem.BadVocabulary("the file carries no vocab.txt"))
@@ -43,13 +47,13 @@ internal class ModelReader(private val content: ByteBuffer) {
     /** The metadata entry [name] as text, or null. */
     private fun entry(model: Table, name: String): String? {
         val entry = model.tables(MODEL_METADATA, MOST_ENTRIES).find { it.text(METADATA_NAME) == name } ?: return null
-        val buffers = model.tables(MODEL_BUFFERS, MOST_BUFFERS)
-        val buffer = buffers.getOrNull(entry.uint(METADATA_BUFFER)) ?: damaged("its description is missing")
-        return Charsets.UTF_8.decode(buffer.bytes(BUFFER_DATA, LONGEST_DESCRIPTION)).toString()
+        val buffer = model.table(MODEL_BUFFERS, entry.uint(METADATA_BUFFER), MOST_BUFFERS)
+            ?: damaged("its description is missing")
+        return Charsets.UTF_8.decode(buffer.bytes(BUFFER_DATA, Budget.DESCRIPTION)).toString()
     }
 
     private fun parse(text: String): JsonObject {
-        if (nesting(text) > DEEPEST) damaged("its description is nested too deep")
+        if (nesting(text) > Budget.NESTING) damaged("its description is nested too deep")
         return try {
             Json.parseToJsonElement(text) as? JsonObject
         } catch (_: SerializationException) {
@@ -66,17 +70,19 @@ internal class ModelReader(private val content: ByteBuffer) {
             val length = if (digits != name && digits.length <= 5) digits.toIntOrNull() else null
             length?.also { checkLength(model, signature, name, it) }?.let { it to name }
         }
-        if (found.isEmpty()) fail(Problem.NoSignature(task, all.map { it.text(SIGNATURE_KEY) }))
+        if (found.isEmpty()) {
+            fail(Problem.NoSignature(task, all.take(Budget.LISTED).map { it.text(SIGNATURE_KEY).take(Budget.NAME) }))
+        }
         return found.sortedBy { it.first }.toMap()
     }
 
     private fun checkLength(model: Table, signature: Table, name: String, length: Int) {
-        val graph = model.tables(MODEL_SUBGRAPHS, MOST_ENTRIES).getOrNull(signature.uint(SIGNATURE_SUBGRAPH))
+        val graph = model.table(MODEL_SUBGRAPHS, signature.uint(SIGNATURE_SUBGRAPH), MOST_ENTRIES)
             ?: damaged("signature $name has no graph")
-        val tensors = graph.tables(SUBGRAPH_TENSORS, MOST_BUFFERS)
         val inputs = signature.tables(SIGNATURE_INPUTS, MOST_ENTRIES).associate { it.text(MAP_NAME) to it.uint(MAP_TENSOR) }
         for (input in listOf("ids", "mask", "segment_ids")) {
-            val tensor = tensors.getOrNull(inputs[input] ?: damaged("signature $name takes no $input"))
+            val index = inputs[input] ?: damaged("signature $name takes no $input")
+            val tensor = graph.table(SUBGRAPH_TENSORS, index, MOST_BUFFERS)
             val shape = tensor?.ints(TENSOR_SHAPE, 8) ?: damaged("signature $name takes no $input")
             if (shape.lastOrNull() != length) damaged("signature $name takes $input of ${shape.asList()}")
         }
@@ -86,8 +92,10 @@ internal class ModelReader(private val content: ByteBuffer) {
         null, "single_label_classification" -> ProblemType.SINGLE_LABEL
         "multi_label_classification" -> ProblemType.MULTI_LABEL
         "regression" -> ProblemType.REGRESSION
-        else -> fail(Problem.Newer("its outputs are of the kind $name"))
+        else -> fail(Problem.Newer("its outputs are of the kind ${name.take(Budget.NAME)}"))
     }
+
+    private fun JsonObject.word(key: String): String = text(key).orEmpty().take(Budget.NAME)
 
     private fun JsonObject.text(key: String): String? = (this[key] as? JsonPrimitive)?.contentOrNull
 
@@ -118,10 +126,8 @@ internal class ModelReader(private val content: ByteBuffer) {
         const val MAP_NAME = 0
         const val MAP_TENSOR = 1
 
-        // Far more than a MobileBERT has: a file must not keep a phone busy.
+        // Far more than a MobileBERT has.
         const val MOST_ENTRIES = 1000
         const val MOST_BUFFERS = 100_000
-        const val LONGEST_DESCRIPTION = 4 shl 20
-        const val DEEPEST = 100
     }
 }

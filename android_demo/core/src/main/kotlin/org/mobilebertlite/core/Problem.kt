@@ -5,7 +5,10 @@ package org.mobilebertlite.core
  *
  * An app that is translated chooses its own words by the class; [message] is English.
  */
-public sealed class Problem(public val message: String) {
+public sealed class Problem(message: String) {
+    /** Of a length that a screen can show, whatever a file says. */
+    public val message: String = message.take(LONGEST)
+
     /** The file does not begin as a TFLite model does. */
     public data object NotTflite : Problem("This is not a .tflite model. Choose a file that `mbl convert` made.")
 
@@ -86,6 +89,10 @@ public sealed class Problem(public val message: String) {
 
     /** Whoever asked no longer wants the answer. */
     public data object Cancelled : Problem("Cancelled.")
+
+    private companion object {
+        const val LONGEST = 1000
+    }
 }
 
 /** What was asked for, or why it could not be had. */

@@ -63,7 +63,9 @@ internal object SettingsReader {
             (it as? JsonPrimitive)?.takeUnless { one -> one.isString }?.intOrNull?.takeIf { n -> n in 1..LONGEST_WORD }
         } ?: default
 
-        fun addedTokens(name: String): List<AddedToken> = take(name) { (it as? JsonArray)?.map(::token) }.orEmpty()
+        fun addedTokens(name: String): List<AddedToken> = take(name) {
+            (it as? JsonArray)?.takeIf { all -> all.size <= Budget.ADDED_TOKENS }?.map(::token)
+        }.orEmpty()
 
         fun checkAllRead() {
             if (left.isNotEmpty()) fail(Problem.Newer("its tokenizer has the setting ${left.first().take(SHOWN)}"))

@@ -28,18 +28,20 @@ public class Vocabulary(public val words: List<String>) {
             } catch (_: CharacterCodingException) {
                 fail(Problem.BadVocabulary("it is not UTF-8"))
             }
-            return Vocabulary(lines(text).dropLastWhile { it.isEmpty() })
+            val words = lines(text, Budget.WORDS) ?: fail(Problem.BadVocabulary("it has more than ${Budget.WORDS} words"))
+            return Vocabulary(words.dropLastWhile { it.isEmpty() })
         }
 
         /**
          * Lines end with a newline (or CR LF) only: words may hold other characters that end lines elsewhere. A byte
-         * order mark is no part of the first.
+         * order mark is no part of the first. Null where there are more than [most].
          */
-        internal fun lines(text: CharBuffer): List<String> {
+        internal fun lines(text: CharBuffer, most: Int): List<String>? {
             val lines = ArrayList<String>()
             var start = if (text.startsWith('\ufeff')) 1 else 0
             val end = if (text.endsWith('\n')) text.length - 1 else text.length
             while (start <= end) {
+                if (lines.size == most) return null
                 var stop = start
                 while (stop < end && text[stop] != '\n') stop++
                 val cut = if (stop > start && text[stop - 1] == '\r') stop - 1 else stop

@@ -14,7 +14,7 @@ internal class WordTrie(
 
     // Punctuation is a word by itself: none begins with a longer prefix that has any.
     private val isPrefixApart = prefix.length > 1 && prefix.any { it in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~" }
-    private var edges = LongArray(tableSize(words.sumOf { it.length } * if (isPrefixApart) 1 else 2))
+    private var edges = LongArray(tableSize(words.sumOf { letters(it) }))
     private val mask = edges.size - 1
     private var ids = IntArray(1024) { -1 }
     private var nodes = 2
@@ -37,6 +37,13 @@ internal class WordTrie(
 
     /** The id of the word that ends at [node], or -1. */
     fun id(node: Int): Int = ids[node]
+
+    /** How many edges [word] takes at most. */
+    private fun letters(word: String): Long {
+        val continues = word.startsWith(prefix)
+        val whole = if (!continues || !isPrefixApart) word.length else 0
+        return whole.toLong() + if (continues) word.length - prefix.length else 0
+    }
 
     private fun add(word: String, id: Int) {
         if (word in left) return
@@ -76,6 +83,9 @@ internal class WordTrie(
         private const val SPREAD = -0x61c8864680b583ebL
 
         /** A power of two of which at most half is used: there are no more edges than letters. */
-        private fun tableSize(letters: Int): Int = Integer.highestOneBit(maxOf(letters, 512)) shl 2
+        private fun tableSize(letters: Long): Int {
+            if (letters > Budget.LETTERS) fail(Problem.BadVocabulary("its words have $letters letters"))
+            return Integer.highestOneBit(maxOf(letters.toInt(), 512)) shl 2
+        }
     }
 }

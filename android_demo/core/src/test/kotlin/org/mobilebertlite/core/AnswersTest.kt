@@ -58,6 +58,18 @@ class AnswersTest {
     }
 
     @Test
+    fun `options that cannot be followed are refused where they are made`() {
+        for (make in listOf<() -> AnswerOptions>(
+            { AnswerOptions(count = 0) }, { AnswerOptions(maxTokens = 0) }, { AnswerOptions(stride = 0) },
+            { AnswerOptions(maxQuery = -1) }, { AnswerOptions(nullThreshold = Double.NaN) },
+            { AnswerOptions().copy(stride = -5) },
+        )) assertThrows(IllegalArgumentException::class.java) { make() }
+        // Never, and always.
+        AnswerOptions(nullThreshold = Double.POSITIVE_INFINITY)
+        AnswerOptions(nullThreshold = Double.NEGATIVE_INFINITY)
+    }
+
+    @Test
     fun `logits that cannot be are named`() {
         val windows = questionWindows(tokenizer, "who?", "Ann", 32)
         val good = FloatArray(32)

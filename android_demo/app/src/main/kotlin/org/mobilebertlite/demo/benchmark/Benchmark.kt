@@ -114,7 +114,7 @@ class Benchmark(
         put("threads", request.settings.threads)
         put("load_us", load / 1e3)
         put("first_us", first / 1e3)
-        val delegation = Delegation.parse(log())
+        val delegation = Delegation.parse(log(), request.settings.accelerator)
         if (delegation == null) put("delegation", null as String?) else putJsonObject("delegation") {
             put("delegate", delegation.delegate)
             put("nodes", delegation.nodes)

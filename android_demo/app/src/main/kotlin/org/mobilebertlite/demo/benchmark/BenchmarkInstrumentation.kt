@@ -4,6 +4,7 @@ import android.app.Activity
 import android.app.Instrumentation
 import android.os.Build
 import android.os.Bundle
+import android.os.Process
 import java.io.IOException
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.buildJsonObject
@@ -86,9 +87,9 @@ open class BenchmarkInstrumentation : Instrumentation() {
 
     private fun bundle(event: JsonObject) = Bundle().apply { putString(KEY, event.toString()) }
 
-    /** An app may read what it wrote into the system's log itself. */
+    /** An app may read what it wrote into the system's log itself. What an earlier process of it wrote is not meant. */
     private fun ownLog(): List<String> = try {
-        val process = ProcessBuilder("logcat", "-d", "-s", "tflite").redirectErrorStream(true).start()
+        val process = ProcessBuilder("logcat", "-d", "--pid", "${Process.myPid()}", "-s", "tflite").redirectErrorStream(true).start()
         process.inputStream.bufferedReader().useLines { it.toList() }
     } catch (_: IOException) {
         emptyList()

@@ -2,6 +2,7 @@ package org.mobilebertlite.demo.screen
 
 import org.mobilebertlite.core.ModelFile
 import org.mobilebertlite.core.Outcome
+import org.mobilebertlite.core.Problem
 import org.mobilebertlite.demo.model.Engine
 import org.mobilebertlite.demo.model.ModelSource
 import org.mobilebertlite.demo.model.ModelStore
@@ -18,6 +19,8 @@ data class ModelState(
     val loadNanos: Long = 0,
     val isLoading: Boolean = false,
     val problem: String? = null,
+    /** What is not as it was asked for, though the model answers. */
+    val notice: String? = null,
 ) {
     /** Null as long as there is no model, and for one that the app has no screen for. */
     val task: Task? get() = file?.let(Task::of)
@@ -50,6 +53,8 @@ class ModelController(
         val chosen = state.chosen
         state = state.copy(sources = if (chosen == null || chosen in found) found else found + chosen)
         if (chosen == null && saved == null) found.firstOrNull()?.let(::choose)
+        // One that was pushed again under its name is another model.
+        if (chosen is ModelSource.Pushed && state.file != null) engine.check { if (state.chosen == chosen) load(state) }
     }
 
     fun choose(source: ModelSource) {
@@ -71,10 +76,14 @@ class ModelController(
         if (settings != state.settings) load(state.copy(settings = settings))
     }
 
+    private fun onCpu(settings: Settings, problem: Problem) =
+        "Runs on the CPU, for the ${settings.accelerator} refused it: ${problem.message}"
+
     private fun load(next: ModelState) {
         val loading = next.copy(
             // The screen stays while the same file is loaded for other settings.
             file = next.file.takeIf { next.chosen == state.chosen }, isLoading = next.chosen != null, problem = null,
+            notice = null,
         )
         state = loading
         val source = loading.chosen ?: return
@@ -83,8 +92,10 @@ class ModelController(
             // Meanwhile another may have been chosen.
             if (state.chosen != source || state.settings != loading.settings) return@load
             state = when (outcome) {
-                is Outcome.Success ->
-                    state.copy(file = outcome.value.file, loadNanos = outcome.value.loadNanos, isLoading = false)
+                is Outcome.Success -> state.copy(
+                    file = outcome.value.file, loadNanos = outcome.value.loadNanos, isLoading = false,
+                    notice = outcome.value.refused?.let { onCpu(loading.settings, it) },
+                )
                 is Outcome.Failure -> state.copy(file = null, problem = outcome.problem.message, isLoading = false)
             }
         }

@@ -44,7 +44,7 @@ class ModelPanel(private val root: View, private val controller: ModelController
         select(threads, minOf(state.settings.threads, threads.count) - 1)
         summary.text = summary(state)
         val unknown = state.file?.takeIf { Task.of(it) == null }
-        val said = state.problem ?: unknown?.let { context.getString(R.string.task_unknown, task(it)) }
+        val said = state.problem ?: unknown?.let { context.getString(R.string.task_unknown, task(it)) } ?: state.notice
         problem.text = said
         problem.showIf(said != null)
     }
