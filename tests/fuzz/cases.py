@@ -141,7 +141,8 @@ class _Made:
                      "1_Pooling/config.json": b'{"word_embedding_dimension": 64, "pooling_mode_mean_tokens": true}',
                      "sentence_bert_config.json": b'{"max_seq_length": 24, "do_lower_case": false}',
                      "config_sentence_transformers.json": b'{"prompts": {"query": "q: "}, "similarity_fn_name": "cosine"}'}
-        trained = {"recipe": "int8", "ranges": {"0 ADD": [-1.0, 1.0]}, "probes": []}
+        trained = {"recipe": "int8", "ranges": {"0 ADD": [-1.0, 1.0]}, "probes": [
+            {"ids": [2, 3], "segment_ids": [0, 0], "offsets": [[0, 0], [0, 0]], "max_context": [0, 0], "logits": {"a": [0.5]}}]}
         embedding = read(self.folder / "token-classification")
         tf1 = read(self.folder / "tf1") if (self.folder / "tf1").is_dir() else self.tensorflow1()
         return [{**rest, **whole}, {**rest, **whole}, {**tf1, "bert_config.json": json.dumps(to_tensorflow1(replace(
@@ -153,7 +154,7 @@ class _Made:
         five = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
         whole = tokenizer_folders.whole(tuple(self.vocabulary))
         return {**plain, "tokenizer.json": json.dumps(whole).encode(), "special_tokens_map.json": json.dumps(five).encode(),
-                "added_tokens.json": b'{"[E1]": 276}'}
+                "added_tokens.json": b'{"[MASK]": 4}'}
 
     def of_data(self, number: int, seed: int) -> list[Command]:
         """Calibration reads as all commands do; the task is the one that the whole case was for."""

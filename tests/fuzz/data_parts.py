@@ -6,6 +6,7 @@ import io
 import json
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hostile_values import TEXTS, VALUES, Case, changed_json, damaged_bytes, damaged_text, dumped
@@ -17,6 +18,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "multiple-choice": [{"prompt": f"{CONTEXT} {i}", "choice0": "one", "choice1": "two", "label": i % 2} for i in range(12)],
     "next-sentence": [{"text": CONTEXT, "pair": f"{QUESTION} {i}", "label": i % 2} for i in range(12)],
     "fill-mask": [{"text": f"{CONTEXT} {i}"} for i in range(12)]}
+SAVED = "saved/data-00000-of-00001.arrow"
 TAGGED = "".join("the O\nbattery B-person\nof O\nmy I-person\nphone B-city\n\n" for _ in range(12))
 
 
@@ -57,7 +59,7 @@ def whole(task: str) -> Case:
 
 
 def arrow(rows: Sequence[dict[str, Any]]) -> Case:
-    """Parquet, and a stream of Arrow."""
+    """Parquet, and a folder as ``datasets`` saves it: a stream of Arrow, and what names it."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -66,12 +68,14 @@ def arrow(rows: Sequence[dict[str, Any]]) -> Case:
     parquet.write_table(made, packed)
     with pa.ipc.new_stream(streamed, made.schema) as writer:
         writer.write_table(made)
-    return {"x.parquet": packed.getvalue(), "x.arrow": streamed.getvalue()}
+    return {"x.parquet": packed.getvalue(), SAVED: streamed.getvalue(), "saved/state.json": dumped(
+        {"_data_files": [{"filename": Path(SAVED).name}], "_fingerprint": "0", "_split": "train"})}
 
 
 def mutate(rng: random.Random, case: Case) -> tuple[str, Case]:
-    """One of the files of ``case`` damaged; the others are left out, for each is read by itself."""
+    """One of the files of ``case`` damaged; the others are left out, for each file and folder is read by itself."""
     name = rng.choice(sorted(case))
+    beside = {other: held for other, held in case.items() if other.split("/")[0] == name.split("/")[0]}
     form = name.rsplit(".", 1)[1]
     if form in ("parquet", "arrow"):
         what, changed = columnar(rng, case[name])
@@ -80,7 +84,7 @@ def mutate(rng: random.Random, case: Case) -> tuple[str, Case]:
     else:
         change = {"json": _json, "jsonl": _json_lines, "conll": _tags}.get(form, _cells)
         what, changed = change(rng, case[name])
-    return f"{name}: {what}", {name: changed}
+    return f"{name}: {what}", {**beside, name: changed}
 
 
 def _json(rng: random.Random, content: bytes) -> tuple[str, bytes]:

@@ -60,7 +60,7 @@ class Room:
 
     def call(self, command: Command, case: Case, kind: Kind) -> tuple[Done, Cost]:
         """Run ``command`` on what is there."""
-        places = {"here": self.here, "file": self.here / next(iter(case)), "out": self.out, "whole": self.whole}
+        places = {"here": self.here, "file": self.here / top(next(iter(case))), "out": self.out, "whole": self.whole}
         environment = {"HOME": str(self.here), "TMPDIR": str(self.here)}
         return measured(*(part.format(**places) if "{" in part else part for part in command), environment=environment,
                         cwd=self.here, seconds=HANG, most=MOST, imported=kind.imported)
@@ -70,7 +70,8 @@ class Room:
         key = kind.name, number, command[0]
         if key not in self.baselines:
             case = kind.wholes[number]
-            cases = [{name: held} for name, held in case.items()] if kind.name == "data" else [case]
+            parts = {top(name): {other: held for other, held in case.items() if top(other) == top(name)} for name in case}
+            cases = list(parts.values()) if "{file}" in command else [case]
             costs = []
             for one in cases:
                 self.fill(one)
@@ -80,6 +81,11 @@ class Room:
                 costs.append(cost)
             self.baselines[key] = Cost(max(one.seconds for one in costs), max(one.megabytes for one in costs))
         return self.baselines[key]
+
+
+def top(name: str) -> str:
+    """The file, or the folder, at the top of a case."""
+    return name.split("/")[0]
 
 
 def made(kind: Kind, seed: int) -> tuple[int, str, Case]:

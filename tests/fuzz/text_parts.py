@@ -44,11 +44,11 @@ def mutate(rng: random.Random, case: Case) -> tuple[str, Case]:
         return f"{name}: root", {**case, name: dumped(rng.choice(VALUES))}
     keys = sorted({*value, *ABSENT.get(name, ())})
     what = []
-    for key in rng.sample(keys, rng.choice((1, 1, 1, 2))):
+    for key in rng.sample(keys, min(len(keys), rng.choice((1, 1, 1, 2)))):
         value[key] = rng.choice((*VALUES, *WIDE))
         what.append(f"{key} = {str(value[key])[:40]!r}")
     text = dumped(value)
-    if rng.random() < 0.1:  # the same key again
+    if keys and rng.random() < 0.1:  # the same key again
         text = text.rstrip()[:-1] + b", " + json.dumps(keys[0]).encode() + b": " + dumped(rng.choice(VALUES)) + b"}"
     return f"{name}: {', '.join(what)}", {**case, name: text}
 
