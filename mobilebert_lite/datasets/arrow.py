@@ -97,7 +97,13 @@ def _opened(file: Path) -> _Opened:
         return _Opened(parquet.schema_arrow, parquet.iter_batches(_BATCH))
     # Mapped: what is read of it takes no memory of its own.
     reader = pyarrow.ipc.open_stream(pyarrow.memory_map(str(file)))
-    return _Opened(reader.schema, iter(reader))
+    return _Opened(reader.schema, map(_valid, reader))
+
+
+def _valid(batch: Any) -> Any:
+    """``batch``, whose offsets Arrow believes, wherever they lead. Raises ArrowInvalid for a damaged one."""
+    batch.validate(full=True)
+    return batch
 
 
 def _rows(path: Path, files: list[Path]) -> Iterator[DataRow]:

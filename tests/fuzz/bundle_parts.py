@@ -103,7 +103,12 @@ def _keys(rng: random.Random, case: Case, index: str, data: str, entries: Entrie
     elif how == "absent":
         del changed[place]
     elif how == "many":
-        changed = sorted([*changed, *((key + b"/%d" % i, value) for i in range(50_000))])
+        empty = _messages().BundleEntryProto.FromString(value)
+        empty.size, empty.crc32c = 0, sstables.masked_sum(b"")
+        del empty.shape.dim[:]
+        empty.shape.dim.add(size=0)
+        more, count = rng.choice((value, empty.SerializeToString())), rng.choice((5000, 19_000, 50_000))
+        changed = sorted([*changed, *((key + b"/%d" % i, more) for i in range(count))])
     else:
         many = rng.choice((b"999", b"1000000", b"99999999999999999999"))
         changed = sorted((key.replace(b"layer_1/", b"layer_" + many + b"/").replace(b"weights-2/", b"weights-" + many + b"/"),
