@@ -6,15 +6,17 @@ What depends on how a process starts (hash seeds, what gets imported, signals) i
 from __future__ import annotations
 
 import atexit
+import importlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,27 +27,52 @@ Done = subprocess.CompletedProcess[str]
 
 # After so long a command is taken to hang.
 SECONDS = 500
+# What a process has imported before it forks: for commands that read checkpoints, and for those that read ``.tflite``.
+CONVERTING = ("mobilebert_lite.conversion.gate", "mobilebert_lite.training.run")
+READING = ("mobilebert_lite.cli.inspect", "mobilebert_lite.cli.run", "mobilebert_lite.cli.eval",
+           "mobilebert_lite.inspection.report", "mobilebert_lite.doctor.fix", "mobilebert_lite.evaluation.evaluate")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took: seconds of processors, and its peak of memory, of the processes that it started too."""
+
+    seconds: float
+    megabytes: float
 
 
 def mbl(*arguments: object, environment: Mapping[str, str] | None = None, cwd: Path | None = None,
         input: str = "") -> Done:
     """Run the command with ``input`` on its standard input, and wait for it."""
+    done, _ = measured(*arguments, environment=environment, cwd=cwd, input=input)
+    assert FAULT not in done.stderr, done
+    return done
+
+
+def measured(*arguments: object, environment: Mapping[str, str] | None = None, cwd: Path | None = None,
+             input: str = "", seconds: int = SECONDS, most: int = 0,
+             imported: tuple[str, ...] = CONVERTING) -> tuple[Done, Cost]:
+    """Run the command, and say what it took. After ``seconds`` it is ended by SIGALRM.
+
+    ``most``: MB of address space that it gets beyond what is taken at its start; 0: any. ``imported``: what is there
+    before the command starts, one of CONVERTING and READING.
+    """
     given = [str(argument) for argument in arguments]
     with tempfile.TemporaryDirectory(prefix="command-") as name:
         files = [Path(name, stream) for stream in ("in", "out", "err")]
         for file in files:
             file.write_text(input if file.name == "in" else "", encoding="utf-8")
-        server = _server()
+        server = _server(imported)
         assert server.stdin is not None
         assert server.stdout is not None
         json.dump({"arguments": given, "environment": {**os.environ, **(environment or {})},
-                   "cwd": str(cwd or Path.cwd()), "files": list(map(str, files))}, server.stdin)
+                   "cwd": str(cwd or Path.cwd()), "files": list(map(str, files)), "seconds": seconds, "most": most},
+                  server.stdin)
         server.stdin.write("\n")
         server.stdin.flush()
-        code = int(server.stdout.readline())
+        code, took, megabytes = json.loads(server.stdout.readline())
         done = Done(["mbl", *given], code, *(file.read_text("utf-8", "replace") for file in files[1:]))
-    assert FAULT not in done.stderr, done
-    return done
+    return done, Cost(took, megabytes)
 
 
 def use_few_texts() -> None:
@@ -56,33 +83,37 @@ def use_few_texts() -> None:
 
 
 @cache
-def _server() -> subprocess.Popen[str]:
-    process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.DEVNULL)
+def _server(imported: tuple[str, ...]) -> subprocess.Popen[str]:
+    process = subprocess.Popen([sys.executable, __file__, *imported], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               text=True, stderr=subprocess.DEVNULL)
     atexit.register(process.communicate)
     return process
 
 
-def serve() -> None:
-    """Answer each line of standard input, a command, with a line, its exit code."""
+def serve(imported: list[str]) -> None:
+    """Answer each line of standard input, a command, with a line: its exit code, seconds and MB."""
     import gc
 
-    import mobilebert_lite.conversion.gate
-    import mobilebert_lite.training.run  # noqa: F401
-
+    for module in imported:
+        importlib.import_module(module)
     use_few_texts()
     gc.freeze()  # what is there already is not looked through again
     for line in sys.stdin:
         if not (child := os.fork()):
             _be(json.loads(line))
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        _, status, used = os.wait4(child, 0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]),
+              flush=True)
 
 
 def _be(command: dict[str, Any]) -> None:
     """Be the process of one command; does not come back."""
     from mobilebert_lite import cli
 
-    signal.alarm(SECONDS)
+    signal.alarm(command["seconds"])
+    if command["most"]:
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + (command["most"] << 20),) * 2)
     os.environ.clear()
     os.environ.update(command["environment"])
     tempfile.tempdir = None  # it may have been asked for before
@@ -104,4 +135,4 @@ def _be(command: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(sys.argv[1:])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.common.files import refuse_pointer, sha256_of
+from mobilebert_lite.converters.files import bundle_index
 from mobilebert_lite.errors import CheckpointError, DependencyError, OutputError
 
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -31,13 +32,15 @@ class Bundle:
     def __init__(self, prefix: Path) -> None:
         """Open ``PREFIX.index``. Raises CheckpointError when it, or a shard, is missing or damaged."""
         self.prefix = prefix
-        self.files = [_index(prefix), *_shards(prefix)]
+        index, shards = _index(prefix), _shards(prefix)
+        self.files = [index, *shards]
         for file in self.files:
             refuse_pointer(file)
         tf = _tensorflow()
         # Whatever the native reader finds becomes one of these.
         self._errors = (tf.errors.OpError, ValueError, RuntimeError, IndexError, KeyError)
         try:
+            bundle_index.check(index, shards)
             self._reader = tf.train.load_checkpoint(str(prefix))
             kinds = self._reader.get_variable_to_dtype_map()
             shapes = self._reader.get_variable_to_shape_map()

@@ -6,7 +6,6 @@ Sources: Sun et al. 2020 (arXiv:2004.02984); ``BertConfig`` of google-research/m
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -20,6 +19,7 @@ from mobilebert_lite.architecture.config_names import (
     activation,
 )
 from mobilebert_lite.common.files import read_text
+from mobilebert_lite.common.json_text import parse
 from mobilebert_lite.errors import ConfigError, DataError
 
 NORMALIZATIONS = ("no_norm", "layer_norm")
@@ -191,8 +191,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights, and presets "
                           f"are {', '.join(PRESETS)}")
     try:
-        value = json.loads(read_text(path))
-    except (DataError, json.JSONDecodeError) as error:
+        value = parse(read_text(path))
+    except (DataError, ValueError) as error:
         raise ConfigError(f"{path} is not readable JSON: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds a JSON {type(value).__name__}, not an object")

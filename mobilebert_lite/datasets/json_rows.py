@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from json import JSONDecodeError
 from typing import Any
 
 from mobilebert_lite.common.fields import read_list, read_object, read_string
+from mobilebert_lite.common.json_text import HALF, parse, parse_at
 from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.datasets.text_file import TextFile
 from mobilebert_lite.errors import DataError
 
-# JSON's escape for a character beyond U+FFFF, or for half of one.
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _LIST = re.compile(r"\s*\[\s*(?:[{\]]|\Z)")
 _BETWEEN = re.compile(r"[ \t\r\n]*")
 # Characters that are read at once of a list, which may stand on one line.
@@ -39,8 +38,8 @@ def json_rows(file: TextFile, needed: str, columns: bool) -> Iterator[DataRow]:
         return
     first = next(line for line in file.lines() if line.strip())
     try:
-        value = json.loads(first)
-    except json.JSONDecodeError:
+        value = parse(first, halves=True)
+    except JSONDecodeError:
         if _is_lines(file):
             yield from _lines(file)
         else:
@@ -65,18 +64,18 @@ def _lines(file: TextFile) -> Iterator[DataRow]:
     for number, line in enumerate(file.lines(), 1):
         if line.strip():
             place = f"{file.where}, line {number}"
-            yield DataRow(place, str(number), _one(file, line, number, place), _HALF.search(line) is not None)
+            yield DataRow(place, str(number), _one(file, line, number, place), HALF.search(line) is not None)
 
 
 def _one(file: TextFile, line: str, number: int, place: str) -> Mapping[str, Any] | DataError:
     if number in file.damaged:
         return file.damage(number, file.damaged[number])
     try:
-        return read_object(json.loads(line), place)
-    except json.JSONDecodeError as error:
+        return read_object(parse(line, halves=True), place)
+    except JSONDecodeError as error:
         return DataError(f"{place}: not JSON ({error.msg} at character {error.colno})")
-    except (DataError, RecursionError) as error:
-        return error if isinstance(error, DataError) else DataError(f"{place}: JSON that is nested too deeply")
+    except DataError as error:
+        return error
 
 
 def _list(file: TextFile) -> Iterator[DataRow]:
@@ -86,7 +85,7 @@ def _list(file: TextFile) -> Iterator[DataRow]:
             found: Mapping[str, Any] | DataError = read_object(value, place)
         except DataError as error:
             found = error
-        yield DataRow(place, str(i), found, _HALF.search(source) is not None)
+        yield DataRow(place, str(i), found, HALF.search(source) is not None)
 
 
 def _elements(file: TextFile) -> Iterator[tuple[int, Any, str]]:
@@ -130,9 +129,9 @@ class _Source:
         self.peek()
         while True:
             try:
-                value, end = json.JSONDecoder().raw_decode(self._buffer, self._at)
+                value, end = parse_at(self._buffer, self._at)
                 break
-            except json.JSONDecodeError as error:
+            except JSONDecodeError as error:
                 # As much again as there is, or a long value would be parsed too often.
                 before = self._buffer.count("\n", self._at, error.pos)
                 if not self._read(1 + (len(self._buffer) - self._at) // _CHUNK):
@@ -154,10 +153,10 @@ class _Source:
 def _object(text: str, where: str, needed: str, columns: bool) -> Iterator[DataRow]:
     """Rows of a file that is one object: SQuAD's, a list in its field data, columns, or a single row."""
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = parse(text, halves=True)
+    except JSONDecodeError as error:
         raise DataError(f"{where}, line {error.lineno}: not JSON ({error.msg})") from None
-    escaped = _HALF.search(text) is not None
+    escaped = HALF.search(text) is not None
     del text
     if "data" in value:
         if _is_squad(value["data"], not needed):
