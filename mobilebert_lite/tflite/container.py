@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.tflite.budget import Budget
+from mobilebert_lite.common.budget import LINE, Budget
 from mobilebert_lite.tflite.tables import Flatbuffer
 
 ENTRY = "mbl"
@@ -54,8 +54,12 @@ def read_files(content: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [info for info in archive.infolist() if not info.is_dir()]
-            _check_entries(entries, Budget(len(content)))
-            return {info.filename: archive.read(info) for info in entries}
+            budget = Budget(len(content))
+            _check_entries(entries, budget)
+            files = {info.filename: archive.read(info) for info in entries}
+        for name, data in files.items():
+            budget.keep(data.count(b"\n"), LINE, f"{name!r}, appended to the model,")
+        return files
     except ModelFileError:
         raise
     except Exception as error:  # zipfile fails in any way on a damaged archive: struct.error, zlib.error, EOFError, …

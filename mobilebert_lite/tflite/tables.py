@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.tflite.budget import Budget
+from mobilebert_lite.common.budget import Budget
 
 
 class Flatbuffer:
