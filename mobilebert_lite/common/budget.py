@@ -12,7 +12,7 @@ pool of a file            32 MiB + 8 N
 a byte that is copied     4: it is decoded, kept again by what shows it, and printed
 an object of JSON         64: a list, a number or a text, and its place in a list
 a line of a carried file  200: a word of a vocabulary, and the two tables from it to its number
-steps of a file           65,536 + N / 64: tables of a flatbuffer, and elements of their vectors
+steps of a file           32,768 + N / 64: tables of a flatbuffer, and elements of their vectors
 ========================  =====================================================================
 
 What native code does with a file has limits of its own, in a process of its own (``running.isolation``).
@@ -23,8 +23,8 @@ from __future__ import annotations
 from mobilebert_lite.errors import MblError, ModelFileError
 
 _POOL, _POOL_PER_BYTE = 32 << 20, 8
-# For a small file: more than its tables: 24 layers have 5,000 for each of their lengths.
-_STEPS, _BYTES_PER_STEP = 1 << 16, 64
+# 24 layers have 5,000 tables for each of their lengths, which take 0.3 MB.
+_STEPS, _BYTES_PER_STEP = 1 << 15, 64
 # What one thing takes in memory, in bytes.
 COPY, OBJECT, LINE = 4, 64, 200
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.json_text import parse
 from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.errors import DataError, DependencyError
 
@@ -75,8 +75,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        value = parse(path.read_bytes(), str(path))
+    except (OSError, DataError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -120,8 +120,8 @@ def _classes(path: Path, schema: Any) -> dict[str, tuple[str, ...]]:
     said = _json(path / "dataset_info.json").get("features") if path.is_dir() else None
     if not said:
         try:
-            said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        except (ValueError, KeyError, TypeError):
+            said = parse((schema.metadata or {}).get(b"huggingface", b"{}"), "its features")["info"]["features"]
+        except (DataError, KeyError, TypeError):
             said = {}
     found = {name: _names(feature) for name, feature in said.items()} if isinstance(said, dict) else {}
     return {name: names for name, names in found.items() if names}

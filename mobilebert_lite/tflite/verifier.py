@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.common.budget import Budget
+from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tflite.schema_tables import TABLES, UNIONS
 
 _SCALARS = {"i8": "<b", "u8": "<B", "bool": "<?", "u16": "<H", "i32": "<i", "u32": "<I", "f32": "<f", "i64": "<q",
