@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from graphs import adding, sharing
 
+from mobilebert_lite.common.budget import Budget
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.budget import Budget
 
 
 @pytest.mark.parametrize("size", [0, 1000, 10 << 20])

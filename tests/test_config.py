@@ -25,6 +25,8 @@ from mobilebert_lite.architecture.config import (
 from mobilebert_lite.errors import ConfigError
 
 SIZES = st.integers(1, 4096)
+# Of blocks and of networks in one: what a configuration describes must fit a machine.
+COUNTS = st.integers(1, 24)
 
 
 @st.composite
@@ -34,10 +36,10 @@ def configs(draw: st.DrawFn) -> MobileBertConfig:
     block, other = heads * draw(st.integers(1, 64)), draw(SIZES)
     vocabulary = draw(SIZES)
     return MobileBertConfig(
-        vocab_size=vocabulary, hidden_size=other if use_bottleneck else block, num_hidden_layers=draw(SIZES),
+        vocab_size=vocabulary, hidden_size=other if use_bottleneck else block, num_hidden_layers=draw(COUNTS),
         num_attention_heads=heads, intermediate_size=draw(SIZES), embedding_size=draw(SIZES),
         intra_bottleneck_size=block if use_bottleneck else other, hidden_act=draw(st.sampled_from(ACTIVATIONS)),
-        max_position_embeddings=draw(SIZES), type_vocab_size=draw(SIZES), num_feedforward_networks=draw(SIZES),
+        max_position_embeddings=draw(SIZES), type_vocab_size=draw(SIZES), num_feedforward_networks=draw(COUNTS),
         normalization_type=draw(st.sampled_from(NORMALIZATIONS)), layer_norm_eps=draw(st.floats(1e-12, 1e-3)),
         use_bottleneck=use_bottleneck, use_bottleneck_attention=draw(st.booleans()),
         key_query_shared_bottleneck=draw(st.booleans()), trigram_input=draw(st.booleans()),

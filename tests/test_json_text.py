@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from mobilebert_lite.common.json_text import parse, parse_at
+from mobilebert_lite.common.json_text import decode, parse, parse_at
+from mobilebert_lite.errors import DataError
 
 
 @pytest.mark.parametrize("text", ['{"a": [1, -2.5e3, null, true, "\\u00e9\\ud83d\\ude00"]}', " [ ] \n", "NaN", '"x"', "1e400",
                                   "[" * 100 + "]" * 100, json.dumps([[{}]] * 1000)])
 def test_reads_as_python_does(text: str) -> None:
-    assert repr(parse(text)) == repr(json.loads(text)) == repr(parse(b"\xef\xbb\xbf" + text.encode()))
+    assert repr(decode(text)) == repr(json.loads(text)) == repr(parse(b"\xef\xbb\xbf" + text.encode(), "it"))
 
 
 @pytest.mark.parametrize(("text", "message"), [
@@ -21,16 +22,16 @@ def test_reads_as_python_does(text: str) -> None:
     ('["\\ud800"]', "half of a character"), ('{"\\udc00": 1}', "half of a character")])
 def test_one_kind_of_error(text: str, message: str) -> None:
     with pytest.raises(json.JSONDecodeError, match=message):
-        parse(text)
+        decode(text)
 
 
 def test_bytes_that_are_no_text() -> None:
-    with pytest.raises(json.JSONDecodeError, match="not UTF-8 at byte 1"):
-        parse(b"[\xff]")
+    with pytest.raises(DataError, match="the table is not readable JSON: not UTF-8 at byte 1"):
+        parse(b"[\xff]", "the table")
 
 
 def test_halves_where_the_reader_looks_at_them_itself() -> None:
-    assert parse('["\\ud800"]', halves=True) == ["\ud800"]
+    assert decode('["\\ud800"]', halves=True) == ["\ud800"]
 
 
 def test_one_value_after_another() -> None:

@@ -56,7 +56,7 @@ def test_built_in_recipes(mode: str) -> None:
 
 
 @pytest.mark.parametrize(("recipe", "message"), [
-    ("{", "recipe mine is not JSON"),
+    ("{", "recipe mine is not readable JSON"),
     ("[]", "must be an object, such as"),
     ({"rules": {}}, r"mine\.rules: dict, not a list"),
     ({"bits": 8}, r"recipe mine: unknown field bits; it has .*word_table"),

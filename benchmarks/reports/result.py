@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common import json_text
 from mobilebert_lite.common.fields import read_object
 from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.errors import DataError
@@ -294,11 +295,11 @@ def write(report: BenchReport, path: Path) -> None:
 def read(path: Path) -> BenchReport:
     """The report in ``path``. Raises DataError for anything else, naming the field."""
     try:
-        raw = json.loads(path.read_bytes())
+        raw = json_text.parse(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise DataError(f"{path} is not JSON; give a file that `mbl bench --report` wrote") from None
+    except DataError as error:
+        raise DataError(f"{error}; give a file that `mbl bench --report` wrote") from None
     return parse(raw, str(path))
 
 

@@ -83,7 +83,7 @@ def read_modules(folder: Path) -> list[Module]:
     """The modules of ``folder`` in their order. Raises CheckpointError for a list that cannot be read."""
     path = folder / MODULES
     try:
-        listed = parse(read_text(path))
+        listed = parse(read_text(path), str(path))
         rows = sorted((read_object(one, str(path)) for one in listed), key=lambda one: one["idx"])
         found = [Module(str(one["type"]).rpartition(".")[2], folder / str(one["path"])) for one in rows]
     except (ValueError, KeyError, TypeError, DataError) as error:

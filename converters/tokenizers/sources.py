@@ -70,10 +70,10 @@ def _kind(path: Path) -> str:
     if not text.lstrip().startswith("{"):
         return VOCAB_TXT
     try:
-        value = parse(text)
-    except ValueError as error:
+        value = parse(text, str(path))
+    except DataError:
         if path.suffix == ".json":
-            raise DataError(f"{path} is not readable JSON: {error}") from None
+            raise
         return VOCAB_TXT  # whose first word is a brace
     return TOKENIZER_JSON if isinstance(value.get("model"), dict) else VOCAB_JSON
 
@@ -135,10 +135,7 @@ def _words(name: str, path: Path) -> dict[str, int]:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    try:
-        value = parse(read_text(path))
-    except ValueError as error:
-        raise DataError(f"{path} is not readable JSON: {error}") from None
+    value = parse(read_text(path), str(path))
     if not isinstance(value, dict):
         raise DataError(f"{path} holds a JSON {type(value).__name__}, not an object")
     return value

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers.models import WordPiece
 
 from mobilebert_lite.common.files import read_text
+from mobilebert_lite.common.json_text import check
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.text.tokenizer_settings import AddedToken
 
@@ -45,6 +46,7 @@ def read(path: Path) -> TokenizerJson:
     Raises DataError where it is unreadable, no WordPiece, or has a part that this toolkit does not have.
     """
     text = read_text(path)
+    check(text, str(path))
     try:
         backend = Backend.from_str(text)
     except Exception as error:  # tokenizers raises plain Exception

@@ -87,33 +87,54 @@ class MobileBertConfig:
     task: str = ""
 
     def __post_init__(self) -> None:
-        for name in _POSITIVE:
+        for name in _LARGEST:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"config: {name} is {value!r}; it must be a whole number of 1 or more")
+                raise ConfigError(f"config: {name} is {_said(value)}; it must be a whole number of 1 or more")
+            if value > _LARGEST[name]:
+                raise ConfigError(f"config: {name} is {_said(value)}; the most is {_LARGEST[name]:,}")
         for name in ("use_bottleneck", "use_bottleneck_attention", "key_query_shared_bottleneck",
                      "trigram_input", "classifier_activation"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"config: {name} is {getattr(self, name)!r}; it must be true or false")
         if self.normalization_type not in NORMALIZATIONS:
-            raise ConfigError(f"config: normalization_type is {self.normalization_type!r}; "
+            raise ConfigError(f"config: normalization_type is {_said(self.normalization_type)}; "
                               f"known are {', '.join(NORMALIZATIONS)}")
         if self.hidden_act not in ACTIVATIONS:
-            raise ConfigError(f"config: hidden_act is {self.hidden_act!r}; known are {', '.join(ACTIVATIONS)}")
+            raise ConfigError(f"config: hidden_act is {_said(self.hidden_act)}; known are {', '.join(ACTIVATIONS)}")
         if self.block_size % self.num_attention_heads:
             raise ConfigError(f"config: num_attention_heads is {self.num_attention_heads}, which does not divide "
                               f"the attention width {self.block_size}")
         eps = self.layer_norm_eps
         if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 <= eps < 1:
-            raise ConfigError(f"config: layer_norm_eps is {eps!r}; it must be a number from 0 to below 1")
+            raise ConfigError(f"config: layer_norm_eps is {_said(eps)}; it must be a number from 0 to below 1")
         if not isinstance(self.pad_token_id, int) or not 0 <= self.pad_token_id < self.vocab_size:
-            raise ConfigError(f"config: pad_token_id is {self.pad_token_id!r}, outside the vocabulary of "
+            raise ConfigError(f"config: pad_token_id is {_said(self.pad_token_id)}, outside the vocabulary of "
                               f"{self.vocab_size} words")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"):
+            rate = getattr(self, name)
+            if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+                raise ConfigError(f"config: {name} is {_said(rate)}; it must be a number from 0 to 1")
+        if not isinstance(self.problem_type, str):
+            raise ConfigError(f"config: problem_type is {_said(self.problem_type)}; it must be a text")
+        if self.parameters > _LARGEST_NETWORK:
+            raise ConfigError(f"config: it describes a network of {self.parameters:,} parameters; the most is "
+                              f"{_LARGEST_NETWORK:,}")
 
     @property
     def block_size(self) -> int:
         """Width of the residual stream inside a block (``true_hidden_size`` in transformers)."""
         return self.intra_bottleneck_size if self.use_bottleneck else self.hidden_size
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the kernels and tables of the encoder have: all but biases and normalizations."""
+        block, hidden = self.block_size, self.hidden_size
+        tables = self.vocab_size * self.embedding_size + (self.max_position_embeddings + self.type_vocab_size) * hidden
+        attention = 2 * self.query_input_size * block + self.value_input_size * block + block * block
+        bottlenecks = (2 + self.key_query_shared_bottleneck) * hidden * block if self.use_bottleneck else 0
+        networks = self.num_feedforward_networks * 2 * block * self.intermediate_size
+        return tables + self.num_hidden_layers * (attention + bottlenecks + networks)
 
     @property
     def head_size(self) -> int:
@@ -153,11 +174,22 @@ class MobileBertConfig:
 
 
 _ATTENTION = ("attention.query", "attention.key", "attention.value")
-_POSITIVE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
-             "embedding_size", "intra_bottleneck_size", "max_position_embeddings", "type_vocab_size",
-             "num_feedforward_networks")
+# Sizes, and what no MobileBERT comes near: a wrong number must neither fill the memory nor take the day.
+_LARGEST = {"vocab_size": 2_000_000, "hidden_size": 1 << 16, "num_hidden_layers": 1 << 10,
+            "num_attention_heads": 1 << 10, "intermediate_size": 1 << 16, "embedding_size": 1 << 16,
+            "intra_bottleneck_size": 1 << 16, "max_position_embeddings": 1 << 17, "type_vocab_size": 1 << 16,
+            "num_feedforward_networks": 1 << 8}
+_LARGEST_NETWORK = 1 << 31
 # More classes than any model has; a wrong id must not fill the memory.
 _MOST_LABELS = 1 << 16
+def _said(value: Any) -> str:
+    """``value``, any JSON of a stranger's, fit for a message."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"a number of {value.bit_length():,} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
 _FIELDS = {field.name for field in fields(MobileBertConfig)}
 
 PRESETS: dict[str, MobileBertConfig] = {
@@ -191,8 +223,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights, and presets "
                           f"are {', '.join(PRESETS)}")
     try:
-        value = parse(read_text(path))
-    except (DataError, ValueError) as error:
+        value = parse(read_text(path), str(path), ConfigError)
+    except DataError as error:
         raise ConfigError(f"{path} is not readable JSON: {error}") from None
     if not isinstance(value, dict):
         raise ConfigError(f"{path} holds a JSON {type(value).__name__}, not an object")

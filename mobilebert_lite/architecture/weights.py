@@ -167,15 +167,25 @@ def checked(config: MobileBertConfig, tensors: Mapping[str, np.ndarray], source:
 
     Raises WeightsError naming every missing, unexpected, misshapen and non-finite tensor at once, as ``naming`` does.
     """
+    where = source.path if source and source.path else "weights"
+    # Names first: a table of all that a configuration promises would name thousands of tensors that are not there.
+    if config.num_hidden_layers * config.num_feedforward_networks > 2 * len(tensors) + _FEW_NETWORKS:
+        counts = "; ".join(_counts(config, tensors)) or (
+            f"num_hidden_layers is {config.num_hidden_layers} and num_feedforward_networks "
+            f"{config.num_feedforward_networks}, but there are {len(tensors)} tensors, none of them of a block")
+        raise WeightsError(f"{where} does not fit its configuration: {counts}")
     # The width of a classifier comes from its tensor.
     heads = {head: _outputs(tensors[HEADS[head].kernel]) for head in heads_in(tensors)}
     table = tensor_table(config, heads, pooler="pooler.kernel" in tensors, untied="mlm.word" in tensors)
     problems = list(_problems(config, table, tensors, naming))
     if problems:
-        where = source.path if source and source.path else "weights"
         raise WeightsError(f"{where} does not fit its configuration: {'; '.join(problems)}")
     return Weights(config, {name: np.ascontiguousarray(tensors[name], np.float32)
                             for name in table if name in tensors}, source or Source())
+
+
+# Feed-forward networks that a configuration may promise whatever is there: those of 24 blocks, several times.
+_FEW_NETWORKS = 1000
 
 
 def _outputs(kernel: np.ndarray) -> int:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from mobilebert_lite.common.json_text import parse
+from mobilebert_lite.common.json_text import decode
 from mobilebert_lite.errors import DataError
 
 # Keys of a JSON line -> what `mbl run` is asked for; the first key that is there is taken.
@@ -69,7 +69,7 @@ def fields(lines: Iterable[bytes], plain: str | None) -> Iterator[tuple[int, dic
 def _object(line: str) -> dict[str, Any]:
     """What a JSON line asks, and its id. Raises DataError for anything that is none."""
     try:
-        raw = parse(line, halves=True)
+        raw = decode(line, halves=True)
     except ValueError as error:
         raise DataError(f"not JSON ({error}); each line must be an object") from None
     if not isinstance(raw, dict):

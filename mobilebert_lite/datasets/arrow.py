@@ -75,8 +75,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        value = parse(path.read_bytes())
-    except (OSError, ValueError):
+        value = parse(path.read_bytes(), str(path))
+    except (OSError, DataError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -126,8 +126,8 @@ def _classes(path: Path, schema: Any) -> dict[str, tuple[str, ...]]:
     said = _json(path / "dataset_info.json").get("features") if path.is_dir() else None
     if not said:
         try:
-            said = parse((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-        except (ValueError, KeyError, TypeError):
+            said = parse((schema.metadata or {}).get(b"huggingface", b"{}"), "its features")["info"]["features"]
+        except (DataError, KeyError, TypeError):
             said = {}
     found = {name: _names(feature) for name, feature in said.items()} if isinstance(said, dict) else {}
     return {name: names for name, names in found.items() if names}

@@ -9,7 +9,7 @@ from json import JSONDecodeError
 from typing import Any
 
 from mobilebert_lite.common.fields import read_list, read_object, read_string
-from mobilebert_lite.common.json_text import HALF, parse, parse_at
+from mobilebert_lite.common.json_text import HALF, check, decode, parse_at
 from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.datasets.text_file import TextFile
 from mobilebert_lite.errors import DataError
@@ -38,7 +38,8 @@ def json_rows(file: TextFile, needed: str, columns: bool) -> Iterator[DataRow]:
         return
     first = next(line for line in file.lines() if line.strip())
     try:
-        value = parse(first, halves=True)
+        check(first, f"{file.where}, line 1")
+        value = decode(first, halves=True)
     except JSONDecodeError:
         if _is_lines(file):
             yield from _lines(file)
@@ -71,7 +72,8 @@ def _one(file: TextFile, line: str, number: int, place: str) -> Mapping[str, Any
     if number in file.damaged:
         return file.damage(number, file.damaged[number])
     try:
-        return read_object(parse(line, halves=True), place)
+        check(line, place)
+        return read_object(decode(line, halves=True), place)
     except JSONDecodeError as error:
         return DataError(f"{place}: not JSON ({error.msg} at character {error.colno})")
     except DataError as error:
@@ -136,6 +138,7 @@ class _Source:
                 before = self._buffer.count("\n", self._at, error.pos)
                 if not self._read(1 + (len(self._buffer) - self._at) // _CHUNK):
                     raise DataError(f"{self.where}, line {self.line + before}: not JSON ({error.msg})") from None
+                check(self._buffer, f"{self.where}, line {self.line}")
         found = self.line, value, self._buffer[self._at:end]
         self._move(end)
         return found
@@ -152,8 +155,9 @@ class _Source:
 
 def _object(text: str, where: str, needed: str, columns: bool) -> Iterator[DataRow]:
     """Rows of a file that is one object: SQuAD's, a list in its field data, columns, or a single row."""
+    check(text, where)
     try:
-        value = parse(text, halves=True)
+        value = decode(text, halves=True)
     except JSONDecodeError as error:
         raise DataError(f"{where}, line {error.lineno}: not JSON ({error.msg})") from None
     escaped = HALF.search(text) is not None

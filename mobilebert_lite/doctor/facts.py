@@ -181,10 +181,10 @@ class Facts:
         return {port.role: port for port in ports if port.role}
 
     def _ports(self, tensors: tuple[Tensor, ...], side: str) -> tuple[Port, ...]:
-        described = getattr(self.subgraph_metadata, side, ())
+        described, called = getattr(self.subgraph_metadata, side, ()), self._signature_names(side)
         found = []
         for number, tensor in enumerate(tensors):
-            name, about = self._signature_names(side).get(tensor.index, ""), described[number:number + 1]
+            name, about = called.get(tensor.index, ""), described[number:number + 1]
             names = (name, tensor.name, about[0].name if about else "")
             role = next((role for role in (role_of(one, side) for one in names) if role), None)
             found.append(Port(number, tensor, name, about[0] if about else None, role))

@@ -97,7 +97,7 @@ def _most_negative(subgraph: Subgraph, softmax: Operator) -> float | None:
     for _ in range(3):
         makers = [subgraph.producer(tensor) for tensor in stage if tensor is not None]
         stage = [operand for maker in makers if maker is not None and maker.name in ("ADD", "MUL", "SUB", "SELECT_V2")
-                 for operand in maker.inputs]
+                 for operand in maker.inputs[:3]]
         found += [float(_values(operand).min()) for operand in stage if operand is not None and len(_values(operand))]
     return min(found, default=None)
 

@@ -11,6 +11,7 @@ from mobilebert_lite.doctor.facts import CLASSIFICATION, EMBEDDING, FEATURES, QA
 from mobilebert_lite.errors import RepairError
 from mobilebert_lite.tflite import container as metadata
 from mobilebert_lite.tflite import edits, op_versions
+from mobilebert_lite.tflite.calls import calls
 from mobilebert_lite.tflite.edits import set_metadata
 from mobilebert_lite.tflite.metadata import (
     AXIS_LABELS,
@@ -37,7 +38,13 @@ def stamp(model: Any) -> None:
 
 
 def order(model: Any, facts: Facts) -> None:
-    """Inputs ids, mask, segment_ids and outputs end, start, in the first subgraph, its signatures and metadata."""
+    """Inputs ids, mask, segment_ids and outputs end, start, in the first subgraph, its signatures and metadata.
+
+    Raises RepairError where another subgraph calls it: a call hands values on by their order.
+    """
+    if any(called == 0 for subgraph in facts.subgraphs for _, _, called in calls(subgraph)):
+        raise RepairError("the first subgraph is called by another, which counts on the order of its inputs and "
+                          "outputs")
     for side, ports, wanted in (("inputs", facts.inputs, INPUTS), ("outputs", facts.outputs, OUTPUTS[facts.kind])):
         places = arrangement(ports, wanted)
         indices = [int(index) for index in getattr(model.subgraphs[0], side)]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from mobilebert_lite.errors import ModelFileError, printable
 from mobilebert_lite.inspection.tensors import PartSize, TensorFacts, read_tensors, sizes
@@ -19,10 +16,10 @@ from mobilebert_lite.running.isolation.session import IsolatedSession
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.running.runtime import load_runtime
 from mobilebert_lite.tflite import container as metadata
+from mobilebert_lite.tflite.calls import WITHOUT_KERNEL, alone, reached
 from mobilebert_lite.tflite.flatbuffer import write_model
-from mobilebert_lite.tflite.graph import Graphs, Operator, Subgraph, Tensor
+from mobilebert_lite.tflite.graph import Graphs, Subgraph, Tensor
 from mobilebert_lite.tflite.op_versions import first_runtime
-from mobilebert_lite.tflite.soundness import CALLS
 
 LARGEST_BUFFERS = 8
 # Subgraphs that are loaded to see their partitions; each costs up to a second.
@@ -144,53 +141,14 @@ def _bytes_by_type(constants: Sequence[tuple[str, str, tuple[int, ...], int]]) -
 
 def delegation(graphs: Graphs, subgraph: int) -> Delegation | None:
     """Partitions that XNNPACK makes of ``subgraph``, and what stays outside them; None without ai-edge-litert, and
-    for a subgraph with custom operators, which cannot be loaded alone.
+    where it, or one that it calls, has operators that the runtime does not have by itself.
 
-    Found by loading that subgraph alone.
+    Found by loading that subgraph alone, with those that it calls.
     """
-    if load_runtime()[0] != "ai-edge-litert" or any(one.custom for one in graphs.subgraphs[subgraph].operators):
+    loaded = [graphs.subgraphs[index] for index in reached(graphs, subgraph)]
+    if load_runtime()[0] != "ai-edge-litert" or any(
+            one.custom or one.name in WITHOUT_KERNEL for part in loaded for one in part.operators):
         return None
-    with closing(IsolatedSession(write_model(_alone(graphs, subgraph)))) as session:
+    with closing(IsolatedSession(write_model(alone(graphs, subgraph)))) as session:
         prepared = session.nodes()
     return delegation_of(prepared["nodes"], prepared["outputs"])
-
-
-def _alone(graphs: Graphs, subgraph: int) -> Any:
-    """A raw model that begins with that subgraph and goes on with those that it calls; shares the rest."""
-    numbers = {subgraph: 0}
-    for caller in (order := [subgraph]):
-        for _, _, called in _calls(graphs.subgraphs[caller]):
-            if called not in numbers:
-                numbers[called] = len(order)
-                order.append(called)
-    alone = copy.copy(graphs.raw)
-    alone.subgraphs = [_renumbered(graphs.subgraphs[index], numbers) for index in order]
-    alone.signatureDefs = []
-    return alone
-
-
-def _calls(subgraph: Subgraph) -> Iterator[tuple[Operator, str, int]]:
-    """(operator, field of its options, subgraph that the field names) for control flow."""
-    for operator in subgraph.operators:
-        for name in CALLS.get(operator.builtin, ()):
-            first, *rest = name.split("_")
-            field = first + "".join(map(str.capitalize, rest))
-            for called in np.atleast_1d(getattr(operator.options, field)):
-                yield operator, field, int(called)
-
-
-def _renumbered(subgraph: Subgraph, numbers: Mapping[int, int]) -> Any:
-    """The raw ``subgraph`` with the new numbers of the subgraphs that it calls."""
-    calls = {(operator.index, field) for operator, field, _ in _calls(subgraph)}
-    if not calls:
-        return subgraph.raw
-    renumbered = copy.copy(subgraph.raw)
-    renumbered.operators = list(subgraph.raw.operators)
-    for number in {number for number, _ in calls}:
-        renumbered.operators[number] = copy.deepcopy(subgraph.raw.operators[number])
-    for number, field in calls:
-        operator = renumbered.operators[number]
-        options = operator.builtinOptions or operator.builtinOptions2
-        named = getattr(options, field)
-        setattr(options, field, numbers[int(named)] if np.ndim(named) == 0 else [numbers[int(one)] for one in named])
-    return renumbered

@@ -69,13 +69,14 @@ class PartSize:
 def read_tensors(graphs: Graphs) -> list[TensorFacts]:
     """The tensors of every subgraph, in the order in which its operators use them."""
     found: list[TensorFacts] = []
-    seen: set[tuple[int, bytes]] = set()
+    seen: set[tuple[int, int]] = set()
     for subgraph, found_places in zip(graphs.subgraphs, places(graphs), strict=True):
         for tensor in _in_order(subgraph):
-            key = tensor.buffer, tensor.scales.tobytes()
-            if tensor.constant and key in seen:
-                continue
-            seen.add(key)
+            if tensor.constant:
+                key = tensor.buffer, hash(tensor.scales.tobytes())
+                if key in seen:
+                    continue
+                seen.add(key)
             place, producer = found_places[tensor.index], subgraph.producers.get(tensor.index)
             found.append(TensorFacts(
                 subgraph.index, tensor.index, tensor.name, tensor.kind, tensor.shape, _role(subgraph, tensor),

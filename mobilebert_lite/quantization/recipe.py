@@ -167,10 +167,7 @@ def _bundled(name: str) -> Recipe:
 
 def parse_recipe(name: str, text: str) -> Recipe:
     """A recipe from its JSON text; an unknown key and a value of another type are errors (ConversionError)."""
-    try:
-        raw = parse(text)
-    except ValueError as error:
-        raise RecipeError(f"recipe {name} is not JSON: {error}") from None
+    raw = parse(text, f"recipe {name}", RecipeError)
     if not isinstance(raw, dict):
         raise RecipeError(f"recipe {name} must be an object, such as {{\"description\": …, \"rules\": […]}}")
     try:

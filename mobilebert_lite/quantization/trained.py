@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mobilebert_lite.common.files import json_bytes
 from mobilebert_lite.common.json_text import parse
-from mobilebert_lite.errors import CheckpointError, ConversionError
+from mobilebert_lite.errors import CheckpointError, ConversionError, DataError
 from mobilebert_lite.quantization import probes
 from mobilebert_lite.tflite.graph import Graphs
 
@@ -55,12 +55,12 @@ def read(folder: Path) -> TrainedRanges | None:
     if not path.is_file():
         return None
     try:
-        raw = parse(path.read_bytes())
+        raw = parse(path.read_text(encoding="utf-8"), str(path))
         ranges = {str(name): (float(low), float(high)) for name, (low, high) in raw["ranges"].items()}
         recipe, probed = str(raw["recipe"]), tuple(map(probes.read, raw["probes"]))
         if not probed:
             raise ValueError("no probes")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, DataError) as error:
         raise CheckpointError(f"{path} is no file of trained ranges ({error!r}); train again, or remove it to measure "
                               "the ranges") from None
     wrong = [name for name, (low, high) in ranges.items()

@@ -73,6 +73,7 @@ class Model:
         if not self.lengths:
             raise ModelFileError(f"{path} has no signature {prefix}<length>; it has "
                                  f"{', '.join(self.session.signatures) or 'none'}")
+        self._check_labels(path)
         self.tokenizer = self._tokenizer(path, tokenizer)
         self._cut = False
 
@@ -92,7 +93,17 @@ class Model:
         except DataError as error:
             raise ModelFileError(f"{path}: {error}") from None
 
-    @property
+    def _check_labels(self, path: str | Path) -> None:
+        """Raise ModelFileError where the file carries another number of labels than its graph has classes."""
+        if not self.task.has_labels or not self.labels:
+            return
+        classes = metadata.last_axis(self._content, self.lengths[self.longest])
+        if classes is not None and len(self.labels) != classes:
+            raise ModelFileError(f"{path} carries {len(self.labels):,} labels ({metadata.LABELS}) for {classes:,} "
+                                 "outputs; it must be one for each. Put the right ones in with `mbl inspect --fix FILE "
+                                 "--labels LABELS`")
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """Class names in the order of the outputs; empty when the file carries none."""
         return tuple(self.files.get(metadata.LABELS, b"").decode("utf-8", "replace").splitlines())

@@ -12,8 +12,9 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mobilebert_lite.common.budget import LINE, Budget
+from mobilebert_lite.common.json_text import parse
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.tflite.budget import Budget
 from mobilebert_lite.tflite.tables import Flatbuffer
 
 ENTRY = "mbl"
@@ -27,10 +28,12 @@ VOCABULARY, LABELS = "vocab.txt", "labels.txt"
 
 _MOST_FILES = 1000
 
-# Slots of the tables in tensorflow/compiler/mlir/lite/schema/schema.fbs: Model.metadata, Model.buffers,
-# Metadata.name, Metadata.buffer, Buffer.data.
-_MODEL_BUFFERS, _MODEL_METADATA = 4, 6
+# Slots of the tables in tensorflow/compiler/mlir/lite/schema/schema.fbs: of Model, Metadata and Buffer, and of
+# SignatureDef, TensorMap, SubGraph and Tensor.
+_MODEL_SUBGRAPHS, _MODEL_BUFFERS, _MODEL_METADATA, _MODEL_SIGNATURES = 2, 4, 6, 7
 _METADATA_NAME, _METADATA_BUFFER, _BUFFER_DATA = 0, 1, 0
+_SIGNATURE_OUTPUTS, _SIGNATURE_KEY, _SIGNATURE_SUBGRAPH = 1, 2, 4
+_MAP_TENSOR, _SUBGRAPH_TENSORS, _TENSOR_SHAPE = 1, 0, 0
 
 
 def append_files(content: bytes, files: Mapping[str, bytes]) -> bytes:
@@ -54,8 +57,12 @@ def read_files(content: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = [info for info in archive.infolist() if not info.is_dir()]
-            _check_entries(entries, Budget(len(content)))
-            return {info.filename: archive.read(info) for info in entries}
+            budget = Budget(len(content))
+            _check_entries(entries, budget)
+            files = {info.filename: archive.read(info) for info in entries}
+        for name, data in files.items():
+            budget.keep(data.count(b"\n"), LINE, f"{name!r}, appended to the model,")
+        return files
     except ModelFileError:
         raise
     except Exception as error:  # zipfile fails in any way on a damaged archive: struct.error, zlib.error, EOFError, …
@@ -77,8 +84,8 @@ def read_provenance(content: bytes) -> dict[str, Any]:
     raw = read_entry(content, ENTRY)
     if raw is None:
         return {}
+    value = parse(raw, _DESCRIPTION, ModelFileError)
     try:
-        value = json.loads(raw)
         json.dumps(value, ensure_ascii=False).encode()  # no half surrogates, which cannot be printed
     except (ValueError, RecursionError):
         raise ModelFileError(f"{_DESCRIPTION} is damaged") from None
@@ -111,4 +118,18 @@ def read_entry(content: bytes, name: str) -> bytes | None:
                 raise ModelFileError(f"the flatbuffer is damaged: metadata entry {name!r} is in buffer {index}, "
                                      f"but there are {len(buffers)}")
             return buffers[index].bytes(_BUFFER_DATA)
+    return None
+
+
+def last_axis(content: bytes, signature: str) -> int | None:
+    """The last axis of the only output of ``signature``; None where it has none, or several outputs.
+
+    ``content`` must be sound (``soundness.check_tflite``). Raises ModelFileError where it is not.
+    """
+    model = Flatbuffer(content).root()
+    for one in model.vector(_MODEL_SIGNATURES):
+        if one.text(_SIGNATURE_KEY) == signature and len(outputs := one.vector(_SIGNATURE_OUTPUTS)) == 1:
+            graph = model.vector(_MODEL_SUBGRAPHS)[one.uint(_SIGNATURE_SUBGRAPH)]
+            tensor = graph.vector(_SUBGRAPH_TENSORS)[outputs[0].uint(_MAP_TENSOR)]
+            return next(iter(tensor.ints(_TENSOR_SHAPE)[::-1]), None)
     return None

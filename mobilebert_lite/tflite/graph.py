@@ -20,6 +20,9 @@ from mobilebert_lite.tflite.op_versions import needed_version, operator_name, ri
 # Operators that hand values on as they are, or in another number format.
 PASSING = ("RESHAPE", "QUANTIZE", "DEQUANTIZE", "CAST", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "PACK")
 
+# So often at most is a value handed on; who looks for its source looks no further.
+_LONGEST_CHAIN = 64
+
 _FORMATS: dict[str, np.dtype[Any]] = {
     "FLOAT32": np.dtype("<f4"), "FLOAT16": np.dtype("<f2"), "FLOAT64": np.dtype("<f8"), "INT8": np.dtype("i1"),
     "INT16": np.dtype("<i2"), "INT32": np.dtype("<i4"), "INT64": np.dtype("<i8")}
@@ -200,7 +203,7 @@ class Subgraph:
 
     def same_values(self, tensor: Tensor) -> Iterator[Tensor]:
         """``tensor`` and, upstream, what it is a copy of in another shape or number format."""
-        for _ in range(len(self.operators) + 1):  # a graph with a loop must not hold us
+        for _ in range(_LONGEST_CHAIN):
             yield tensor
             operator = self.producers.get(tensor.index)
             if operator is None or operator.name not in PASSING or operator.inputs[0] is None:

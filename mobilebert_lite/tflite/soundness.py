@@ -8,10 +8,12 @@ an endless recursion.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
+from mobilebert_lite.common.budget import Budget
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tflite.verifier import Fields, read_tables
 
@@ -19,7 +21,10 @@ SCHEMA_VERSION = 3
 # Bytes of one tensor; TFLite counts them in 32 bits in places.
 LARGEST_TENSOR = 1 << 31
 LARGEST_RANK = 8
+# Of a file: subgraphs, and signatures of them.
 LARGEST_SUBGRAPHS = 1024
+# Inputs or outputs of a subgraph or an operator.
+LARGEST_OPERANDS = 1024
 
 # enum TensorType -> bits of an element; 0 for what has no fixed size (STRING, RESOURCE, VARIANT).
 _BITS = (32, 16, 32, 8, 64, 0, 8, 16, 64, 8, 64, 128, 64, 0, 0, 32, 16, 4, 16, 2, 4, 8, 8)
@@ -61,6 +66,7 @@ def check_tflite(content: bytes) -> None:
     if len(subgraphs) > LARGEST_SUBGRAPHS:
         raise ModelFileError(f"{len(subgraphs):,} subgraphs; the most is {LARGEST_SUBGRAPHS:,}")
     sizes = [_buffer_size(i, buffer, len(content)) for i, buffer in enumerate(buffers)]
+    Budget(len(content)).copy(sum(sizes), "the list of buffers")
     for i, subgraph in enumerate(subgraphs):
         where = f"subgraph {i}"
         tensors = subgraph.get("tensors", [])
@@ -148,7 +154,9 @@ def _check_quantization(tensor: Fields, shape: Sequence[int], where: str) -> Non
         raise ModelFileError(f"{where}: {scales} scales along dimension {axis} of shape {list(shape)}")
 
 
-def _check_indices(indices: Iterable[int], count: int, where: str, optional: bool = False) -> None:
+def _check_indices(indices: Sequence[int], count: int, where: str, optional: bool = False) -> None:
+    if len(indices) > LARGEST_OPERANDS:
+        raise ModelFileError(f"{where}: there are {len(indices):,}; the most is {LARGEST_OPERANDS:,}")
     for index in indices:
         if not (-1 if optional else 0) <= index < count:
             raise ModelFileError(f"{where}: tensor {index} of {count}")
@@ -223,16 +231,16 @@ def _check_calls(model: Fields) -> None:
                 raise ModelFileError(f"subgraph {i}, operator {number}: it calls subgraph {called} of "
                                      f"{len(subgraphs)}")
             calls[i].add(called)
-    # Subgraphs that call none that is left, or that none calls, taken away again and again; loops are what stays.
-    left = set(range(len(subgraphs)))
-    while ready := {i for i in left if not calls[i] & left} | left - {j for i in left for j in calls[i]}:
-        left -= ready
-    if left:
-        raise ModelFileError(f"subgraph {min(left)} calls itself, directly or through others")
+    try:
+        TopologicalSorter(dict(enumerate(calls))).prepare()
+    except CycleError as error:
+        raise ModelFileError(f"subgraph {min(error.args[1])} calls itself, directly or through others") from None
 
 
 def _check_signatures(model: Fields) -> None:
     subgraphs = model.get("subgraphs", [])
+    if (count := len(model.get("signature_defs", []))) > LARGEST_SUBGRAPHS:
+        raise ModelFileError(f"{count:,} signatures; the most is {LARGEST_SUBGRAPHS:,}")
     keys = set()
     for i, definition in enumerate(model.get("signature_defs", [])):
         key = definition.get("signature_key", b"")

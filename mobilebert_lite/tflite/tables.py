@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import struct
 
+from mobilebert_lite.common.budget import Budget
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.tflite.budget import Budget
 
 
 class Flatbuffer:
@@ -93,6 +93,12 @@ class Table:
     def text(self, slot: int) -> str:
         """A string; bytes that are not UTF-8 become U+FFFD."""
         return self.bytes(slot).decode("utf-8", "replace")
+
+    def ints(self, slot: int) -> tuple[int, ...]:
+        """A vector of int32."""
+        start, count = self._vector(slot)
+        self._source.spend(count)
+        return tuple(int(self._source.number("<i", start + 4 * i)) for i in range(count))
 
     def floats(self, slot: int) -> tuple[float, ...]:
         """A vector of float32."""

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.common.budget import Budget
 from mobilebert_lite.errors import ModelFileError
-from mobilebert_lite.tflite.budget import Budget
 from mobilebert_lite.tflite.schema_tables import TABLES, UNIONS
 
 _SCALARS = {"i8": "<b", "u8": "<B", "bool": "<?", "u16": "<H", "i32": "<i", "u32": "<I", "f32": "<f", "i64": "<q",
@@ -120,8 +120,12 @@ class _Reader:
         if kind in _READERS:
             width = _READERS[kind].size
             count = self.length(start, width, label)
-            if kind == "i32":  # indices and shapes, which are looked at one by one; one vector may hang on many tables
-                self.budget.step(count // 4, "the flatbuffer")
+            # One vector may hang on many tables, so it costs each of them: bytes are copied when the file is written
+            # anew, indices and shapes are looked at one by one, and scales by NumPy.
+            if kind == "u8":
+                self.budget.copy(count, "the flatbuffer")
+            else:
+                self.budget.step(count // (4 if kind == "i32" else 64), "the flatbuffer")
             if (start + 4) % width and count:
                 raise _damaged(label, f"its numbers start at byte {start + 4}, which is not a multiple of {width}")
             return np.frombuffer(self.content, _SCALARS[kind], count, start + 4)

@@ -34,7 +34,7 @@ class Helper:
             # Popen types its pipes as IO[Any].
             with suppress(BrokenPipeError):  # why is known when its end is read
                 frames.write(cast(BinaryIO, self._process.stdin), header, blocks)
-            return frames.read(cast(BinaryIO, self._process.stdout))
+            return frames.read(cast(BinaryIO, self._process.stdout), frames.LARGEST_ANSWER)
         except (EOFError, ValueError):
             raise ModelFileError(self._reason()) from None
         except BaseException:  # Ctrl-C: nobody will read the answer

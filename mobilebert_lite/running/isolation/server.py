@@ -56,7 +56,7 @@ def _serve(requests: BinaryIO, replies: BinaryIO) -> int:
     seconds = 0.0
     while True:
         try:
-            asked, blocks = frames.read(requests)
+            asked, blocks = frames.read(requests, frames.LARGEST_REQUEST)
         except EOFError:
             return _GONE
         if asked["do"] == "close":
@@ -90,8 +90,8 @@ def _answer(session: Session, asked: dict[str, Any], blocks: list[bytes]) -> tup
         return {"nodes": session.nodes()}, []
     outputs = session.run(asked["signature"], arrays.unpack(asked["arrays"], blocks))
     described, packed = arrays.pack({name: np.asarray(value) for name, value in outputs.items()})
-    if any(len(block) > frames.LARGEST_BLOCK for block in packed):
-        raise ModelFileError("the model's outputs are larger than 4 GiB")
+    if (size := sum(map(len, packed))) > frames.LARGEST_ANSWER:
+        raise ModelFileError(f"the model's outputs have {size:,} bytes; the most is {frames.LARGEST_ANSWER:,}")
     return {"arrays": described}, packed
 
 
