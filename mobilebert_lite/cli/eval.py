@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -66,9 +65,8 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     After an interruption, the same command with --report resumes where it stopped.
     """
     from mobilebert_lite.cli import eval_output
-    from mobilebert_lite.cli.output import progress, write_page
+    from mobilebert_lite.cli.output import print_json, print_lines, progress, write_page
     from mobilebert_lite.common.files import write_atomically, write_json
-    from mobilebert_lite.errors import printable
     from mobilebert_lite.evaluation.evaluate import EvalRequest
     from mobilebert_lite.evaluation.scorers import ScorerOptions
 
@@ -107,7 +105,10 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
 
         write_page(page, eval_page(full))
     shown = eval_output.ERRORS if errors is None else errors
-    click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else printable(eval_output.text(full, shown)))
+    if as_json:
+        print_json(full)
+    else:
+        print_lines(*eval_output.lines(full, shown))
 
 
 def _zero_shot(asked: dict[str, Any]) -> ZeroShot | None:

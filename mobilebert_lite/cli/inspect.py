@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.output import write_page
+from mobilebert_lite.cli.output import print_json, write_page
 from mobilebert_lite.cli.parameters import CLIENT, PATH, several
 
 
@@ -58,7 +57,7 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
 
         write_page(page, inspect_page(found.to_json()))
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print_json(found.to_json())
     elif page is None:
         from mobilebert_lite.cli import inspect_output
 

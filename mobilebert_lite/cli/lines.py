@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import click
-
+from mobilebert_lite.cli.output import tell
 from mobilebert_lite.errors import DataError
 
 # Keys of a JSON line -> what `mbl run` is asked for; the first key that is there is taken.
@@ -124,12 +123,12 @@ def _typed(name: str) -> str | None:
             with suppress(ImportError):
                 import readline  # noqa: F401 - for editing; it also keeps the prompt from a standard error that is hidden
             return input(f"{name}> ").strip()
-        click.echo(f"{name}> ", err=True, nl=False)
+        tell(f"{name}> ", end="")
         line = sys.stdin.readline()
     except EOFError:
         line = ""
     if not line:
-        click.echo(err=True)
+        tell("")
     return line.strip() if line else None
 
 

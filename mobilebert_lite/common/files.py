@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mobilebert_lite.errors import CheckpointError, DataError, OutputError
+from mobilebert_lite.errors import UNPRINTABLE, CheckpointError, DataError, OutputError
 
 
 @contextmanager
@@ -202,9 +202,14 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def json_bytes(value: Mapping[str, Any], sort_keys: bool = True) -> bytes:
     """``value`` as a JSON file."""
-    # Names of files may hold bytes that are no UTF-8; JSON has an escape for what Python makes of them.
-    text = json.dumps(value, indent=2, sort_keys=sort_keys, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
+    return (json_text(value, indent=2, sort_keys=sort_keys) + "\n").encode()
+
+
+def json_text(value: Any, indent: int | None = None, sort_keys: bool = False) -> str:
+    """``value`` as JSON that a terminal may show: characters that ``printable`` replaces are escaped, and so are halves
+    of surrogate pairs. Whoever reads it gets the same strings."""
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "backslashreplace").decode()
 
 
 def sha256_of(files: Iterable[Path]) -> str:
