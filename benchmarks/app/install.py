@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from mobilebert_lite.android.assets import check_model, own_examples
 from mobilebert_lite.benchmarks.app.request import PACKAGE
 from mobilebert_lite.benchmarks.phone.adb import Adb, AdbError, CommandError, Phone
 from mobilebert_lite.benchmarks.phone.phones import ANY, choose, find, parse_servers
+from mobilebert_lite.common.temporary import scratch_folder
 
 # Where the app looks for models that were pushed (Context.getExternalFilesDir).
 FOLDER = f"/sdcard/Android/data/{PACKAGE}/files"
@@ -47,8 +47,8 @@ def install(paths: Sequence[Path], app: Path | None, count: int, *, serials: Seq
     phone.shell(f"mkdir -p {FOLDER}")
     files = []
     for path, model in models:
-        with tempfile.TemporaryDirectory() as folder:
-            beside = Path(folder) / path.with_suffix(".examples.json").name
+        with scratch_folder() as folder:
+            beside = folder / path.with_suffix(".examples.json").name
             beside.write_text(json.dumps(own_examples(model, count), ensure_ascii=False), encoding="utf-8")
             for local in (path, beside):
                 phone.push(local, f"{FOLDER}/{local.name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,6 +144,7 @@ def _check(request: EvalRequest, against: str | None, outputs: tuple[Path | None
 def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:
     from mobilebert_lite.cli.output import counted
     from mobilebert_lite.cli.output import progress as tell
+    from mobilebert_lite.common.temporary import scratch_folder
     from mobilebert_lite.evaluation.evaluate import evaluate
 
     with counted(f"scoring {request.model.name}") as progress:
@@ -153,10 +153,10 @@ def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:
         tell(skipped)
     if against is None:
         return results
-    with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
+    with scratch_folder() as folder:
         path = Path(against)
         if not path.is_file():
-            path = _reference(request, against, Path(folder))
+            path = _reference(request, against, folder)
         with counted(f"scoring {against}") as progress:
             return [*results, evaluate(replace(request, model=path), progress)]
 

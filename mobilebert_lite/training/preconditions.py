@@ -29,10 +29,11 @@ def check(options: TrainOptions, resume: bool = False) -> None:
         check_location(options.teacher)
     workers.check(options.distribute)
     if not resume and workers.is_chief():
-        _check_empty(options.output)
+        check_empty(options.output)
 
 
-def _check_empty(output: Path) -> None:
+def check_empty(output: Path) -> None:
+    """Raise OutputError unless ``output`` can become the folder of a new training."""
     if (output / states.FOLDER / states.OPTIONS).is_file():
         raise OutputError(f"a training was begun in {output}; go on with it (mbl train --resume {output}), or give "
                           "another folder")
