@@ -71,9 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of our output has gone: nothing to say
         streams.discard_output()
         code = 1
-    except OutputError as error:
+    except (OutputError, OSError) as error:  # of standard output, or there are no files or processes to begin with
         streams.discard_output()
-        code = _say(str(error), 1)
+        code = _say(str(error) if isinstance(error, OutputError) else limits.blamed(error), 1)
     except KeyboardInterrupt:  # in the midst of ending
         code = _say_interrupted()
     signals.rest()

@@ -40,6 +40,9 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
     With --client, --min-runtime or --fix, report why a client cannot load MODEL and how to fix it. The exit code is 1
     if a client that was asked for cannot load it.
     """
+    from mobilebert_lite.common.requirements import need_outputs
+
+    need_outputs((fixed, page))
     if clients or min_runtime or fixed:
         from mobilebert_lite.cli.diagnosis import examine
 
