@@ -97,7 +97,7 @@ def _run(arguments: list[str], debug: bool) -> int:
         if debug:
             traceback.print_exc()
         if isinstance(error, MblError):
-            return _say(str(error), error.exit_code)
+            return _say(limits.blamed(error) or str(error), error.exit_code)
         if signals.interrupted():
             return _say_interrupted()
         return _say(limits.blamed(error) or f"{type(error).__name__}: {error}. {FAULT}; run the command again with "

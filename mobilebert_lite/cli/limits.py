@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import NoReturn
 
 from mobilebert_lite.cli import signals
 from mobilebert_lite.cli.output import tell
+from mobilebert_lite.errors import MblError
 
 _MEMORY = ("out of memory; convert with fewer or shorter lengths (--seq-len), train with a smaller --batch-size, use "
            "fewer --workers or --threads, or allow more")
@@ -27,13 +31,21 @@ _ABORTS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.
 
 def blamed(error: BaseException) -> str:
     """What the machine lacks, where that is what ``error`` or its cause says; else "", unless a file is to blame."""
+    if lacking := _lacking(error):
+        return lacking
+    if isinstance(error, OSError) and error.strerror:  # a file that no command has foreseen
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return ""
+
+
+def _lacking(error: BaseException) -> str:
     for one in _causes(error):
+        if isinstance(one, MblError):  # says what it means itself
+            continue
         if isinstance(one, MemoryError) or any(words in str(one).lower() for words in _SAID):
             return _MEMORY + (" (ulimit -v)" if _limit() is not None else "")
         if isinstance(one, OSError) and one.errno in _ADVICE:
             return _ADVICE[one.errno]
-    if isinstance(error, OSError) and error.strerror:  # a file that no command has foreseen
-        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     return ""
 
 
@@ -54,7 +66,7 @@ def guarded(run: Callable[[], int]) -> int:
     parent, child = os.getpid(), os.fork()
     if child == 0:
         _die_with(parent)
-        return run()
+        _be(run)
     signals.hand_on(child)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if -code in _ABORTS:
@@ -64,6 +76,25 @@ def guarded(run: Callable[[], int]) -> int:
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
+
+
+def _be(run: Callable[[], int]) -> NoReturn:
+    """The process that does the work. It ends without the interpreter's own end, in which libraries that got no memory
+    for their threads wait for them for ever."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # which ends the process by SIGINT when it gets no thread
+    code = 1
+    try:
+        code = run()
+        sys.stdout.flush()
+        atexit._run_exitfuncs()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        tell(f"Error: standard output: {error.strerror or error}")
+    except BaseException:  # not even an error could be told
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGABRT)
+    os._exit(code)
 
 
 def _limit() -> int | None:
