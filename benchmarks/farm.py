@@ -28,6 +28,7 @@ from mobilebert_lite.benchmarks.measuring.runner import RunnerError
 from mobilebert_lite.benchmarks.measuring.texts import MIXED, read_texts
 from mobilebert_lite.benchmarks.phone.profiles import Profile, find_profile
 from mobilebert_lite.benchmarks.reports.result import CPU, SCHEMA, BenchReport, parse, read
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.errors import DataError, RequestError
@@ -178,8 +179,8 @@ def _printed(file: Path) -> BenchReport:
 
 def _json(file: Path) -> Any:
     try:
-        return json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return parse_json(file.read_bytes())
+    except (OSError, ValueError):
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 import shutil
 import urllib.error
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobilebert_lite.benchmarks.measuring.runner import RunnerError
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.files import json_bytes, replacing, sha256_of, write_atomically
 
 NAME = "benchmark_model"
@@ -64,7 +64,7 @@ def _official(version: str) -> Binary:
         write_atomically(record, json_bytes({"bytes": path.stat().st_size, "sha256": sha256_of([path]),
                                              "address": ADDRESS.format(version=version)}))
     try:
-        known = json.loads(record.read_bytes())
+        known = parse_json(record.read_bytes())
         expected = (known["bytes"], known["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         raise RunnerError(f"{record} is damaged; delete {folder} to fetch the program again") from None

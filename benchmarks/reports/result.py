@@ -6,14 +6,13 @@ that runs which were interleaved can be laid side by side.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.common.fields import read_object
-from mobilebert_lite.common.files import write_atomically
+from mobilebert_lite.common.fields import parse_json, read_object
+from mobilebert_lite.common.files import json_text, write_atomically
 from mobilebert_lite.errors import DataError
 
 SCHEMA = "mobilebert-lite/benchmark"
@@ -286,16 +285,16 @@ class BenchReport:
 
 def write(report: BenchReport, path: Path) -> None:
     """``report`` as JSON. Raises OutputError when ``path`` cannot be written."""
-    write_atomically(path, (json.dumps(report.to_json(), ensure_ascii=False) + "\n").encode())
+    write_atomically(path, (json_text(report.to_json()) + "\n").encode())
 
 
 def read(path: Path) -> BenchReport:
     """The report in ``path``. Raises DataError for anything else, naming the field."""
     try:
-        raw = json.loads(path.read_bytes())
+        raw = parse_json(path.read_bytes())
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise DataError(f"{path} is not JSON; give a file that `mbl bench --report` wrote") from None
     return parse(raw, str(path))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.errors import CheckpointError, shorten
 
 _FLOAT = ("F16", "BF16", "F32", "F64")
@@ -67,7 +67,7 @@ def _dtypes(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(min(length, path.stat().st_size)))
+            header = parse_json(file.read(min(length, path.stat().st_size)))
         return {str(name): str(value["dtype"]) for name, value in header.items() if name != "__metadata__"}
     except (OSError, ValueError, struct.error, AttributeError, TypeError, KeyError, RecursionError):
         return {}

@@ -18,7 +18,7 @@ import numpy as np
 from mobilebert_lite.architecture.config import read_json
 from mobilebert_lite.architecture.pooling import POOLINGS, Pooling
 from mobilebert_lite.architecture.weights import Weights, checked
-from mobilebert_lite.common.fields import read_object
+from mobilebert_lite.common.fields import parse_json, read_object
 from mobilebert_lite.common.files import json_bytes, read_text, write_atomically
 from mobilebert_lite.converters.huggingface import tensor_files
 from mobilebert_lite.converters.huggingface.cleaning import Note
@@ -82,7 +82,7 @@ def read_modules(folder: Path) -> list[Module]:
     """The modules of ``folder`` in their order. Raises CheckpointError for a list that cannot be read."""
     path = folder / MODULES
     try:
-        listed = json.loads(read_text(path))
+        listed = parse_json(read_text(path))
         rows = sorted((read_object(one, str(path)) for one in listed), key=lambda one: one["idx"])
         found = [Module(str(one["type"]).rpartition(".")[2], folder / str(one["path"])) for one in rows]
     except (ValueError, KeyError, TypeError, DataError) as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.files import read_text, refuse_pointer
 from mobilebert_lite.converters.tokenizers import tokenizer_json
 from mobilebert_lite.converters.tokenizers.tokenizer_json import TokenizerJson
@@ -70,7 +70,7 @@ def _kind(path: Path) -> str:
     if not text.lstrip().startswith("{"):
         return VOCAB_TXT
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError as error:
         if path.suffix == ".json":
             raise DataError(f"{path} is not readable JSON: {error}") from None
@@ -136,7 +136,7 @@ def _words(name: str, path: Path) -> dict[str, int]:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(read_text(path))
+        value = parse_json(read_text(path))
     except ValueError as error:
         raise DataError(f"{path} is not readable JSON: {error}") from None
     if not isinstance(value, dict):

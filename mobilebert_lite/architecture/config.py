@@ -19,6 +19,7 @@ from mobilebert_lite.architecture.config_names import (
     TENSORFLOW_ACTIVATIONS,
     activation,
 )
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.files import read_text
 from mobilebert_lite.errors import ConfigError, DataError
 
@@ -89,8 +90,8 @@ class MobileBertConfig:
     def __post_init__(self) -> None:
         for name in _POSITIVE:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"config: {name} is {value!r}; it must be a whole number of 1 or more")
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < _TOO_LARGE:
+                raise ConfigError(f"config: {name} is {value!r}; it must be a whole number of 1 or more, below 2^31")
         for name in ("use_bottleneck", "use_bottleneck_attention", "key_query_shared_bottleneck",
                      "trigram_input", "classifier_activation"):
             if not isinstance(getattr(self, name), bool):
@@ -153,6 +154,8 @@ class MobileBertConfig:
 
 
 _ATTENTION = ("attention.query", "attention.key", "attention.value")
+# No tensor has such a side, and no network so many layers.
+_TOO_LARGE = 1 << 31
 _POSITIVE = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
              "embedding_size", "intra_bottleneck_size", "max_position_embeddings", "type_vocab_size",
              "num_feedforward_networks")
@@ -191,7 +194,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights, and presets "
                           f"are {', '.join(PRESETS)}")
     try:
-        value = json.loads(read_text(path))
+        value = parse_json(read_text(path))
     except (DataError, json.JSONDecodeError) as error:
         raise ConfigError(f"{path} is not readable JSON: {error}") from None
     if not isinstance(value, dict):

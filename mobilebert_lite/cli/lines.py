@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mobilebert_lite.cli.output import tell
+from mobilebert_lite.common.fields import parse_json
+from mobilebert_lite.common.files import refuse_endless
 from mobilebert_lite.errors import DataError
 
 # Keys of a JSON line -> what `mbl run` is asked for; the first key that is there is taken.
@@ -31,6 +33,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             raise DataError("standard input is closed; give --input a file in place of -")
         yield sys.stdin.buffer
         return
+    refuse_endless(path)
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed below
     except OSError as error:
@@ -67,8 +70,8 @@ def fields(lines: Iterable[bytes], plain: str | None) -> Iterator[tuple[int, dic
 def _object(line: str) -> dict[str, Any]:
     """What a JSON line asks, and its id. Raises DataError for anything that is none."""
     try:
-        raw = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        raw = parse_json(line)
+    except ValueError as error:
         raise DataError(f"not JSON ({error}); each line must be an object") from None
     if not isinstance(raw, dict):
         raise DataError(f"{line[:40]} is no JSON object")

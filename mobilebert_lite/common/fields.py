@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from mobilebert_lite.errors import DataError, shorten
+
+# Digits of numbers that are written as texts; a place or an id has no more.
+_DIGITS = 18
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value that ``text`` is as JSON. Raises json.JSONDecodeError for everything that cannot be read: also for what
+    is nested too deeply, for numbers of thousands of digits, and for bytes that are no text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    except ValueError:
+        reason = "a number has thousands of digits"
+    raise json.JSONDecodeError(reason, "", 0)
+
+
+def is_whole(text: str) -> bool:
+    """Whether ``text`` is digits that ``int`` reads: not ², and not thousands of them."""
+    return text.isdecimal() and len(text) <= _DIGITS
 
 
 def read_object(value: Any, where: str) -> Mapping[str, Any]:

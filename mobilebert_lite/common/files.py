@@ -8,9 +8,10 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,35 @@ def write_atomically(path: Path, content: bytes) -> None:
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether ``path`` is a pipe without a name, such as ``<(…)`` of a shell: somebody writes into it, and it can be
+    read once."""
+    with suppress(OSError):
+        return stat.S_ISFIFO(path.stat().st_mode) and os.path.realpath(path).startswith("/proc/")
+    return False
+
+
+def is_special(path: Path) -> bool:
+    """Whether ``path`` is there, and neither a file nor a folder."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
+def refuse_endless(path: Path) -> None:
+    """Raise DataError for a device that is no terminal, such as /dev/zero: it would be read without end."""
+    with suppress(OSError):
+        if path.is_char_device():
+            with path.open("rb", buffering=0) as device:
+                if not device.isatty():
+                    raise DataError(f"{path} is a device; give a file, or a pipe")
+
+
 def refuse_pointer(path: Path) -> None:
-    """Raise CheckpointError where ``path`` is what Git LFS leaves in place of a file that it has not fetched."""
+    """Raise CheckpointError where ``path`` is what Git LFS leaves in place of a file that it has not fetched, and where
+    it is a device, a socket or a FIFO, which is not even opened: it might never end, or never begin."""
+    if is_pipe(path):
+        return
+    if is_special(path):
+        raise CheckpointError(f"{path} is a device, a FIFO or a socket, not a file; put the file itself there")
     try:
         with path.open("rb") as file:
             start = file.read(len(_POINTER))

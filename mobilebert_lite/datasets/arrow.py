@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.errors import DataError, DependencyError
 
@@ -75,7 +75,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
+        value = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -120,7 +120,7 @@ def _classes(path: Path, schema: Any) -> dict[str, tuple[str, ...]]:
     said = _json(path / "dataset_info.json").get("features") if path.is_dir() else None
     if not said:
         try:
-            said = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+            said = parse_json((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         except (ValueError, KeyError, TypeError):
             said = {}
     found = {name: _names(feature) for name, feature in said.items()} if isinstance(said, dict) else {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from mobilebert_lite.common.fields import read_list, read_object, read_string
+from mobilebert_lite.common.fields import parse_json, read_list, read_object, read_string
 from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.datasets.text_file import TextFile
 from mobilebert_lite.errors import DataError
@@ -39,7 +39,7 @@ def json_rows(file: TextFile, needed: str, columns: bool) -> Iterator[DataRow]:
         return
     first = next(line for line in file.lines() if line.strip())
     try:
-        value = json.loads(first)
+        value = parse_json(first)
     except json.JSONDecodeError:
         if _is_lines(file):
             yield from _lines(file)
@@ -72,11 +72,11 @@ def _one(file: TextFile, line: str, number: int, place: str) -> Mapping[str, Any
     if number in file.damaged:
         return file.damage(number, file.damaged[number])
     try:
-        return read_object(json.loads(line), place)
+        return read_object(parse_json(line), place)
     except json.JSONDecodeError as error:
         return DataError(f"{place}: not JSON ({error.msg} at character {error.colno})")
-    except (DataError, RecursionError) as error:
-        return error if isinstance(error, DataError) else DataError(f"{place}: JSON that is nested too deeply")
+    except DataError as error:
+        return error
 
 
 def _list(file: TextFile) -> Iterator[DataRow]:
@@ -132,11 +132,15 @@ class _Source:
             try:
                 value, end = json.JSONDecoder().raw_decode(self._buffer, self._at)
                 break
+            except RecursionError:
+                raise DataError(f"{self.where}, line {self.line}: JSON that is nested too deeply") from None
             except json.JSONDecodeError as error:
                 # As much again as there is, or a long value would be parsed too often.
                 before = self._buffer.count("\n", self._at, error.pos)
                 if not self._read(1 + (len(self._buffer) - self._at) // _CHUNK):
                     raise DataError(f"{self.where}, line {self.line + before}: not JSON ({error.msg})") from None
+            except ValueError:
+                raise DataError(f"{self.where}, line {self.line}: a number has thousands of digits") from None
         found = self.line, value, self._buffer[self._at:end]
         self._move(end)
         return found
@@ -154,7 +158,7 @@ class _Source:
 def _object(text: str, where: str, needed: str, columns: bool) -> Iterator[DataRow]:
     """Rows of a file that is one object: SQuAD's, a list in its field data, columns, or a single row."""
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}, line {error.lineno}: not JSON ({error.msg})") from None
     escaped = _HALF.search(text) is not None

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.errors import DataError, OutputError
 
 
@@ -61,7 +62,7 @@ class Journal:
         good = 0
         for line in file:
             try:
-                raw = json.loads(line.removesuffix(b"\n") if line.endswith(b"\n") else b"")
+                raw = parse_json(line.removesuffix(b"\n") if line.endswith(b"\n") else b"")
                 outcome = Outcome(raw["index"], raw["prediction"], tuple(raw["inferences"]), raw["total"],
                                   bool(raw.get("cut")))
             except (ValueError, KeyError, TypeError):

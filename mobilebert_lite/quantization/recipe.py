@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import logging
 import re
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.records import record
 from mobilebert_lite.errors import ConversionError, DataError, DependencyError, RecipeError, RequestError
 from mobilebert_lite.quantization.calibrate import TensorRanges
@@ -168,7 +168,7 @@ def _bundled(name: str) -> Recipe:
 def parse_recipe(name: str, text: str) -> Recipe:
     """A recipe from its JSON text; an unknown key and a value of another type are errors (ConversionError)."""
     try:
-        raw = json.loads(text)
+        raw = parse_json(text)
     except ValueError as error:
         raise RecipeError(f"recipe {name} is not JSON: {error}") from None
     if not isinstance(raw, dict):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.files import json_bytes
 from mobilebert_lite.errors import CheckpointError, ConversionError
 from mobilebert_lite.quantization import probes
@@ -55,7 +55,7 @@ def read(folder: Path) -> TrainedRanges | None:
     if not path.is_file():
         return None
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_json(path.read_text(encoding="utf-8"))
         ranges = {str(name): (float(low), float(high)) for name, (low, high) in raw["ranges"].items()}
         recipe, probed = str(raw["recipe"]), tuple(map(probes.read, raw["probes"]))
         if not probed:

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tflite.budget import Budget
 from mobilebert_lite.tflite.tables import Flatbuffer
@@ -78,9 +79,9 @@ def read_provenance(content: bytes) -> dict[str, Any]:
     if raw is None:
         return {}
     try:
-        value = json.loads(raw)
+        value = parse_json(raw)
         json.dumps(value, ensure_ascii=False).encode()  # no half surrogates, which cannot be printed
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ModelFileError(f"{_DESCRIPTION} is damaged") from None
     if not isinstance(value, dict):
         raise ModelFileError(f"{_DESCRIPTION} is a JSON {type(value).__name__}, not an object")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.files import json_bytes, write_atomically
 from mobilebert_lite.training import workers
 from mobilebert_lite.training.loop import Loop, Trained
@@ -48,7 +48,7 @@ def cross_validate(parts: Sequence[Callable[[], TrainingData]], run: Run, folder
     """Train and score each of ``parts``; those that an interrupted training in ``folder`` had finished stay."""
     done: list[dict[str, Any]] = []
     if (folder / _DONE).is_file():
-        done = json.loads((folder / _DONE).read_text("utf-8"))["folds"]
+        done = parse_json((folder / _DONE).read_text("utf-8"))["folds"]
     for number in range(len(done) + 1, len(parts) + 1):
         prepared, place = parts[number - 1](), folder / f"fold-{number}"
         told = f"fold {number} of {len(parts)}"

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.common.fields import parse_json
 from mobilebert_lite.common.files import replacing
 from mobilebert_lite.common.temporary import temporary
 from mobilebert_lite.errors import CheckpointError, OutputError
@@ -84,7 +85,7 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], TrainProgress]:
         raise CheckpointError(f"no saved training in {folder.parent}; {path} is not there")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata: dict[str, Any] = json.loads(file.metadata()["progress"])
+            metadata: dict[str, Any] = parse_json(file.metadata()["progress"])
             return {name: file.get_tensor(name) for name in file.keys()}, TrainProgress(**metadata)  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); start the training again") from None
