@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.architecture.weights import Source, Weights
-from mobilebert_lite.common.files import making_folder
+from mobilebert_lite.common.files import check_folder, making_folder
 from mobilebert_lite.converters import formats
 from mobilebert_lite.converters.checkpoints import read_labels, read_tokenizer
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
@@ -71,6 +71,7 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
 
     Raises a subclass of MblError, and leaves nothing behind, when anything is wrong.
     """
+    check_folder(request.output)
     found = formats.find(request.checkpoint, request.format, request.revision)
     progress(f"reading the checkpoint ({found})")
     weights = found.load(request.config, progress)

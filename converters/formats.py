@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.common.files import is_special, refuse_pointer
 from mobilebert_lite.converters.files import bundle
 from mobilebert_lite.converters.huggingface import adapters, hub, sentence_transformers, tensor_files, variants
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
@@ -93,6 +94,10 @@ def check_location(location: str) -> None:
         hub.check(location)
 
 
+# Of files that readers of checkpoints open.
+_READ = (".json", ".txt", ".safetensors", ".bin", ".h5", ".pt", ".pth", ".ckpt", ".index", ".pb")
+
+
 def _prefix(path: Path) -> Path | None:
     """The prefix of the TensorFlow checkpoint that ``path`` itself names, by any of its files."""
     return None if path.is_dir() else bundle.prefix_of(path)
@@ -103,6 +108,9 @@ def _at(path: Path) -> list[FoundCheckpoint]:
     if path.is_file():
         named = variants.kind_of(path.name) is not None
         return [FoundCheckpoint("huggingface", path.parent, path)] if named else _at(path.parent)
+    for file in path.iterdir():
+        if file.suffix in _READ and is_special(file):
+            refuse_pointer(file)
     found = list(_candidates(path))
     if not found and (last := variants.last_training(one.name for one in path.iterdir() if one.is_dir())):
         taken = f"taking {last}, the last of this training"

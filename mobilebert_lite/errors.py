@@ -76,13 +76,22 @@ class DependencyError(MblError):
     """A package that the request needs and this environment lacks."""
 
 
-# All but tab and newline.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What steers a terminal or breaks a line (tab and newline are a text's own), and what turns the direction of a text.
+UNPRINTABLE = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f"
+                         "\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ufeff\\ufff9-\\ufffb]")
 
 
 def printable(text: str) -> str:
-    """``text`` without control characters: what a file says must not steer the terminal that shows it."""
-    return _CONTROL.sub("\ufffd", text)
+    """``text`` as it may be shown: what a file says must not steer the terminal that shows it.
+
+    Halves of surrogate pairs, which stand for bytes of file names that are not UTF-8, are written as ``\\udcff``.
+    """
+    return UNPRINTABLE.sub("\ufffd", text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def one_line(text: str) -> str:
+    """``printable`` of what is shown in one line, such as a name, which may hold no line of its own."""
+    return printable(text).replace("\n", "\ufffd")
 
 
 # So many names of a list are shown.

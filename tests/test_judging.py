@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from mobilebert_lite.cli.eval_output import text
+from mobilebert_lite.cli.eval_output import lines
 from mobilebert_lite.tasks import glue, judging
 
 
@@ -149,7 +149,7 @@ def test_text_and_json(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     report = make_report(kind)
     assert json.loads(json.dumps(report, allow_nan=False))["details"]["errors"] == report["details"]["errors"]
-    shown = text(report, 3)
+    shown = "\n".join(lines(report, 3))
     assert [line for line in shown.splitlines() if cell_len(line) > 80] == []
     for one in report["details"]["errors"][:3]:
         assert f"  {one['id']}: " in shown
@@ -163,7 +163,7 @@ def test_text_of_many_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The worst classes and the commonest confusions stand for all."""
     monkeypatch.setenv("COLUMNS", "80")
     report = make_report("many classes")
-    shown = text(report)
+    shown = "\n".join(lines(report))
     rows = report["details"]["classes"]
     assert f"the 20 classes of {len(rows)} with the lowest F1" in shown
     assert f"{min(row['f1'] for row in rows):9.2f}" in shown

@@ -18,7 +18,7 @@ from mobilebert_lite.cli.output import stage
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """``main`` in this process, whose handlers are put back."""
-    monkeypatch.setattr(cli, "hide_native_logs", lambda: None)
+    monkeypatch.setattr(cli.streams, "hide_internals", lambda: None)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGINT, signal.default_int_handler)
     yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from mobilebert_lite.benchmarks.app.request import PACKAGE
 from mobilebert_lite.benchmarks.phone.adb import ANSWER, Adb, AdbError, CommandError, Phone
 from mobilebert_lite.benchmarks.phone.phones import ANY, choose, find, parse_servers
 from mobilebert_lite.benchmarks.phone.session import PhoneFolder
+from mobilebert_lite.common.temporary import scratch_folder
 
 # Where the app looks for models that were pushed (Context.getExternalFilesDir).
 FOLDER = f"/sdcard/Android/data/{PACKAGE}/files"
@@ -54,8 +54,8 @@ def install(paths: Sequence[Path], app: Path | None, count: int, *, serials: Seq
     _own_folder(phone)
     files = []
     for path, model in models:
-        with tempfile.TemporaryDirectory() as folder:
-            beside = Path(folder) / path.with_suffix(".examples.json").name
+        with scratch_folder() as folder:
+            beside = folder / path.with_suffix(".examples.json").name
             beside.write_text(json.dumps(own_examples(model, count), ensure_ascii=False), encoding="utf-8")
             for local in (path, beside):
                 _put(phone, local, f"{FOLDER}/{local.name}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from mobilebert_lite.benchmarks.phone.adb import AdbError, CommandError, Phone
 from mobilebert_lite.benchmarks.phone.session import PhoneFolder
 from mobilebert_lite.benchmarks.reports.result import CPU, Aggregate, Configuration, Memory, Runtime, Snapshot
 from mobilebert_lite.common.files import sha256_of
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.datasets.options import DataOptions
 
 # Every process warms up anew: the first inference packs weights, and clocks rise.
@@ -58,7 +58,8 @@ class AppRunner:
         self.app_sha256 = phone.shell(f"sha256sum {shlex.quote(place)} 2>/dev/null || true").split(" ")[0].strip()
         # The app is a process of its own, which does not end with the one that started it.
         self.session = PhoneFolder(phone, farewell=f"am force-stop {PACKAGE}")
-        self._folder = tempfile.TemporaryDirectory()
+        self._opened = ExitStack()
+        self._folder = self._opened.enter_context(scratch_folder())
         self._texts: dict[Path, str] = {}
         try:
             # The app is another user.
@@ -90,7 +91,7 @@ class AppRunner:
         if path not in self._texts:
             model = usable_model(path)
             name = f"{sha256_of([path])[:32]}.examples.json"
-            local = Path(self._folder.name) / name
+            local = self._folder / name
             local.write_text(json.dumps(examples(model, read_texts(self.data, model.task, self.reading)),
                                         ensure_ascii=False), encoding="utf-8")
             self._texts[path] = self.put(local, name)
@@ -102,7 +103,7 @@ class AppRunner:
 
     def close(self) -> None:
         """End the app and remove the folder, or say on stderr that the phone could not be reached."""
-        self._folder.cleanup()
+        self._opened.close()
         if left := self.session.close():
             logging.getLogger(__name__).warning("· warning: %s", left)
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from mobilebert_lite.benchmarks.measuring.runner import RunnerError
+from mobilebert_lite.common.json_text import decode
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.running.isolation.helper import environment, python_module
 
@@ -104,7 +105,7 @@ class Child:
                 raise RunnerError("the runtime's process answers without end")
         line, _, self._pending = self._pending.partition(b"\n")
         try:
-            message = json.loads(line)
+            message = decode(line)
         except ValueError:
             message = None
         if not isinstance(message, dict):

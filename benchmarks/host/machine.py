@@ -116,4 +116,4 @@ def _text(path: Path) -> str | None:
 
 def _number(path: Path) -> int | None:
     text = _text(path)
-    return int(text) if text and text.lstrip("-").isdigit() else None
+    return int(text) if text and text.lstrip("-").isdecimal() else None

@@ -234,7 +234,7 @@ class Phone:
     def _not_pushed(self, local: Path, size: int, remote: str, reason: str) -> AdbError:
         if "No space left" in reason:
             free = self.shell(f"df -k {shlex.quote(str(Path(remote).parent))} | tail -n 1").split()
-            left = f"{int(free[3]) / 1024:.0f} MB" if len(free) > 3 and free[3].isdigit() else "too little"
+            left = f"{int(free[3]) / 1024:.0f} MB" if len(free) > 3 and free[3].isdecimal() else "too little"
             return AdbError(f"{self.serial} is full: {local.name} takes {size / 2**20:.0f} MB and {left} is free; "
                             "delete something on the phone")
         if _is_gone(reason):

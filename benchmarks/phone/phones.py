@@ -79,7 +79,7 @@ def parse_servers(servers: Sequence[str]) -> list[Server]:
     found = []
     for one in servers:
         host, _, port = one.partition(":")
-        if not (host or port) or (port and not (port.isdigit() and 0 < int(port) < 1 << 16)):
+        if not (host or port) or (port and not (port.isdecimal() and 0 < int(port) < 1 << 16)):
             raise DataError(f"adb server {one!r}: give HOST or HOST:PORT")
         found.append(Server(host or None, int(port) if port else None))
     return found or [Server()]

@@ -6,7 +6,6 @@ import hashlib
 import io
 import logging
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from mobilebert_lite.benchmarks.reports.result import (
     Runtime,
     Snapshot,
 )
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.errors import ModelFileError
 
 # Every process warms up anew: the first inference packs weights, and clocks rise.
@@ -139,11 +139,11 @@ class PhoneRun:
     def _send(self) -> list[str]:
         """The name of the model on the phone for each input; texts go as one archive."""
         content, session = self._path.read_bytes(), self._runner.session
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder() as folder:
             self._usual = next(iter(signatures(content)), "")
             self._order = {name: inputs_in_order(content, name) for name in {one.signature for one in self._inputs}}
             if not self._fed:
-                session.put(_text_archive(Path(folder), self._inputs, self._order), "texts.tar")
+                session.put(_text_archive(folder, self._inputs, self._order), "texts.tar")
                 self._runner.phone.shell(f"cd {session.folder} && tar -xf texts.tar")
                 name = _model_name(content)
                 session.put(self._path, name)
@@ -151,7 +151,7 @@ class PhoneRun:
             names = []
             for one in self._inputs:
                 fed = with_inputs(content, one.signature, one.arrays)
-                local = Path(folder) / _model_name(fed)
+                local = folder / _model_name(fed)
                 local.write_bytes(fed)
                 session.put(local, local.name)
                 names.append(local.name)

@@ -18,6 +18,7 @@ from typing import IO
 from mobilebert_lite.benchmarks.measuring.runner import RunnerError
 from mobilebert_lite.benchmarks.reports.result import GPU
 from mobilebert_lite.common.files import json_bytes, replacing, sha256_of, write_atomically
+from mobilebert_lite.common.json_text import decode
 
 NAME = "benchmark_model"
 # Where the LiteRT project publishes its builds, one folder for each version of the Python package.
@@ -96,7 +97,7 @@ def _kept(version: str, name: str, tell: Callable[[str], None]) -> tuple[Path, s
             tell(f"fetched {name} of LiteRT {version}, SHA-256 {digest}: trusted because it is the first; later ones "
                  "must be the same" + (", and --runner-sha256 pins it" if name == NAME else ""))
     try:
-        known = json.loads(record.read_bytes())
+        known = decode(record.read_bytes())
         expected = (known["bytes"], known["sha256"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise RunnerError(f"{record} is damaged; delete {folder} to fetch the program again") from None

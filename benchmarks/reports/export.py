@@ -12,6 +12,7 @@ from mobilebert_lite.benchmarks.reports.compare import Comparison, within
 from mobilebert_lite.benchmarks.reports.result import BenchReport, Run
 from mobilebert_lite.benchmarks.reports.statistics import PERCENTILES, Summary, summarize
 from mobilebert_lite.benchmarks.reports.wording import marks, setting
+from mobilebert_lite.errors import one_line
 
 # Of a table for people.
 COLUMNS = ("model", "device", "setting", "samples", "mean ± σ ms", *(f"p{q}" for q in PERCENTILES), "min", "load ms",
@@ -105,7 +106,10 @@ def to_csv(report: BenchReport) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    if not isinstance(value, str):
+        return value
+    value = one_line(value)
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def to_markdown(report: BenchReport) -> str:

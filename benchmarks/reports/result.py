@@ -6,7 +6,6 @@ that runs which were interleaved can be laid side by side.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from mobilebert_lite.common import json_text
 from mobilebert_lite.common.fields import read_object
-from mobilebert_lite.common.files import write_atomically
+from mobilebert_lite.common.files import to_json, write_atomically
 from mobilebert_lite.errors import DataError
 
 SCHEMA = "mobilebert-lite/benchmark"
@@ -289,7 +288,7 @@ class BenchReport:
 
 def write(report: BenchReport, path: Path) -> None:
     """``report`` as JSON. Raises OutputError when ``path`` cannot be written."""
-    write_atomically(path, (json.dumps(report.to_json(), ensure_ascii=False) + "\n").encode())
+    write_atomically(path, (to_json(report.to_json()) + "\n").encode())
 
 
 def read(path: Path) -> BenchReport:

@@ -16,7 +16,7 @@ ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 
 _SHARD = r"-\d{5}-of-\d{5}"
 # What transformers' Trainer calls the folders of a training.
-_TRAINING = re.compile(r"checkpoint-(\d+)\Z")
+_TRAINING = re.compile(r"checkpoint-(\d{1,18})\Z")
 
 
 def _split(kind: str) -> tuple[str, str]:

@@ -38,7 +38,7 @@ class Row:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Matches their name and captures the numbers in it."""
-        return re.compile(re.sub(r"\\\{([ijn])\\\}", r"(?P<\1>\\d+)", re.escape(self.theirs)) + r"\Z")
+        return re.compile(re.sub(r"\\\{([ijn])\\\}", r"(?P<\1>\\d{1,9})", re.escape(self.theirs)) + r"\Z")
 
     def read(self, name: str) -> str | None:
         """Our name for their ``name``, or None when this row is about another tensor."""

@@ -26,7 +26,7 @@ from mobilebert_lite.tasks.token_classification import TokenClassification
 FORMAT = "model_garden"
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
-_LAYERS = re.compile(r"(layer_with_weights-(?P<n>\d+)/block_layers|transformer_layer_(?P<i>\d+))/")
+_LAYERS = re.compile(r"(layer_with_weights-(?P<n>\d{1,9})/block_layers|transformer_layer_(?P<i>\d{1,9}))/")
 # Keras numbers a second encoder made in one process.
 _NUMBERED = re.compile(r"mobile_bert_embedding_\d+/")
 

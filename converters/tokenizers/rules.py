@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mobilebert_lite.common.fields import is_whole
 from mobilebert_lite.converters.tokenizers import tokenizer_json as steps
 from mobilebert_lite.converters.tokenizers.sources import ADDED_TOKENS, CONFIG, SPECIAL_TOKENS, TOKENIZER_JSON, Said
 from mobilebert_lite.errors import DataError, shorten
@@ -211,7 +212,7 @@ def listed_tokens(said: Said, special: Special, generic: bool) -> dict[int, Adde
 
 
 def _id(name: str, value: Any) -> int:
-    if type(value) is int or (isinstance(value, str) and value.isdecimal()):
+    if type(value) is int or (isinstance(value, str) and is_whole(value)):
         return int(value)
     raise DataError(f"{name}: an added token has the id {value!r}; it must be a whole number")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.architecture.form import REGRESSION
-from mobilebert_lite.common.files import replacing, write_atomically
+from mobilebert_lite.common.files import replacing, to_json, write_atomically
 from mobilebert_lite.datasets.reading import Example, builtin_examples, evenly
 from mobilebert_lite.doctor.diagnose import diagnose
 from mobilebert_lite.errors import DataError, ModelFileError
@@ -93,7 +92,7 @@ def put_assets(paths: Sequence[Path], demo: Path, count: int, runtime: str | Non
             with replacing(target) as temporary:
                 shutil.copyfile(path, temporary)
         beside = target.with_suffix(".examples.json")
-        content = json.dumps(own_examples(model, count), indent=1, ensure_ascii=False) + "\n"
+        content = to_json(own_examples(model, count), indent=1) + "\n"
         write_atomically(beside, content.encode())
         written += [target, beside]
     return written

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from typing import Any
 
 import click
 
-from mobilebert_lite.cli import signals
-from mobilebert_lite.cli.output import escape_unprintable, hide_native_logs
-from mobilebert_lite.errors import MblError, printable
+from mobilebert_lite.cli import limits, signals, streams
+from mobilebert_lite.cli.output import own_output, tell
+from mobilebert_lite.errors import MblError, OutputError, one_line
 from mobilebert_lite.version import __version__
 
 # Command -> one-line help, so that `mbl --help` imports none of them.
@@ -64,52 +63,56 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
-    else:
-        hide_native_logs()
-    escape_unprintable()
-    signals.watch()
     try:
+        streams.prepare(debug)
+        code = limits.guarded(lambda: _run(arguments, debug))
+        with own_output():
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has gone: nothing to say
+        streams.discard_output()
+        code = 1
+    except (OutputError, OSError) as error:  # of standard output, or there are no files or processes to begin with
+        streams.discard_output()
+        code = _say(str(error) if isinstance(error, OutputError) else limits.blamed(error), 1)
+    except KeyboardInterrupt:  # in the midst of ending
+        code = _say_interrupted()
+    signals.rest()
+    sys.exit(code)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
+    """The exit code of a command. Raises nothing but BrokenPipeError and KeyboardInterrupt."""
+    try:
+        signals.watch()
         result: Any = cli.main(arguments, prog_name="mbl", standalone_mode=False)
     except click.ClickException as error:
+        error.message = one_line(" ".join(error.message.split()))  # type: ignore[misc]
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _fail_interrupted()
+        return _say_interrupted()
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing to say
-        sys.exit(1)
-    except MblError as error:
-        if debug:
-            traceback.print_exc()
-        _fail(str(error), error.exit_code)
-    except OSError as error:  # commands name the files they fail on; what is left is our own output
-        _discard_output()
-        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
-    except MemoryError:
-        _fail("not enough memory; convert with fewer or shorter lengths (--seq-len)", 1)
+        raise
     except Exception as error:
-        if signals.interrupted():
-            _fail_interrupted()
         if debug:
             traceback.print_exc()
-        _fail(f"{type(error).__name__}: {error}. {FAULT}; run the command again with --debug, and report what it "
-              "prints", 1)
-    sys.exit(result if isinstance(result, int) else 0)
+        if isinstance(error, MblError):
+            return _say(limits.blamed(error) or str(error), error.exit_code)
+        if signals.interrupted():
+            return _say_interrupted()
+        return _say(limits.blamed(error) or f"{type(error).__name__}: {error}. {FAULT}; run the command again with "
+                    "--debug, and report what it prints", 1)
+    return result if isinstance(result, int) else 0
 
 
-def _discard_output() -> None:
-    """Keep the interpreter from failing again when it flushes standard output at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _fail_interrupted() -> None:
+def _say_interrupted() -> int:
     message, code = signals.outcome()
-    _fail(f"{message}; nothing was written", code)
+    return _say(f"{message}; nothing was written", code)
 
 
-def _fail(message: str, code: int) -> None:
-    line = printable(" ".join(message.split()))
+def _say(message: str, code: int) -> int:
+    line = one_line(" ".join(message.split()))
     if len(line) > _LONGEST_LINE:
         line = f"{line[:_LONGEST_LINE // 2]} … {line[-_LONGEST_LINE // 2 + 3:]}"
-    click.echo(f"Error: {line}", err=True)
-    sys.exit(code)
+    tell(f"Error: {line}")
+    return code

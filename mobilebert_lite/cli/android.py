@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -39,10 +38,13 @@ def assets(models: tuple[Path, ...], demo: Path, examples: int, min_runtime: str
 
     helper.prepare()
     from mobilebert_lite.android.assets import put_assets
-    from mobilebert_lite.errors import printable
+    from mobilebert_lite.cli.output import print_json, print_lines
 
     written = [str(path) for path in put_assets(models, demo, examples, min_runtime)]
-    click.echo(json.dumps(written, ensure_ascii=False) if as_json else printable("\n".join(written)))
+    if as_json:
+        print_json(written, None)
+    else:
+        print_lines(*written)
 
 
 @command.command("install", cls=Command, short_help="Put models on a phone, and the app.")
@@ -61,12 +63,12 @@ def install(models: tuple[Path, ...], app: Path | None, serial: str | None, conn
 
     helper.prepare()
     from mobilebert_lite.benchmarks.app import install as android_install
-    from mobilebert_lite.errors import printable
+    from mobilebert_lite.cli.output import print_json, print_lines
 
     done = android_install.install(models, app, examples, serials=(serial,) if serial else (),
                                    servers=options.adb_servers(servers, port), connect=connect, runtime=min_runtime)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done), ensure_ascii=False))
+        print_json(dataclasses.asdict(done), None)
     else:
         lines = [f"installed {done.app} on {done.serial}"] if done.app else []
-        click.echo(printable("\n".join([*lines, *done.files])))
+        print_lines(*lines, *done.files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.bench_output import BenchOutput, BenchProgress, compare_reports, fail
 from mobilebert_lite.cli.command import option, section
+from mobilebert_lite.cli.output import print_json, print_lines, progress
 from mobilebert_lite.cli.parameters import DEVICES, PATH, Cpus, Percent, Sha256, WholeNumber, one_of, several
 
 _COMPARING = ("--baseline", "--compare")
@@ -151,7 +151,6 @@ def _measure(models: tuple[Path, ...], output: BenchOutput, baseline: Path | Non
              options: dict[str, Any]) -> int:
     from mobilebert_lite.benchmarks.bench import BenchRequest, Failed, bench
     from mobilebert_lite.benchmarks.reports import result
-    from mobilebert_lite.cli.output import progress
 
     before = None if baseline is None else result.read(baseline)
     failed: Failed | None = None
@@ -174,7 +173,7 @@ def _compare(paths: tuple[Path, Path], max_regression: float | None, output: Ben
     if output.page is not None:
         output.write_page(after, before)
     if output.as_json:
-        click.echo(json.dumps([one.to_json() for one in between(before, after)], ensure_ascii=False))
+        print_json([one.to_json() for one in between(before, after)], None)
     return compare_reports(before, after, max_regression, output.as_json)
 
 
@@ -191,7 +190,7 @@ def _farm(farm: str, models: tuple[Path, ...], folder: Path, app: Path | None, t
         wanted = Measurement(options["runs"], options["seconds"], options["threads"], options["accelerators"],
                              options["lengths"], options["data"], options["reading"])
         commands = firebase(models, devices, app, test, wanted, folder=folder)
-    click.echo("\n".join(commands))
+    print_lines(*commands)
     return 0
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
+from mobilebert_lite.cli.output import print_json, print_lines, print_text, progress, tell, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,14 +38,13 @@ class BenchOutput:
             self.write_page(report, before)
         _warn(report)
         if self.as_json:
-            click.echo(json.dumps({**report.to_json(), **_compared(before, report)}, ensure_ascii=False))
+            print_json({**report.to_json(), **_compared(before, report)}, None)
         else:
             self._print(report)
 
     def write_page(self, report: BenchReport, before: BenchReport | None) -> None:
         """Write the page only."""
         from mobilebert_lite.benchmarks.reports.compare import between
-        from mobilebert_lite.cli.output import write_page
         from mobilebert_lite.pages.bench_page import bench_page
 
         assert self.page is not None
@@ -57,20 +55,19 @@ class BenchOutput:
         from mobilebert_lite.benchmarks.reports.wording import setting
 
         if self.as_csv or self.as_markdown:
-            click.echo(export.to_csv(report) if self.as_csv else export.to_markdown(report), nl=False)
+            print_text(export.to_csv(report) if self.as_csv else export.to_markdown(report))
             return
         _table(export.COLUMNS, export.table(report), export.WORTH, " (--csv and --markdown print all)")
         for said in _verdicts(report):
-            click.echo(said)
+            print_lines(said)
         for run in report.runs:
             if run.operators:
-                click.echo(f"\n{run.file.name}, {setting(run)}: operators of one inference")
+                print_lines("", f"{run.file.name}, {setting(run)}: operators of one inference")
                 _table(export.OPERATOR_COLUMNS, export.operators(run), export.OPERATOR_WORTH)
 
 
 def _warn(report: BenchReport) -> None:
     from mobilebert_lite.benchmarks.reports.wording import setting
-    from mobilebert_lite.cli.output import progress
 
     for said in dict.fromkeys(f"{run.file.name}, {setting(run)}: {one}" for run in report.runs
                               for one in run.warnings):
@@ -98,21 +95,19 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], worth: Sequenc
 def fail(failed: Failed, kept: Path | None) -> int:
     """The exit code of an interrupted benchmark; raises any other cause."""
     from mobilebert_lite.cli import signals
-    from mobilebert_lite.cli.output import progress
 
     if kept is not None:
         progress(f"the samples measured so far are kept in {kept}, marked as incomplete")
     if not isinstance(failed.cause, KeyboardInterrupt):
         raise failed.cause
     message, code = signals.outcome()
-    click.echo(f"Error: {message}", err=True)
+    tell(f"Error: {message}")
     return code
 
 
 def compare_reports(before: BenchReport, after: BenchReport, max_regression: float | None, quiet: bool) -> int:
     """Print how ``after`` compares with ``before``, unless ``quiet``. Returns the exit code."""
     from mobilebert_lite.benchmarks.reports.compare import between
-    from mobilebert_lite.cli.output import progress
 
     found = between(before, after)
     progress("the two reports were measured apart: the intervals do not include what changed in between")
@@ -126,9 +121,9 @@ def compare_reports(before: BenchReport, after: BenchReport, max_regression: flo
     worse = [one for one in found if max_regression is not None and one.regressed(max_regression)]
     if worse:
         most = max(worse, key=lambda one: one.ratio.value)
-        click.echo(f"Error: {len(worse)} of {len(found)} runs regressed by more than {100 * (max_regression or 0):g} "
-                   f"%; the worst is {most.second.file.name}: {100 * (most.ratio.value - 1):.1f} % slower "
-                   f"({most.first_us / 1000:.2f} -> {most.second_us / 1000:.2f} ms)", err=True)
+        tell(f"Error: {len(worse)} of {len(found)} runs regressed by more than {100 * (max_regression or 0):g} "
+             f"%; the worst is {most.second.file.name}: {100 * (most.ratio.value - 1):.1f} % slower "
+             f"({most.first_us / 1000:.2f} -> {most.second_us / 1000:.2f} ms)")
     return 1 if worse else 0
 
 
@@ -163,8 +158,6 @@ class BenchProgress:
         self._shown: dict[str, tuple[int, float]] = {}
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        from mobilebert_lite.cli.output import progress
-
         last, when = self._shown.get(name, (done, 0.0))
         if done < last or time.monotonic() - when >= self.SECONDS:
             self._shown[name] = done, time.monotonic()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -115,6 +117,17 @@ class Command(click.Command):
         if not context.resilient_parsing:
             self._check_needs(context)
         return rest
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command. Whatever ends it, its temporary files are removed; what it prints goes to standard error
+        where an output is standard output itself."""
+        from mobilebert_lite.common.targets import descriptor
+        from mobilebert_lite.common.temporary import janitor
+
+        if any(isinstance(value, Path) and descriptor(value) == 1 for value in context.params.values()):
+            sys.stdout = sys.stderr
+        with janitor():
+            return super().invoke(context)
 
     def _check_needs(self, context: click.Context) -> None:
         given = {name for one in self.params if _is_given(context, one) for name in one.opts}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mobilebert_lite.errors import printable
+from mobilebert_lite.cli.output import head_room, print_json, print_lines
+from mobilebert_lite.errors import one_line
 
 if TYPE_CHECKING:
     from mobilebert_lite.conversion.modes import Variant
@@ -20,10 +20,11 @@ def print_plans(plans: Sequence[Plan], as_json: bool) -> None:
     """What would be decided, for each mode."""
     told = [plan.to_json() for plan in plans]
     if as_json:
-        print(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+        print_json(told[0] if len(told) == 1 else told)
         return
-    print("\n\n".join("\n".join(printable(f"{name.replace('_', ' ')}: {words}") for name, value in one.items()
-                                      if (words := _in_words(value))) for one in told))
+    for i, one in enumerate(told):
+        print_lines(*[""] * (i > 0), *(f"{name.replace('_', ' ')}: {words}" for name, value in one.items()
+                                       if (words := _in_words(value))))
 
 
 def _in_words(value: Any) -> str:
@@ -37,22 +38,20 @@ def _in_words(value: Any) -> str:
 
 def print_report(report: ConvertReport, as_json: bool) -> None:
     """One file."""
-    from mobilebert_lite.cli.output import head_room
-
     if as_json:
-        print(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
         return
-    print(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
+    print_lines(f"{report.output}: {report.bytes / 1e6:.2f} MB, {report.task}, in {report.seconds:.0f} s")
     for result in report.verification:
-        print(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
-                   f"{result.agreement:.1%} of {result.texts} texts, mean relative error {result.error:.2g}")
+        print_lines(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
+                    f"{result.agreement:.1%} of {result.texts} texts, mean relative error {result.error:.2g}")
     if scored := report.evaluation:
-        print(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
-                   f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
+        print_lines(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
+                    f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
     if room := head_room(report.provenance):
-        print(f"  {room}")
-    print(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
-    print(f"next: {next_command(report.output, report.task)}")
+        print_lines(f"  {room}")
+    print_lines(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
+    print_lines(f"next: {next_command(report.output, report.task)}")
 
 
 def next_command(path: str, task: str) -> str:
@@ -60,7 +59,7 @@ def next_command(path: str, task: str) -> str:
     from mobilebert_lite.tasks import TASKS
 
     asked = TASKS[task].asks
-    return " ".join(["mbl", "run", shlex.quote(printable(path)), *(f'--{name} "…"' for name in asked)])
+    return " ".join(["mbl", "run", shlex.quote(one_line(path)), *(f'--{name} "…"' for name in asked)])
 
 
 def print_variants(variants: Sequence[Variant], as_json: bool) -> None:
@@ -68,15 +67,14 @@ def print_variants(variants: Sequence[Variant], as_json: bool) -> None:
     from mobilebert_lite.cli.tables import Column, FittingTable, show
 
     if as_json:
-        print(json.dumps({"files": [one.to_json() for one in variants]}, indent=2))
+        print_json({"files": [one.to_json() for one in variants]})
         return
     metric = next((one.report.evaluation["metric"] for one in variants if one.report.evaluation), "")
     columns = [Column("file"), Column(metric or "score", 0), Column("MB", 1), Column("ms", 2), Column("TFLite", 4),
                Column("same answers", 3), Column("loads in")]
     show(FittingTable(columns, [_row(one) for one in variants], " (--json prints all)"))
-    for line in _notes(variants, metric):
-        print(line)
-    print(f"next: {next_command(variants[0].report.output, variants[0].report.task)}")
+    print_lines(*_notes(variants, metric))
+    print_lines(f"next: {next_command(variants[0].report.output, variants[0].report.task)}")
 
 
 def _row(one: Variant) -> tuple[str, ...]:
@@ -88,8 +86,6 @@ def _row(one: Variant) -> tuple[str, ...]:
 
 
 def _notes(variants: Sequence[Variant], metric: str) -> list[str]:
-    from mobilebert_lite.cli.output import head_room
-
     scored = variants[0].report.evaluation
     notes = [f"{metric} of the float model {scored['float']['value']:.2f}, on {scored['data']['examples']} examples"
              ] if scored else []
@@ -102,7 +98,7 @@ def print_search(found: Search, as_json: bool) -> None:
     from mobilebert_lite.cli.tables import Column, FittingTable, show
 
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))
+        print_json(found.to_json())
         return
     rows = []
     for one in found.candidates:
@@ -114,5 +110,5 @@ def print_search(found: Search, as_json: bool) -> None:
     columns = [Column("recipe"), Column(found.metric, 0), Column("MB", 2), Column("ms", 1), Column("result")]
     show(FittingTable(columns, rows))
     if found.report is not None:
-        print(f"next: {next_command(found.report.output, found.report.task)}")
+        print_lines(f"next: {next_command(found.report.output, found.report.task)}")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
+from mobilebert_lite.cli.output import own_output, print_json, progress
 
 if TYPE_CHECKING:
     from mobilebert_lite.benchmarks.phone.phones import FoundPhone
@@ -25,7 +23,6 @@ def command(connect: tuple[str, ...], servers: tuple[str, ...], port: int | None
     The column "profile" is the name that `mbl bench --device` takes.
     """
     from mobilebert_lite.benchmarks.phone import phones
-    from mobilebert_lite.cli.output import progress
 
     if known:
         _print(_profiles(), as_json, ("profile", "phone", "processor", "big cores"))
@@ -64,19 +61,20 @@ def _profiles() -> list[dict[str, Any]]:
 
 def _print(rows: list[dict[str, Any]], as_json: bool, columns: tuple[str, ...]) -> None:
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json(rows)
     elif rows:
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        from mobilebert_lite.errors import printable
+        from mobilebert_lite.errors import one_line
 
         table = Table(*columns)
         for row in rows:
-            table.add_row(*(Text(printable(_shown(row, column))) for column in columns))
+            table.add_row(*(Text(one_line(_shown(row, column))) for column in columns))
         console = Console(highlight=False, width=None if _is_terminal() else 160)
-        console.print(table)
+        with own_output():
+            console.print(table)
 
 
 def _is_terminal() -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from mobilebert_lite.cli.output import write_page
-from mobilebert_lite.errors import RepairError, RequestError, printable
+from mobilebert_lite.cli.output import print_json, print_lines, write_page
+from mobilebert_lite.errors import RepairError, RequestError
 
 if TYPE_CHECKING:
     from mobilebert_lite.doctor.diagnose import Diagnosis
@@ -28,16 +25,15 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
         mended = None if output is None else fix(model, output, found, clients, vocabulary=vocabulary, labels=labels)
     except RepairError:
         if not as_json:
-            click.echo(printable("\n".join(_told(found) + _not_mended(found))))
+            print_lines(*_told(found), *_not_mended(found))
         raise
     last = mended.after if mended else found
     if page is not None:
         _write_page(page, model, found)
     if as_json:
-        click.echo(json.dumps({**found.to_json(), **({"fix": mended.to_json()} if mended else {})}, indent=2,
-                              ensure_ascii=False))
+        print_json({**found.to_json(), **({"fix": mended.to_json()} if mended else {})})
     else:
-        click.echo(printable("\n".join(_told(found) + (_told_of_mending(mended) if mended else []))))
+        print_lines(*_told(found), *(_told_of_mending(mended) if mended else ()))
     if last.errors:
         failing = dict.fromkeys(one.client for one in last.errors)
         raise ModelFileError(f"{last.path} does not fit {', '.join(failing)}: {len(last.errors)} error(s), named "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,9 +64,8 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
     After an interruption, the same command with --report resumes where it stopped.
     """
     from mobilebert_lite.cli import eval_output
-    from mobilebert_lite.cli.output import progress, write_page
+    from mobilebert_lite.cli.output import print_json, print_lines, progress, write_page
     from mobilebert_lite.common.files import write_atomically, write_json
-    from mobilebert_lite.errors import printable
     from mobilebert_lite.evaluation.evaluate import EvalRequest
     from mobilebert_lite.evaluation.scorers import ScorerOptions
 
@@ -107,7 +104,10 @@ def command(model: Path, data: Path, task: str | None, against: str | None, pred
 
         write_page(page, eval_page(full))
     shown = eval_output.ERRORS if errors is None else errors
-    click.echo(json.dumps(full, indent=2, ensure_ascii=False) if as_json else printable(eval_output.text(full, shown)))
+    if as_json:
+        print_json(full)
+    else:
+        print_lines(*eval_output.lines(full, shown))
 
 
 def _zero_shot(asked: dict[str, Any]) -> ZeroShot | None:
@@ -144,6 +144,7 @@ def _check(request: EvalRequest, against: str | None, outputs: tuple[Path | None
 def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:
     from mobilebert_lite.cli.output import counted
     from mobilebert_lite.cli.output import progress as tell
+    from mobilebert_lite.common.temporary import scratch_folder
     from mobilebert_lite.evaluation.evaluate import evaluate
 
     with counted(f"scoring {request.model.name}") as progress:
@@ -152,10 +153,10 @@ def _results(request: EvalRequest, against: str | None) -> list[EvalResult]:
         tell(skipped)
     if against is None:
         return results
-    with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
+    with scratch_folder() as folder:
         path = Path(against)
         if not path.is_file():
-            path = _reference(request, against, Path(folder))
+            path = _reference(request, against, folder)
         with counted(f"scoring {against}") as progress:
             return [*results, evaluate(replace(request, model=path), progress)]
 

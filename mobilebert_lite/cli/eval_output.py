@@ -18,14 +18,15 @@ _NAME = 28
 _ALL = "--report or --html has all"
 
 
-def text(report: Report, errors: int = ERRORS) -> str:
+def lines(report: Report, errors: int = ERRORS) -> list[str]:
     """Scores, what stands behind them with ``errors`` of the worst errors, and the comparison with another model."""
     width = min(max(shutil.get_terminal_size((80, 24)).columns, 60), 120)
     found = report.get("details", {})
     parts = (_scores(report), _languages(report.get("languages")), _groups(found.get("groups", ())),
              _classes(found), _confusion(found.get("confusion"), width), _calibration(found.get("calibration")),
              _residuals(found.get("residuals")), _errors(found, errors, width), _comparison(report.get("comparison")))
-    return "\n\n".join("\n".join(lines) for part in parts if (lines := list(part)))
+    found_lines = [["", *lines] for part in parts if (lines := list(part))]
+    return [line for part in found_lines for line in part][1:]
 
 
 def _scores(report: Report) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -25,13 +24,12 @@ def command(as_json: bool, **asked: Any) -> None:
 
     Tensors are copied byte for byte, together with the vocabulary, labels and configuration.
     """
-    from mobilebert_lite.cli.output import progress
+    from mobilebert_lite.cli.output import print_json, print_lines, progress
     from mobilebert_lite.converters.export import ExportRequest, export
 
     done = export(ExportRequest(**asked), progress)
     if as_json:
-        click.echo(json.dumps(done.to_json(), indent=2))
+        print_json(done.to_json())
         return
-    click.echo(f"{done.output}: {done.format}, {done.tensors} tensors, {done.parameters:,} parameters, from "
-               f"{done.source.format}")
-    click.echo(f"  {', '.join(done.files)}")
+    print_lines(f"{done.output}: {done.format}, {done.tensors} tensors, {done.parameters:,} parameters, from "
+                f"{done.source.format}", f"  {', '.join(done.files)}")

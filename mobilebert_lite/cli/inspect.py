@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
-from mobilebert_lite.cli.output import write_page
+from mobilebert_lite.cli.output import print_json, write_page
 from mobilebert_lite.cli.parameters import CLIENT, PATH, several
 
 
@@ -41,6 +40,9 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
     With --client, --min-runtime or --fix, report why a client cannot load MODEL and how to fix it. The exit code is 1
     if a client that was asked for cannot load it.
     """
+    from mobilebert_lite.common.requirements import need_outputs
+
+    need_outputs((fixed, page))
     if clients or min_runtime or fixed:
         from mobilebert_lite.cli.diagnosis import examine
 
@@ -58,7 +60,7 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
 
         write_page(page, inspect_page(found.to_json()))
     if as_json:
-        click.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print_json(found.to_json())
     elif page is None:
         from mobilebert_lite.cli import inspect_output
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mobilebert_lite.cli.convert_output import next_command
-from mobilebert_lite.cli.output import channel_ranges, head_room
-from mobilebert_lite.errors import printable, shorten
+from mobilebert_lite.cli.output import channel_ranges, head_room, own_output, print_lines
+from mobilebert_lite.common.files import to_json
+from mobilebert_lite.errors import one_line, shorten
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from mobilebert_lite.inspection.report import Inspection, SignatureInfo, TensorInfo
 
 # Signatures, and other things that a file has many of, in the summary.
@@ -23,10 +25,10 @@ def print_summary(found: Inspection) -> None:
     """What one wants to know of a file first, and what to do next."""
     lines = [(title, said) for title, said in _facts(found) if said]
     width = max(len(title) for title, _ in lines) + 2
-    print(printable(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}"))
+    print_lines(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}")
     last = ""
     for title, said in lines:
-        print(printable(f"  {'' if title == last else title:{width}}{said}"))
+        print_lines(f"  {'' if title == last else title:{width}}{said}")
         last = title
 
 
@@ -51,7 +53,7 @@ def _facts(found: Inspection) -> Iterator[tuple[str, str]]:
     yield "runtime", f"TFLite {told['min_runtime_version']} or later" if "min_runtime_version" in told else ""
     yield from _checked(told)
     yield "float16", (head_room(told) or "").removeprefix("in float16: ")
-    path = shlex.quote(printable(found.path))
+    path = shlex.quote(one_line(found.path))
     yield "next", _answer(found) or f"mbl bench {path} --vocab vocab.txt --runs 20"
     yield "next", f"mbl inspect {path} --client all    which clients can load it"
     yield "next", f"mbl inspect {path} --all           everything; --html FILE as a page, --json for programs"
@@ -94,40 +96,45 @@ def _checked(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def print_all(found: Inspection) -> None:
     """Everything but single tensors, which ``--json`` has."""
     from rich.console import Console
-    from rich.table import Table
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.print(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}")
-
+    print_lines(f"{found.path}: {found.bytes / 1e6:.2f} MB  {found.description}")
     first: dict[int, str] = {}
     for signature in found.signatures:
         if (same := first.setdefault(signature.subgraph, signature.name)) != signature.name:
-            console.print(f"\nsignature {signature.name}: the same as {same}")
+            print_lines("", f"signature {signature.name}: the same as {same}")
             continue
-        console.print(f"\nsignature {signature.name}: {signature.operators} operators")
-        console.print(f"  inputs   {_shapes(signature.inputs)}\n  outputs  {_shapes(signature.outputs)}")
+        print_lines("", f"signature {signature.name}: {signature.operators} operators",
+                    f"  inputs   {_shapes(signature.inputs)}", f"  outputs  {_shapes(signature.outputs)}")
         if taken := signature.delegation:
             rest = Counter(name for _, name in taken.outside)
-            console.print(f"  XNNPACK  {taken.partitions} partition(s); outside: "
-                          + (", ".join(f"{count} {name}" for name, count in rest.items()) or "nothing"))
-    console.print()
+            print_lines(f"  XNNPACK  {taken.partitions} partition(s); outside: "
+                        + (", ".join(f"{count} {name}" for name, count in rest.items()) or "nothing"))
+    print_lines("")
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    for table in _tables(found):
+        with own_output():
+            console.print(table)
+    print_lines(*_provenance(found.provenance))
+
+
+def _tables(found: Inspection) -> Iterator[Table]:
+    """Of operators, and of what takes the bytes."""
+    from rich.table import Table
 
     table = Table("operator", "version", "count", "since TFLite", box=None)
     for operator in found.operators:
-        table.add_row(operator.name, str(operator.version), str(operator.count), operator.since or "?")
-    console.print(table)
+        table.add_row(one_line(operator.name), str(operator.version), str(operator.count), operator.since or "?")
+    yield table
 
     table = Table("constants", "bytes", box=None)
     for kind, size in found.bytes_by_type.items():
         table.add_row(kind, f"{size:,}")
     for name, kind, shape, size in found.largest:
-        table.add_row(f"  {name.split(';')[-1]} {kind} {list(shape)}", f"{size:,}")
+        table.add_row(f"  {one_line(name.split(';')[-1])} {kind} {list(shape)}", f"{size:,}")
     for name, size in found.files.items():
-        table.add_row(f"file {name}", f"{size:,}")
-    console.print(table)
-
-    for line in _provenance(found.provenance):
-        console.print(printable(line))
+        table.add_row(f"file {one_line(name)}", f"{size:,}")
+    yield table
 
 
 def _provenance(told: Mapping[str, Any]) -> Iterator[str]:
@@ -139,8 +146,10 @@ def _provenance(told: Mapping[str, Any]) -> Iterator[str]:
         yield ranges
     # Ranges by block are numbers for a picture, and in --json.
     shown = {name: value for name, value in told.items() if name != "channel_ranges"}
-    yield json.dumps(shown, indent=2, ensure_ascii=False) if told else (
-        "no provenance: this file was not made by mobilebert-lite")
+    if not told:
+        yield "no provenance: this file was not made by mobilebert-lite"
+    else:
+        yield from to_json(shown, indent=2).split("\n")
 
 
 def _shapes(tensors: tuple[TensorInfo, ...]) -> str:

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import click
-
+from mobilebert_lite.cli.output import tell
+from mobilebert_lite.common.files import refuse_endless
 from mobilebert_lite.common.json_text import decode
 from mobilebert_lite.errors import DataError
 
@@ -33,6 +33,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             raise DataError("standard input is closed; give --input a file in place of -")
         yield sys.stdin.buffer
         return
+    refuse_endless(path)
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed below
     except OSError as error:
@@ -125,12 +126,12 @@ def _typed(name: str) -> str | None:
             with suppress(ImportError):
                 import readline  # noqa: F401 - for editing; it also keeps the prompt from a standard error that is hidden
             return input(f"{name}> ").strip()
-        click.echo(f"{name}> ", err=True, nl=False)
+        tell(f"{name}> ", end="")
         line = sys.stdin.readline()
     except EOFError:
         line = ""
     if not line:
-        click.echo(err=True)
+        tell("")
     return line.strip() if line else None
 
 

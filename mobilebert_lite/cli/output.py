@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import io
-import json
-import os
 import sys
 import time
 from collections import deque
@@ -17,11 +14,51 @@ from typing import Any
 import click
 
 from mobilebert_lite.cli import signals
+from mobilebert_lite.errors import OutputError, one_line
+
+
+def print_lines(*lines: str) -> None:
+    """Each of ``lines`` as one line on standard output, whatever names it holds. Everything that commands print goes
+    through here, ``print_json`` or ``tell``. Raises OutputError when it cannot be written."""
+    _print("\n".join(map(one_line, lines)))
+
+
+def print_text(text: str) -> None:
+    """``print_lines`` of a text that we laid out ourselves."""
+    print_lines(*text.removesuffix("\n").split("\n"))
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """``value`` as JSON on standard output; strings in it are escaped where a terminal would obey them."""
+    from mobilebert_lite.common.files import to_json
+
+    _print(to_json(value, indent))
+
+
+def _print(text: str) -> None:
+    with own_output():
+        print(text, flush=True)
+
+
+@contextmanager
+def own_output() -> Iterator[None]:
+    """Blame what cannot be written in the block on standard output. Raises OutputError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody reads it any more, which is no failure of ours
+    except OSError as error:
+        raise OutputError(f"standard output: {error.strerror or error}") from None
+
+
+def tell(line: str, end: str = "\n") -> None:
+    """One line on standard error."""
+    click.echo(one_line(line) + end, err=True, nl=False)
 
 
 def progress(message: str) -> None:
     """One line of progress on stderr."""
-    click.echo(f"· {message}", err=True)
+    tell(f"· {message}")
 
 
 def stage(message: str) -> None:
@@ -48,30 +85,6 @@ def write_page(path: Path, html: str) -> None:
 
     write_atomically(path, html.encode("utf-8", "replace"))
     progress(f"wrote {path}")
-
-
-def hide_native_logs() -> None:
-    """Hide what native libraries write directly to file descriptor 2; Python's sys.stderr still works."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    os.close(sink)
-    sys.stderr = os.fdopen(kept, "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace")
-
-
-def escape_unprintable() -> None:
-    """Escape characters that the encoding of standard output lacks, as JSON does, in place of failing: file names may
-    hold bytes that are not UTF-8, and a terminal may support ASCII only."""
-    codecs.register_error("mbl-escape", _escape)
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="mbl-escape")
-
-
-def _escape(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return json.dumps(error.object[error.start:error.end])[1:-1], error.end
 
 
 # Bits of head room below which it is worth a word.
@@ -107,6 +120,7 @@ def channel_ranges(provenance: Mapping[str, Any]) -> str | None:
 def counted(message: str) -> Iterator[Callable[[int, int], None]]:
     """Progress over a known number of items, with the time left: a bar on a terminal, lines elsewhere."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     if not sys.stderr.isatty():
@@ -114,7 +128,7 @@ def counted(message: str) -> Iterator[Callable[[int, int], None]]:
         return
     columns = (TextColumn("· {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        task = bar.add_task(message, total=None)
+        task = bar.add_task(escape(one_line(message)), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -14,9 +13,9 @@ import click
 from mobilebert_lite.cli import options, signals
 from mobilebert_lite.cli.command import option, section
 from mobilebert_lite.cli.lines import fields, opened, prompted
-from mobilebert_lite.cli.output import progress, read_input
+from mobilebert_lite.cli.output import print_json, print_lines, progress, read_input, tell
 from mobilebert_lite.cli.parameters import PATH
-from mobilebert_lite.errors import AnswerError, DataError, ModelFileError, RequestError, printable
+from mobilebert_lite.errors import AnswerError, DataError, ModelFileError, RequestError
 
 if TYPE_CHECKING:
     from mobilebert_lite.running.model import Model
@@ -78,7 +77,7 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
     except KeyboardInterrupt:
         if lines is None and not prompt:
             raise
-        click.echo(err=True)
+        tell("")
         return signals.outcome()[1]  # an end that was asked for needs no error
 
 
@@ -129,12 +128,12 @@ def _answer_lines(model: Model, path: Path, asked: Mapping[str, Any]) -> int:
             except _OF_ONE_TEXT as error:
                 failed += 1
                 found["error"] = str(error)
-                click.echo(printable(f"Error: {where}, line {number}: {error}"), err=True)
+                tell(f"Error: {where}, line {number}: {error}")
             if model.take_cut():
                 cut += 1
                 found["cut"] = True
             done += 1
-            print(json.dumps(found, ensure_ascii=False), flush=True)
+            print_json(found, None)
             if time.monotonic() - shown > _SECONDS:
                 shown = time.monotonic()
                 progress(f"{done} lines")
@@ -158,12 +157,12 @@ def _plain(model: Model, asked: Mapping[str, Any]) -> str | None:
 
 def _answer_prompts(model: Model, asked: Mapping[str, Any], as_json: bool) -> int:
     """What is typed, until it ends."""
-    click.echo(f"{model.task.name}: {model.task.purpose}. Ctrl-D ends.", err=True)
+    tell(f"{model.task.name}: {model.task.purpose}. Ctrl-D ends.")
     for typed in prompted(model.task.prompts, asked):
         try:
             rows, told = _answer(model, {**asked, **typed})
         except _OF_ONE_TEXT as error:
-            click.echo(printable(f"Error: {error}"), err=True)
+            tell(f"Error: {error}")
             continue
         _show(rows, told, _cut(model), as_json)
     return 0
@@ -181,15 +180,18 @@ def _cut(model: Model) -> bool:
     cut = model.take_cut()
     if cut:
         what = "question" if "question" in model.task.asks else "text"
-        click.echo(f"Warning: the {what} is longer than the model reads (its longest sequence has {model.longest} "
-                   f"tokens): the end of the {what} was left out", err=True)
+        tell(f"Warning: the {what} is longer than the model reads (its longest sequence has {model.longest} tokens): "
+             f"the end of the {what} was left out")
     return cut
 
 
 def _show(rows: Any, told: list[str], cut: bool, as_json: bool) -> None:
     if cut:
         _mark(rows)
-    click.echo(json.dumps(rows, indent=2, ensure_ascii=False) if as_json else printable("\n".join(told)))
+    if as_json:
+        print_json(rows)
+    else:
+        print_lines(*told)
 
 
 def _mark(rows: Any) -> None:

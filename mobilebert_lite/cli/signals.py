@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 _caught: list[int] = []
@@ -33,6 +34,19 @@ def again() -> None:
     """Raise KeyboardInterrupt if a signal was received and swallowed."""
     if _caught:
         raise KeyboardInterrupt
+
+
+def rest() -> None:
+    """Leave the signals to the system again: a command that ends has nothing more to clean up."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _raise:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def hand_on(child: int) -> None:
+    """Give the process ``child`` the signals that reach this process alone; a terminal sends its own to both."""
+    signal.signal(signal.SIGTERM, lambda number, frame: os.kill(child, number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _raise(number: int, frame: object) -> None:

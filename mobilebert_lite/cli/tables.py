@@ -7,9 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import click
-
-from mobilebert_lite.errors import printable
+from mobilebert_lite.cli.output import print_lines
+from mobilebert_lite.errors import one_line
 
 # Of what is no terminal, such as a pipe, unless $COLUMNS says otherwise.
 _WIDE = 200
@@ -44,7 +43,7 @@ class FittingTable:
 
     def lines(self, width: int) -> list[str]:
         """The table in at most ``width`` columns, unless one cell alone is wider."""
-        rows = [[printable(cell) for cell in row] for row in self.rows]
+        rows = [[one_line(cell) for cell in row] for row in self.rows]
         shown = [i for i in range(len(self.columns)) if any(row[i] for row in rows)]
         texts = [i for i in shown if self.columns[i].worth is None]
         alike = [i for i in texts[1:] if len({row[i] for row in rows}) == 1]
@@ -117,4 +116,4 @@ class FittingTable:
 def show(table: FittingTable) -> None:
     """Print ``table`` in the width of the terminal, or of $COLUMNS."""
     width = shutil.get_terminal_size((_WIDE, 24)).columns
-    click.echo("\n".join(table.lines(width)))
+    print_lines(*table.lines(width))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +121,7 @@ def command(context: click.Context, /, resume: Path | None, as_json: bool, probl
 
     --task, --data and --output are enough. `mbl convert --weights` converts the result.
     """
-    from mobilebert_lite.cli.output import counted, progress
+    from mobilebert_lite.cli.output import counted, print_json, print_lines, progress
 
     if resume is None and (asked["data"] is None or asked["output"] is None):
         raise click.UsageError("--data and --output are needed (or --resume)")
@@ -146,13 +145,13 @@ def command(context: click.Context, /, resume: Path | None, as_json: bool, probl
     result = run.train(wanted, resume is not None, progress, counted)
     report = result.report
     if as_json:
-        click.echo(json.dumps(report, indent=2))
+        print_json(report)
         return
     folds = f" ± {report['score_deviation']:.2f} over {len(report['folds'])} folds" if "folds" in report else ""
-    click.echo(f"{result.output}: {report['metric']} {report['score']:.2f}{folds} after {report['step']:,} steps, "
-               f"{report['seconds']:.0f} s")
+    print_lines(f"{result.output}: {report['metric']} {report['score']:.2f}{folds} after {report['step']:,} steps, "
+                f"{report['seconds']:.0f} s")
     for name, value in report["metrics"].items():
-        click.echo(f"  {name} {value:.2f}" if isinstance(value, float) else f"  {name} {value}")
+        print_lines(f"  {name} {value:.2f}" if isinstance(value, float) else f"  {name} {value}")
 
 
 def _given(context: click.Context) -> list[str]:

@@ -7,6 +7,14 @@ from typing import Any
 
 from mobilebert_lite.errors import DataError, shorten
 
+# Digits of numbers that are written as texts; a place or an id has no more.
+_DIGITS = 18
+
+
+def is_whole(text: str) -> bool:
+    """Whether ``text`` is digits that ``int`` reads: not ², and not thousands of them."""
+    return text.isdecimal() and len(text) <= _DIGITS
+
 
 def read_object(value: Any, where: str) -> Mapping[str, Any]:
     """``value``, which must be an object. Raises DataError, as the others do."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import hashlib
 import json
 import os
@@ -12,9 +13,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from mobilebert_lite.errors import CheckpointError, DataError, OutputError
+from mobilebert_lite.common.targets import target_of
+from mobilebert_lite.common.temporary import temporary
+from mobilebert_lite.errors import UNPRINTABLE, CheckpointError, DataError, OutputError
 
 
 @contextmanager
@@ -22,42 +25,48 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path whose content becomes that of ``path`` when the block ends well, and vanishes otherwise.
 
     A regular file is replaced in one step; behind a symbolic link, the file that the link names. Character devices,
-    pipes and FIFOs are written to, since a rename would put a file in their place. Also on Ctrl-C.
+    pipes, FIFOs and open files (/dev/stdout) are written to, since a rename would put a file in their place. Also on
+    Ctrl-C.
 
     Raises OutputError for a folder, a socket or a block device, when the folder cannot be written, and when the
     disk is full.
     """
-    temporary: Path | None = None
+    with _blamed(path) as mine:
+        target = target_of(path)
+        folder = target.file.parent if target.file else Path(tempfile.gettempdir())
+        with temporary(folder, path.name) as unfinished:
+            mine.append(unfinished)
+            yield unfinished
+            if target.file is None:
+                with unfinished.open("rb") as content, target.open() as stream:
+                    shutil.copyfileobj(content, stream)
+            else:
+                # Temporary files are private; an output has the permissions of any other new file.
+                os.chmod(unfinished, 0o666 & ~_umask())
+                os.replace(unfinished, target.file)
+
+
+@contextmanager
+def _blamed(path: Path) -> Iterator[list[Path]]:
+    """Blame what cannot be written on ``path``, unless the error names a file that is neither it nor in the list."""
+    mine = [path]
     try:
-        target = _target(path)
-        folder = target.parent if target else None
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=folder)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        if target is None:
-            with temporary.open("rb") as content, _opened(path) as stream:
-                shutil.copyfileobj(content, stream)
-        else:
-            # mkstemp makes private files; an output has the permissions of any other new file.
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, target)
+        yield mine
     except OSError as error:
+        named = error.filename2 or error.filename
+        if named is not None and not any(str(named).startswith(str(one)) for one in (*mine, mine[-1].parent)):
+            raise
         raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
-    finally:
-        if temporary is not None:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
 
 
 def check_output(path: Path) -> None:
     """Fail now rather than after minutes of work. Raises OutputError where ``replacing`` would."""
     try:
-        target = _target(path)
-        if target is not None:
-            if not target.parent.is_dir():
-                raise OutputError(f"cannot write {path}: there is no folder {target.parent}")
-            tempfile.TemporaryFile(dir=target.parent).close()
+        file = target_of(path).file
+        if file is not None:
+            if not file.parent.is_dir():
+                raise OutputError(f"cannot write {path}: there is no folder {file.parent}")
+            tempfile.TemporaryFile(dir=file.parent).close()
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 
@@ -68,76 +77,84 @@ def folder_for(path: Path) -> Path:
     Raises OutputError as ``replacing``.
     """
     try:
-        target = _target(path)
+        file = target_of(path).file
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
-    return target.parent if target else Path(tempfile.gettempdir())
+    return file.parent if file else Path(tempfile.gettempdir())
 
 
-# Files that are written to as they are, whatever stands in them.
-_STREAMS = (stat.S_ISCHR, stat.S_ISFIFO)
-_REFUSED = {stat.S_ISDIR: "it is a folder; give a file name", stat.S_ISSOCK: "it is a socket; give a file name",
-            stat.S_ISBLK: "it is a block device, whose content would be lost; give a file name"}
+def check_folder(path: Path) -> Path:
+    """The folder that ``path`` names, which can be made or is empty, links followed.
 
-
-def _target(path: Path) -> Path | None:
-    """The regular file that ``path`` stands for, new or old; None for what is written to in place.
-
-    Raises OutputError for what is never written, OSError for what cannot be looked at.
+    Raises OutputError when it is there already, or cannot be made.
     """
-    real = Path(os.path.realpath(path))
     try:
-        status = path.stat()
-    except FileNotFoundError:
-        return real
-    for is_kind, reason in _REFUSED.items():
-        if is_kind(status.st_mode):
-            raise OutputError(f"cannot write {path}: {reason}")
-    if any(is_kind(status.st_mode) for is_kind in _STREAMS):
-        return None
-    # /dev/stdout may name a file that has no name any more.
-    return real if real.exists() and os.path.samestat(real.stat(), status) else None
-
-
-def _opened(path: Path) -> BinaryIO:
-    """``path`` for writing; it must be there."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_TRUNC), "wb")
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise OutputError(f"{path} is there already, and not empty; give a new folder, or remove it")
+        folder = Path(os.path.realpath(path, strict=path.is_symlink() and path.exists()))
+        if path.is_symlink() and folder.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if not folder.parent.is_dir():
+            raise OutputError(f"cannot write {path}: there is no folder {folder.parent}")
+        tempfile.TemporaryFile(dir=folder.parent).close()
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+    return folder
 
 
 @contextmanager
 def making_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside ``path`` that becomes it when the block ends well, and vanishes otherwise.
 
-    Also on Ctrl-C. Raises OutputError when ``path`` is there already (unless it is an empty folder), or when it
-    cannot be written.
+    Also on Ctrl-C. Raises OutputError as ``check_folder``, and when the disk is full.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise OutputError(f"{path} is there already, and not empty; give a new folder, or remove it")
-    temporary: Path | None = None
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent))
-        yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was left behind") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+    target = check_folder(path)
+    with _blamed(path) as mine, temporary(target.parent, path.name, is_folder=True) as unfinished:
+        mine.append(unfinished)
+        yield unfinished
+        os.chmod(unfinished, 0o777 & ~_umask())
+        os.replace(unfinished, target)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """``path`` with ``content``, or as it was before. Raises OutputError when it cannot be written."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 # How a file begins that Git LFS keeps elsewhere; the first line of its specification.
 _POINTER = b"version https://git-lfs.github.com/spec/v1"
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether ``path`` is a pipe without a name, such as ``<(…)`` of a shell: somebody writes into it, and it can be
+    read once."""
+    with suppress(OSError):
+        return stat.S_ISFIFO(path.stat().st_mode) and os.path.realpath(path).startswith("/proc/")
+    return False
+
+
+def is_special(path: Path) -> bool:
+    """Whether ``path`` is there, and neither a file nor a folder."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
+def refuse_endless(path: Path) -> None:
+    """Raise DataError for a device that is no terminal, such as /dev/zero: it would be read without end."""
+    with suppress(OSError):
+        if path.is_char_device():
+            with path.open("rb", buffering=0) as device:
+                if not device.isatty():
+                    raise DataError(f"{path} is a device; give a file, or a pipe")
+
+
 def refuse_pointer(path: Path) -> None:
-    """Raise CheckpointError where ``path`` is what Git LFS leaves in place of a file that it has not fetched."""
+    """Raise CheckpointError where ``path`` is what Git LFS leaves in place of a file that it has not fetched, and where
+    it is a device, a socket or a FIFO, which is not even opened: it might never end, or never begin."""
+    if is_pipe(path):
+        return
+    if is_special(path):
+        raise CheckpointError(f"{path} is a device, a FIFO or a socket, not a file; put the file itself there")
     try:
         with path.open("rb") as file:
             start = file.read(len(_POINTER))
@@ -202,9 +219,14 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def json_bytes(value: Mapping[str, Any], sort_keys: bool = True) -> bytes:
     """``value`` as a JSON file."""
-    # Names of files may hold bytes that are no UTF-8; JSON has an escape for what Python makes of them.
-    text = json.dumps(value, indent=2, sort_keys=sort_keys, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace")
+    return (to_json(value, indent=2, sort_keys=sort_keys) + "\n").encode()
+
+
+def to_json(value: Any, indent: int | None = None, sort_keys: bool = False) -> str:
+    """``value`` as JSON that a terminal may show: characters that ``printable`` replaces are escaped, and so are halves
+    of surrogate pairs. Whoever reads it gets the same strings."""
+    text = json.dumps(value, indent=indent, sort_keys=sort_keys, ensure_ascii=False)
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "backslashreplace").decode()
 
 
 def sha256_of(files: Iterable[Path]) -> str:

@@ -37,12 +37,13 @@ def check(text: str, where: str, error: type[MblError] = DataError) -> None:
     Budget(len(text), error).keep(sum(map(text.count, _MARKS)), OBJECT, where)
 
 
-def decode(text: str, halves: bool = False) -> Any:
+def decode(text: str | bytes, halves: bool = False) -> Any:
     """The value of ``text``.
 
     Raises JSONDecodeError for what is no JSON, nested too deeply, or holds a number of thousands of digits; unless
-    ``halves`` are allowed, also for half of a surrogate pair, which no file can hold.
+    ``halves`` are allowed, also for half of a surrogate pair, which no file can hold. ``bytes`` are UTF-8.
     """
+    text = _text(text)
     start = len(text) - len(text.lstrip(" \t\r\n"))
     value, end = parse_at(text, start)
     if rest := text[end:].lstrip(" \t\r\n"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
 from mobilebert_lite.common.requirements import need_files
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.reference import float_file
@@ -104,8 +104,8 @@ def _check_examples(gate: Gate, plan: Plan) -> None:
 def float_model(plan: Plan, progress: Progress) -> Iterator[Path]:
     """The checkpoint of ``plan`` as a float file with the same task and lengths, while the block lasts."""
     progress("building the float model")
-    with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
-        path = Path(folder) / "float.tflite"
+    with scratch_folder() as folder:
+        path = folder / "float.tflite"
         path.write_bytes(float_file(plan.checkpoint, plan.task, plan.lengths, plan.design.masking))
         yield path
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.kernels import name_kernels, told_apart
 from mobilebert_lite.errors import ConversionError
@@ -57,14 +57,14 @@ def _assign(network: Network, values: Mapping[str, np.ndarray]) -> None:
 
 
 def _convert(network: Network, signatures: Mapping[str, Any]) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
+    with scratch_folder() as folder:
         try:
-            tf.saved_model.save(network, folder, signatures=dict(signatures))
+            tf.saved_model.save(network, str(folder), signatures=dict(signatures))
         except (OSError, tf.errors.OpError) as error:
             last = str(error).split(";")[-1].strip()
             raise ConversionError(f"cannot write temporary files in {folder} (set TMPDIR to a folder with room): "
                                   f"{last}") from None
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=list(signatures))
         try:
             content: bytes = converter.convert()
         except Exception as error:  # the converter raises kinds of its own, private to TensorFlow

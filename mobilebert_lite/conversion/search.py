@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.common.files import check_output, folder_for, replacing, write_json
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.conversion import pipeline
 from mobilebert_lite.conversion.choice import Trial, best, undominated
 from mobilebert_lite.conversion.gate import Counted, Gate, float_model, planned
@@ -66,8 +66,8 @@ def search(request: ConvertRequest, gate: Gate, progress: Progress, counted: Cou
     """
     check_output(request.output)
     plan = planned(request, gate, progress)
-    with tempfile.TemporaryDirectory(prefix="mbl-", dir=folder_for(request.output)) as folder:
-        made, failed = _convert_all(plan, modes or recipes(), Path(folder), progress)
+    with scratch_folder(folder_for(request.output)) as folder:
+        made, failed = _convert_all(plan, modes or recipes(), folder, progress)
         if len(set(failed.values())) == 1 and not made:  # it is not the recipes' fault
             raise ConversionError(next(iter(failed.values())))
         if not made:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mobilebert_lite.common.fields import read_list, read_string
+from mobilebert_lite.common.fields import is_whole, read_list, read_string
 from mobilebert_lite.datasets.columns import Names
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.errors import DataError, shorten
@@ -73,7 +73,7 @@ def _is_nested(names: Names) -> bool:
 
 
 def _number(said: str) -> int:
-    return int(said) if said.isdecimal() else ord(said) - ord("a")
+    return int(said) if is_whole(said) else ord(said[0]) - ord("a")
 
 
 def read_choices(raw: Mapping[str, Any], columns: ChoiceColumns, where: str,
@@ -159,7 +159,7 @@ def _place(label: Any, columns: ChoiceColumns, names: Sequence[str], where: str)
     letters = any(name[-1:].isalpha() for name in columns.choices)
     first = (columns.first if columns.label and columns.label.lower() == "answer"
              else int(letters and all(name.lower().startswith("answer") for name in columns.choices)))
-    if not said.isdecimal() or not 0 <= int(said) - first < count:
+    if not is_whole(said) or not 0 <= int(said) - first < count:
         raise DataError(f"{where}: label is {label!r}; it must be the place of a choice, {first} to "
                         f"{first + count - 1}")
     return int(said) - first

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mobilebert_lite.common.fields import read_list, read_object, read_string
+from mobilebert_lite.common.fields import is_whole, read_list, read_object, read_string
 from mobilebert_lite.datasets.columns import Names
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.errors import DataError
@@ -64,7 +64,7 @@ def _answers(raw: Any, start: Any, context: str, where: str) -> tuple[tuple[str,
     """Answers and their starts from any of the forms in use; an unknown start is the first match, or -1."""
     if raw is None or raw == "":
         return (), ()
-    if isinstance(raw, str) and str(start or "").isdecimal():
+    if isinstance(raw, str) and is_whole(str(start or "")):
         raw = {"text": raw, "answer_start": int(start)}
     if isinstance(raw, dict) and isinstance(raw.get("text"), list):
         # The columns of Hugging Face datasets.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from mobilebert_lite.common.files import refuse_pointer
+from mobilebert_lite.common.files import refuse_endless, refuse_pointer
 from mobilebert_lite.errors import DataError
 
 # Bytes at the beginning of a file that tell its encoding and how its lines end.
@@ -113,6 +113,7 @@ def opened(path: Path) -> Iterator[TextFile]:
 
     Raises DataError when it cannot be read, CheckpointError for a Git LFS pointer.
     """
+    refuse_endless(path)
     try:
         with path.open("rb") as stream:
             if stat.S_ISREG(path.stat().st_mode):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mobilebert_lite.architecture.form import MULTI_LABEL, REGRESSION
-from mobilebert_lite.common.fields import read_string
+from mobilebert_lite.common.fields import is_whole, read_string
 from mobilebert_lite.datasets.columns import CLASS_INDEX, TextColumns, row_of
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.text.examples import PairExample, TextExample
@@ -66,7 +66,7 @@ def read_label(value: Any, columns: TextColumns, where: str, problem: str) -> st
     # Tables with missing values write whole numbers so.
     if label.endswith(".0") and label[:-2].isdecimal():
         label = label[:-2]
-    if columns.label == CLASS_INDEX and label.isdecimal():
+    if columns.label == CLASS_INDEX and is_whole(label):
         return str(int(label) - 1)
     return _SPELLED.get(label, label)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mobilebert_lite.common.fields import read_list, read_string
+from mobilebert_lite.common.fields import is_whole, read_list, read_string
 from mobilebert_lite.datasets.choices import texts_of
 from mobilebert_lite.datasets.columns import Names
 from mobilebert_lite.datasets.options import DataOptions
@@ -138,6 +138,6 @@ def _layout(lines: Sequence[str], options: DataOptions) -> _Layout:
 def _asked(column: str | None, otherwise: int, option: str) -> int:
     if column is None:
         return otherwise
-    if not column.isdecimal() or int(column) < 1:
+    if not is_whole(column) or int(column) < 1:
         raise DataError(f"{option} {column}: a BIO file has no names of columns; give the number of one, from 1")
     return int(column) - 1

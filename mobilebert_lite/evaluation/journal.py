@@ -6,11 +6,13 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from mobilebert_lite.errors import DataError
+from mobilebert_lite.common.json_text import decode
+from mobilebert_lite.errors import DataError, OutputError
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Journal:
         good = 0
         for line in file:
             try:
-                raw = json.loads(line.removesuffix(b"\n") if line.endswith(b"\n") else b"")
+                raw = decode(line.removesuffix(b"\n") if line.endswith(b"\n") else b"")
                 outcome = Outcome(raw["index"], raw["prediction"], tuple(raw["inferences"]), raw["total"],
                                   bool(raw.get("cut")))
             except (ValueError, KeyError, TypeError):
@@ -72,14 +74,19 @@ class Journal:
     def add(self, outcome: Outcome) -> None:
         """One more; it survives the end of this process at any moment after."""
         if self._file is not None:
-            self._file.write(json.dumps(asdict(outcome), ensure_ascii=False).encode() + b"\n")
-            self._file.flush()
+            try:
+                self._file.write(json.dumps(asdict(outcome), ensure_ascii=False).encode() + b"\n")
+                self._file.flush()
+            except OSError as error:
+                self.close()
+                raise OutputError(f"cannot write {self.path}: {error.strerror}; what is in it is kept") from None
         self.finished[outcome.index] = outcome
 
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what it could not take before, it cannot take now
+                self._file.close()
             self._file = None
 
     def remove(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.errors import ModelFileError, printable
+from mobilebert_lite.errors import ModelFileError, one_line
 from mobilebert_lite.inspection.tensors import PartSize, TensorFacts, read_tensors, sizes
 from mobilebert_lite.running.delegation import Delegation, delegation_of
 from mobilebert_lite.running.isolation.session import IsolatedSession
@@ -90,10 +90,10 @@ def inspect(path: Path) -> Inspection:
     try:
         graphs = Graphs.read(content)
         constants = _constants(graphs)
-        files = {printable(name): len(data) for name, data in metadata.read_files(content).items()}
+        files = {one_line(name): len(data) for name, data in metadata.read_files(content).items()}
         tensors = read_tensors(graphs)
         return Inspection(
-            str(path), len(content), printable(graphs.description), tuple(_signatures(graphs)),
+            str(path), len(content), one_line(graphs.description), tuple(_signatures(graphs)),
             tuple(_operators(graphs.subgraphs[0])), dict(_bytes_by_type(constants)),
             tuple(constants[:LARGEST_BUFFERS]), files, metadata.read_provenance(content),
             tuple(sizes(tensors, graphs, files, len(content))), tuple(tensors))
@@ -107,13 +107,13 @@ def _signatures(graphs: Graphs) -> list[SignatureInfo]:
     # Two names of one subgraph are common, and loading a model to see its partitions costs a second.
     subgraphs = sorted({entry.subgraph.index for entry in graphs.entries})
     delegations = {index: delegation(graphs, index) for index in subgraphs[:MOST_DELEGATIONS]}
-    return [SignatureInfo(printable(entry.name), entry.subgraph.index, _infos(entry.inputs), _infos(entry.outputs),
+    return [SignatureInfo(one_line(entry.name), entry.subgraph.index, _infos(entry.inputs), _infos(entry.outputs),
                           len(entry.subgraph.operators), delegations.get(entry.subgraph.index))
             for entry in graphs.entries]
 
 
 def _infos(tensors: Mapping[str, Tensor]) -> tuple[TensorInfo, ...]:
-    return tuple(TensorInfo(printable(name), tensor.kind.lower(), tensor.shape) for name, tensor in tensors.items())
+    return tuple(TensorInfo(one_line(name), tensor.kind.lower(), tensor.shape) for name, tensor in tensors.items())
 
 
 def _operators(subgraph: Subgraph) -> list[OperatorInfo]:
@@ -128,7 +128,7 @@ def _constants(graphs: Graphs) -> list[tuple[str, str, tuple[int, ...], int]]:
     for subgraph in graphs.subgraphs:
         for tensor in subgraph.tensors:
             if tensor.constant and tensor.buffer not in found:
-                found[tensor.buffer] = printable(tensor.name), tensor.kind, tensor.shape, tensor.bytes
+                found[tensor.buffer] = one_line(tensor.name), tensor.kind, tensor.shape, tensor.bytes
     return sorted(found.values(), key=lambda row: -row[3])
 
 

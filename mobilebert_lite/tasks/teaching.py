@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mobilebert_lite.architecture.form import SINGLE_LABEL, Form
+from mobilebert_lite.common.fields import is_whole
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.text.features import Features
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -83,7 +84,7 @@ def number_of(label: str, numbers: Mapping[str, int]) -> int:
     """Which class ``label`` is, by name or number. Raises DataError for neither."""
     if label in numbers:
         return numbers[label]
-    if label.isdecimal() and int(label) < len(numbers):
+    if is_whole(label) and int(label) < len(numbers):
         return int(label)
     raise DataError(f"label {label!r} is no class of the model; it has {shorten(list(numbers))}, or their numbers "
                     "from 0 on")

@@ -87,7 +87,7 @@ def read_provenance(content: bytes) -> dict[str, Any]:
     value = parse(raw, _DESCRIPTION, ModelFileError)
     try:
         json.dumps(value, ensure_ascii=False).encode()  # no half surrogates, which cannot be printed
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ModelFileError(f"{_DESCRIPTION} is damaged") from None
     if not isinstance(value, dict):
         raise ModelFileError(f"{_DESCRIPTION} is a JSON {type(value).__name__}, not an object")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from mobilebert_lite.errors import RequestError, printable
+from mobilebert_lite.errors import RequestError, one_line
 from mobilebert_lite.tflite.first_runtimes import OTHERS
 from mobilebert_lite.tflite.flatbuffer import schema
 
@@ -241,7 +241,7 @@ def operator_name(code: Any) -> str:
     """FULLY_CONNECTED and so on; the custom name for an operator that is not built in."""
     builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
     if code.customCode:
-        return printable(code.customCode.decode("utf-8", "replace"))
+        return one_line(code.customCode.decode("utf-8", "replace"))
     return _operator_names().get(builtin, f"operator {builtin}")
 
 

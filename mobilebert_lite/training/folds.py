@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.common.files import json_bytes, write_atomically
+from mobilebert_lite.common.json_text import decode
 from mobilebert_lite.training import workers
 from mobilebert_lite.training.loop import Loop, Trained
 from mobilebert_lite.training.preparation import TrainingData
@@ -48,7 +48,7 @@ def cross_validate(parts: Sequence[Callable[[], TrainingData]], run: Run, folder
     """Train and score each of ``parts``; those that an interrupted training in ``folder`` had finished stay."""
     done: list[dict[str, Any]] = []
     if (folder / _DONE).is_file():
-        done = json.loads((folder / _DONE).read_text("utf-8"))["folds"]
+        done = decode((folder / _DONE).read_text("utf-8"))["folds"]
     for number in range(len(done) + 1, len(parts) + 1):
         prepared, place = parts[number - 1](), folder / f"fold-{number}"
         told = f"fold {number} of {len(parts)}"

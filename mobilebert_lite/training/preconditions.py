@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mobilebert_lite.architecture.config import PRESETS
+from mobilebert_lite.common.files import check_folder
 from mobilebert_lite.common.requirements import need_files, need_tensorflow
 from mobilebert_lite.converters.formats import check_location
 from mobilebert_lite.errors import DataError, OutputError
@@ -29,12 +30,13 @@ def check(options: TrainOptions, resume: bool = False) -> None:
         check_location(options.teacher)
     workers.check(options.distribute)
     if not resume and workers.is_chief():
-        _check_empty(options.output)
+        check_empty(options.output)
 
 
-def _check_empty(output: Path) -> None:
+def check_empty(output: Path) -> None:
+    """Raise OutputError unless ``output`` can become the folder of a new training."""
     if (output / states.FOLDER / states.OPTIONS).is_file():
         raise OutputError(f"a training was begun in {output}; go on with it (mbl train --resume {output}), or give "
                           "another folder")
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise OutputError(f"{output} is there already, and not empty; give a new folder, or remove it")
+    above = next((folder for folder in output.absolute().parents if folder.exists()), output)
+    check_folder(output if output.absolute().parent.is_dir() else above / output.name)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +55,14 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
     MblError; Interrupted where the training can be resumed.
     """
     preconditions.check(options, resume)
+    with ExitStack() as holding:
+        if resume and workers.is_chief():
+            holding.enter_context(states.held(options.output))
+        return _train(options, resume, holding, say, counting)
+
+
+def _train(options: TrainOptions, resume: bool, holding: ExitStack, say: Callable[[str], None],
+           counting: Counting) -> TrainResult:
     folder = options.output / states.FOLDER
     parts: list[Callable[[], TrainingData]] = []
     if options.folds is None:
@@ -66,7 +73,9 @@ def train(options: TrainOptions, resume: bool = False, say: Callable[[str], None
 
     def begin() -> None:
         # Not before everything is known to fit: the next try would be told that a training was begun here.
-        if workers.is_chief() and not (folder / states.OPTIONS).is_file():
+        if workers.is_chief() and not resume and not (folder / states.OPTIONS).is_file():
+            holding.enter_context(states.held(options.output))
+            preconditions.check_empty(options.output)  # another process may have been faster
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(folder / states.OPTIONS, json_bytes(options.to_json() | {"sha256": saved.hashes(options)}))
 
@@ -168,7 +177,4 @@ def _write(prepared: TrainingData, trained: Trained, report: Mapping[str, Any]) 
     if trained.ranges is not None:
         write_atomically(output / RANGES, trained.ranges.to_json())
     write_atomically(output / saved.METRICS, json_bytes(report))
-    folder = output / states.FOLDER
-    if (folder / states.LOGS).is_dir():
-        (folder / states.LOGS).replace(output / states.LOGS)
-    shutil.rmtree(folder)
+    states.finish(output)

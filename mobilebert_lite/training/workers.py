@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
+from mobilebert_lite.common.json_text import decode
 from mobilebert_lite.errors import DataError
 
 KINDS = ("auto", "none", "mirrored", "workers")
@@ -36,7 +36,7 @@ def is_chief() -> bool:
 
 def _config() -> dict[str, Any]:
     try:
-        found = json.loads(os.environ.get("TF_CONFIG") or "{}")
+        found = decode(os.environ.get("TF_CONFIG") or "{}")
     except ValueError as error:
         raise DataError(f"the environment variable TF_CONFIG is no JSON: {error}") from None
     if not isinstance(found, dict):

@@ -36,7 +36,7 @@ QUICK = ("--runs", "10", "--warmup", "0")
 @pytest.fixture(autouse=True)
 def standard_error_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command gives native libraries another descriptor 2, for the whole process."""
-    monkeypatch.setattr("mobilebert_lite.cli.hide_native_logs", lambda: None)
+    monkeypatch.setattr("mobilebert_lite.cli.streams.hide_internals", lambda: None)
 
 
 def call(*arguments: str | Path) -> int:

@@ -148,7 +148,7 @@ def survey(files: list[bytes], room: Room, seeds: Sequence[int], call: object = 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """``main`` for many calls in one process: file descriptors and signals stay as they are."""
-    monkeypatch.setattr(cli, "hide_native_logs", lambda: None)
+    monkeypatch.setattr(cli.streams, "hide_internals", lambda: None)
     monkeypatch.setattr(cli.signals, "watch", lambda: None)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.text_input import normalizer
 from mobilebert_lite.errors import DependencyError
@@ -81,9 +81,9 @@ class Frontend(tf.Module):
         """The front end of one length as a ``.tflite`` of its own."""
         specs = {name: tf.TensorSpec([1], tf.string, name=name) for name in self.texts}
         function = tf.function(self.features(length), autograph=False).get_concrete_function(**specs)
-        with tempfile.TemporaryDirectory(prefix="mbl-") as folder:
-            tf.saved_model.save(self, folder, signatures={"text": function})
-            converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["text"])
+        with scratch_folder() as folder:
+            tf.saved_model.save(self, str(folder), signatures={"text": function})
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["text"])
             converter.allow_custom_ops = True
             content: bytes = converter.convert()
         return content

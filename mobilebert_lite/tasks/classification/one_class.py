@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from mobilebert_lite.common.fields import is_whole
 from mobilebert_lite.errors import DataError, shorten
 from mobilebert_lite.tasks import glue, judging
 from mobilebert_lite.tasks.base import ReadyModel
@@ -61,7 +62,7 @@ class ClassificationScorer(Scorer):
         if label in self.labels:
             return self.labels.index(label)
         number = label.removeprefix("LABEL_") if not self.labels else label
-        if number.isdecimal() and (not self.labels or int(number) < len(self.labels)):
+        if is_whole(number) and (not self.labels or int(number) < len(self.labels)):
             return int(number)
         raise DataError(f"example {where}: label {label!r} is no class of the model; it has "
                         f"{shorten(list(self.labels))}, or their numbers from 0 on")

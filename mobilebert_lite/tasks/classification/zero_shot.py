@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mobilebert_lite.architecture.form import SINGLE_LABEL
+from mobilebert_lite.common.fields import is_whole
 from mobilebert_lite.errors import DataError, ModelFileError, RequestError, shorten
 from mobilebert_lite.tasks.base import Outputs, ReadyModel, Task, output_row
 from mobilebert_lite.tasks.classification import Classification, Label, label_names
@@ -117,7 +118,7 @@ def _number(names: Sequence[str], said: str, option: str) -> int:
     lowered = [name.lower() for name in names]
     if said.lower() in lowered:
         return lowered.index(said.lower())
-    if said.isdecimal() and int(said) < len(names):
+    if is_whole(said) and int(said) < len(names):
         return int(said)
     raise RequestError(f"{option} {said}: the model has no such class; it has {shorten(list(names))}, or their numbers "
                        "from 0 on")
