@@ -16,6 +16,7 @@ from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.datasets.samples import read_or_builtin, samples, split_examples
 from mobilebert_lite.errors import RequestError
 from mobilebert_lite.npu import toolchain
+from mobilebert_lite.npu.compiled import is_compiled
 from mobilebert_lite.npu.socs import Soc, find_soc
 from mobilebert_lite.running.model import Model, read_tflite
 
@@ -69,6 +70,8 @@ def compile_files(request: CompileRequest, progress: Progress = lambda message: 
     outputs = _outputs(request, socs)
     toolchain.find()
     content = read_tflite(request.model)
+    if is_compiled(content):
+        raise RequestError(f"{request.model} is compiled already; give the .tflite that it was made from")
     with closing(Model(request.model, request.threads, content=content, isolated=True).session) as session:
         model = Model(request.model, content=content, session=lambda _: session)
         expected = _expected(model, request)

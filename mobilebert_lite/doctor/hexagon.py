@@ -1,4 +1,4 @@
-"""Qualcomm's NPUs, which compute with floats too (in float16) from Hexagon V69 on: the compiler itself is asked.
+"""Qualcomm's NPUs, most of which compute with floats too (in float16): the compiler itself is asked.
 
 A file that compiles is then run in the simulator, since a float graph whose values exceed float16 gives wrong answers
 there, with no error.
@@ -58,13 +58,13 @@ def _compiles(soc: Soc, facts: Facts) -> Iterator[Problem]:
 
 
 def _mend(soc: Soc) -> str:
-    return _AGAIN if soc.takes_float else f"{_AGAIN}, in a mode of integers (--quantize int8-full or int16x8)"
+    return _AGAIN if soc.floats else f"{_AGAIN}, in a mode of integers (--quantize int8-full or int16x8)"
 
 
 def _without_compiler(soc: Soc, facts: Facts) -> Iterator[Problem]:
     """What is known without asking it."""
     for check in npu.CHECKS:
-        if check is not npu.INTEGERS or not soc.takes_float:
+        if check is not npu.INTEGERS or not soc.floats:
             yield from check.find(facts)
     yield Problem(NOTE, "file", f"the compiler for {soc} was not asked, because it is not installed",
                   f"install it: {toolchain.INSTALL}")

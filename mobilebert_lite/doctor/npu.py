@@ -1,4 +1,4 @@
-"""NPUs that compute with integers alone, such as EdgeTPU and Hexagon before V69."""
+"""NPUs that compute with integers alone, such as EdgeTPU."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 from mobilebert_lite.errors import MblError, ModelFileError
 from mobilebert_lite.running.isolation import arrays, frames
 
-_DOMAIN = "com.microsoft"
+_DOMAIN, _PROVIDER = "com.microsoft", "QNN"
 # Names of tflite/schema_tables -> of onnx.TensorProto.
 _KINDS = {"FLOAT32": "FLOAT", "FLOAT16": "FLOAT16", "INT32": "INT32", "INT64": "INT64", "INT16": "INT16",
           "INT8": "INT8", "UINT8": "UINT8", "BOOL": "BOOL"}
@@ -29,19 +29,20 @@ class Simulator:
         import onnxruntime
         import onnxruntime_qnn
 
-        onnxruntime.register_execution_provider_library("QNN", onnxruntime_qnn.get_library_path())
-        devices = [one for one in onnxruntime.get_ep_devices() if one.ep_name == onnxruntime_qnn.get_ep_name()
-                   or one.ep_name == "QNN"]
+        onnxruntime.register_execution_provider_library(_PROVIDER, onnxruntime_qnn.get_library_path())
+        devices = [one for one in onnxruntime.get_ep_devices() if one.ep_name == _PROVIDER]
         self._sessions = []
         for graph in graphs:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 4
             options.add_provider_for_devices(devices[:1], {"backend_path": onnxruntime_qnn.get_qnn_htp_path()})
             try:
-                self._sessions.append(onnxruntime.InferenceSession(_wrapped(graph, contexts[graph["context"]]),
-                                                                   options))
+                session = onnxruntime.InferenceSession(_wrapped(graph, contexts[graph["context"]]), options)
             except Exception as error:  # ONNX Runtime's own kinds of errors have no common base
                 raise ModelFileError(f"the simulator refuses {graph['name']}: {_first_line(error)}") from None
+            if _PROVIDER not in session.get_providers():  # it goes on with the CPU alone
+                raise ModelFileError(f"the simulator refuses {graph['name']}, which the compiler made")
+            self._sessions.append(session)
 
     def run(self, number: int, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs of a graph by name. Raises ModelFileError."""

@@ -11,8 +11,6 @@ from importlib.resources import files
 
 from mobilebert_lite.errors import RequestError
 
-# The first Hexagon that computes with float16; older ones take integers alone.
-_FLOAT_SINCE = 69
 # Names of other vendors' processors and phones -> whose compiler they would need. No package registry serves these.
 _ELSEWHERE = ((re.compile("pixel|tensor"), "Google Tensor"), (re.compile("mt[0-9]|dimensity"), "MediaTek"),
               (re.compile("exynos|e[0-9]{4}"), "Samsung Exynos"))
@@ -26,6 +24,7 @@ class Soc:
     model: what the compiler calls it.
     title: what its vendor calls it.
     hexagon: the version of its NPU.
+    floats: whether its NPU computes with floats, all of them in float16; others take integers alone.
     phones: phones that have it; ``--npu`` takes their names too.
     """
 
@@ -33,27 +32,23 @@ class Soc:
     model: str
     title: str
     hexagon: int
+    floats: bool
     phones: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.model} ({self.title}, Hexagon V{self.hexagon})"
 
     @property
-    def takes_float(self) -> bool:
-        """Whether its NPU computes with floats, all of them in float16."""
-        return self.hexagon >= _FLOAT_SINCE
-
-    @property
     def mode(self) -> str:
         """The ``--quantize`` mode that ``--npu`` alone stands for."""
-        return "int8" if self.takes_float else "int8-full"
+        return "int8" if self.floats else "int8-full"
 
 
 @cache
 def socs() -> Mapping[str, Soc]:
     """All of them by name."""
     table = tomllib.loads(files("mobilebert_lite.npu").joinpath("socs.toml").read_text("utf-8"))
-    return {name: Soc(name, one["model"], one["title"], one["hexagon"], tuple(one.get("phones", ())))
+    return {name: Soc(name, one["model"], one["title"], one["hexagon"], one["floats"], tuple(one.get("phones", ())))
             for name, one in table.items()}
 
 
