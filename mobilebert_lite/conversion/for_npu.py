@@ -23,7 +23,7 @@ from mobilebert_lite.tflite import container
 from mobilebert_lite.tflite.edits import set_metadata
 
 # Tokens, padding included, that are simulated at each length (but 8 texts at least): a second or more for each text.
-MOST_SIMULATED_TOKENS = 2048
+MOST_SIMULATED_TOKENS = 1024
 _FEWEST_TEXTS = 8
 
 

@@ -83,8 +83,8 @@ def _answers(soc: Soc, facts: Facts, content: bytes, compiled: Compiled) -> Iter
         yield Problem(WARNING, "file", f"it compiles, but cannot be simulated: {error}", _AGAIN)
         return
     if worst > _DIFFERENCE:
-        yield Problem(ERROR, "outputs", f"on random texts the simulated outputs are up to {min(worst, 9.99):.0%} of the "
-                      "largest one away from those on the CPU; values beyond the range of float16 do this",
+        yield Problem(ERROR, "outputs", f"on random texts the simulated outputs are up to {min(worst, 9.99):.0%} of "
+                      "the largest one away from those on the CPU; values beyond the range of float16 do this",
                       f"{_AGAIN}: its files keep float16 in range")
 
 

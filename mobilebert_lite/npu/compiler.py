@@ -138,5 +138,6 @@ def _left(graphs: Graphs) -> tuple[Left, ...]:
         outputs = [where[index][tensor.index] for tensor in operator.outputs]
         place = outputs[0] if outputs else None
         layer = f", layer {place.layer}" if place and place.layer is not None else ""
-        found.append(Left(names.get(index, f"subgraph {index}"), operator.place, f"{place.part}{layer}" if place else ""))
+        found.append(Left(names.get(index, f"subgraph {index}"), operator.place,
+                          f"{place.part}{layer}" if place else ""))
     return tuple(found)

@@ -97,8 +97,9 @@ def test_operators_that_stay_are_together_where_they_are_neighbors() -> None:
     assert [[one.index for one in run] for run in found] == [[0], [1, 2], [3], [4], [5]]
 
 
-@pytest.mark.parametrize(("name", "soc"), [("SM8750", "sm8750"), ("galaxys25", "sm8750"), ("Galaxy S25 Ultra", "sm8750"),
-                                           ("oneplus-12", "sm8650"), ("xiaomi17", "sm8850")])
+@pytest.mark.parametrize(("name", "soc"), [
+    ("SM8750", "sm8750"), ("galaxys25", "sm8750"), ("Galaxy S25 Ultra", "sm8750"), ("oneplus-12", "sm8650"),
+    ("xiaomi17", "sm8850")])
 def test_processors_and_phones(name: str, soc: str) -> None:
     assert find_soc(name).name == soc
 

@@ -65,7 +65,7 @@ def test_run_gives_the_answers_of_the_cpu(classifier: Path) -> None:
                    ((on_npu(classifier), ("--npu", SOC)), (classifier, ())))
     assert "simulated: SM8750" in there.stderr
     first, second = (json.loads(done.stdout) for done in (there, here))
-    assert first[0]["label"] == second[0]["label"] == "GetWeather" if "label" in first[0] else True
+    assert first[0]["name"] == second[0]["name"] == "GetWeather"
     assert abs(first[0]["probability"] - second[0]["probability"]) < 0.02
     # A file that is not compiled is, first.
     assert json.loads(mbl("run", classifier, "--text", text, "--json", "--npu", SOC).stdout) == first
@@ -147,8 +147,8 @@ def test_old_processors_get_integers(tmp_path: Path) -> None:
                tmp_path / "old.tflite", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["provenance"]["recipe"]["name"] == "int8-full"
-    done = mbl("convert", "--task", "classification", "--seq-len", LENGTH, "--npu", "sm8350", "--quantize", "none", "-o",
-               tmp_path / "float.tflite")
+    done = mbl("convert", "--task", "classification", "--seq-len", LENGTH, "--npu", "sm8350", "--quantize", "none",
+               "-o", tmp_path / "float.tflite")
     assert done.returncode == 1
     assert "Gather" in done.stderr
     assert not (tmp_path / "float.tflite").exists()
@@ -166,8 +166,9 @@ def test_question_answering(tmp_path: Path) -> None:
 
 
 def test_24_layers_at_128_tokens(shared: Callable[..., Path], tmp_path: Path) -> None:
-    report = convert(ConvertRequest(tmp_path / "s.tflite", str(shared("checkpoints", "trained", "sst2")), lengths=(128,),
-                                    npu=(SOC,)))
+    """In float: the simulator takes a quarter of the time that it takes for int8."""
+    report = convert(ConvertRequest(tmp_path / "s.tflite", str(shared("checkpoints", "trained", "sst2")),
+                                    lengths=(128,), quantize="none", npu=(SOC,)))
     [made] = report.compiled
     print(f"24 layers: {made.compiled.operators} operators, {sum(made.compiled.nodes.values())} nodes, "
           f"{len(made.content) / 1e6:.1f} MB, {made.verification}")
