@@ -13,13 +13,13 @@ from mobilebert_lite.cli.parameters import (
     FUSION_RULE,
     INTERPRETER,
     METRIC,
-    NPU,
     PATH,
     PROBLEM,
     VERSION,
     one_of,
     several,
 )
+from mobilebert_lite.cli.targets import NPU
 
 if TYPE_CHECKING:
     from mobilebert_lite.datasets.options import DataOptions

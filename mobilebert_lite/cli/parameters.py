@@ -207,12 +207,6 @@ def _fusion_rules() -> Iterable[str]:
     return (*NAMES, "all")
 
 
-def _clients() -> Iterable[str]:
-    from mobilebert_lite.doctor.diagnose import KNOWN
-
-    return KNOWN
-
-
 def _interpreters() -> Iterable[str]:
     from mobilebert_lite.running.runtime import RUNTIMES
 
@@ -273,49 +267,10 @@ class TrainableTask(OneOf):
         return super().convert(value, param, ctx)
 
 
-class Named(OneOf):
-    """A word of a list, or another one that ``find`` accepts; it raises MblError otherwise."""
-
-    def __init__(self, what: str, words: Callable[[], Iterable[str]], find: Callable[[str], str]) -> None:
-        super().__init__(what, words)
-        self.find = find
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """What ``find`` makes of the word in lower case."""
-        try:
-            return self.find(str(value).lower())
-        except MblError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _socs() -> Iterable[str]:
-    from mobilebert_lite.npu.socs import socs
-
-    return socs()
-
-
-def _find_soc(name: str) -> str:
-    from mobilebert_lite.npu.socs import find_soc
-
-    return find_soc(name).name
-
-
-class Client(OneOf):
-    """A client, or npu:SOC, whose compiler is asked."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word in lower case."""
-        word = str(value).lower()
-        if not word.startswith("npu:"):
-            return super().convert(value, param, ctx)
-        return "npu:" + str(NPU.convert(word.removeprefix("npu:"), param, ctx))
-
-
 TASK, TRAINABLE_TASK = OneOf("task", _tasks, _own_tasks), TrainableTask("task", _trainable, _trained)
 MODE, TRAINABLE_MODE = OneOf("quantization", _modes), OneOf("quantization", _trainable_modes)
 PRESET, FORMAT = Location(_presets), OneOf("format", _formats)
-NPU = Named("NPU", _socs, _find_soc)
-FUSION_RULE, CLIENT, METRIC = OneOf("fusion rule", _fusion_rules), Client("client", _clients), OneOf("metric", _metrics)
+FUSION_RULE, METRIC = OneOf("fusion rule", _fusion_rules), OneOf("metric", _metrics)
 INTERPRETER, PROBLEM = OneOf("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
 POOLING = one_of("pooling", "mean", "cls", "max")
 MASK, DEVICES, VERSION = Checked(_check_mask), Checked(_check_devices, _devices), Checked(_check_version)
