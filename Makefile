@@ -32,7 +32,7 @@ demo: install ## Convert the bundled checkpoints to int8 and let them answer.
 	$(BIN)/mbl run out/classification.tflite --text "Will it rain in Lisbon tomorrow morning?" --top 3
 
 # Tests that have targets of their own.
-MARKED := slow or gpu or device or arm or processors or clients or fuzz or browser or transformers
+MARKED := slow or gpu or npu or device or arm or processors or clients or fuzz or browser or transformers
 
 test: install ## Run the fast tests, in two processes.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not ($(MARKED))"
@@ -65,6 +65,16 @@ test-fuzz: install ## Thousands of damaged files for every command (MBL_FUZZ_FIL
 test-gpu: install ## The LiteRT GPU accelerator, over Mesa's software Vulkan driver.
 	scripts/install_software_vulkan.sh
 	$(BIN)/python -m pytest -m gpu -s
+
+test-npu: $(VENV)/.npu-installed ## Qualcomm's compiler and its simulator (fetches 100 MB, under Qualcomm's licence).
+	$(BIN)/python -m pytest -m npu tests/npu -s
+
+# The installation in .venv stays as it is; two packages come to it.
+$(VENV)/.npu-installed: $(STAMP)
+	@echo "Installing Qualcomm's compiler into $(VENV)"
+	PYTHONWARNINGS='ignore:Editable installation' \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[npu]'
+	touch $@
 
 test-device: install ## mbl bench over the real adb and its daemon (as root).
 	scripts/prepare_adbd.sh build/adbd
@@ -149,7 +159,7 @@ android-apk: install $(CASES)/models.json ## Build the demo's package without an
 	$(BIN)/python scripts/check_apk.py out/demo.apk --test out/demo-test.apk --json out/apk.json \
 	  $(addprefix --model ,$(APK_MODELS))
 
-SUITES := lint docs test test-slow test-fuzz test-clients test-transformers test-gpu test-browser test-processors test-device \
+SUITES := lint docs test test-slow test-fuzz test-clients test-transformers test-gpu test-npu test-browser test-processors test-device \
   test-android android-apk test-app bench-text bench-text-input bench-trained
 
 # Hours. Without MBL_EXHAUSTIVE the slow suites leave out combinations that show what others have shown.
@@ -157,7 +167,7 @@ test-all: export MBL_EXHAUSTIVE := 1
 test-all: $(SUITES) ## Every suite with every combination (hours; needs the test data).
 
 # Whatever the suites install that is none of pip's, and their environments. Later installations find them there.
-ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Install what the suites need, and run none.
+ci-tools: install $(VENV)/.npu-installed $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Install what the suites need, and run none.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
 	scripts/install_chromium.sh

@@ -17,6 +17,7 @@ from mobilebert_lite.version import __version__
 # Command -> one-line help, so that `mbl --help` imports none of them.
 COMMANDS = {
     "convert": "Convert a checkpoint to a verified .tflite file.",
+    "compile": "Compile a .tflite file for NPUs, and verify it in their simulator.",
     "train": "Train a network, or fine-tune a checkpoint.",
     "export": "Convert a checkpoint to another checkpoint format.",
     "run": "Run a .tflite file on a question or a text.",

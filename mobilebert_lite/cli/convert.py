@@ -65,8 +65,7 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
             help="Post-training quantization; several modes give a file each, named after its mode."),
     option("--recipe", type=PATH, metavar="FILE",
            help="Quantization recipe of your own (JSON), in place of --quantize."),
-    option("--calibration", type=PATH, metavar="FILE",
-           help="Texts to calibrate with: JSON lines, SQuAD JSON or a table. [default: built-in texts]"),
+    options.calibration(),
     *options.data_options,
     options.no_fuse(),
     options.min_runtime(help="Oldest TFLite version that must load the file, such as 2.14. [default: any]"),
@@ -85,7 +84,10 @@ def _join_lengths(context: click.Context, parameter: click.Parameter,
     option("--normalize/--no-normalize", default=None,
            help="embedding: give vectors of length 1. [default: as the checkpoint says, or not]"),
     option("--text-input", is_flag=True,
-           help="Add signatures that take texts. Apps need tensorflow-text's operators to run them."))
+           help="Add signatures that take texts. Apps need tensorflow-text's operators to run them."),
+    options.compile_for(help="Compile the file for these processors' NPUs besides, or those of phones: sm8750, "
+                             "galaxys25. Without --quantize, the mode is the one that suits them."),
+    options.allow_partial(needs="--npu", help="write compiled files that leave operators to the CPU too."))
 @section(
     "Checks",
     option("--eval", "data", type=PATH, metavar="FILE", help="Labeled examples on which the score must hold."),
@@ -120,6 +122,8 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
 
     if recipe is not None and len(modes) > 1 and not search:
         raise click.UsageError("--recipe is one mode; leave out --quantize, or give it one mode")
+    if asked["npu"]:
+        modes = _modes_for_npu(asked["npu"], modes, search)
     # Wrong recipes are found before TensorFlow's seconds of import.
     for mode in modes:
         load_recipe(mode, recipe, min_runtime)
@@ -150,6 +154,21 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
     else:
         convert_output.print_report(gate.convert(request, limits, stage, counted) if limits else
                                     pipeline.convert(request, stage), as_json)
+
+
+def _modes_for_npu(npus: tuple[str, ...], modes: tuple[str, ...], search: bool) -> tuple[str, ...]:
+    """The mode: the one that was asked for, or the one that suits the processors. Raises UsageError for several."""
+    from mobilebert_lite.npu.socs import find_soc
+    from mobilebert_lite.npu.toolchain import find
+
+    find()
+    if search or len(modes) > 1:
+        raise click.UsageError("--npu compiles the file of one mode; leave out --search, and give --quantize one mode")
+    source = click.get_current_context().get_parameter_source("modes")
+    if source is not click.core.ParameterSource.DEFAULT:
+        return modes
+    needed = {find_soc(name).mode for name in npus}
+    return ("int8-full",) if "int8-full" in needed else modes
 
 
 def _check(weights: str | None, files: tuple[Path | None, ...], outputs: tuple[Path | None, ...]) -> None:

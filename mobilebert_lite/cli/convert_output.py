@@ -10,6 +10,7 @@ from mobilebert_lite.cli.output import head_room, print_json, print_lines
 from mobilebert_lite.errors import one_line
 
 if TYPE_CHECKING:
+    from mobilebert_lite.conversion.for_npu import NpuFile
     from mobilebert_lite.conversion.modes import Variant
     from mobilebert_lite.conversion.plan import Plan
     from mobilebert_lite.conversion.request import ConvertReport
@@ -45,6 +46,8 @@ def print_report(report: ConvertReport, as_json: bool) -> None:
     for result in report.verification:
         print_lines(f"  {result.signature}: same answer as {report.provenance['verified_against']} on "
                     f"{result.agreement:.1%} of {result.texts} texts, mean relative error {result.error:.2g}")
+    for one in report.compiled:
+        print_lines(*(f"  {line}" for line in compiled_lines(one)))
     if scored := report.evaluation:
         print_lines(f"  {scored['metric']} {scored['candidate']['value']:.2f}, of the float model "
                     f"{scored['float']['value']:.2f}, on {scored['data']['examples']} examples")
@@ -52,6 +55,17 @@ def print_report(report: ConvertReport, as_json: bool) -> None:
         print_lines(f"  {room}")
     print_lines(f"  needs TFLite {report.provenance['min_runtime_version']} or later")
     print_lines(f"next: {next_command(report.output, report.task)}")
+
+
+def compiled_lines(one: NpuFile) -> list[str]:
+    """A file for an NPU."""
+    compiled = one.compiled
+    lines = [f"{one.output}: {len(one.content) / 1e6:.2f} MB, for {compiled.soc}, {compiled.compiler}",
+             f"  {compiled.taken} of {compiled.operators} operators on the NPU, in {compiled.partitions} partition(s), "
+             f"{sum(compiled.nodes.values())} nodes"]
+    lines += [f"  on the CPU: {left.operator} ({left.place}), {left.signature}" for left in compiled.left]
+    return lines + [f"  {result.signature}, simulated: same answer on {result.agreement:.1%} of {result.texts} texts, "
+                    f"mean relative error {result.error:.2g}" for result in one.verification]
 
 
 def next_command(path: str, task: str) -> str:

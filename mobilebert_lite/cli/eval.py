@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     "Resources",
     options.threads(default=None, show_default=False,
                     help=f"Threads of each inference. [default: {options.THREADS}, or 1 with several workers]"),
-    options.workers(), options.cluster(), options.interpreter())
+    options.workers(), options.cluster(), options.interpreter(), options.npu())
 @section(
     "Output",
     option("--predictions", type=PATH, metavar="FILE",

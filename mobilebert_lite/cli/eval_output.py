@@ -47,6 +47,8 @@ def _scores(report: Report) -> Iterator[str]:
         yield (f"{column['model']['name']}: {score['metric']} {score['value']:.2f} "
                f"({score['confidence']:.0%} interval {score['low']:.2f} to {score['high']:.2f}, "
                f"{column['data']['examples']} examples)")
+        if simulated := column.get("simulated"):
+            yield f"  simulated: {simulated}"
         if times:
             yield (f"  inference {times['p50']:.1f} ms median, {times['p90']:.1f} p90, {times['p99']:.1f} p99, "
                    f"{timing['threads']} thread(s), {timing['workers']} worker(s)")

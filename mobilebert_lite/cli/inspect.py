@@ -9,7 +9,8 @@ import click
 from mobilebert_lite.cli import options
 from mobilebert_lite.cli.command import option, section
 from mobilebert_lite.cli.output import print_json, write_page
-from mobilebert_lite.cli.parameters import CLIENT, PATH, several
+from mobilebert_lite.cli.parameters import PATH, several
+from mobilebert_lite.cli.targets import CLIENT
 
 
 @options.command("inspect")

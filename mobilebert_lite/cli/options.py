@@ -19,6 +19,7 @@ from mobilebert_lite.cli.parameters import (
     one_of,
     several,
 )
+from mobilebert_lite.cli.targets import NPU
 
 if TYPE_CHECKING:
     from mobilebert_lite.datasets.options import DataOptions
@@ -81,11 +82,26 @@ def no_fuse(**own: Any) -> Callable[[F], F]:
         "help": "Fusion rules to leave out; all leaves out every rule.", **own})
 
 
+calibration = _shared("--calibration", type=PATH, metavar="FILE",
+                      help="Texts to calibrate with: JSON lines, SQuAD JSON or a table. [default: built-in texts]")
+
+
+def compile_for(**own: Any) -> Callable[[F], F]:
+    """The option --npu of the commands that compile."""
+    return several("--npu", each=NPU, metavar="SOC[,…]", **{
+        "help": "Processors with an NPU to compile for, or phones with them: sm8750, galaxys25.", **own})
+
+
+allow_partial = _shared("--allow-partial", is_flag=True,
+                        help="Write compiled files that leave operators to the CPU too.")
+
 # Inference
 threads = _shared("--threads", type=click.IntRange(1), default=THREADS, show_default=True,
                   help="Threads of each inference.")
 interpreter = _shared("--interpreter", "runtime", type=INTERPRETER,
                       help="Package that runs the model. [default: $MBL_INTERPRETER, or the first that is installed]")
+npu = _shared("--npu", type=NPU, metavar="SOC", help="Run in the simulator of this processor's NPU, or of a phone's "
+                                                    "with it: sm8750, galaxys25. It tells answers, never time.")
 tokenizer = _shared("--tokenizer", type=one_of("tokenizer", "reference", "phone"), default="reference",
                     show_default=True, help="How texts are split: as in BERT's reference code, or as the Task Library "
                                             "and MediaPipe do on phones.")

@@ -208,12 +208,6 @@ def _fusion_rules() -> Iterable[str]:
     return (*NAMES, "all")
 
 
-def _clients() -> Iterable[str]:
-    from mobilebert_lite.doctor.diagnose import KNOWN
-
-    return KNOWN
-
-
 def _interpreters() -> Iterable[str]:
     from mobilebert_lite.running.runtime import RUNTIMES
 
@@ -277,7 +271,7 @@ class TrainableTask(OneOf):
 TASK, TRAINABLE_TASK = OneOf("task", _tasks, _own_tasks), TrainableTask("task", _trainable, _trained)
 MODE, TRAINABLE_MODE = OneOf("quantization", _modes), OneOf("quantization", _trainable_modes)
 PRESET, FORMAT = Location(_presets), OneOf("format", _formats)
-FUSION_RULE, CLIENT, METRIC = OneOf("fusion rule", _fusion_rules), OneOf("client", _clients), OneOf("metric", _metrics)
+FUSION_RULE, METRIC = OneOf("fusion rule", _fusion_rules), OneOf("metric", _metrics)
 INTERPRETER, PROBLEM = OneOf("interpreter", _interpreters), one_of("problem", "single", "multi", "regression")
 POOLING = one_of("pooling", "mean", "cls", "max")
 MASK, DEVICES, VERSION = Checked(_check_mask), Checked(_check_devices, _devices), Checked(_check_version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from mobilebert_lite.errors import AnswerError, DataError, ModelFileError, Reque
 
 if TYPE_CHECKING:
     from mobilebert_lite.running.model import Model
+    from mobilebert_lite.running.runtime import Session
 
 # Between lines of progress.
 _SECONDS = 10.0
@@ -48,13 +49,13 @@ _OF_ONE_TEXT = (DataError, RequestError, AnswerError)
            help="Question answering: always give an answer, as models trained on SQuAD 1.1 need it."),
     options.word_pieces())
 @section("Zero-shot classification", *options.zero_shot())
-@section("Resources", options.threads(), options.interpreter())
+@section("Resources", options.threads(), options.interpreter(), options.npu())
 @section(
     "Output",
     option("--top", type=click.IntRange(1), help="Print the N best. [default: 1 answer, 5 words, every label]"),
     options.as_json())
-def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_json: bool, lines: Path | None,
-            **asked: Any) -> int:
+def command(model: Path, threads: int, tokenizer: str, runtime: str | None, npu: str | None, as_json: bool,
+            lines: Path | None, **asked: Any) -> int:
     """Run MODEL, a .tflite file made by `mbl convert`, on a question or a text, on many, or at a prompt.
 
     Vocabulary, labels and sequence lengths come from the file. Long contexts are read in overlapping windows. On a
@@ -63,13 +64,14 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
     prompt = _check(asked, lines)
     from mobilebert_lite.running.isolation import helper
 
-    helper.prepare()
+    if npu is None:
+        helper.prepare()
     from mobilebert_lite.running.model import Model
 
     for name in ("context", "text"):
         if asked[name] == "-":
             asked[name] = read_input()
-    loaded = Model(model, threads, runtime=runtime, tokenizer=tokenizer, isolated=True)
+    loaded = Model(model, threads, runtime=runtime, tokenizer=tokenizer, isolated=True, session=_simulated(npu))
     try:
         if lines is not None:
             return _answer_lines(loaded, lines, asked)
@@ -79,6 +81,17 @@ def command(model: Path, threads: int, tokenizer: str, runtime: str | None, as_j
             raise
         tell("")
         return signals.outcome()[1]  # an end that was asked for needs no error
+
+
+def _simulated(npu: str | None) -> Callable[[bytes], Session] | None:
+    """What opens the file in a simulator, which is said."""
+    if npu is None:
+        return None
+    from mobilebert_lite.npu.session import opener
+    from mobilebert_lite.npu.socs import find_soc
+
+    progress(f"simulated: {find_soc(npu)}")
+    return opener(npu)
 
 
 def _check(asked: Mapping[str, Any], lines: Path | None) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.common.files import check_output, replacing, write_json
+from mobilebert_lite.common.files import check_output, write_json
 from mobilebert_lite.common.requirements import need_files
 from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.conversion import pipeline
@@ -68,14 +68,14 @@ def convert(request: ConvertRequest, gate: Gate, progress: Progress, counted: Co
     """
     check_output(request.output)
     plan = planned(request, gate, progress)
-    with replacing(request.output) as temporary:
-        report = pipeline.write(plan, temporary, progress)
-        candidate = gate.score(temporary, "the candidate", counted)
+    with pipeline.opened(plan, request.output) as outputs:
+        report = pipeline.write(plan, outputs, progress)
+        candidate = gate.score(outputs.file, "the candidate", counted)
         with float_model(plan, progress) as path:
             reference = gate.score(path, "the float model", counted)
         if not gate.passes(reference, candidate):
             raise VerificationError(refusal(gate, reference, candidate))
-    report = replace(report, output=str(request.output), evaluation=summary(gate, reference, candidate))
+    report = replace(pipeline.named(report, request.output), evaluation=summary(gate, reference, candidate))
     if request.report is not None:
         write_json(request.report, report.to_json())
     return report

@@ -83,7 +83,7 @@ def _check(request: ConvertRequest, outputs: Mapping[str, Path]) -> None:
 def _write(plan: Plan, mode: str, path: Path, progress: Progress) -> ConvertReport:
     progress(f"converting to {mode}")
     try:
-        return pipeline.write(plan.with_mode(mode), path, progress)
+        return pipeline.write(plan.with_mode(mode), pipeline.Outputs(path), progress)
     except (ConversionError, VerificationError) as error:
         raise type(error)(f"--quantize {mode}: {error} (no file of the other modes either)") from None
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
-from mobilebert_lite.conversion import dependence, rounding, verify
+from mobilebert_lite.conversion import for_npu, rounding, verify
 from mobilebert_lite.conversion.answers import Expected
 from mobilebert_lite.conversion.building import build
+from mobilebert_lite.conversion.checking import compared
+from mobilebert_lite.conversion.for_npu import NpuFile
 from mobilebert_lite.conversion.packaging import carried_files, describe, finish, float_operators
 from mobilebert_lite.conversion.plan import Plan, resolve
 from mobilebert_lite.conversion.request import ConvertReport, ConvertRequest, Progress
@@ -34,6 +37,19 @@ class Made:
     content: bytes
     provenance: Mapping[str, Any]
     verification: tuple[verify.Verification, ...]
+    compiled: tuple[NpuFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where files go.
+
+    file: the file itself.
+    compiled: the files for NPUs made of it, in the order of Plan.npu.
+    """
+
+    file: Path
+    compiled: tuple[Path, ...] = ()
 
 
 def convert(request: ConvertRequest, progress: Progress = lambda message: None) -> ConvertReport:
@@ -42,21 +58,39 @@ def convert(request: ConvertRequest, progress: Progress = lambda message: None) 
     Raises a subclass of MblError, and leaves nothing behind, when anything is wrong.
     """
     check_output(request.output)
-    report = write(resolve(request, progress), request.output, progress)
+    plan = resolve(request, progress)
+    with opened(plan, request.output) as outputs:
+        report = write(plan, outputs, progress)
+    report = named(report, request.output)
     if request.report is not None:
         write_json(request.report, report.to_json())
     return report
 
 
-def write(plan: Plan, output: Path, progress: Progress) -> ConvertReport:
-    """``make``, into ``output``."""
+@contextmanager
+def opened(plan: Plan, output: Path) -> Iterator[Outputs]:
+    """Temporary files, which become ``output`` and the files for NPUs beside it when the block ends well."""
+    with ExitStack() as stack:
+        yield Outputs(stack.enter_context(replacing(output)),
+                      tuple(stack.enter_context(replacing(for_npu.beside(output, soc))) for soc in plan.npu))
+
+
+def write(plan: Plan, outputs: Outputs, progress: Progress) -> ConvertReport:
+    """``make``, into ``outputs``."""
     started = time.monotonic()
     made = make(plan, progress)
     progress("writing")
-    with replacing(output) as temporary:
-        temporary.write_bytes(made.content)
-    return ConvertReport(str(output), len(made.content), time.monotonic() - started, plan.task.name,
-                         made.verification, made.provenance)
+    outputs.file.write_bytes(made.content)
+    for one, path in zip(made.compiled, outputs.compiled, strict=True):
+        path.write_bytes(one.content)
+    return ConvertReport(str(outputs.file), len(made.content), time.monotonic() - started, plan.task.name,
+                         made.verification, made.provenance, compiled=made.compiled)
+
+
+def named(report: ConvertReport, output: Path) -> ConvertReport:
+    """``report`` of files that have become ``output`` and those beside it."""
+    return replace(report, output=str(output), compiled=tuple(
+        for_npu.placed(one, for_npu.beside(output, one.compiled.soc)) for one in report.compiled))
 
 
 def make(plan: Plan, progress: Progress) -> Made:
@@ -81,7 +115,15 @@ def make(plan: Plan, progress: Progress) -> Made:
     content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], plan.runtime)
     require_readable(content, vocabulary, plan.class_names, plan.lengths)
-    return Made(content, provenance, results)
+    return Made(content, provenance, results, tuple(_compiled(plan, content, progress)))
+
+
+def _compiled(plan: Plan, content: bytes, progress: Progress) -> Iterator[NpuFile]:
+    """``content``, which is verified, for each NPU."""
+    for soc in plan.npu:
+        progress(f"compiling for {soc}, and verifying in its simulator")
+        yield for_npu.compile_verified(content, soc, plan.task, expectations(plan), plan.mode,
+                                       allow_partial=plan.allow_partial)
 
 
 def verified(plan: Plan, content: bytes) -> tuple[verify.Verification, ...]:
@@ -106,14 +148,7 @@ def expectations(plan: Plan) -> Expected:
 
 def check(content: bytes, task: Task, expected: Expected, threads: int) -> list[verify.Verification]:
     """The file against what its signatures should give."""
-    session = Session(content, threads)
-    results = []
-    for name, pairs in expected.items():
-        features, outputs = zip(*pairs, strict=True)
-        actual = [session.run(name, one.inputs()) for one in features]
-        dependence.require_in_file(task, name, features, outputs, actual)
-        results.append(verify.compare(task, name, features, outputs, actual))
-    return results
+    return compared(Session(content, threads), task, expected)
 
 
 def with_text_input(plan: Plan, content: bytes, provenance: dict[str, Any]) -> bytes:

@@ -28,6 +28,8 @@ from mobilebert_lite.datasets.samples import (
     verification_texts,
 )
 from mobilebert_lite.errors import RequestError, shorten
+from mobilebert_lite.npu import toolchain
+from mobilebert_lite.npu.socs import Soc, find_soc
 from mobilebert_lite.quantization.recipe import Recipe, load_recipe
 from mobilebert_lite.quantization.trained import TrainedRanges
 from mobilebert_lite.tasks import Task
@@ -59,6 +61,8 @@ class Plan:
     runtime: the oldest TFLite that must load the file; None: the current one.
     text_input: whether signatures that take texts are added.
     threads: for calibration and verification.
+    npu: processors that the file is compiled for besides.
+    allow_partial: whether a compiled file may leave operators to the CPU.
     """
 
     checkpoint: Checkpoint
@@ -76,6 +80,8 @@ class Plan:
     runtime: str | None = None
     text_input: bool = False
     threads: int = 2
+    npu: tuple[Soc, ...] = ()
+    allow_partial: bool = False
 
     @property
     def trained(self) -> TrainedRanges | None:
@@ -119,7 +125,8 @@ class Plan:
                 "calibration": {"texts": str(self.calibration_file or "built in"),
                                 "sequences": {name: len(found) for name, found in self.calibration.items()},
                                 "held_aside": len(self.held_aside)},
-                "runtime": self.runtime or "current", "text_input": self.text_input}
+                "runtime": self.runtime or "current", "text_input": self.text_input,
+                "npu": [str(soc) for soc in self.npu]}
 
 
 def resolve(request: ConvertRequest, progress: Progress = lambda message: None) -> Plan:
@@ -128,6 +135,7 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
     Raises a subclass of MblError when anything cannot be read, or does not fit together.
     """
     recipe = load_recipe(request.quantize, request.recipe, request.runtime)
+    npu = find_npus(request)
     asked = parse_masking(request.mask) if request.mask else None
     checkpoint = load_checkpoint(request.weights, request.task, revision=request.revision,
                                  vocabulary=request.vocabulary, labels=request.labels, format=request.format,
@@ -164,7 +172,16 @@ def resolve(request: ConvertRequest, progress: Progress = lambda message: None) 
                 calibration=calibration_texts(tokenizer, task, calibration, lengths),
                 calibration_file=request.calibration, held_aside=tuple(held_aside),
                 reference=FloatAnswers(weights, task, masking), without=request.without, runtime=request.runtime,
-                text_input=request.text_input, threads=request.threads)
+                text_input=request.text_input, threads=request.threads, npu=npu, allow_partial=request.allow_partial)
+
+
+def find_npus(request: ConvertRequest) -> tuple[Soc, ...]:
+    """The processors to compile for. Raises RequestError for unknown ones, DependencyError without their compiler."""
+    if request.npu and request.text_input:
+        raise RequestError("no NPU takes texts: leave out --text-input or --npu")
+    if request.npu:
+        toolchain.find()
+    return tuple(dict.fromkeys(find_soc(name) for name in request.npu))
 
 
 def choose_lengths(weights: Weights, task: Task, asked: Sequence[int]) -> tuple[int, ...]:

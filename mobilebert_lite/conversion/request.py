@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.conversion.for_npu import NpuFile
 from mobilebert_lite.conversion.verify import Verification
 from mobilebert_lite.datasets.options import DataOptions
 
@@ -44,6 +45,8 @@ class ConvertRequest:
     mask: additive[:constant], multiplicative[:constant] or minimum; None: the convention of the checkpoint's source.
     text_input: add signatures that take texts; they need tensorflow-text's operators.
     threads: for calibration and verification.
+    npu: processors (npu.socs), or phones with them, that the file is compiled for besides.
+    allow_partial: whether a compiled file may leave operators to the CPU.
     """
 
     output: Path
@@ -73,6 +76,8 @@ class ConvertRequest:
     mask: str | None = None
     text_input: bool = False
     threads: int = 2
+    npu: tuple[str, ...] = ()
+    allow_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ class ConvertReport:
     verification: how far its outputs are from the checkpoint's, one for each signature.
     provenance: what the file says about itself.
     evaluation: how it scored on labeled examples, when it had to (``gate``).
+    compiled: the files for NPUs that were made of it.
     """
 
     output: str
@@ -95,10 +101,12 @@ class ConvertReport:
     verification: tuple[Verification, ...]
     provenance: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    compiled: tuple[NpuFile, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For ``--report`` and ``--json``."""
         return {"output": self.output, "bytes": self.bytes, "seconds": round(self.seconds, 1), "task": self.task,
                 "verification": [result.to_json() for result in self.verification],
                 "provenance": dict(self.provenance),
-                **({"evaluation": dict(self.evaluation)} if self.evaluation else {})}
+                **({"evaluation": dict(self.evaluation)} if self.evaluation else {}),
+                **({"compiled": [one.to_json() for one in self.compiled]} if self.compiled else {})}

@@ -108,7 +108,7 @@ def _convert_all(plan: Plan, modes: Sequence[str], folder: Path,
         progress(f"trying {title}")
         try:
             candidate = plan if name == CUSTOM else plan.with_mode(name)
-            made[title] = pipeline.write(candidate, folder / f"{title}.tflite", progress)
+            made[title] = pipeline.write(candidate, pipeline.Outputs(folder / f"{title}.tflite"), progress)
         except (ConversionError, VerificationError) as error:  # not for this runtime or these widths, or not true
             failed[title] = str(error).split("; no file")[0]
     return made, failed

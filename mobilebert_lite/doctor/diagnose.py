@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobilebert_lite.doctor import gpu, litert, mediapipe, mlperf, npu, packages, task_library
+from mobilebert_lite.doctor import gpu, hexagon, litert, mediapipe, mlperf, npu, packages, task_library
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import ERROR, SEVERITIES, Check, Finding, Problem
 from mobilebert_lite.errors import ModelFileError, RequestError
+from mobilebert_lite.npu.socs import find_soc
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.tflite.flatbuffer import is_tflite
 from mobilebert_lite.tflite.op_versions import as_tuple
@@ -37,6 +38,8 @@ CLIENTS = {client.name: client for client in (
     Client("gpu", "GPU delegate, LiteRT GPU accelerator", gpu.CHECKS, gpu.KINDS),
     Client("npu", "NPUs that compute with integers", npu.CHECKS, npu.KINDS),
 )}
+# Before the name of a processor whose compiler is asked: npu:sm8750.
+NPU = "npu:"
 ALL = "all"
 # All clients but those a file is made for on purpose.
 _COMMON = ("task-library", "mediapipe", "mlperf", "litert", "gpu")
@@ -91,13 +94,29 @@ def diagnose(path: Path, clients: Iterable[str] = (ALL,), runtime: str | None = 
     RequestError for an unknown client or version.
     """
     asked = tuple(dict.fromkeys(clients))
-    if unknown := [name for name in asked if name not in KNOWN]:
-        raise RequestError(f"unknown client {unknown[0]!r}; known are {', '.join(KNOWN)}")
+    for name in asked:
+        check_client(name)
     if runtime is not None:
         as_tuple(runtime)
     if packages.is_package(path):
         return _of_package(path, asked, runtime)
     return diagnose_content(read_tflite(path), str(path), asked, runtime)
+
+
+def check_client(name: str) -> None:
+    """Raise RequestError for an unknown client."""
+    if name.startswith(NPU):
+        find_soc(name.removeprefix(NPU))
+    elif name not in KNOWN:
+        raise RequestError(f"unknown client {name!r}; known are {', '.join(KNOWN)}, and {NPU}sm8750 and the like")
+
+
+def find_client(name: str) -> Client:
+    """The client that checks a ``.tflite``. Raises RequestError for an unknown one."""
+    if not name.startswith(NPU):
+        return CLIENTS[name]
+    soc = find_soc(name.removeprefix(NPU))
+    return Client(name, str(soc), hexagon.checks(soc))
 
 
 def diagnose_content(content: bytes, path: str, asked: Sequence[str], runtime: str | None = None) -> Diagnosis:
@@ -107,7 +126,7 @@ def diagnose_content(content: bytes, path: str, asked: Sequence[str], runtime: s
     try:
         facts = Facts(content, runtime)
         for name in _expand(asked):
-            client = CLIENTS[name]
+            client = find_client(name)
             if client.kinds and facts.kind not in client.kinds:
                 fits[name] = None
                 if name in asked:
@@ -129,7 +148,8 @@ def diagnose_content(content: bytes, path: str, asked: Sequence[str], runtime: s
 def _expand(asked: Sequence[str]) -> tuple[str, ...]:
     """The clients that check a ``.tflite``; ``all`` are the common ones, to which others may be added by name."""
     names = [name for one in asked for name in (_COMMON if one == ALL else (one,))]
-    return tuple(name for name in CLIENTS if name in names)
+    return (*(name for name in CLIENTS if name in names),
+            *dict.fromkeys(name for name in names if name.startswith(NPU)))
 
 
 def _of_package(path: Path, asked: Sequence[str], runtime: str | None) -> Diagnosis:

@@ -16,6 +16,7 @@ from mobilebert_lite.doctor import packages, repairs
 from mobilebert_lite.doctor.diagnose import Diagnosis, diagnose_content
 from mobilebert_lite.doctor.facts import Facts
 from mobilebert_lite.doctor.findings import METADATA, ORDER, SIGNATURE, STORED, VERSIONS
+from mobilebert_lite.doctor.probing import PROBE, probe, random_inputs
 from mobilebert_lite.errors import (
     DataError,
     ModelFileError,
@@ -27,12 +28,10 @@ from mobilebert_lite.running.isolation.session import IsolatedSession
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.tasks.labels import encode, read_file
 from mobilebert_lite.tflite import container as metadata
-from mobilebert_lite.tflite.edits import add_signature
 from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 # In this order: each reads the file that the one before it wrote.
 _STEPS = (VERSIONS, SIGNATURE, ORDER, METADATA, STORED)
-_PROBE = "mbl_probe"
 # Of the inputs together that both files are given: a text has three of its length.
 _MOST_NUMBERS = 1 << 20
 
@@ -139,7 +138,7 @@ def compare(before: bytes, after: bytes) -> tuple[bool | None, str]:
     facts = Facts(before)
     if (size := sum(math.prod(port.tensor.shape) for port in facts.inputs)) > _MOST_NUMBERS:
         return None, f"the original is not run: its inputs have {size:,} numbers; the most is {_MOST_NUMBERS:,}"
-    inputs = _random_inputs(facts)
+    inputs = random_inputs(facts)
     try:
         expected = _run(before, inputs)
     except ModelFileError as error:
@@ -151,34 +150,5 @@ def compare(before: bytes, after: bytes) -> tuple[bool | None, str]:
 
 def _run(content: bytes, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The first subgraph, its tensors called by their index: a repair moves none of them."""
-    model = read_model(content)
-    inputs_of, outputs_of = ([(f"t{int(index)}", int(index)) for index in side]
-                             for side in (model.subgraphs[0].inputs, model.subgraphs[0].outputs))
-    model.signatureDefs = []
-    add_signature(model, _PROBE, 0, inputs_of, outputs_of)
-    with closing(IsolatedSession(write_model(model))) as session:
-        return session.run(_PROBE, inputs)
-
-
-def _random_inputs(facts: Facts) -> dict[str, np.ndarray]:
-    """Ids that the word table has, three quarters of a sequence in two segments; noise for everything else."""
-    rng = np.random.default_rng(0)
-    found: dict[str, np.ndarray] = {}
-    for port in facts.inputs:
-        shape = port.tensor.shape
-        length = shape[-1] if shape else 1
-        place = np.broadcast_to(np.arange(length), shape or (1,)) / max(length, 1)
-        table = facts.first.table_read_by(port.tensor)
-        rows = table.shape[0] if table is not None and table.shape else 2
-        values: Any = {"mask": place < 0.75, "segment_ids": place >= 0.5}.get(
-            port.role or "", rng.integers(0, max(rows, 1), place.shape))
-        if port.tensor.kind.startswith("FLOAT"):
-            values = rng.standard_normal(place.shape)
-        found[f"t{port.tensor.index}"] = np.asarray(values, _numpy_type(port.tensor.kind)).reshape(shape)
-    return found
-
-
-def _numpy_type(kind: str) -> type:
-    known: dict[str, type] = {"FLOAT32": np.float32, "FLOAT16": np.float16, "INT64": np.int64, "INT8": np.int8,
-                              "UINT8": np.uint8, "INT16": np.int16, "BOOL": np.bool_}
-    return known.get(kind, np.int32)
+    with closing(IsolatedSession(probe(content))) as session:
+        return session.run(PROBE, inputs)

@@ -1,4 +1,4 @@
-"""NPUs that compute with integers alone, such as EdgeTPU and Hexagon."""
+"""NPUs that compute with integers alone, such as EdgeTPU."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def _shapes(facts: Facts) -> Iterator[Problem]:
         yield Problem(ERROR, "inputs", "dynamic shapes cannot be compiled for an NPU", "convert with --seq-len")
 
 
+INTEGERS = Check("integers", "integer operators only, but for the inputs and outputs of the file", _floats)
 CHECKS = (
-    Check("integers", "integer operators only, but for the inputs and outputs of the file", _floats),
+    INTEGERS,
     Check("dynamic-shapes", "fixed shapes", _shapes),
 )

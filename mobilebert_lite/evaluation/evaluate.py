@@ -23,6 +23,8 @@ from mobilebert_lite.evaluation.languages import by_language
 from mobilebert_lite.evaluation.scorers import ScorerOptions, find_scorer
 from mobilebert_lite.evaluation.statistics import CONFIDENCE, RESAMPLES, SEED, Interval, percentiles, resample
 from mobilebert_lite.evaluation.workers import Job, WorkerPlan, run_here, run_processes
+from mobilebert_lite.npu import toolchain
+from mobilebert_lite.npu.socs import find_soc
 from mobilebert_lite.running.model import read_tflite
 from mobilebert_lite.running.runtime import load_runtime
 from mobilebert_lite.tasks import TASKS, Task, find_task
@@ -52,6 +54,7 @@ class EvalRequest:
     report: where the report will be; an evaluation that is interrupted goes on from a journal beside it.
     errors: this many of the worst errors are in the report.
     unlabeled: whether data without any label are answered, and not scored.
+    npu: the processor (npu.socs), or a phone with it, in whose simulated NPU the model runs; None: on the CPU.
     """
 
     model: Path
@@ -68,6 +71,7 @@ class EvalRequest:
     report: Path | None = None
     errors: int = 20
     unlabeled: bool = False
+    npu: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class EvalResult:
 def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total: None) -> EvalResult:
     """Score ``request.model``. Raises ModelFileError or DataError for a file or data that cannot be used."""
     started = time.perf_counter()
+    soc = find_soc(request.npu) if request.npu else None
     content = read_tflite(request.model)
     task, labels = _describe(request, content)
     found = read(request.data, task, request.reading, labeled=True)
@@ -103,7 +108,7 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
     examples = evenly(scorer.asked(everything), request.limit)
     scored = _scored(request, scorer, examples)
     plan = WorkerPlan(request.model, hashlib.sha256(content).hexdigest(), scorer, request.threads,
-                load_runtime(request.runtime)[0], request.tokenizer)
+                load_runtime(request.runtime)[0], request.tokenizer, soc.name if soc else None)
     facts: dict[str, Any] = {
         "toolkit": f"mobilebert-lite {__version__}",
         "model": {"name": request.model.name, "sha256": plan.sha256, "bytes": len(content), "task": task.name},
@@ -111,6 +116,7 @@ def evaluate(request: EvalRequest, progress: CountProgress = lambda done, total:
                  "examples": len(examples), "of": len(everything),
                  **({"skipped_rows": found.told()} if found.skipped else {})},
         "options": {**asdict(request.options), "tokenizer": plan.tokenizer, "runtime": plan.runtime},
+        **({"simulated": f"{soc}, {toolchain.find().versions}"} if soc else {}),
     }
     journal = Journal(request.report, facts)
     resumed = len(journal.finished)
@@ -188,8 +194,10 @@ def _run(request: EvalRequest, plan: WorkerPlan, jobs: Sequence[Job]) -> Iterato
 
 
 def _timing(request: EvalRequest, outcomes: Sequence[Outcome], resumed: int, seconds: float) -> dict[str, Any]:
-    return {"inference_ms": percentiles([one for outcome in outcomes for one in outcome.inferences]),
-            "example_ms": percentiles([outcome.total for outcome in outcomes]),
+    # How long a simulator takes tells nothing of what it simulates.
+    timed = outcomes if request.npu is None else []
+    return {"inference_ms": percentiles([one for outcome in timed for one in outcome.inferences]),
+            "example_ms": percentiles([outcome.total for outcome in timed]),
             "inferences": sum(len(outcome.inferences) for outcome in outcomes),
             "seconds": round(seconds, 1), "resumed": resumed, "threads": request.threads,
             "workers": request.workers if request.cluster is None else request.cluster}

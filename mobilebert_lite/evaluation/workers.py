@@ -17,6 +17,7 @@ import numpy as np
 
 from mobilebert_lite.errors import MblError, WorkerError
 from mobilebert_lite.evaluation.journal import Outcome
+from mobilebert_lite.npu.session import opener
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tasks.scoring import Scorer
@@ -39,6 +40,8 @@ class WorkerPlan:
     threads: int
     runtime: str | None
     tokenizer: str
+    # The processor whose NPU is simulated; None: the CPU.
+    npu: str | None = None
 
 
 class Stopwatch(Session):
@@ -70,10 +73,10 @@ _loaded = threading.local()
 
 
 def _load(plan: WorkerPlan, content: bytes | None) -> tuple[Model, Stopwatch]:
-    key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer, type(plan.scorer))
+    key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer, type(plan.scorer), plan.npu)
     if getattr(_loaded, "key", None) != key:
         model = Model(plan.path, plan.threads, runtime=plan.runtime, tokenizer=plan.tokenizer, content=content,
-                      isolated=True)
+                      isolated=True, session=opener(plan.npu))
         loaded, model = model, cast(Model, plan.scorer.ready(model))
         if model is not loaded:
             loaded.session.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,13 @@ class Model:
     """A converted model with its vocabulary, labels and lengths."""
 
     def __init__(self, path: str | Path, threads: int = 1, *, runtime: str | None = None,
-                 tokenizer: str = "reference", content: bytes | None = None, isolated: bool = False) -> None:
+                 tokenizer: str = "reference", content: bytes | None = None, isolated: bool = False,
+                 session: Callable[[bytes], Session] | None = None) -> None:
         """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIorS.
 
         ``isolated`` keeps the interpreter in a process of its own, for files from strangers: one that crashes it, never
-        comes to an end or eats the memory is then a ModelFileError and nothing else.
+        comes to an end or eats the memory is then a ModelFileError and nothing else. ``session`` opens the file in
+        another way, such as in the simulator of an NPU (npu.session.opener).
 
         Raises ModelFileError when it is no ``.tflite`` or not one of ours.
         """
@@ -62,9 +64,9 @@ class Model:
         except ModelFileError as error:
             raise ModelFileError(f"{path}: {error}") from None
         self.task = self._task(path)
-        self._opened = path, threads, runtime, tokenizer, isolated
+        self._opened = path, threads, runtime, tokenizer, isolated, session
         self._content = content
-        self.session = (IsolatedSession if isolated else Session)(content, threads, runtime)
+        self.session = self._open(session)
         prefix = f"{self.task.name}_"
         # Length -> signature, the shortest first.
         self.lengths: dict[int, str] = dict(sorted(
@@ -76,6 +78,15 @@ class Model:
         self._check_labels(path)
         self.tokenizer = self._tokenizer(path, tokenizer)
         self._cut = False
+
+    def _open(self, session: Callable[[bytes], Session] | None) -> Session:
+        path, threads, runtime, _, isolated, _ = self._opened
+        if session is not None:
+            return session(self._content)
+        if soc := self.provenance.get("npu", {}).get("soc"):
+            raise ModelFileError(f"{path} is compiled for the NPU of {soc}, which no CPU can run; its simulator runs "
+                                 f"it (--npu {soc})")
+        return (IsolatedSession if isolated else Session)(self._content, threads, runtime)
 
     def _task(self, path: str | Path) -> Task:
         task = TASKS.get(str(self.provenance.get("task")))
@@ -116,8 +127,9 @@ class Model:
         content = None if self.task.form.logits else expose_logits(self._content)
         if content is None:
             return self
-        path, threads, runtime, tokenizer, isolated = self._opened
-        return Model(path, threads, runtime=runtime, tokenizer=tokenizer, content=content, isolated=isolated)
+        path, threads, runtime, tokenizer, isolated, session = self._opened
+        return Model(path, threads, runtime=runtime, tokenizer=tokenizer, content=content, isolated=isolated,
+                     session=session)
 
     @property
     def longest(self) -> int:

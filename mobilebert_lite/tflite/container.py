@@ -20,7 +20,7 @@ from mobilebert_lite.tflite.tables import Flatbuffer
 ENTRY = "mbl"
 _DESCRIPTION = f"the model's own description (metadata entry {ENTRY!r})"
 # What is read of it again, and as what.
-_PROVENANCE = {"task": str, "form": dict, "fusion": list, "float16": dict}
+_PROVENANCE = {"task": str, "form": dict, "fusion": list, "float16": dict, "npu": dict}
 _FUSION = {"rule": str, "applied": bool, "message": str}
 _FLOAT16 = {"bits_above": float, "bits_below": float, "largest": float, "largest_in": str, "smallest_typical": float,
             "smallest_in": str}

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.running.isolation import frames
 
+_SERVER = "mobilebert_lite.running.isolation.server"
 # Those that wait for work.
 _idle: list[Helper] = []
 
@@ -22,9 +23,10 @@ _idle: list[Helper] = []
 class Helper:
     """One process, with one interpreter at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = _SERVER) -> None:
+        """``module`` of ours answers on standard input and output."""
         self._process = subprocess.Popen(
-            python_module("mobilebert_lite.running.isolation.server"), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            python_module(module), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=environment(), start_new_session=True)
         atexit.register(self.kill)
 
