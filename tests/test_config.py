@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from mobilebert_lite.architecture.config import (
     to_huggingface,
     to_tensorflow1,
 )
-from mobilebert_lite.errors import ConfigError
+from mobilebert_lite.architecture.weights import checked, random_weights
+from mobilebert_lite.errors import ConfigError, WeightsError
 
 SIZES = st.integers(1, 4096)
 # Of blocks and of networks in one: what a configuration describes must fit a machine.
@@ -220,3 +221,31 @@ def test_unreadable_files(tmp_path: Path, content: bytes | None, message: str) -
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         read_json(path)
+
+
+# What a stranger's file may say
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("num_hidden_layers", 10**6), ("num_feedforward_networks", 10**9), ("hidden_size", 10**9), ("vocab_size", 10**12),
+    ("hidden_size", [1]), ("num_hidden_layers", {"a": 1}), ("num_hidden_layers", float("inf")),
+    ("num_attention_heads", 10**4000), ("hidden_act", ["relu"]), ("normalization_type", {}), ("layer_norm_eps", 1e400),
+    ("pad_token_id", 10**4000), ("hidden_dropout_prob", "x"), ("initializer_range", []), ("problem_type", [1])])
+def test_what_no_network_has(name: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=name) as caught:
+        from_huggingface({**to_huggingface(PRESETS["tiny"]), name: value})
+    assert len(str(caught.value)) < 300
+
+
+def test_a_network_that_fits_no_machine() -> None:
+    with pytest.raises(ConfigError, match="parameters; the most is 2,147,483,648"):
+        MobileBertConfig(num_hidden_layers=1000, hidden_size=1 << 16, intra_bottleneck_size=1 << 15)
+    # As Table 1 of the paper has it, to the biases and normalizations.
+    assert 24e6 < MobileBertConfig().parameters < 25.3e6
+
+
+def test_tensors_are_counted_before_they_are_named() -> None:
+    """A table of what this configuration promises would have 1.5 million names."""
+    few = random_weights(replace(PRESETS["small"], num_hidden_layers=1, vocab_size=9))
+    many = replace(few.config, num_hidden_layers=1000, num_feedforward_networks=250, intermediate_size=1)
+    with pytest.raises(WeightsError, match="num_hidden_layers is 1000, but the tensors have 1 blocks"):
+        checked(many, few.tensors)

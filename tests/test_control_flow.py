@@ -5,8 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bombs import called, encode
 
+from mobilebert_lite.doctor import repairs
+from mobilebert_lite.doctor.facts import Facts
+from mobilebert_lite.errors import RepairError
 from mobilebert_lite.inspection.report import inspect
+from mobilebert_lite.tflite.calls import reached
+from mobilebert_lite.tflite.graph import Graphs
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +53,22 @@ def test_subgraphs_that_are_called_come_along(calling: Path) -> None:
     assert "WHILE" in {name for _, name in loop.outside}
     assert plain.partitions == 1
     assert not plain.outside
+
+
+def test_what_no_runtime_calls_is_shown_all_the_same(tmp_path: Path) -> None:
+    """CALL is in the schema alone; subgraphs that each call the next one twice are looked at once each."""
+    path = tmp_path / "call.tflite"
+    path.write_bytes(encode(called(200, 2)))
+    found = inspect(path)
+    assert [one.name for one in found.signatures] == ["s"]
+    assert found.signatures[0].delegation is None
+    assert reached(Graphs.read(path.read_bytes()), 0) == list(range(201))
+
+
+def test_a_subgraph_that_is_called_keeps_the_order_of_its_inputs() -> None:
+    model = called(1, 1)
+    model["subgraphs"] = [model["subgraphs"][1], model["subgraphs"][0]]
+    model["subgraphs"][1]["operators"][0]["builtin_options"][1]["subgraph"] = 0
+    facts = Facts(encode(model))
+    with pytest.raises(RepairError, match="called by another"):
+        repairs.order(facts.graphs.raw, facts)

@@ -48,6 +48,9 @@ class Bundle:
             raise self._damaged(error) from None
         # Strings are file names and descriptions; weights are numbers.
         self.names = sorted(name for name, kind in kinds.items() if kind != tf.string)
+        if unreal := [name for name in self.names if kinds[name].is_complex]:
+            raise CheckpointError(f"{prefix} holds {unreal[0]} as {kinds[unreal[0]].name}, complex numbers, which no "
+                                  "MobileBERT has; it is another model's, or was saved by mistake")
         self.shapes = {name: tuple(map(int, shapes[name])) for name in self.names}
         self.is_object_based = OBJECT_GRAPH in kinds
 
