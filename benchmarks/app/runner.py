@@ -17,7 +17,7 @@ from mobilebert_lite.benchmarks.app.install import app_on, install_app
 from mobilebert_lite.benchmarks.app.lines import AppRun
 from mobilebert_lite.benchmarks.app.request import PACKAGE, AppRequest
 from mobilebert_lite.benchmarks.measuring import acceleration
-from mobilebert_lite.benchmarks.measuring.acceleration import Delegation
+from mobilebert_lite.benchmarks.measuring.acceleration import Taken
 from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerError, Sample
 from mobilebert_lite.benchmarks.measuring.texts import read_texts
 from mobilebert_lite.benchmarks.phone import state as phone_state
@@ -119,7 +119,7 @@ class AppPrepared:
         self._peak = 0
         told = self._parsed(self._lines(replace(self._request, warm_up=0, runs=1, check=False)))
         self._accelerator, loading = configuration.accelerator, told.loading
-        self._taken = [Delegation(loading.delegate, loading.nodes, loading.delegated, loading.partitions)
+        self._taken = [Taken(loading.delegate, loading.nodes, loading.delegated, loading.partitions)
                        ] if loading.delegate else []
         if refused := acceleration.refusal(self._accelerator, self._taken):
             raise RunnerError(f"{path} in the app on {runner.device.title}: {refused}; `mbl inspect FILE --client gpu` "

@@ -23,7 +23,7 @@ _PARTLY = re.compile(r"partially executed by the delegate w/ (\d{1,9}) delegate 
 
 
 @dataclass(frozen=True)
-class Delegation:
+class Taken:
     """What one delegate took of the graph."""
 
     # As the runtime calls it: TfLiteXNNPackDelegate, TfLiteGpuDelegateV2, NNAPI …
@@ -39,17 +39,17 @@ class Delegation:
         return _ON_CPU.search(self.name) is not None
 
 
-def read_line(line: str) -> Delegation | None:
+def read_line(line: str) -> Taken | None:
     """What a line of a log tells of a delegate, or None."""
     if found := _REPLACED.search(line):
-        return Delegation(found[3], int(found[2]), int(found[1]), int(found[4]))
+        return Taken(found[3], int(found[2]), int(found[1]), int(found[4]))
     if found := _APPLIED.search(line):
         part = _PARTLY.search(line)
-        return Delegation(found[1], partitions=1 if _WHOLE.search(line) else int(part[1]) if part else None)
+        return Taken(found[1], partitions=1 if _WHOLE.search(line) else int(part[1]) if part else None)
     return None
 
 
-def of(accelerator: str, told: Sequence[Delegation]) -> Delegation | None:
+def of(accelerator: str, told: Sequence[Taken]) -> Taken | None:
     """What ``accelerator`` took, counted together where a runtime names several graphs; None where it took nothing."""
     fitting = [one for one in told if one.on_cpu == (accelerator == CPU) and one.delegated != 0]
     counted = [one for one in fitting if one.delegated is not None] or fitting
@@ -57,11 +57,11 @@ def of(accelerator: str, told: Sequence[Delegation]) -> Delegation | None:
         return None
     if counted[0].delegated is None:
         return counted[0]
-    return Delegation(", ".join(dict.fromkeys(one.name for one in counted)), sum(one.nodes or 0 for one in counted),
+    return Taken(", ".join(dict.fromkeys(one.name for one in counted)), sum(one.nodes or 0 for one in counted),
                       sum(one.delegated or 0 for one in counted), sum(one.partitions or 0 for one in counted))
 
 
-def refusal(accelerator: str, told: Sequence[Delegation], complaint: str = "") -> str:
+def refusal(accelerator: str, told: Sequence[Taken], complaint: str = "") -> str:
     """Why a time is not ``accelerator``'s; empty where it is. ``complaint`` is what the runtime itself said."""
     if accelerator == CPU or of(accelerator, told) is not None:
         return ""
@@ -71,7 +71,7 @@ def refusal(accelerator: str, told: Sequence[Delegation], complaint: str = "") -
             f"; a time of the CPU is not reported as one of the {accelerator}")
 
 
-def shared(accelerator: str, told: Sequence[Delegation]) -> str:
+def shared(accelerator: str, told: Sequence[Taken]) -> str:
     """A sentence about what ``accelerator`` left to the CPU; empty where it took the whole graph."""
     taken = of(accelerator, told)
     if accelerator == CPU or taken is None:

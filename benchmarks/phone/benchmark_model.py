@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from mobilebert_lite.benchmarks.measuring import acceleration
-from mobilebert_lite.benchmarks.measuring.acceleration import Delegation
+from mobilebert_lite.benchmarks.measuring.acceleration import Taken
 from mobilebert_lite.benchmarks.reports import operators
 from mobilebert_lite.benchmarks.reports.result import OperatorTime
 
@@ -73,7 +73,7 @@ class ToolOutput:
     # Kinds of operators, the most expensive first.
     operators: tuple[OperatorTime, ...] = ()
     # Of each delegate, in the order of the log.
-    delegations: tuple[Delegation, ...] = ()
+    delegations: tuple[Taken, ...] = ()
     # Its first complaint; others follow from it.
     error: str = ""
 
@@ -88,7 +88,7 @@ def parse(lines: Iterable[str]) -> ToolOutput:
     found: dict[str, object] = {}
     counts: list[Statistics] = []
     profile: list[str] = []
-    delegations: list[Delegation] = []
+    delegations: list[Taken] = []
     wanted = True
     for raw in lines:
         raw = raw[:_LONGEST_LINE]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mobilebert_lite.benchmarks.measuring import acceleration
-from mobilebert_lite.benchmarks.measuring.acceleration import Delegation
+from mobilebert_lite.benchmarks.measuring.acceleration import Taken
 from mobilebert_lite.benchmarks.measuring.runner import Findings, Input, RunnerError, Sample
 from mobilebert_lite.benchmarks.phone import benchmark_model
 from mobilebert_lite.benchmarks.phone import state as phone_state
@@ -123,7 +123,7 @@ class PhoneRun:
             raise ModelFileError(f"{path}: {NAME} on {runner.device.title} refuses it: "
                                  f"{self._told.error or 'no inference was made'}")
         self._check_accelerator(self._told)
-        taken = acceleration.of(configuration.accelerator, self._told.delegations) or Delegation("")
+        taken = acceleration.of(configuration.accelerator, self._told.delegations) or Taken("")
         self.loading = Loading(self._told.load_us or 0.0, self._told.first_us or self._told.inferences.mean,
                                taken.nodes, taken.delegated, taken.partitions, taken.name)
 

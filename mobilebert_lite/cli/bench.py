@@ -11,7 +11,7 @@ from mobilebert_lite.cli import options
 from mobilebert_lite.cli.bench_output import BenchOutput, BenchProgress, compare_reports, fail
 from mobilebert_lite.cli.command import option, section
 from mobilebert_lite.cli.output import print_json, print_lines, progress
-from mobilebert_lite.cli.parameters import DEVICES, PATH, Cpus, Percent, Sha256, WholeNumber, one_of, several
+from mobilebert_lite.cli.parameters import DEVICES, PATH, Cpus, Percent, WholeNumber, one_of, several
 
 _COMPARING = ("--baseline", "--compare")
 
@@ -39,7 +39,7 @@ _COMPARING = ("--baseline", "--compare")
                 "sees and checks its answers against this machine's."),
     option("--runner-binary", type=PATH, metavar="FILE",
            help="benchmark_model binary for phones. [default: $MBL_BENCHMARK_MODEL, or LiteRT's official one]"),
-    option("--runner-sha256", type=Sha256(), metavar="SHA256",
+    option("--runner-sha256", type=options.Sha256(), metavar="SHA256",
            help="SHA-256 that the benchmark_model binary must have. [default: an official one must be as it was when "
                 "it was fetched first]"),
     options.app(help="APK of the demo app: installed first with --runner app, uploaded with --farm firebase."))

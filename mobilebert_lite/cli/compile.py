@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,12 @@ def command(model: Path, npu: tuple[str, ...], as_json: bool, **asked: Any) -> N
     CPU. Of several NPUs, either all files are written or none.
     """
     from mobilebert_lite.cli.convert_output import compiled_lines
-    from mobilebert_lite.cli.output import stage
+    from mobilebert_lite.cli.output import print_json, print_lines, stage
     from mobilebert_lite.conversion.compiling import CompileRequest, compile_files
-    from mobilebert_lite.errors import printable
 
     asked["reading"] = options.reading(asked)
     report = compile_files(CompileRequest(model, npu, **asked), stage)
     if as_json:
-        click.echo(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
         return
-    click.echo(printable("\n".join(line for one in report.files for line in compiled_lines(one))))
+    print_lines(*(line for one in report.files for line in compiled_lines(one)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,18 @@ if TYPE_CHECKING:
 
 # Of each inference, unless --threads says otherwise.
 THREADS = 2
+
+class Sha256(click.ParamType):
+    """A SHA-256 as 64 hexadecimal digits, in lower case."""
+
+    name = "SHA256"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+        if not re.fullmatch(r"[0-9a-fA-F]{64}", str(value)):
+            self.fail(f"{str(value)[:80]!r} is no SHA-256; give the 64 hexadecimal digits that `sha256sum FILE` prints",
+                      param, context)
+        return str(value).lower()
+
 
 # From the settings of one command (parameter name, help text, needed options) to the decorator.
 _Shared = Callable[..., Callable[[F], F]]

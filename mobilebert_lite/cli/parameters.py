@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -315,15 +314,3 @@ class Percent(click.ParamType):
         if not 0 <= number < 1000:
             self.fail(f"{value!r} is no percentage such as 5%", param, context)
         return number / 100
-
-
-class Sha256(click.ParamType):
-    """A SHA-256 as 64 hexadecimal digits, in lower case."""
-
-    name = "SHA256"
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
-        if not re.fullmatch(r"[0-9a-fA-F]{64}", str(value)):
-            self.fail(f"{str(value)[:80]!r} is no SHA-256; give the 64 hexadecimal digits that `sha256sum FILE` prints",
-                      param, context)
-        return str(value).lower()

@@ -83,7 +83,7 @@ def main() -> None:
     simulator: Simulator | None = None
     while True:
         try:
-            asked, blocks = frames.read(requests)
+            asked, blocks = frames.read(requests, frames.LARGEST_REQUEST)
         except EOFError:
             sys.exit(0)
         try:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobilebert_lite.benchmarks.measuring import acceleration
-from mobilebert_lite.benchmarks.measuring.acceleration import Delegation, refusal, shared
+from mobilebert_lite.benchmarks.measuring.acceleration import Taken, refusal, shared
 from mobilebert_lite.benchmarks.measuring.runner import Input, RunnerError
 from mobilebert_lite.benchmarks.phone.benchmark_model import flags, parse
 from mobilebert_lite.benchmarks.phone.runner import PhoneRun
@@ -43,8 +43,8 @@ def test_what_an_accelerator_took(name: str) -> None:
     part = parse([GPU.format(900, name), XNNPACK.replace("1177 out", "277 out")]).delegations
     assert refusal("gpu", part) == ""
     assert f"({name}) took 900 of 1177 nodes" in shared("gpu", part)
-    assert acceleration.of("gpu", part) == Delegation(name, 1177, 900, 2)
-    assert acceleration.of("cpu", part) == Delegation("TfLiteXNNPackDelegate", 1177, 277, 1)
+    assert acceleration.of("gpu", part) == Taken(name, 1177, 900, 2)
+    assert acceleration.of("cpu", part) == Taken("TfLiteXNNPackDelegate", 1177, 277, 1)
     nothing = parse([GPU.format(0, name), XNNPACK]).delegations
     assert "nothing ran on the gpu" in refusal("gpu", nothing)
 

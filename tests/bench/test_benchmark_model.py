@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mobilebert_lite.benchmarks.measuring.acceleration import Delegation
+from mobilebert_lite.benchmarks.measuring.acceleration import Taken
 from mobilebert_lite.benchmarks.phone.benchmark_model import TOLD, ToolOutput, flags, parse
 
 OUTPUTS = Path(__file__).with_name("benchmark_model_outputs")
@@ -100,7 +100,7 @@ def test_what_died_after_its_warm_up_has_no_inferences() -> None:
 def test_delegation() -> None:
     found = parse(["VERBOSE: Replacing 1069 out of 1073 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 "
                    "partitions for the whole graph."])
-    assert found.delegations == (Delegation("TfLiteXNNPackDelegate", 1073, 1069, 1),)
+    assert found.delegations == (Taken("TfLiteXNNPackDelegate", 1073, 1069, 1),)
 
 
 def test_flags() -> None:

@@ -11,7 +11,7 @@ import org.junit.Test
 /** What a stranger's file may cost: MBL_FUZZ_FILES says how many are read (`make test-android-fuzz`: thousands). */
 class HostileFilesTest {
     private val threads = ManagementFactory.getThreadMXBean() as ThreadMXBean
-    private val count = System.getenv("MBL_FUZZ_FILES")?.toInt() ?: 200
+    private val count = System.getenv("MBL_FUZZ_FILES")?.toInt() ?: 100
 
     private class Cost(val outcome: Outcome<ModelFile>, val seconds: Double, val allocated: Long)
 
