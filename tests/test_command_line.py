@@ -34,6 +34,7 @@ DIFFERENT = {
     "--quantize": "train rounds in fewer modes, and only if asked",
     "--problem": "a checkpoint says which, examples do not",
     "--serial": "bench measures several phones side by side",
+    "--npu": "convert and compile make a file for each, run and eval simulate one",
 }
 
 

@@ -65,9 +65,9 @@ def compile_verified(content: bytes, soc: Soc, task: Task, expected: Expected, m
     if compiled.left and not allow_partial:
         raise ConversionError(f"{soc} would leave {len(compiled.left)} of {compiled.operators} operators to the CPU: "
                               f"{told(compiled.left)}; choose another --quantize mode, or --allow-partial")
-    with closing(SimulatedSession(compiled.content, soc)) as session:
-        results = compared(session, task, _few(expected))
     try:
+        with closing(SimulatedSession(compiled.content, soc)) as session:
+            results = compared(session, task, _few(expected))
         verify.require(results, threshold(mode))
     except VerificationError as error:
         raise VerificationError(f"simulated {soc}: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -68,4 +69,6 @@ def find_soc(name: str) -> Soc:
     if vendor:
         raise RequestError(f"{name} has an NPU of {vendor}, whose compiler no package registry serves; files can be "
                            f"compiled for {', '.join(socs())}")
-    raise RequestError(f"unknown NPU {name!r}; known are {', '.join(socs())}, and phones such as galaxys25")
+    close = difflib.get_close_matches(word, known, 1)
+    raise RequestError(f"unknown NPU {name!r}; known are {', '.join(socs())}, and phones such as galaxys25"
+                       + (f". Did you mean {close[0]}?" if close else ""))
