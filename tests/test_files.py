@@ -131,6 +131,7 @@ def test_a_file_without_a_name_is_written_to(tmp_path: Path) -> None:
     with (tmp_path / "gone").open("w+b") as stream:
         (tmp_path / "gone").unlink()
         write_atomically(Path(f"/proc/self/fd/{stream.fileno()}"), b"content")
+        stream.seek(0)  # it is the same open file, which goes on where it stands
         assert stream.read() == b"content"
     assert os.listdir(tmp_path) == []
 
