@@ -170,7 +170,7 @@ def _files(rng: random.Random, case: Case, index: str, data: str, entries: Entri
     if how == "renamed":
         return how, {**{name: held for name, held in case.items() if name != data}, rng.choice(others): case[data]}
     if how == "more":
-        return how, {**case, **{name: case[data] for name in rng.sample(others, 2)}}
+        return how, {**case, **dict.fromkeys(rng.sample(others, 2), case[data])}
     if how == "absent":
         gone = rng.choice(sorted(case))
         return f"without {gone}", {name: held for name, held in case.items() if name != gone}

@@ -60,7 +60,7 @@ def _index(rng: random.Random, index: Any) -> Any:
     """Other files for its tensors."""
     names = sorted(index["weight_map"])
     place = rng.choice((*TEXTS, "..", ".", "sub/model.safetensors", "config.json", "vocab.txt", INDEX, *VALUES))
-    index["weight_map"].update({name: place for name in rng.sample(names, rng.choice((1, 2, len(names))))})
+    index["weight_map"].update(dict.fromkeys(rng.sample(names, rng.choice((1, 2, len(names)))), place))
     return index
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ HANG = 60
 # MB of address space: what asks for more would take the whole machine.
 MOST = 6000
 LONGEST_LINE = 2000
+# Of a terminal: all control characters but tab and newline.
+STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Said of a whole file too.
 HARMLESS = ("· ", "Warning: ")
 
@@ -130,8 +133,8 @@ def wrong(done: Done) -> Iterator[str]:
         yield f"not one line: {errors!r}"
     elif any(len(line) > LONGEST_LINE for line in lines):
         yield f"a line of {max(map(len, lines))} characters"
-    if any(not one.isprintable() and one not in "\n\t\r" for one in done.stderr + done.stdout):
-        yield f"control characters: {next(one for one in done.stderr + done.stdout if not one.isprintable() and one not in chr(10) + chr(9) + chr(13))!r}"
+    if steering := STEERING.search(done.stderr + done.stdout):
+        yield f"control characters: {steering[0]!r}"
 
 
 def too_much(cost: Cost, usual: Cost, size: int) -> Iterator[str]:
