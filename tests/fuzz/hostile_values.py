@@ -97,7 +97,8 @@ def damaged_text(rng: random.Random, text: bytes) -> tuple[str, bytes]:
         ("no UTF-8", lambda: text[:place] + b"\xff\xfe\xed\xa0\x80" + text[place:]),
         ("controls", lambda: text[:place] + b"\x1b[2J\x07\xc2\x9b" + text[place:]),
         ("empty", lambda: b""), ("newlines", lambda: b"\n" * 1_000_000), ("spaces", lambda: b" " * 1_000_000),
-        ("one line", lambda: text.replace(b"\n", b" ") * 50), ("many", lambda: text * max(1, 1_000_000 // (len(text) + 1))),
+        ("one line", lambda: text.replace(b"\n", b" ") * 50),
+        ("many", lambda: text * max(1, 1_000_000 // (len(text) + 1))),
         ("pointer", lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"),
         ("brackets", lambda: b"[" * 200_000), ("braces", lambda: b'{"a":' * 50_000), ("bits", lambda: bits(rng, text)),
         ("piece", lambda: text[:place] + text[place // 2:place] * rng.choice((1, 3, 100)) + text[place:]))
