@@ -73,8 +73,8 @@ class Room:
         key = kind.name, number, command[0]
         if key not in self.baselines:
             case = kind.wholes[number]
-            cases = [case] if "{file}" not in command else [
-                {name: held for name, held in case.items() if top(name) == one} for one in dict.fromkeys(map(top, case))]
+            tops = dict.fromkeys(map(top, case)) if "{file}" in command else ()
+            cases = [{name: held for name, held in case.items() if top(name) == one} for one in tops] or [case]
             costs = []
             for one in cases:
                 self.fill(one)
