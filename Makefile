@@ -59,7 +59,7 @@ clean: ## Remove what was built; the environments stay.
 test-slow: install ## Tests that take minutes.
 	$(BIN)/python -m pytest -m slow
 
-test-fuzz: install ## Thousands of damaged files for every command (MBL_FUZZ_FILES: how many).
+test-fuzz: install ## 1,000 damaged files for the commands that read them (MBL_FUZZ_FILES: how many).
 	$(BIN)/python -m pytest -m fuzz tests/fuzz
 
 test-gpu: install ## The LiteRT GPU accelerator, over Mesa's software Vulkan driver.

@@ -10,8 +10,9 @@ from mobilebert_lite.common.json_text import decode, parse, parse_at
 from mobilebert_lite.errors import DataError
 
 
-@pytest.mark.parametrize("text", ['{"a": [1, -2.5e3, null, true, "\\u00e9\\ud83d\\ude00"]}', " [ ] \n", "NaN", '"x"', "1e400",
-                                  "[" * 100 + "]" * 100, json.dumps([[{}]] * 1000)])
+@pytest.mark.parametrize("text", [
+    '{"a": [1, -2.5e3, null, true, "\\u00e9\\ud83d\\ude00"]}', " [ ] \n", "NaN", '"x"', "1e400", "[" * 100 + "]" * 100,
+    json.dumps([[{}]] * 1000)])
 def test_reads_as_python_does(text: str) -> None:
     assert repr(decode(text)) == repr(json.loads(text)) == repr(parse(b"\xef\xbb\xbf" + text.encode(), "it"))
 

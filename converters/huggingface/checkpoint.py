@@ -19,6 +19,7 @@ from mobilebert_lite.converters.huggingface.variants import SAFETENSORS
 from mobilebert_lite.converters.names.architectures import architecture_of, with_task
 from mobilebert_lite.converters.names.name_maps import (
     UNTIED,
+    Lookup,
     huggingface_rows,
     in_their_words,
     read_tensors,
@@ -98,10 +99,10 @@ def _check_pooler(weights: Weights) -> None:
 
 def _cleaned(config: MobileBertConfig, theirs: Mapping[str, np.ndarray], note: Note) -> Tensors:
     """Under the names of transformers' classes, without what carries no information."""
-    rows = huggingface_rows(config)
+    lookup = Lookup(huggingface_rows(config))
 
     def known(name: str) -> bool:
-        return any(row.read(whole) for row in rows for whole in (name, f"mobilebert.{name}")) or (
+        return any(lookup.find(whole)[0] for whole in (name, f"mobilebert.{name}")) or (
             name in _TIED or name.endswith(_IGNORED))
 
     tensors, cleaned = clean(theirs, known, note), {}

@@ -25,6 +25,8 @@ _LEFTOVERS = re.compile(r"(?:.*\.)?(?:(?:\w*_)?(?:loss(?:es)?|criteri(?:on|a))(?
                         r"(?:\.\w+)*|(?:class|label|pos)_?weights?|n_averaged)\Z", re.IGNORECASE)
 # The encoder's attribute in transformers' classes, and the tensor by which another one is found.
 _ENCODER, _ANCHOR = "mobilebert.", "embeddings.word_embeddings.weight"
+# Of what all names share: each wrapper adds one.
+_MOST_PARTS = 8
 _BARE = ("embeddings.", "encoder.", "pooler.")
 
 
@@ -38,7 +40,8 @@ def clean(tensors: Mapping[str, T], known: Callable[[str], bool], note: Note) ->
     left = [name for name in tensors if _LEFTOVERS.match(name) and not known(name)]
     if left:
         note(f"leaving out {shorten(left)}: weights of a training, which no output depends on")
-    kept = {name: tensor for name, tensor in tensors.items() if name not in set(left)}
+    gone = set(left)
+    kept = {name: tensor for name, tensor in tensors.items() if name not in gone}
     for part, writer in _WRAPPERS.items():
         if any(part in name.split(".") for name in kept):
             note(f"leaving out {part} in names: {writer} put it there")
@@ -63,7 +66,7 @@ def _shared(names: Sequence[str], known: Callable[[str], bool]) -> str:
         return ""
     first, last = min(names).split("."), max(names).split(".")
     parts = 0
-    while parts < min(len(first), len(last)) - 1 and first[parts] == last[parts]:
+    while parts < min(len(first), len(last), _MOST_PARTS) - 1 and first[parts] == last[parts]:
         parts += 1
     prefixes = ["".join(f"{part}." for part in first[:count]) for count in range(parts + 1)]
     fitting = [sum(known(name.removeprefix(prefix)) for name in names) for prefix in prefixes]

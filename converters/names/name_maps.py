@@ -38,7 +38,7 @@ class Row:
     @cached_property
     def pattern(self) -> re.Pattern[str]:
         """Matches their name and captures the numbers in it."""
-        return re.compile(re.sub(r"\\\{([ijn])\\\}", r"(?P<\1>\\d{1,9})", re.escape(self.theirs)) + r"\Z")
+        return re.compile(re.sub(r"\\\{([ijn])\\\}", r"(?P<\1>[0-9]{1,9})", re.escape(self.theirs)) + r"\Z")
 
     def read(self, name: str) -> str | None:
         """Our name for their ``name``, or None when this row is about another tensor."""
@@ -216,10 +216,10 @@ def read_tensors(rows: Iterable[Row], theirs: Mapping[str, np.ndarray]) -> dict[
 
     So is a second name for one tensor: with a wrong number of feed-forward networks the last has two.
     """
-    rows = list(rows)
+    lookup = Lookup(rows)
     ours: dict[str, np.ndarray] = {}
     for name, tensor in theirs.items():
-        row, canonical = _find(rows, name)
+        row, canonical = lookup.find(name)
         if row is None or canonical in ours:
             ours[name] = tensor
         else:
@@ -229,10 +229,10 @@ def read_tensors(rows: Iterable[Row], theirs: Mapping[str, np.ndarray]) -> dict[
 
 def our_names(rows: Iterable[Row], theirs: Iterable[str]) -> dict[str, str]:
     """Our name → theirs, for those that a row knows."""
-    rows = list(rows)
+    lookup = Lookup(rows)
     found: dict[str, str] = {}
     for name in theirs:
-        row, canonical = _find(rows, name)
+        row, canonical = lookup.find(name)
         if row is not None:
             found.setdefault(canonical, name)
     return found
@@ -250,21 +250,32 @@ def in_their_words(rows: Iterable[Row]) -> Naming:
 
     A name that no row leads to is kept.
     """
-    rows = list(rows)
+    # The row of one network alone before that of any.
+    backwards = Lookup(row.reversed() for row in sorted(rows, key=lambda row: row.ours.count("{")))
 
     def speak(ours: str, shape: Shape) -> tuple[str, Shape]:
-        found = [(row, theirs) for row in rows if (theirs := row.reversed().read(ours)) is not None]
-        if not found:
-            return ours, shape
-        # The row of one network alone before that of any.
-        row, theirs = min(found, key=lambda one: one[0].ours.count("{"))
-        return theirs, row.reversed().convert(np.broadcast_to(np.float32(0), shape)).shape
+        row, theirs = backwards.find(ours)
+        return theirs, row.convert(np.broadcast_to(np.float32(0), shape)).shape if row else shape
 
     return speak
 
 
-def _find(rows: list[Row], name: str) -> tuple[Row | None, str]:
-    for row in rows:
-        if (canonical := row.read(name)) is not None:
-            return row, canonical
-    return None, name
+class Lookup:
+    """The first of some rows that knows a name; those of another form are not tried: a file may hold 50,000 names."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._by_form: dict[str, list[Row]] = {}
+        for row in rows:
+            self._by_form.setdefault(_form(re.sub(r"\{[ijn]\}", "0", row.theirs)), []).append(row)
+
+    def find(self, name: str) -> tuple[Row | None, str]:
+        """(the row, our name); (None, ``name``) where no row knows it."""
+        for row in self._by_form.get(_form(name), ()):
+            if (canonical := row.read(name)) is not None:
+                return row, canonical
+        return None, name
+
+
+def _form(name: str) -> str:
+    """``name`` with one sign for each number."""
+    return re.sub("[0-9]+", "#", name)

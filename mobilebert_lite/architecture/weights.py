@@ -198,7 +198,9 @@ def _problems(config: MobileBertConfig, table: Mapping[str, TensorSpec], tensors
         return naming(name, tensors[name].shape if name in tensors else table[name].shape)[0]
 
     missing = [called(name) for name, spec in table.items() if name not in tensors and not spec.optional]
-    unexpected = [called(name) for name in tensors if name not in table]
+    unexpected = [name for name in tensors if name not in table]
+    # Of many, few are shown.
+    unexpected = [*map(called, unexpected[:SHOWN]), *unexpected[SHOWN:]]
     misshapen = [name for name, spec in table.items() if name in tensors and tensors[name].shape != spec.shape]
     # The reasons take a while, and few are shown.
     misshapen = [f"{called(name)}: found {list(naming(name, tensors[name].shape)[1])}, expected "

@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints by their structure: entries of the index, its blocks, shards, and the description of objects."""
+"""TensorFlow checkpoints by their structure: entries of the index, blocks, shards, and the description of objects."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def _head(rng: random.Random, case: Case, index: str, data: str, entries: Entrie
         head.endianness = 1
     elif how == "version":
         head.version.producer, head.version.min_consumer = narrow, narrow
-    value = rng.choice((b"", b"\xff" * 20, b"\x08" + b"\xff" * 9 + b"\x01")) if how == "bytes" else head.SerializeToString()
+    value = head.SerializeToString()
+    if how == "bytes":
+        value = rng.choice((b"", b"\xff" * 20, b"\x08" + b"\xff" * 9 + b"\x01"))
     return f"head: {how}", {**case, index: sstables.write(([] if how == "absent" else [(b"", value)]) + entries[1:])}
 
 
@@ -111,8 +113,8 @@ def _keys(rng: random.Random, case: Case, index: str, data: str, entries: Entrie
         changed = sorted([*changed, *((key + b"/%d" % i, more) for i in range(count))])
     else:
         many = rng.choice((b"999", b"1000000", b"99999999999999999999"))
-        changed = sorted((key.replace(b"layer_1/", b"layer_" + many + b"/").replace(b"weights-2/", b"weights-" + many + b"/"),
-                          value) for key, value in changed)
+        changed = sorted((key.replace(b"layer_0/", b"layer_" + many + b"/")
+                          .replace(b"weights-1/", b"weights-" + many + b"/"), value) for key, value in changed)
     return f"keys: {how}", {**case, index: sstables.write(changed)}
 
 
@@ -148,7 +150,8 @@ def _objects(rng: random.Random, case: Case, index: str, data: str, entries: Ent
     for node in rng.sample(list(graph.nodes), min(len(graph.nodes), rng.choice((1, 5, len(graph.nodes))))):
         narrow = (number(rng, len(graph.nodes)) + (1 << 31)) % (1 << 32) - (1 << 31)
         for child in node.children:
-            child.node_id, child.local_name = rng.choice(((narrow, child.local_name), (0, "scale"), (child.node_id, "gamma")))
+            child.node_id, child.local_name = rng.choice(
+                ((narrow, child.local_name), (0, "scale"), (child.node_id, "gamma")))
         for attribute in node.attributes:
             attribute.full_name = rng.choice([*(one for one in TEXTS if one != "\ud800"), attribute.checkpoint_key])
     text = graph.SerializeToString() if rng.random() < 0.8 else damaged_bytes(rng, graph.SerializeToString())[1]
@@ -165,7 +168,7 @@ def _objects(rng: random.Random, case: Case, index: str, data: str, entries: Ent
 def _files(rng: random.Random, case: Case, index: str, data: str, entries: Entries) -> tuple[str, Case]:
     """Shards of other numbers, files that are absent, and a ``checkpoint`` that names something else."""
     stem = data.rsplit("-", 3)[0]
-    others = [f"{stem}-{a}-of-{b}" for a, b in (("00000", "00002"), ("00001", "00002"), ("99998", "99999"), ("00000", "00000"))]
+    others = [f"{stem}-{part}" for part in ("00000-of-00002", "00001-of-00002", "99998-of-99999", "00000-of-00000")]
     how = rng.choice(("renamed", "more", "absent", "checkpoint", "second"))
     if how == "renamed":
         return how, {**{name: held for name, held in case.items() if name != data}, rng.choice(others): case[data]}

@@ -61,7 +61,8 @@ def kinds(config: MobileBertConfig, vocabulary: Sequence[str], folder: Path, mod
     """All kinds; ``models`` are ``.tflite`` files that answer questions, one or more."""
     made = _Made(replace(config, num_hidden_layers=1), vocabulary, folder)
     plain = made.huggingface()
-    weights, rest = plain["model.safetensors"], {name: held for name, held in plain.items() if name != "model.safetensors"}
+    rest = dict(plain)
+    weights = rest.pop("model.safetensors")
     arrays = load_safetensors(weights)
     pickles = [{**rest, pickle_parts.NAME: torch_writer.checkpoint(arrays, layout, dtype)}
                for layout, dtype in (("zip", "float32"), ("legacy", "float16"))]
@@ -69,7 +70,8 @@ def kinds(config: MobileBertConfig, vocabulary: Sequence[str], folder: Path, mod
                     for i, one in enumerate(models)]
     return [
         Kind("tflite", 25, tflite_parts.mutate, whole_models, _of_models, READING),
-        Kind("safetensors", 13, safetensors_parts.mutate, [plain, {**rest, **safetensors_parts.sharded(weights)}], _of_weights),
+        Kind("safetensors", 13, safetensors_parts.mutate, [plain, {**rest, **safetensors_parts.sharded(weights)}],
+             _of_weights),
         Kind("bin", 13, pickle_parts.mutate, pickles, _of_weights),
         Kind("h5", 9, hdf5_parts.mutate, [{**rest, hdf5_parts.NAME: made.hdf5()}], _of_weights),
         Kind("bundle", 12, bundle_parts.mutate, [made.tensorflow1(), made.objects()], _of_weights),
@@ -80,7 +82,7 @@ def kinds(config: MobileBertConfig, vocabulary: Sequence[str], folder: Path, mod
 
 def _of_models(number: int, seed: int) -> list[Command]:
     """Every way of inspecting in turn; to answer and to score costs more, and reads the same file."""
-    more = {0: RUN, 1: ("run", *RUN[1:], "--json"), 2: ("eval", "{here}/model.tflite", "--data", "{whole}/questions.jsonl")}
+    more = {0: RUN, 1: (*RUN, "--json"), 2: ("eval", "{here}/model.tflite", "--data", "{whole}/questions.jsonl")}
     return [INSPECT[seed % len(INSPECT)], *([more[seed % 9]] if seed % 9 in more else [])]
 
 
@@ -119,8 +121,8 @@ class _Made:
         return path.read_bytes()
 
     def tensorflow1(self) -> Case:
-        tensorflow1.save(random_weights(replace(self.config, classifier_activation=False), {"qa": 2}), self.folder / "tf1",
-                         self.vocabulary)
+        config = replace(self.config, classifier_activation=False)
+        tensorflow1.save(random_weights(config, {"qa": 2}), self.folder / "tf1", self.vocabulary)
         return read(self.folder / "tf1")
 
     def objects(self) -> Case:
@@ -129,7 +131,8 @@ class _Made:
 
         config = replace(self.config, classifier_activation=False)
         rows = path_rows(config, Places("encoder/", "model/", "masked_lm/"))
-        objects.write(self.folder / "garden" / "ckpt", write_tensors(rows, random_weights(config, {"mlm": 0}).tensors), config)
+        named = write_tensors(rows, random_weights(config, {"mlm": 0}).tensors)
+        objects.write(self.folder / "garden" / "ckpt", named, config)
         return {**read(self.folder / "garden"), "vocab.txt": "".join(f"{word}\n" for word in self.vocabulary).encode()}
 
     def configured(self, rest: Case, weights: bytes) -> list[Case]:
@@ -140,9 +143,10 @@ class _Made:
         sentences = {"modules.json": json.dumps(modules).encode(),
                      "1_Pooling/config.json": b'{"word_embedding_dimension": 64, "pooling_mode_mean_tokens": true}',
                      "sentence_bert_config.json": b'{"max_seq_length": 24, "do_lower_case": false}',
-                     "config_sentence_transformers.json": b'{"prompts": {"query": "q: "}, "similarity_fn_name": "cosine"}'}
+                     "config_sentence_transformers.json": b'{"prompts": {"a": "q: "}, "default_prompt_name": "a"}'}
         trained = {"recipe": "int8", "ranges": {"0 ADD": [-1.0, 1.0]}, "probes": [
-            {"ids": [2, 3], "segment_ids": [0, 0], "offsets": [[0, 0], [0, 0]], "max_context": [0, 0], "logits": {"a": [0.5]}}]}
+            {"ids": [2, 3], "segment_ids": [0, 0], "offsets": [[0, 0], [0, 0]], "max_context": [0, 0],
+             "logits": {"a": [0.5]}}]}
         embedding = read(self.folder / "token-classification")
         tf1 = read(self.folder / "tf1") if (self.folder / "tf1").is_dir() else self.tensorflow1()
         return [{**rest, **whole}, {**rest, **whole}, {**tf1, "bert_config.json": json.dumps(to_tensorflow1(replace(
@@ -151,10 +155,10 @@ class _Made:
 
     def words(self, plain: Case) -> Case:
         """All files that a tokenizer may have; the configuration is damaged elsewhere."""
-        five = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+        five = dict(zip(tokenizer_folders.NAMES, tokenizer_folders.FIVE, strict=True))
         whole = tokenizer_folders.whole(tuple(self.vocabulary))
-        return {**plain, "tokenizer.json": json.dumps(whole).encode(), "special_tokens_map.json": json.dumps(five).encode(),
-                "added_tokens.json": b'{"[MASK]": 4}'}
+        return {**plain, "tokenizer.json": json.dumps(whole).encode(), "added_tokens.json": b'{"[MASK]": 4}',
+                "special_tokens_map.json": json.dumps(five).encode()}
 
     def of_data(self, number: int, seed: int) -> list[Command]:
         """Calibration reads as all commands do; the task is the one that the whole case was for."""

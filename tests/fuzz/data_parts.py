@@ -13,9 +13,11 @@ from hostile_values import TEXTS, VALUES, Case, changed_json, damaged_bytes, dam
 
 QUESTION, CONTEXT = "what is the rate", "the battery of my phone should last all day"
 ROWS: dict[str, list[dict[str, Any]]] = {
-    "qa": [{"id": str(i), "question": QUESTION, "context": f"{CONTEXT} {i}", "answers": ["battery"]} for i in range(12)],
+    "qa": [{"id": str(i), "question": QUESTION, "context": f"{CONTEXT} {i}", "answers": ["battery"]}
+           for i in range(12)],
     "classification": [{"text": f"{CONTEXT} {i}", "label": i % 4} for i in range(12)],
-    "multiple-choice": [{"prompt": f"{CONTEXT} {i}", "choice0": "one", "choice1": "two", "label": i % 2} for i in range(12)],
+    "multiple-choice": [{"prompt": f"{CONTEXT} {i}", "choice0": "one", "choice1": "two", "label": i % 2}
+                        for i in range(12)],
     "next-sentence": [{"text": CONTEXT, "pair": f"{QUESTION} {i}", "label": i % 2} for i in range(12)],
     "fill-mask": [{"text": f"{CONTEXT} {i}"} for i in range(12)]}
 SAVED = "saved/data-00000-of-00001.arrow"
@@ -129,10 +131,12 @@ def _cells(rng: random.Random, content: bytes) -> tuple[str, bytes]:
         "quotes": lambda: row.__setitem__(0, b'"' * rng.choice((1, 3, 4, 10_001)) + row[0]),
         "cell": lambda: row.__setitem__(rng.randrange(len(row)), rng.choice(TEXTS).encode("utf-8", "surrogatepass")),
         "columns": lambda: row.extend([b"x"] * rng.choice((1, 5, 200_000))),
-        "fewer": lambda: row.pop(), "header": lambda: rows[0].__setitem__(0, rng.choice(TEXTS).encode("utf-8", "replace")),
+        "fewer": lambda: row.pop(),
+        "header": lambda: rows[0].__setitem__(0, rng.choice(TEXTS).encode("utf-8", "replace")),
         "same header": lambda: rows.__setitem__(0, [rows[0][-1]] * len(rows[0])),
         "wide header": lambda: rows[0].extend([b"c%d" % i for i in range(100_000)]),
-        "no header": lambda: rows.pop(0), "labels": lambda: [one.__setitem__(-1, b"l%d" % i) for i, one in enumerate(rows)],
+        "no header": lambda: rows.pop(0),
+        "labels": lambda: [one.__setitem__(-1, b"l%d" % i) for i, one in enumerate(rows)],
         "many labels": lambda: rows.extend([[b"text", b"l%d" % i] for i in range(50_000)]),
         "many rows": lambda: rows.extend(rows[1:] * 3000),
         "long cell": lambda: row.__setitem__(0, b"a " * rng.choice((1000, 100_000, 1_000_000))),
@@ -149,7 +153,7 @@ def _tags(rng: random.Random, content: bytes) -> tuple[str, bytes]:
     place = rng.randrange(len(lines))
     how = rng.choice(("tag", "columns", "no ends", "word", "many tags", "separator", "long"))
     if how == "tag":
-        lines[place] = b"word " + rng.choice((b"X-a", b"B-", b"I-city", b"", b"E-x", b"B-\x1b[31m", b"O O", b"0", b"B" * 1000))
+        lines[place] = b"word " + rng.choice((b"X-a", b"B-", b"I-city", b"", b"E-x", b"B-\x1b[31m", b"O O", b"B" * 999))
     elif how == "columns":
         lines[place] += rng.choice((b" x", b" x y z", b" x" * 100_000, b"\tB-city"))
     elif how == "no ends":
@@ -178,7 +182,8 @@ def columnar(rng: random.Random, content: bytes) -> tuple[str, bytes]:
     odd: dict[str, Callable[[], Any]] = {
         "none": lambda: pa.nulls(count), "numbers": lambda: pa.array([0.5] * count),
         "bytes": lambda: pa.array([b"\xff\xfe"] * count), "lists": lambda: pa.array([[["a"]]] * count),
-        "objects": lambda: pa.array([{"a": {"b": 1}}] * count), "times": lambda: pa.array([0] * count, pa.timestamp("ns")),
+        "objects": lambda: pa.array([{"a": {"b": 1}}] * count),
+        "times": lambda: pa.array([0] * count, pa.timestamp("ns")),
         "classes": lambda: pa.array(["a", None] * (count // 2)).dictionary_encode(),
         "long": lambda: pa.array([TEXTS[7]] * count), "controls": lambda: pa.array(["\x1b[31m\0"] * count),
         "decimals": lambda: pa.array([1] * count).cast(pa.decimal128(38, 10))}

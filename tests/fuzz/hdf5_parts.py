@@ -17,7 +17,8 @@ SUPERBLOCK = ((8, 1), (9, 1), (10, 1), (13, 1), (14, 1), (16, 2), (18, 2), (20, 
               (56, 8), (64, 8), (72, 4), (80, 8), (88, 8))
 TREE = ((4, 1), (5, 1), (6, 2), (8, 8), (16, 8), (24, 8), (32, 8), (40, 8))
 HEAP = ((4, 1), (8, 8), (16, 8), (24, 8))
-LEAF = ((4, 1), (6, 2), *((8 + 40 * i + at, size) for i in range(2) for at, size in ((0, 8), (8, 8), (16, 4), (24, 8), (32, 8))))
+ENTRY = ((0, 8), (8, 8), (16, 4), (24, 8), (32, 8))
+LEAF = ((4, 1), (6, 2), *((8 + 40 * i + at, size) for i in range(2) for at, size in ENTRY))
 HEADER = ((0, 1), (2, 2), (4, 4), (8, 4))
 MESSAGE = ((0, 2), (2, 2), (4, 1))
 DATASPACE, DATATYPE, LAYOUT = 1, 3, 8
@@ -121,7 +122,7 @@ def _names(rng: random.Random, content: bytes) -> bytes:
     heap = rng.choice(_found(content, b"HEAP"))
     size, _, place = struct.unpack_from("<QQQ", content, heap + 8)
     for _ in range(rng.choice((1, 3, 20))):
-        changed[place + rng.randrange(max(size, 1))] = rng.choice((0, 0x1B, 0xFF, ord("/"), ord("."), ord("\n"), ord("x")))
+        changed[place + rng.randrange(max(size, 1))] = rng.choice(b"\0\x1b\xff/.\nx")
     if rng.random() < 0.2:
         changed[place:place + size] = b"x" * size
     return bytes(changed)

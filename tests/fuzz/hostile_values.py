@@ -46,9 +46,11 @@ def dumped(value: Any) -> bytes:
 def changed_json(rng: random.Random, value: Any) -> Any:
     """A copy of ``value`` with one or a few places changed: another value, none, a neighbor's, or many times."""
     holder = [json.loads(json.dumps(value))]
+    if rng.random() < 0.1:  # alone: many times what is large already would be larger than any memory
+        _multiply(rng, *_place(rng, holder))
+        return holder[0]
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
-        place, key = _place(rng, holder)
-        _change(rng, place, key)
+        _change(rng, *_place(rng, holder))
     return holder[0]
 
 
@@ -65,7 +67,7 @@ def _place(rng: random.Random, value: Any) -> tuple[Any, Any]:
 def _change(rng: random.Random, place: Any, key: Any) -> None:
     if key is None:
         return
-    how = rng.choice(("value", "value", "value", "none", "wrapped", "neighbor", "name", "many"))
+    how = rng.choice(("value", "value", "value", "none", "wrapped", "neighbor", "name"))
     keys = list(place) if isinstance(place, dict) else list(range(len(place)))
     if how == "value":
         place[key] = rng.choice((*VALUES, *WIDE))
@@ -77,10 +79,18 @@ def _change(rng: random.Random, place: Any, key: Any) -> None:
         other = rng.choice(keys)
         place[key], place[other] = place[other], place[key]
     elif isinstance(place, dict):
-        count = 1 if how == "name" else 20_000
-        place.update({f"{rng.choice(TEXTS)[:50]}{i}": place[key] for i in range(count)}
-                     if len(str(place[key])) < 200 else {rng.choice(TEXTS): place[key]})
-    elif len(str(place[key])) < 200:
+        place[rng.choice(TEXTS)] = place[key]
+    else:
+        place.append(place[key])
+
+
+def _multiply(rng: random.Random, place: Any, key: Any) -> None:
+    """A small value thousands of times, in a list or under other names."""
+    if key is None or len(str(place[key])) > 200:
+        return
+    if isinstance(place, dict):
+        place.update({f"{key}{i}": place[key] for i in range(20_000)})
+    else:
         place.extend([place[key]] * rng.choice((1, 2, 20_000)))
 
 
@@ -97,7 +107,8 @@ def damaged_text(rng: random.Random, text: bytes) -> tuple[str, bytes]:
         ("no UTF-8", lambda: text[:place] + b"\xff\xfe\xed\xa0\x80" + text[place:]),
         ("controls", lambda: text[:place] + b"\x1b[2J\x07\xc2\x9b" + text[place:]),
         ("empty", lambda: b""), ("newlines", lambda: b"\n" * 1_000_000), ("spaces", lambda: b" " * 1_000_000),
-        ("one line", lambda: text.replace(b"\n", b" ") * 50), ("many", lambda: text * max(1, 1_000_000 // (len(text) + 1))),
+        ("one line", lambda: text.replace(b"\n", b" ") * 50),
+        ("many", lambda: text * max(1, 1_000_000 // (len(text) + 1))),
         ("pointer", lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n"),
         ("brackets", lambda: b"[" * 200_000), ("braces", lambda: b'{"a":' * 50_000), ("bits", lambda: bits(rng, text)),
         ("piece", lambda: text[:place] + text[place // 2:place] * rng.choice((1, 3, 100)) + text[place:]))

@@ -1,4 +1,4 @@
-"""``pytorch_model.bin`` by its structure: instructions of the pickles, memo, names, storages, and entries of the zip."""
+"""``pytorch_model.bin`` by its structure: instructions of pickles, memo, names, storages, and entries of the zip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ Instructions = list[tuple[str, bytes]]
 # Names that are read, and where they do not belong.
 KNOWN = (*(("torch", storage) for storage in STORAGES.values()), ("collections", "OrderedDict"), ("torch", "Size"),
          ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_parameter"), ("torch", "device"),
-         ("torch.storage", "UntypedStorage"), ("torch.storage", "TypedStorage"), ("torch._tensor", "_rebuild_from_type_v2"))
+         ("torch.storage", "UntypedStorage"), ("torch.storage", "TypedStorage"),
+         ("torch._tensor", "_rebuild_from_type_v2"))
 SINGLE = (b"(", b"0", b"1", b"2", b"N", b"}", b"]", b")", b"t", b"u", b"s", b"e", b"a", b"R", b"b", b"Q", b"o", b".",
           b"\x81", b"\x85", b"\x86", b"\x87", b"\x88", b"\x89", b"\x8f", b"\x90", b"\x93", b"\x94", b"\x92")
 
@@ -174,7 +175,8 @@ def _zip_entries(rng: random.Random, content: bytes) -> tuple[str, bytes]:
     if how == "many":
         return how, _packed([*entries, *((f"pytorch_model/data/x{i}", b"") for i in range(rng.choice((1500, 60_000))))])
     if how == "bomb":
-        return how, _packed([(entry, bytes(30 << 20) if entry.endswith("data/0") else held) for entry, held in entries], 8)
+        return how, _packed([(entry, bytes(30 << 20) if entry.endswith("data/0") else held)
+                             for entry, held in entries], zipfile.ZIP_DEFLATED)
     if how == "comment":
         return how, content + rng.choice((b"\0" * 70_000, b"PK\5\6" + bytes(18), b"PK\x06\x07" + bytes(16)))
     return (how, _tables(rng, content)) if how == "tables" else damaged_bytes(rng, content)

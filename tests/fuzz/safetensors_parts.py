@@ -15,8 +15,8 @@ Header = dict[str, Any]
 NAME, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", 2
 TYPES = ("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F4", "F6_E2M3", "F6_E3M2", "C64", "C128", "BOOL", "U8", "I8",
          "I16", "U16", "F16", "BF16", "I32", "U32", "F64", "I64", "U64", "f32", "F32 ", "", "F128", "\x1b[2J")
-BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F16": 16, "BF16": 16, "I16": 16, "U16": 16, "F32": 32, "I32": 32, "U32": 32,
-        "F64": 64, "I64": 64, "U64": 64, "C64": 64, "C128": 128}
+BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "F16": 16, "BF16": 16, "I16": 16, "U16": 16, "F32": 32, "I32": 32,
+        "U32": 32, "F64": 64, "I64": 64, "U64": 64, "C64": 64, "C128": 128}
 
 
 def split(content: bytes) -> tuple[Header, bytes]:
@@ -35,7 +35,8 @@ def sharded(content: bytes) -> Case:
     header, data = split(content)
     header.pop("__metadata__", None)
     names, case = sorted(header), {}
-    where = {name: f"model-{1 + i * SHARDS // len(names):05d}-of-{SHARDS:05d}.safetensors" for i, name in enumerate(names)}
+    where = {name: f"model-{1 + i * SHARDS // len(names):05d}-of-{SHARDS:05d}.safetensors"
+             for i, name in enumerate(names)}
     for file in sorted(set(where.values())):
         own, numbers = {}, b""
         for name in (name for name in names if where[name] == file):

@@ -121,8 +121,9 @@ def crossing(rng: random.Random, content: bytes) -> bytes:
     for _ in range(rng.choice((1, 1, 3))):
         label, other = rng.choice(sorted(found.offsets)), rng.choice(sorted(found.offsets))
         where, own = rng.choice(found.offsets[label])
-        target = rng.choice((rng.choice(found.offsets[other])[1], own + rng.choice((-4, -1, 1, 4, 8)), len(content) - 4, 0,
-                             where, where + number(rng)))
+        beside = own + rng.choice((-4, -1, 1, 4, 8))
+        theirs = rng.choice(found.offsets[other])[1]
+        target = rng.choice((theirs, beside, len(content) - 4, 0, where, where + number(rng)))
         content = _led(content, [where], target)
     return content
 
@@ -168,7 +169,8 @@ def numbers(rng: random.Random, content: bytes) -> bytes:
 def elements(rng: random.Random, content: bytes) -> bytes:
     """Other elements of vectors of numbers that are no weights: shapes, inputs and outputs, scales, zero points."""
     found, changed = places(content), bytearray(content)
-    labels = [label for label, ones in found.vectors.items() if ones[0][1] in (4, 8) and f"{label}[]" not in found.offsets]
+    labels = [label for label, ones in found.vectors.items()
+              if ones[0][1] in (4, 8) and f"{label}[]" not in found.offsets]
     label = rng.choice(sorted(labels))
     for where, width in rng.sample(found.vectors[label], min(len(found.vectors[label]), rng.choice((1, 1, 3)))):
         (count,) = struct.unpack_from("<I", content, where)
@@ -228,7 +230,8 @@ def descriptions(rng: random.Random, content: bytes) -> bytes:
     return container.append_files(write_model(model), container.read_files(content))
 
 
-PARTS = (sharing, sharing, crossing, long_lists, lengths, numbers, numbers, elements, signatures, signatures, descriptions)
+PARTS = (sharing, sharing, crossing, long_lists, lengths, numbers, numbers, elements, signatures, signatures,
+         descriptions)
 
 
 def mutate(rng: random.Random, case: Case) -> tuple[str, Case]:
