@@ -109,11 +109,30 @@ $(TRANSFORMERS)/%/.installed: tests/with_transformers/constraints/%.txt $(STAMP)
 
 test-arm: install ## Real ARM kernels, on processors that QEMU emulates.
 	scripts/make_arm_root.sh .arm $(BIN)/python
+	scripts/make_arm_counter.sh .arm $(BIN)/python
 	$(BIN)/python -m pytest -m arm tests/processors
 
 test-processors: install ## Real ARM and x86 kernels, on processors that QEMU emulates.
 	scripts/make_arm_root.sh .arm $(BIN)/python
+	scripts/make_arm_counter.sh .arm $(BIN)/python
 	$(BIN)/python -m pytest -m "arm or processors" tests/processors
+
+# For instance ARM_COST="--gate --check", or --record after a change that is meant.
+ARM_COST ?= --check
+
+arm-cost: install ## What ARM processors execute for our files and for others', beside what is recorded.
+	scripts/make_arm_root.sh .arm $(BIN)/python
+	scripts/make_arm_counter.sh .arm $(BIN)/python
+	$(BIN)/python benchmarks/suites/arm_cost.py $(ARM_COST) --json out/arm-cost.json
+
+# The phone, one of `mbl devices --known`.
+DEVICE ?= pixel4
+PREDICTED := --layers 24 --lengths 128 --files "stock dynamic" "half_attention.json + half"
+
+arm-judge: install ## What the model of ARM processors predicts for a phone, and what the phone says (DEVICE=pixel4).
+	$(BIN)/python benchmarks/suites/arm_cost.py --predict $(PREDICTED) --save out/arm
+	$(BIN)/mbl bench "out/arm/stock dynamic-128-24.tflite" "out/arm/half_attention.json + half-128-24.tflite" \
+	  --device $(DEVICE) --threads 1 --vocab mobilebert_lite/data/demo/qa/vocab.txt
 
 test-browser: install ## The pages in Chromium.
 	scripts/install_chromium.sh
@@ -174,6 +193,7 @@ ci-tools: install $(VENV)/.npu-installed $(CLIENTS)/task-library/.installed $(CL
 	scripts/install_software_vulkan.sh
 	scripts/prepare_adbd.sh build/adbd
 	scripts/make_arm_root.sh .arm $(BIN)/python
+	scripts/make_arm_counter.sh .arm $(BIN)/python
 
 ##@ Comparisons, most of which need the test data; they write out/NAME.json
 
@@ -228,5 +248,5 @@ $(TORCH)/.installed: benchmarks/suites/torch.txt
 	$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-.PHONY: help install demo test lint coverage docs wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm test-android-fuzz android-apk bench-NAME \
+.PHONY: help install demo test lint coverage docs wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm test-android-fuzz arm-cost arm-judge android-apk bench-NAME \
   $(addprefix bench-,$(COMPARISONS)) bench-text-input bench-kotlin

@@ -12,38 +12,14 @@ requirements=$(dirname "$0")/../tests/processors/requirements.txt
 wanted=$(sha256sum "$requirements" "$0" | sha256sum | cut -d' ' -f1)
 [ "$(cat "$target/.made" 2>/dev/null)" = "$wanted" ] && exit 0
 
-give_up() {
-  echo "Error: $1; the emulated processors need it" >&2
-  exit 1
-}
-for tool in apt-get dpkg; do
-  command -v $tool >/dev/null || give_up "there is no $tool here, only Debian and Ubuntu have it"
-done
-keys=/usr/share/keyrings/debian-archive-keyring.gpg
-[ -r $keys ] || give_up "there is no $keys (apt-get install debian-archive-keyring)"
+needs="the emulated processors need it"
+source "$(dirname "$0")/private_apt.sh"
 echo "Downloading QEMU, an arm64 Python and LiteRT into $target (about 110 MB; nothing is installed)"
 
-rm -rf "$target"
+# The counter (make_arm_counter.sh) takes minutes to build, and stays.
+[ ! -d "$target" ] || find "$target" -mindepth 1 -maxdepth 1 ! -name counting -exec rm -rf {} +
 mkdir -p "$target"
 target=$(cd "$target" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# fetch ARCHITECTURE SUITE: apt with a state of its own, in which nothing is installed yet.
-fetch() {
-  local architecture=$1 suite=$2 state=$work/$1-$2
-  shift 2
-  mkdir -p "$state/lists/partial" "$state/cache/archives/partial"
-  : >"$state/status"
-  echo "deb [signed-by=$keys] http://deb.debian.org/debian $suite main" >"$state/sources.list"
-  chmod -R a+rX "$work"
-  local options=(-qq -o APT::Architecture="$architecture" -o APT::Architectures="$architecture"
-    -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State="$state"
-    -o Dir::State::Lists="$state/lists" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
-    -o APT::Sandbox::User= -o Debug::NoLocking=1)
-  apt-get "${options[@]}" update || give_up "apt-get update of $suite failed"
-  (cd "$state" && apt-get "${options[@]}" "$@") || give_up "apt-get $* failed"
-}
 
 # QEMU 7.2 of Debian 12 crashes in LiteRT; 10 does not.
 fetch amd64 bookworm-backports download qemu-user

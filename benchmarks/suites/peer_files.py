@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -15,12 +16,13 @@ import tensorflow as tf
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.conversion.building import Design, build
-from mobilebert_lite.conversion.lowering import convert_network
+from mobilebert_lite.conversion.lowering import convert_network, rewrite
 from mobilebert_lite.graph.names import signature_name
 from mobilebert_lite.graph.signatures import Network
 from mobilebert_lite.quantization.recipe import Recipe, Rule, apply_recipe, load_recipe
 from mobilebert_lite.tasks import find_task
 from mobilebert_lite.text.features import Features
+from mobilebert_lite.tflite.edits import set_metadata
 
 Inputs = dict[str, np.ndarray]
 
@@ -33,9 +35,9 @@ def texts(length: int, words: int, count: int = 4) -> list[Features]:
                      words=np.zeros((length, 2), np.int32), max_context=np.ones(length, bool)) for _ in range(count)]
 
 
-def ours(weights: Weights, length: int, mode: str) -> bytes:
-    """What `mbl convert --quantize MODE` makes, before it is verified and packed."""
-    recipe, task = load_recipe(mode), find_task("qa")
+def ours(weights: Weights, length: int, mode: str, path: Path | None = None) -> bytes:
+    """What `mbl convert --quantize MODE` makes, before it is verified and packed; or by the recipe at ``path``."""
+    recipe, task = load_recipe(mode, path), find_task("qa")
     calibration = {signature_name(task.name, length): texts(length, weights.config.vocab_size)}
     return build(weights, Design(task, [length], recipe, recipe.masking(Masking())), calibration).content
 
@@ -66,6 +68,11 @@ def aeq_dynamic(weights: Weights, length: int) -> bytes:
     """ai-edge-quantizer's dynamic_wi8_afp32 on the unfused graph."""
     content = convert_network(Network(weights.config, weights.tensors, find_task("qa")), [length])
     return apply_recipe(content, Recipe("aeq", "", rules=(Rule("*", "int8", "dynamic"),)), {})
+
+
+def with_half_precision(content: bytes) -> bytes:
+    """The file with the entry by which XNNPACK computes its float parts in float16 where the processor can."""
+    return rewrite(content, lambda model: set_metadata(model, "reduced_precision_support", b"fp16accfp16"))
 
 
 FILES: dict[str, Callable[[Weights, int], bytes]] = {

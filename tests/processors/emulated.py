@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mobilebert_lite.cost.instructions import kind_of
 from mobilebert_lite.running.runtime import Session
 
 ROOT = Path(__file__).resolve().parents[2] / ".arm"
@@ -23,12 +24,8 @@ _CHILD = Path(__file__).with_name("child.py")
 # QEMU's names of x86-64 processors: without AVX, without FMA and AVX2, without AVX-512. QEMU has none with AVX-512.
 X86 = ("Nehalem", "SandyBridge", "Haswell")
 
-# How the kernels multiply, by the encoding of the instruction (Arm Architecture Reference Manual, C7.2): mask, value.
-# QEMU's disassembler knows not all of them by name.
-INSTRUCTIONS = {
-    "sdot": ((0xBFE0FC00, 0x0E809400), (0xBFC0F400, 0x0F80E000)),
-    "smmla": ((0xFFE0FC00, 0x4E80A400),),
-}
+# How the kernels multiply. QEMU's disassembler knows not all of them by name.
+INSTRUCTIONS = ("sdot", "smmla")
 
 # For a model: signature, and the inputs of each run.
 Rows = Sequence[Mapping[str, np.ndarray]]
@@ -66,10 +63,8 @@ def instructions(cpu: str, job: Job) -> Counter[str]:
         with log.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 if match := re.match(r"0x[0-9a-f]+:\s+([0-9a-f]{8})\s", line):
-                    word = int(match[1], 16)
-                    found.update(name for name, forms in INSTRUCTIONS.items()
-                                 if any(word & mask == value for mask, value in forms))
-        return found
+                    found[kind_of(int(match[1], 16)).name] += 1
+        return Counter({name: found[name] for name in INSTRUCTIONS if found[name]})
 
 
 def _start(cpu: str, jobs: Sequence[Job], folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
