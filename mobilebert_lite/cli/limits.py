@@ -19,7 +19,7 @@ _MEMORY = ("out of memory; convert with fewer or shorter lengths (--seq-len), tr
            "fewer --workers or --threads, or allow more")
 # What libraries say when they get no memory, in errors of their own kinds.
 _SAID = ("bad_alloc", "cannot allocate memory", "failed to map segment", "can't start new thread", "unable to allocate",
-         "out of memory", "oom when allocating", "resource temporarily unavailable")
+         "out of memory", "oom when allocating")
 _ADVICE = {
     errno.ENOMEM: _MEMORY,
     errno.EMFILE: "too many open files for the limit of this shell; raise it (ulimit -n)",
