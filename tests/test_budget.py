@@ -57,8 +57,8 @@ def test_a_vocabulary_of_another_language_is_carried() -> None:
 
 
 @pytest.mark.parametrize(("text", "message"), [
-    ("[" * 100_000, "nested too deeply"), ('{"a": ' + "9" * 5_000 + "}", "thousands of digits"),
-    ("[" + "[]," * 700_000 + "1]", "holds more than a file"), ('{"a": }', "Expecting value"), (b"\xff", "utf-8"),
+    ("[" * 100_000, "inside each other"), ('{"a": ' + "9" * 5_000 + "}", "thousands of digits"),
+    ("[" + "[]," * 700_000 + "1]", "holds more than a file"), ('{"a": }', "Expecting value"), (b"\xff", "not UTF-8"),
     ("{" + '"a":1,' * 600_000 + '"b":2}', "holds more than a file")],
     ids=["deep", "digits", "lists", "wrong", "bytes", "fields"])
 def test_json(text: str | bytes, message: str) -> None:
