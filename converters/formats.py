@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mobilebert_lite.architecture.config_files import HUGGINGFACE, TENSORFLOW, read_config
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.files import is_special, refuse_pointer
 from mobilebert_lite.converters.files import bundle
@@ -13,7 +14,7 @@ from mobilebert_lite.converters.huggingface import adapters, hub, sentence_trans
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.converters.huggingface.cleaning import Note, silent
 from mobilebert_lite.converters.tensorflow import configuration, model_garden, saved_model, tensorflow1
-from mobilebert_lite.errors import CheckpointError, WeightsError
+from mobilebert_lite.errors import CheckpointError, ConfigError, WeightsError
 
 # In the order of help texts.
 FORMATS = ("huggingface", tensorflow1.FORMAT, model_garden.FORMAT, saved_model.FORMAT, saved_model.HUB_FORMAT)
@@ -88,10 +89,21 @@ def find(location: str | Path, format: str | None = None, revision: str | None =
     return chosen[0]
 
 
-def check_location(location: str) -> None:
-    """Raise CheckpointError where nothing is there, and no hub has such an id; what ``find`` says without asking it."""
-    if _prefix(Path(location)) is None:
+def check_location(location: str, config: Path | None = None) -> None:
+    """Raise CheckpointError where nothing is there, and no hub has such an id; what ``find`` says without asking it.
+
+    Raises ConfigError where the only configuration there is none, unless ``config`` takes its place.
+    """
+    path = Path(location)
+    if _prefix(path) is None:
         hub.check(location)
+    folder = path if path.is_dir() else path.parent
+    places = [] if config else [one for one in (folder / HUGGINGFACE, folder / TENSORFLOW) if one.is_file()]
+    if path.exists() and len(places) == 1:
+        try:
+            read_config(places[0], tensorflow=False)
+        except ConfigError:
+            read_config(places[0], tensorflow=True)
 
 
 # Of files that readers of checkpoints open.

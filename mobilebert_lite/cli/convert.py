@@ -129,7 +129,8 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
         load_recipe(mode, recipe, min_runtime)
     if output is None and len(modes) == 1:
         output = default_output(asked["weights"], task, modes[0])
-    _check(asked["weights"], (data, asked["calibration"]), () if dry_run else (output, asked["report"]))
+    _check(asked["weights"], asked["config"], (data, asked["calibration"]),
+           () if dry_run else (output, asked["report"]))
     from mobilebert_lite.conversion import pipeline
 
     asked["reading"] = options.reading(asked)
@@ -171,7 +172,8 @@ def _modes_for_npu(npus: tuple[str, ...], modes: tuple[str, ...], search: bool) 
     return ("int8-full",) if "int8-full" in needed else modes
 
 
-def _check(weights: str | None, files: tuple[Path | None, ...], outputs: tuple[Path | None, ...]) -> None:
+def _check(weights: str | None, config: Path | None, files: tuple[Path | None, ...],
+           outputs: tuple[Path | None, ...]) -> None:
     """Raise MblError for what is not there or cannot be written, before TensorFlow is imported."""
     from mobilebert_lite.common.requirements import need_files, need_outputs, need_tensorflow
     from mobilebert_lite.converters import formats
@@ -180,7 +182,7 @@ def _check(weights: str | None, files: tuple[Path | None, ...], outputs: tuple[P
     need_files(files)
     need_outputs(outputs)
     if weights is not None:
-        formats.check_location(weights)
+        formats.check_location(weights, config)
 
 
 def default_output(weights: object, task: str | None, quantize: str) -> Path:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.architecture.config import PRESETS
-from mobilebert_lite.architecture.form import REGRESSION, SINGLE_LABEL, Form
+from mobilebert_lite.architecture.form import REGRESSION
 from mobilebert_lite.architecture.masking import Masking, default_masking
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.converters.checkpoints import Checkpoint, load_checkpoint
 from mobilebert_lite.datasets.naming import name_labels
 from mobilebert_lite.datasets.reading import ReadExamples, evenly
 from mobilebert_lite.errors import DataError
-from mobilebert_lite.tasks import TRAINABLE, Task, find_task
+from mobilebert_lite.tasks import Task
 from mobilebert_lite.text.tokenization import Tokenizer
 from mobilebert_lite.training import raw_text, splitting
 from mobilebert_lite.training.batches import EncodedRow
@@ -24,6 +24,7 @@ from mobilebert_lite.training.checks import DataFinding, check
 from mobilebert_lite.training.classes import choose_labels
 from mobilebert_lite.training.defaults import MOST_HELD_OUT, held_out
 from mobilebert_lite.training.options import TrainOptions
+from mobilebert_lite.training.preconditions import task_of
 from mobilebert_lite.training.rows import RowMaker
 from mobilebert_lite.training.start import start
 
@@ -114,7 +115,7 @@ FEW_HELD_OUT = 200
 def read(options: TrainOptions, progress: Say = lambda message: None) -> Material:
     """The checkpoint and the data. Raises a subclass of MblError."""
     checkpoint = _checkpoint(options, progress)
-    task = _task(options, checkpoint)
+    task = task_of(options, checkpoint.weights.config.task if checkpoint else "")
     progress("reading the data")
     given = _units(options.data, task, options, progress)
     labels = choose_labels(options, checkpoint, task, given)
@@ -155,24 +156,6 @@ def assemble(material: Material, train: Sequence[Any], dev: Sequence[Any], progr
                         + (", …" if len(findings) > 1 else ""))
     return TrainingData(replace(options, seq_len=length), task, begun.weights, begun.tokenizer, begun.labels,
                         default_masking("huggingface"), rows, train, dev, findings, checkpoint is None, begun.notes)
-
-
-def _task(options: TrainOptions, checkpoint: Checkpoint | None) -> Task:
-    said = options.task or (checkpoint.weights.config.task if checkpoint else "")
-    if not said:
-        raise DataError(f"no task is given; those that can be trained are {', '.join(TRAINABLE)}")
-    task = find_task(said, Form(options.problem))
-    if not task.trainable:
-        raise DataError(f"task {task.name} cannot be trained; those that can are {', '.join(TRAINABLE)}; or "
-                        f"{task.trained_elsewhere}")
-    if options.problem != SINGLE_LABEL and "problem" not in task.form_options:
-        raise DataError(f"problem {options.problem} is for classification, not for {task.name}")
-    if options.whole_words and not task.training.masked:
-        raise DataError(f"whole-word masking is for fill-mask, not for {task.name}")
-    if options.quantize is not None and task.training.masked:
-        raise DataError(f"quantization-aware training is not for {task.name}: the simulation does not compute the "
-                        "layer normalization of its head; leave out --quantize")
-    return task
 
 
 def _checkpoint(options: TrainOptions, progress: Say) -> Checkpoint | None:
