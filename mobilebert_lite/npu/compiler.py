@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.errors import ConversionError, printable
 from mobilebert_lite.inspection.parts import places
 from mobilebert_lite.npu import toolchain
@@ -85,8 +85,7 @@ def compile_content(content: bytes, soc: Soc) -> Compiled:
     if is_compiled(content):
         raise ConversionError("the file is compiled already; give the .tflite that it was made from")
     tools = toolchain.find()
-    with tempfile.TemporaryDirectory(prefix="mbl-npu-") as name, tools.libraries() as libraries:
-        folder = Path(name)
+    with scratch_folder() as folder, tools.libraries() as libraries:
         given, made = folder / "given.tflite", folder / "made.tflite"
         given.write_bytes(content)
         command = [str(tools.program), "--cmd=apply", f"--model={given}", f"--o={made}",

@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.errors import DependencyError
 
 INSTALL = "pip install 'mobilebert-lite[npu]'"
@@ -49,8 +49,7 @@ class Toolchain:
     @contextmanager
     def libraries(self) -> Iterator[Path]:
         """A folder with Qualcomm's libraries and what they load, as the plugin expects them, while the block lasts."""
-        with tempfile.TemporaryDirectory(prefix="mbl-npu-") as name:
-            folder = Path(name)
+        with scratch_folder() as folder:
             for library in (*self.qnn.glob("lib*.so*"), *self.qnn.with_name("onnxruntime_qnn.libs").glob("*.so*")):
                 (folder / library.name).symlink_to(library)
             if not (folder / _UNUSED).exists():

@@ -100,7 +100,7 @@ def test_json_on_standard_output(converted: Converted, capsys: pytest.CaptureFix
     (("a.tflite", "--baseline", "a.json", "--max-regression", "much"), "no percentage"),
     (("a.tflite", "--compare", "a.json", "b.json"), "measures nothing"),
     (("a.tflite", "--runner", "app"), "--runner app runs on phones; give --device any"),
-    (("a.tflite", "--runner", "app", "--device", "any", "--runner-binary", "b"), "leave it out with --runner app"),
+    (("a.tflite", "--runner", "app", "--device", "any", "--runner-binary", "b"), "leave them out with --runner app"),
     (("a.tflite", "--device", "any", "--app", "a.apk"), "--app is for --runner app"),
 ])
 def test_wrong_usage(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +112,7 @@ def test_wrong_usage(arguments: tuple[str, ...], said: str, capsys: pytest.Captu
     (("absent.tflite",), "no model at absent.tflite"),
     ((__file__,), "is not a .tflite file"),
     (("--compare", "absent.json", "absent.json"), "cannot read absent.json"),
-    (("--compare", __file__, __file__), "is not JSON"),
+    (("--compare", __file__, __file__), "is not readable JSON"),
 ])
 def test_requests_that_fail(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*arguments) == 1

@@ -133,7 +133,7 @@ def test_nothing_to_import(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no report"):
         read_results([tmp_path])
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(DataError, match="is not JSON"):
+    with pytest.raises(DataError, match="is not readable JSON"):
         read_results([tmp_path / "a.json"])
     with pytest.raises(DataError, match=r"cannot read .*absent"):
         read_results([tmp_path / "absent.json"])
