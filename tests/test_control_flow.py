@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from bombs import called, encode
 
@@ -72,3 +73,33 @@ def test_a_subgraph_that_is_called_keeps_the_order_of_its_inputs() -> None:
     facts = Facts(encode(model))
     with pytest.raises(RepairError, match="called by another"):
         repairs.order(facts.graphs.raw, facts)
+
+
+def test_what_is_called_once(tmp_path: Path) -> None:
+    """A variable is given its first value by a subgraph that CALL_ONCE names; the file is inspected and runs."""
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    class Counting(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.total = tf.Variable([[1.0, 2.0]], name="total")
+
+        @tf.function(input_signature=[tf.TensorSpec([1, 2], tf.float32, "x")])
+        def add(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"y": self.total.assign_add(x)}
+
+    module = Counting()
+    tf.saved_model.save(module, str(tmp_path / "model"), {"add": module.add})
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"), signature_keys=["add"])
+    converter.experimental_enable_resource_variables = True
+    path = tmp_path / "counting.tflite"
+    path.write_bytes(converter.convert())
+    graphs = Graphs.read(path.read_bytes())
+    assert "CALL_ONCE" in {operator.name for operator in graphs.subgraphs[0].operators}
+    assert reached(graphs, 0) == [0, 1]
+    found = inspect(path)
+    assert [one.name for one in found.signatures] == ["add"]
+    assert found.signatures[0].delegation is not None
+    runner = Interpreter(str(path)).get_signature_runner("add")
+    assert [runner(x=np.ones((1, 2), np.float32))["y"].tolist() for _ in range(2)] == [[[2, 3]], [[3, 4]]]
