@@ -105,7 +105,8 @@ def test_any_value_anywhere_is_an_error_or_a_report(value: Any, path: str) -> No
 
 
 @pytest.mark.parametrize(("content", "said"), [
-    (b"{", "is not JSON"), (b"[]", "a JSON list"), (b"[" * 100_000, "is not JSON"), (b"\xff", "is not JSON"),
+    (b"{", "is not readable JSON"), (b"[]", "a JSON list"), (b"[" * 100_000, "is not readable JSON"),
+    (b"\xff", "is not readable JSON"),
     (b'{"schema": "mobilebert-lite/benchmark", "version": 1, "runs": []}', "no created, toolkit, options")])
 def test_files_that_are_no_reports(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "a.json").write_bytes(content)
