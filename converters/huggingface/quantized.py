@@ -69,5 +69,5 @@ def _dtypes(path: Path) -> dict[str, str]:
             (length,) = struct.unpack("<Q", file.read(8))
             header = parse(file.read(min(length, path.stat().st_size)), f"the header of {path}", CheckpointError)
         return {str(name): str(value["dtype"]) for name, value in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, struct.error, AttributeError, TypeError, KeyError, RecursionError):
+    except (OSError, CheckpointError, struct.error, AttributeError, TypeError, KeyError):
         return {}

@@ -223,7 +223,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise ConfigError(f"no configuration at {path}; a checkpoint folder holds one beside its weights, and presets "
                           f"are {', '.join(PRESETS)}")
     try:
-        value = parse(read_text(path), str(path), ConfigError)
+        # A half in the name of a class is told with its number, where names are needed.
+        value = parse(read_text(path), str(path), ConfigError, halves=True)
     except DataError as error:
         raise ConfigError(f"{path} is not readable JSON: {error}") from None
     if not isinstance(value, dict):

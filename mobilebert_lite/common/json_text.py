@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder()
 _MARKS = ",:[{"
 
 
-def parse(text: str | bytes, where: str, error: type[MblError] = DataError) -> Any:
+def parse(text: str | bytes, where: str, error: type[MblError] = DataError, halves: bool = False) -> Any:
     """The value of ``text``; ``where`` names the text in errors.
 
     Raises ``error`` for what ``decode`` refuses, and for more objects than a text of its size may hold.
@@ -27,7 +27,7 @@ def parse(text: str | bytes, where: str, error: type[MblError] = DataError) -> A
     try:
         text = _text(text)
         check(text, where, error)
-        return decode(text)
+        return decode(text, halves)
     except JSONDecodeError as problem:
         raise error(f"{where} is not readable JSON: {problem}") from None
 
