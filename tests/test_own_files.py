@@ -54,7 +54,7 @@ def test_what_is_written_is_what_is_read(converted: Converted, tiny_vocabulary: 
     words, names = tuple(tiny_vocabulary), tuple(files["labels.txt"].decode().split("\n")[:-1])
     require_readable(content, words, names, (48, 32))
     for other, message in (
-            ({"labels.txt": b"a\nb\nc\n"}, "labels.txt: there are 3 labels for 4 outputs"),
+            ({"labels.txt": b"a\nb\nc\n"}, r"carries 3 labels \(labels.txt\) for 4 outputs"),
             ({"labels.txt": b"a\nb\nc\nd\n"}, "its names of classes do not read back as they are"),
             ({"vocab.txt": b"a\n" + files["vocab.txt"]}, "more|its words do not read back.*the word table 270 rows"),
             ({"vocab.txt": files["vocab.txt"].replace(b"[SEP]", b"sep")}, r"\[SEP\]"),
