@@ -115,7 +115,7 @@ def test_old_runtimes_refuse_what_they_would_compute_wrongly(converted: Converte
     assert (needed == "2.17.0") or mode not in ("dynamic", "int16x8")
 
 
-@pytest.mark.parametrize("mode", ["dynamic", "int8", "int8-full", "int16x8"])
+@pytest.mark.parametrize("mode", ["dynamic", "int8", "int8-full", "int16x8"] if EXHAUSTIVE else ["dynamic", "int8"])
 def test_variants_for_an_old_runtime(mode: str, tiny_qa: Path, tiny_questions: Path, tiny_inputs: Inputs,
                                      tmp_path: Path) -> None:
     """With ``runtime`` the file loads in tflite-runtime 2.14 and computes there what it computes in the current one.

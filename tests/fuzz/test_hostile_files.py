@@ -161,10 +161,10 @@ def test_whole_files_are_read(files: list[bytes], room: Room, quiet: None) -> No
 
 
 def test_a_sample(files: list[bytes], room: Room, quiet: None) -> None:
-    problems, codes = survey(files, room, range(3, 51))
+    problems, codes = survey(files, room, range(3, 27))
     assert not problems, "\n".join(problems)
     assert 0 in codes
-    assert codes.count(1) > 30
+    assert codes.count(1) > 15
 
 
 def test_as_processes(files: list[bytes], room: Room) -> None:
