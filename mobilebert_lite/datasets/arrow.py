@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.fields import read_list, read_string
 from mobilebert_lite.common.json_text import parse
 from mobilebert_lite.datasets.rows import DataRow
 from mobilebert_lite.errors import DataError, DependencyError
@@ -57,11 +58,14 @@ def read_arrow(path: Path) -> ArrowTable:
 
 def _files(folder: Path) -> list[Path]:
     """The data files in ``folder``, in their order. Raises DataError where it holds none, or several sets."""
-    state = _json(folder / "state.json")
-    if listed := state.get("_data_files"):
-        return [folder / str(one["filename"]) for one in listed]
+    state, place = _json(folder / "state.json"), f"{folder / 'state.json'}: _data_files"
+    if state.get("_data_files"):
+        listed = [folder / read_string(one, "filename", place) for one in read_list(state, "_data_files", place)]
+        if outside := [one for one in listed if not one.resolve().is_relative_to(folder.resolve())]:
+            raise DataError(f"{place} leads out of its folder, to {outside[0]}")
+        return listed
     splits = _json(folder / "dataset_dict.json").get("splits")
-    if splits:
+    if isinstance(splits, list) and splits and all(isinstance(one, str) for one in splits):
         raise DataError(f"{folder} holds the sets {', '.join(splits)}; give one of them, such as {folder / splits[0]}")
     found = sorted(folder.glob("*.parquet"))
     sets = sorted({one.name.split("-")[0] for one in found})
@@ -139,5 +143,6 @@ def _names(feature: Any) -> tuple[str, ...]:
     if not isinstance(feature, dict):
         return ()
     if feature.get("_type") == "ClassLabel":
-        return tuple(map(str, feature.get("names") or ()))
+        names = feature.get("names")
+        return tuple(map(str, names)) if isinstance(names, list) else ()
     return _names(feature.get("feature"))
