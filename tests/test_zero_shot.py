@@ -163,6 +163,9 @@ def tickets(converted: Converted, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.mark.parametrize("labels", [("battery", "delivery", "rain"), ()], ids=["given", "of the data"])
 def test_eval(converted: Converted, tickets: Path, labels: tuple[str, ...]) -> None:
+    plain = tickets.with_name("plain.csv")  # what it leaves loaded is another form of the same model
+    plain.write_text('text,label\nthe battery is empty,weather\n', encoding="utf-8")
+    evaluate(EvalRequest(converted("classification", "none"), plain))
     options = ScorerOptions(zero_shot=ZeroShot(labels, **NAMED))
     result = evaluate(EvalRequest(converted("classification", "none"), tickets, options=options))
     report = json.loads(json.dumps(result.report))

@@ -73,7 +73,7 @@ _loaded = threading.local()
 
 
 def _load(plan: WorkerPlan, content: bytes | None) -> tuple[Model, Stopwatch]:
-    key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer, type(plan.scorer), plan.npu)
+    key = (plan.sha256, plan.threads, plan.runtime, plan.tokenizer, plan.scorer.form, plan.npu)
     if getattr(_loaded, "key", None) != key:
         model = Model(plan.path, plan.threads, runtime=plan.runtime, tokenizer=plan.tokenizer, content=content,
                       isolated=True, session=opener(plan.npu))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -88,6 +88,11 @@ class Scorer(ABC):
     def ready(self, model: ReadyModel) -> ReadyModel:
         """The model that ``predict`` is given, which may be another form of ``model``."""
         return model
+
+    @property
+    def form(self) -> Hashable:
+        """What ``ready`` depends on: scorers of one form share a model that was made ready."""
+        return type(self)
 
     def details(self, examples: Sequence[Any], predictions: Sequence[Prediction], rows: np.ndarray, most: int
                 ) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -95,6 +95,11 @@ class MultiLabelScorer(Scorer):
     def ready(self, model: ReadyModel) -> ReadyModel:
         """As the classes are asked for."""
         return self.asking.ready(model)
+
+    @property
+    def form(self) -> Hashable:
+        """The kind of asking too."""
+        return type(self), type(self.asking)
 
     def predict(self, model: ReadyModel, example: TextExample) -> dict[str, Any]:
         """The classes that are as probable as not, and how probable each is, in the order of the outputs."""
