@@ -24,8 +24,8 @@ X = {"x": np.arange(6, dtype=np.float32).reshape(2, 3)}
 
 
 def pid_of(session: IsolatedSession) -> int:
-    assert session._helper is not None
-    return session._helper._process.pid
+    assert session._connection._helper is not None
+    return session._connection._helper._process.pid
 
 
 def test_as_in_this_process() -> None:
@@ -128,7 +128,7 @@ def test_killed_from_outside() -> None:
 def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in the midst of an answer: the process goes at once."""
     session = IsolatedSession(endless().bytes())
-    process = session._helper._process  # type: ignore[union-attr]
+    process = session._connection._helper._process  # type: ignore[union-attr]
     before = signal.signal(signal.SIGUSR1, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     try:
         subprocess.Popen(["sh", "-c", f"sleep 1; kill -USR1 {os.getpid()}"])
@@ -143,7 +143,7 @@ def test_orphans_end() -> None:
     """When its owner is killed, nothing stays."""
     code = ("import time; from graphs import adding\n"
             "from mobilebert_lite.running.isolation.session import IsolatedSession\n"
-            "session = IsolatedSession(adding().bytes()); print(session._helper._process.pid, flush=True)\n"
+            "session = IsolatedSession(adding().bytes()); print(session._connection._helper._process.pid, flush=True)\n"
             "time.sleep(60)")
     owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True,
                              cwd=Path(__file__).parent)

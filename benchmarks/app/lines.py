@@ -5,13 +5,13 @@ Each finding is one JSON object behind ``INSTRUMENTATION_STATUS: mbl=``; android
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mobilebert_lite.benchmarks.measuring.runner import RunnerError
 from mobilebert_lite.benchmarks.reports.result import Answers, Loading, Memory, Runtime
+from mobilebert_lite.common.json_text import decode
 
 # The only one there is; the app tells it in its first event.
 FORMAT = 1
@@ -89,8 +89,8 @@ def event(line: str) -> Event | None:
     if prefix is None:
         return None
     try:
-        found = json.loads(line[len(prefix) + len(_KEY):])
-    except (ValueError, RecursionError):
+        found = decode(line[len(prefix) + len(_KEY):], halves=True)
+    except ValueError:
         found = None
     if not isinstance(found, dict) or not isinstance(found.get("event"), str):
         raise RunnerError(f"the app printed a line that is no event: {line.strip()[:120]}; install the app anew")

@@ -58,7 +58,7 @@ def of(accelerator: str, told: Sequence[Taken]) -> Taken | None:
     if counted[0].delegated is None:
         return counted[0]
     return Taken(", ".join(dict.fromkeys(one.name for one in counted)), sum(one.nodes or 0 for one in counted),
-                      sum(one.delegated or 0 for one in counted), sum(one.partitions or 0 for one in counted))
+                 sum(one.delegated or 0 for one in counted), sum(one.partitions or 0 for one in counted))
 
 
 def refusal(accelerator: str, told: Sequence[Taken], complaint: str = "") -> str:

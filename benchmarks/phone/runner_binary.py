@@ -90,16 +90,17 @@ def _kept(version: str, name: str, tell: Callable[[str], None]) -> tuple[Path, s
     path, record = folder / name, folder / f"{name}.json"
     if not (path.is_file() and record.is_file()):
         folder.mkdir(parents=True, exist_ok=True)
-        _fetch(address, path, _known(version, name))
+        known = _known(version, name)
+        _fetch(address, path, known)
         digest = sha256_of([path])
         write_atomically(record, json_bytes({"bytes": path.stat().st_size, "sha256": digest, "address": address}))
-        if _known(version, name) is None:
+        if known is None:
             tell(f"fetched {name} of LiteRT {version}, SHA-256 {digest}: trusted because it is the first; later ones "
                  "must be the same" + (", and --runner-sha256 pins it" if name == NAME else ""))
     try:
-        known = decode(record.read_bytes())
-        expected = (known["bytes"], known["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        recorded = decode(record.read_bytes())
+        expected = (recorded["bytes"], recorded["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
         raise RunnerError(f"{record} is damaged; delete {folder} to fetch the program again") from None
     digest = sha256_of([path])
     if (path.stat().st_size, digest) != expected:
@@ -137,7 +138,7 @@ def _fetch(address: str, path: Path, known: tuple[int, str] | None) -> None:
         kind = _NotThere if error.code == 404 else RunnerError
         raise kind(f"{address} answers {error.code}: perhaps there is no {path.name} of this version; "
                    f"{_ADVICE}") from None
-    except (urllib.error.URLError, TimeoutError, OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise RunnerError(f"cannot fetch {address}: {getattr(error, 'reason', error)}; {_ADVICE}") from None
 
 

@@ -182,6 +182,8 @@ _LARGEST = {"vocab_size": 2_000_000, "hidden_size": 1 << 16, "num_hidden_layers"
 _LARGEST_NETWORK = 1 << 31
 # More classes than any model has; a wrong id must not fill the memory.
 _MOST_LABELS = 1 << 16
+
+
 def _said(value: Any) -> str:
     """``value``, any JSON of a stranger's, fit for a message."""
     if isinstance(value, int) and value.bit_length() > 128:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Of each inference, unless --threads says otherwise.
 THREADS = 2
 
+
 class Sha256(click.ParamType):
     """A SHA-256 as 64 hexadecimal digits, in lower case."""
 

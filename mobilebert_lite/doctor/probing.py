@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from mobilebert_lite.doctor.facts import Facts
+from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.tflite.edits import add_signature
 from mobilebert_lite.tflite.flatbuffer import read_model, write_model
 
 PROBE = "probe"
+# Of all inputs together: a text has three of its length.
+_MOST_NUMBERS = 1 << 20
 
 
 def probe(content: bytes) -> bytes:
@@ -24,7 +28,12 @@ def probe(content: bytes) -> bytes:
 
 
 def random_inputs(facts: Facts, seed: int = 0) -> dict[str, np.ndarray]:
-    """Ids that the word table has, three quarters of a sequence in two segments; noise for everything else."""
+    """Ids that the word table has, three quarters of a sequence in two segments; noise for everything else.
+
+    Raises ModelFileError for inputs that are larger than any text is.
+    """
+    if (size := sum(math.prod(port.tensor.shape) for port in facts.inputs)) > _MOST_NUMBERS:
+        raise ModelFileError(f"its inputs have {size:,} numbers; the most is {_MOST_NUMBERS:,}")
     rng = np.random.default_rng(seed)
     found: dict[str, np.ndarray] = {}
     for port in facts.inputs:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mobilebert_lite import errors
-from mobilebert_lite.errors import MblError, ModelFileError
+from mobilebert_lite.errors import ModelFileError
 from mobilebert_lite.npu import cpu, toolchain
 from mobilebert_lite.npu.compiled import is_compiled, is_dispatch, left_to_cpu, partition_of
 from mobilebert_lite.npu.compiler import compile_content
 from mobilebert_lite.npu.socs import Soc, find_soc
 from mobilebert_lite.running.isolation import arrays
-from mobilebert_lite.running.isolation.helper import Helper
+from mobilebert_lite.running.isolation.helper import Connection, Helper
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tflite.container import read_provenance
 from mobilebert_lite.tflite.graph import Entry, Graphs, Operator, Subgraph, Tensor
@@ -50,11 +50,11 @@ class SimulatedSession(Session):
         self._entries = {entry.name: entry for entry in graphs.entries}
         self.signatures: dict[str, Any] = {name: {"inputs": list(entry.inputs), "outputs": list(entry.outputs)}
                                            for name, entry in self._entries.items()}
-        self._helper: Helper | None = Helper("mobilebert_lite.npu.simulator")
+        self._connection = Connection(Helper("mobilebert_lite.npu.simulator"), "the simulator")
         parts = _Parts(content, graphs)
         self._steps = {index: parts.steps(index) for index in sorted({entry.subgraph.index
                                                                       for entry in graphs.entries})}
-        self._ask({"graphs": parts.described}, list(parts.contexts.values()))
+        self._connection.ask({"graphs": parts.described}, list(parts.contexts.values()))
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Outputs by name. Raises ModelFileError for an unknown signature or inputs that do not fit it."""
@@ -71,7 +71,7 @@ class SimulatedSession(Session):
             found = step.session.run(cpu.SIGNATURE, {cpu.tensor_name(one): values[one] for one in step.inputs})
             return {one: found[cpu.tensor_name(one)] for one in step.outputs}
         described, blocks = arrays.pack({_name(subgraph.tensors[one]): values[one] for one in step.inputs})
-        answer, packed = self._ask({"graph": step.graph, "arrays": described}, blocks)
+        answer, packed = self._connection.ask({"graph": step.graph, "arrays": described}, blocks)
         given = arrays.unpack(answer["arrays"], packed)
         return {one: given[_name(subgraph.tensors[one])] for one in step.outputs}
 
@@ -79,27 +79,14 @@ class SimulatedSession(Session):
         """Raises ModelFileError: the simulator does not list them."""
         raise ModelFileError("a simulated NPU does not list its nodes")
 
-    def _ask(self, header: Mapping[str, Any], blocks: Sequence[Any] = ()) -> tuple[dict[str, Any], list[bytes]]:
-        if self._helper is None:
-            raise ModelFileError("the simulator has ended")
-        try:
-            answer, packed = self._helper.ask(header, blocks)
-        except BaseException:
-            self._helper = None
-            raise
-        if "error" in answer:
-            kind = getattr(errors, answer["kind"], MblError)
-            raise kind(answer["error"])
-        return answer, packed
-
     def close(self) -> None:
         """End the simulator."""
-        if self._helper is not None:
-            self._helper.kill()
-            self._helper = None
+        if (kept := self._connection.leave()) is not None:
+            kept.kill()
 
     def __del__(self) -> None:
-        if getattr(self, "_helper", None) is not None:
+        # At the very end modules are gone, and so is the process.
+        with suppress(Exception):
             self.close()
 
 

@@ -49,7 +49,7 @@ class Model:
     def __init__(self, path: str | Path, threads: int = 1, *, runtime: str | None = None,
                  tokenizer: str = "reference", content: bytes | None = None, isolated: bool = False,
                  session: Callable[[bytes], Session] | None = None) -> None:
-        """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIorS.
+        """Read ``path``, or take its ``content`` from elsewhere. ``tokenizer`` is one of tokenization.BEHAVIORS.
 
         ``isolated`` keeps the interpreter in a process of its own, for files from strangers: one that crashes it, never
         comes to an end or eats the memory is then a ModelFileError and nothing else. ``session`` opens the file in

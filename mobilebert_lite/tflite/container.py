@@ -7,7 +7,6 @@ The provenance is JSON in the metadata entry ``mbl``; vocabulary and labels are 
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -85,10 +84,6 @@ def read_provenance(content: bytes) -> dict[str, Any]:
     if raw is None:
         return {}
     value = parse(raw, _DESCRIPTION, ModelFileError)
-    try:
-        json.dumps(value, ensure_ascii=False).encode()  # no half surrogates, which cannot be printed
-    except ValueError:
-        raise ModelFileError(f"{_DESCRIPTION} is damaged") from None
     if not isinstance(value, dict):
         raise ModelFileError(f"{_DESCRIPTION} is a JSON {type(value).__name__}, not an object")
     value = {name: one for name, one in value.items() if one is not None or name not in _PROVENANCE}

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite import errors
+from mobilebert_lite.errors import MblError, ModelFileError
 from mobilebert_lite.running.isolation import frames
 
 _SERVER = "mobilebert_lite.running.isolation.server"
@@ -65,6 +66,33 @@ class Helper:
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):  # what was not yet sent has no reader any more
                 cast(BinaryIO, pipe).close()
+
+
+class Connection:
+    """What a session asks its process, until one of the two ends."""
+
+    def __init__(self, helper: Helper, what: str) -> None:
+        """``what`` the process is, for errors."""
+        self._helper: Helper | None = helper
+        self._what = what
+
+    def ask(self, header: Mapping[str, Any], blocks: Sequence[bytes | memoryview] = ()) -> frames.Message:
+        """The answer. Raises the error that the process answers with, ModelFileError when it has ended."""
+        if self._helper is None:
+            raise ModelFileError(f"{self._what} has ended")
+        try:
+            answer, packed = self._helper.ask(header, blocks)
+        except BaseException:
+            self._helper = None
+            raise
+        if "error" in answer:
+            raise getattr(errors, answer["kind"], MblError)(answer["error"])
+        return answer, packed
+
+    def leave(self) -> Helper | None:
+        """The process, which is not asked any more; None where it has ended, or was left before."""
+        left, self._helper = self._helper, None
+        return left
 
 
 def python_module(name: str) -> list[str]:

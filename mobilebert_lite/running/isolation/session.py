@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mobilebert_lite import errors
-from mobilebert_lite.errors import DataError, MblError, ModelFileError
+from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.running.isolation import arrays, helper
 from mobilebert_lite.running.isolation.limits import memory_limit
 from mobilebert_lite.running.runtime import Session
@@ -24,39 +23,26 @@ class IsolatedSession(Session):
 
     def __init__(self, content: bytes, threads: int = 1, runtime: str | None = None) -> None:
         """Raises ModelFileError with the reason when the runtime refuses ``content`` or does not survive it."""
-        self._helper: helper.Helper | None = helper.take()
-        loaded, _ = self._ask({"do": "load", "threads": threads, "runtime": runtime, "seconds": time_limit(content),
-                               "memory": memory_limit(len(content))}, [content])
+        self._connection = helper.Connection(helper.take(), "the process that ran this model")
+        loaded, _ = self._connection.ask(
+            {"do": "load", "threads": threads, "runtime": runtime, "seconds": time_limit(content),
+             "memory": memory_limit(len(content))}, [content])
         self.runtime, self.signatures = loaded["runtime"], loaded["signatures"]
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As the session in the other process does."""
         described, blocks = arrays.pack(inputs)
-        answer, packed = self._ask({"do": "run", "signature": signature, "arrays": described}, blocks)
+        answer, packed = self._connection.ask({"do": "run", "signature": signature, "arrays": described}, blocks)
         return arrays.unpack(answer["arrays"], packed)
 
     def nodes(self) -> dict[str, Any]:
         """As the session in the other process does."""
-        nodes: dict[str, Any] = self._ask({"do": "nodes"})[0]["nodes"]
+        nodes: dict[str, Any] = self._connection.ask({"do": "nodes"})[0]["nodes"]
         return nodes
-
-    def _ask(self, header: Mapping[str, Any], blocks: Any = ()) -> tuple[dict[str, Any], list[bytes]]:
-        if self._helper is None:
-            raise ModelFileError("the process that ran this model has ended")
-        try:
-            answer, packed = self._helper.ask(header, blocks)
-        except BaseException:
-            self._helper = None
-            raise
-        if "error" in answer:
-            kind = getattr(errors, answer["kind"], MblError)
-            raise kind(answer["error"])
-        return answer, packed
 
     def close(self) -> None:
         """Let go of the interpreter; its process is free for another."""
-        if self._helper is not None:
-            kept, self._helper = self._helper, None
+        if (kept := self._connection.leave()) is not None:
             with suppress(ModelFileError):
                 kept.ask({"do": "close"})
                 helper.give_back(kept)
