@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,9 +117,9 @@ def run_processes(plan: WorkerPlan, jobs: Sequence[Job], workers: int) -> Iterat
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _follow_parent)
     try:
-        for future in as_completed([pool.submit(answer_shard, plan, shard) for shard in shards(jobs)]):
+        for future in as_completed(_submit(pool, shards(jobs), plan)):
             yield from future.result()
-    except (BrokenProcessPool, OSError):  # a pool that breaks while work is handed to it closes its pipes
+    except BrokenProcessPool:
         # The pool ends its workers, but not one that was just being started, and would wait for that for ever.
         for worker in set(multiprocessing.active_children()) - others:
             worker.kill()
@@ -127,6 +127,17 @@ def run_processes(plan: WorkerPlan, jobs: Sequence[Job], workers: int) -> Iterat
                        "With --report, the same command goes on where this one stopped") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(pool: ProcessPoolExecutor, portions: Sequence[Sequence[Job]], plan: WorkerPlan
+            ) -> list[Future[list[Outcome]]]:
+    """Hand the work to the pool. Raises BrokenProcessPool when a worker dies meanwhile."""
+    try:
+        return [pool.submit(answer_shard, plan, portion) for portion in portions]
+    except (OSError, ValueError):
+        # A worker starts as work is handed in. A pool that breaks just then closes its pipes under the next worker:
+        # a closed file (OSError), or the number of one that was opened again since (ValueError).
+        raise BrokenProcessPool from None
 
 
 def _follow_parent() -> None:
