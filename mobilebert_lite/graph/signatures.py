@@ -21,7 +21,9 @@ Outputs = dict[str, tf.Tensor]
 # Probabilities have no channels, and a branch is scaled with the stream that it joins.
 TRAINED_ALONE = (".probabilities", ".output.branch")
 # Short sequences are computed together, up to so many tokens: calling TensorFlow takes longer than computing one.
-_TOGETHER = 512
+_TOGETHER = 2048
+# Up to so many calls, computing operator by operator takes less time than tracing a function first.
+_UNTRACED = 4
 
 
 class Network(tf.Module):
@@ -80,9 +82,10 @@ class Network(tf.Module):
             self._encode(ids, mask, segment_ids, tap)
             return found
 
-        function = tf.function(observe, autograph=False)
+        batches = _batches(inputs)
+        function = observe if len(batches) <= _UNTRACED else tf.function(observe, autograph=False)
         ranges: dict[str, np.ndarray] = {}
-        for some in _batches(inputs):
+        for some in batches:
             for name, tensor in function(*(tf.constant(some[name], tf.int32) for name in INPUTS)).items():
                 found = tensor.numpy()
                 low, high = ranges.setdefault(name, found.copy())
@@ -95,20 +98,20 @@ class Network(tf.Module):
         if not inputs:
             return []
         length = inputs[0]["ids"].shape[-1]
-        if length not in self._traced:
+        batches, names = _batches(inputs), self.form.inputs(length)
+        if len(batches) > _UNTRACED and length not in self._traced:
             self._traced[length] = self.signature(length, batch=None)
-        function, names = self._traced[length], self.form.inputs(length)
-        return [one for some in _batches(inputs) for one in _rows({
+        function = self._traced.get(length, self.__call__)
+        return [one for some in batches for one in _rows({
             name: value.numpy()
             for name, value in function(*(tf.constant(some[name], tf.int32) for name in names)).items()})]
 
 
-def _batches(inputs: Sequence[Mapping[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
+def _batches(inputs: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
     """``inputs`` of one sequence (or question) each, all of one length, as batches of them."""
     count = max(1, _TOGETHER // inputs[0]["ids"].size) if inputs else 1
-    for start in range(0, len(inputs), count):
-        some = inputs[start:start + count]
-        yield {name: np.concatenate([one[name] for one in some]) for name in some[0]}
+    portions = [inputs[start:start + count] for start in range(0, len(inputs), count)]
+    return [{name: np.concatenate([one[name] for one in some]) for name in some[0]} for some in portions]
 
 
 def _rows(outputs: Mapping[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
