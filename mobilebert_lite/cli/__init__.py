@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from typing import Any
@@ -64,6 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    # No command uses Keras, which TensorFlow imports (and Keras Matplotlib) unless told of another one: a second less.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     try:
         streams.prepare(debug)
         code = limits.guarded(lambda: _run(arguments, debug))
