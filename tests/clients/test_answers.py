@@ -34,7 +34,7 @@ FLOAT, INT8 = 1e-4, 0.12
 
 
 # Texts for each file. The whole is `make test-all`.
-COUNT = 210 if EXHAUSTIVE else 60
+COUNT = 210 if EXHAUSTIVE else 40
 ASKED = CASES if EXHAUSTIVE else [case for case in CASES if case[1:3] in SAMPLE]
 LIBRARIES = ("task-library", "mediapipe")
 # Name → checkpoint under the test data's checkpoints/trained (empty: the bundled one), task, lengths, the most tokens
