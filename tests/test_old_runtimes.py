@@ -162,6 +162,7 @@ def int4(tiny_config: MobileBertConfig, tiny_vocabulary: Sequence[str], tiny_que
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weights", "needed"), [("int4", "2.17.0"), ("int4-block32", "2.21.0")])
 def test_int4_is_refused_where_it_would_be_wrong(int4: Callable[..., Path], weights: str, needed: str,
                                                  tmp_path: Path) -> None:

@@ -24,11 +24,13 @@ def load(name: str) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_classify_texts(tmp_path: Path) -> None:
     assert load("classify_texts").main(tmp_path) == ["GetWeather", "BookRestaurant", "PlayMusic"]
     assert (tmp_path / "intents.tflite").exists()
 
 
+@pytest.mark.slow
 def test_compare_modes(tiny_classifier: Path) -> None:
     found = load("compare_modes").main(str(tiny_classifier))
     assert found["none"][0] > found["fp16"][0] > found["dynamic"][0]

@@ -160,6 +160,7 @@ def test_whole_files_are_read(files: list[bytes], room: Room, quiet: None) -> No
             assert called(arguments)[0] == ("--client" in arguments), arguments
 
 
+@pytest.mark.fuzz
 def test_a_sample(files: list[bytes], room: Room, quiet: None) -> None:
     problems, codes = survey(files, room, range(3, 27))
     assert not problems, "\n".join(problems)

@@ -108,7 +108,7 @@ def assert_same(weights: Weights, task: str, fused: Fused, seed: int = 0) -> Non
         assert error <= TOLERANCE * max(largest, 1e-3), f"{name}: {error} of {largest}"
 
 
-@examples(200)
+@examples(100)
 @given(networks(), st.integers(0, 2**31))
 def test_all_rules_together_change_nothing(network: Network, seed: int) -> None:
     weights, task = hostile_weights(*network), network[1]

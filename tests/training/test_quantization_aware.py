@@ -226,6 +226,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_from_training_to_the_file(one_block: Weights, tiny_vocabulary: tuple[str, ...], questions: Path,
                                    tmp_path: Path) -> None:
     """What is trained for int8-full converts to it with the ranges of the training, and to others without them."""

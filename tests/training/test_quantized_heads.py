@@ -80,8 +80,9 @@ HEADS = {
         for thing in THINGS[:2] for place in ("a battery", "iron", "race") for swapped in (0, 1)),
         learning_rate=2e-3),
 }
-# Every head and every mode; all pairs of them where there is time.
-PAIRS = [(head, mode) for i, head in enumerate(HEADS) for j, mode in enumerate(MODES)
+# Every head and every mode; all pairs of them where there is time. A head of each form is among the fast tests.
+FAST = ("classes", "tokens", "answers")
+PAIRS = [pytest.param(head, mode, marks=() if head in FAST else pytest.mark.slow) for i, head in enumerate(HEADS) for j, mode in enumerate(MODES)
          if EXHAUSTIVE or (i % 3 == j and head != "next sentences")]  # which are a classification
 
 
