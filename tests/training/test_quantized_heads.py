@@ -82,7 +82,8 @@ HEADS = {
 }
 # Every head and every mode; all pairs of them where there is time. A head of each form is among the fast tests.
 FAST = ("classes", "tokens", "answers")
-PAIRS = [pytest.param(head, mode, marks=() if head in FAST else pytest.mark.slow) for i, head in enumerate(HEADS) for j, mode in enumerate(MODES)
+PAIRS = [pytest.param(head, mode, marks=() if head in FAST else pytest.mark.slow)
+         for i, head in enumerate(HEADS) for j, mode in enumerate(MODES)
          if EXHAUSTIVE or (i % 3 == j and head != "next sentences")]  # which are a classification
 
 
