@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from graphs import adding, endless, recursive
 
 from mobilebert_lite.errors import DataError, ModelFileError
 from mobilebert_lite.running.isolation import helper
+from mobilebert_lite.running.isolation.contained import Excess, contained
 from mobilebert_lite.running.isolation.session import SECONDS, IsolatedSession, time_limit
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tflite.soundness import check_tflite
@@ -173,3 +175,49 @@ def test_not_the_code_that_lies_around(tmp_path: Path, monkeypatch: pytest.Monke
         assert fresh.ask({"do": "close"}) == ({}, [])
     finally:
         fresh.kill()
+
+
+def _much() -> bytes:
+    return bytes(200 << 20)
+
+
+def _wrong() -> None:
+    raise DataError("it is wrong")
+
+
+def _endless() -> None:
+    while True:
+        pass
+
+
+def _ended() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("work", "kind", "message"), [
+    (_much, Excess, "more memory than a file of its size may"), (_wrong, DataError, "it is wrong"),
+    (_endless, Excess, "more than 0 s.* MBL_TIME_LIMIT"), (_ended, Excess, "ended by SIGKILL"),
+    (lambda: 1 // 0, RuntimeError, "ZeroDivisionError")])
+def test_contained(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object], kind: type[Exception],
+                   message: str) -> None:
+    """What our own readers do with a file may cost no more than the file may, whatever they overlook."""
+    monkeypatch.setenv("MBL_TIME_LIMIT", "0.3")
+    with pytest.raises(kind, match=message):
+        contained(work, 1000)
+    assert contained(lambda: {"a": (1, 2)}, 1000) == {"a": (1, 2)}
+    assert contained(lambda: len(_much()), 30 << 20) == 200 << 20
+
+
+def test_contained_ends_with_ctrl_c(tmp_path: Path) -> None:
+    """The fork ends before the one that waits for it goes on."""
+    mark = tmp_path / "began"
+
+    def work() -> None:
+        mark.write_text(str(os.getpid()))
+        os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        contained(work, 0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)

@@ -130,6 +130,7 @@ def test_one_training_in_a_folder(tmp_path: Path) -> None:
                                      pytest.param("eval", marks=pytest.mark.slow),
                                      pytest.param("bench", marks=pytest.mark.slow),
                                      pytest.param("convert", marks=pytest.mark.slow)])
+@pytest.mark.timeout(600 + 60 * KILLS)
 def test_killed(converted: Converted, tiny_classifier: Path, tmp_path: Path, command: str, number: int) -> None:
     """At random moments: a whole output or none, and nothing else, in its folder, in TMPDIR, in the process table."""
     out, scratch = tmp_path / "out", tmp_path / "tmp"

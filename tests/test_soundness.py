@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,34 @@ def test_values_are_those_of_the_generated_reader() -> None:
             one.inputs.tolist() for one in theirs.operators]
     assert tables["subgraphs"][0]["operators"][0]["builtin_options"] == {
         "cond_subgraph_index": 1, "body_subgraph_index": 2}
+
+
+def _differences(ours: Any, theirs: Any, where: str) -> Iterator[str]:
+    """Places at which two trees of generated objects differ, the types of their values too."""
+    if type(ours) is not type(theirs):
+        yield f"{where}: {type(ours)} and {type(theirs)}"
+    elif isinstance(ours, np.ndarray):
+        if ours.dtype != theirs.dtype or ours.tobytes() != theirs.tobytes():
+            yield where
+    elif isinstance(ours, list):
+        for i, pair in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differences(*pair, f"{where}[{i}]")
+    elif hasattr(ours, "__dict__"):
+        assert vars(ours).keys() == vars(theirs).keys()
+        for name, value in vars(ours).items():
+            yield from _differences(value, vars(theirs)[name], f"{where}.{name}")
+    elif ours != theirs:
+        yield f"{where}: {ours} and {theirs}"
+
+
+@pytest.mark.parametrize("mode", ["int8", "none"])
+def test_objects_are_those_of_the_generated_reader(converted: Callable[[str, str], Path], mode: str) -> None:
+    for content in (converted("qa", mode).read_bytes(), endless().bytes()):
+        theirs = schema().ModelT.InitFromPackedBuf(content, 0)
+        for buffer in theirs.buffers:
+            assert buffer.offset <= 1
+            buffer.offset = buffer.size = 0
+        assert list(_differences(read_model(content), theirs, "model")) == []
 
 
 def _root(content: bytes) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mobilebert_lite.cli.output import print_json, print_lines, write_page
 from mobilebert_lite.errors import RepairError, RequestError
@@ -12,17 +14,24 @@ if TYPE_CHECKING:
     from mobilebert_lite.doctor.diagnose import Diagnosis
     from mobilebert_lite.doctor.fix import Mended
 
+T = TypeVar("T")
+
 
 def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: Path | None, vocabulary: Path | None,
             *, labels: Path | None, as_json: bool, page: Path | None) -> None:
     """Diagnose, repair if asked, print. Raises ModelFileError if a client that was asked for cannot load the file."""
+    from mobilebert_lite.common.files import write_atomically
     from mobilebert_lite.doctor.diagnose import diagnose
-    from mobilebert_lite.doctor.fix import fix
+    from mobilebert_lite.doctor.fix import mended_copy
     from mobilebert_lite.errors import ModelFileError
 
-    found = diagnose(model, clients, runtime)
+    found = examined(model, partial(diagnose, model, clients, runtime), clients)
+    mended: Mended | None = None
     try:
-        mended = None if output is None else fix(model, output, found, clients, vocabulary=vocabulary, labels=labels)
+        if output is not None:
+            content, mended = examined(model, partial(mended_copy, model, output, found, clients, vocabulary=vocabulary,
+                                                      labels=labels), clients)
+            write_atomically(output, content)
     except RepairError:
         if not as_json:
             print_lines(*_told(found), *_not_mended(found))
@@ -40,13 +49,31 @@ def examine(model: Path, clients: tuple[str, ...], runtime: str | None, output: 
                              f"above{'' if mended or not found.fixable else '; --fix FILE repairs some of them'}")
 
 
+def examined(model: Path, work: Callable[[], T], clients: tuple[str, ...] = ()) -> T:
+    """``work()`` on the file ``model`` within what it may cost; compilers of NPUs, which are asked for by name, have
+    limits of their own."""
+    from mobilebert_lite.doctor.diagnose import NPU
+    from mobilebert_lite.running.isolation import helper
+    from mobilebert_lite.running.isolation.contained import Excess, contained
+    from mobilebert_lite.tflite.flatbuffer import schema
+
+    if any(one.startswith(NPU) for one in clients):
+        return work()
+    helper.prepare()  # the process that runs the file is this one's, and has a limit of its own
+    schema()  # large, and not the file's
+    try:
+        return contained(work, model.stat().st_size if model.is_file() else 0)
+    except Excess as error:
+        raise Excess(f"{model}: {error}") from None
+
+
 def _write_page(page: Path, model: Path, found: Diagnosis) -> None:
     from mobilebert_lite.inspection.report import inspect
     from mobilebert_lite.pages.inspect_page import inspect_page
 
     if found.kind == "package":
         raise RequestError(f"{model} is a package, but --html shows one model; give a .tflite file of the package")
-    write_page(page, inspect_page(inspect(model).to_json(), found.to_json()))
+    write_page(page, inspect_page(examined(model, partial(inspect, model)).to_json(), found.to_json()))
 
 
 def _told(found: Diagnosis) -> list[str]:

@@ -41,12 +41,11 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
     With --client, --min-runtime or --fix, report why a client cannot load MODEL and how to fix it. The exit code is 1
     if a client that was asked for cannot load it.
     """
+    from mobilebert_lite.cli.diagnosis import examine, examined
     from mobilebert_lite.common.requirements import need_outputs
 
     need_outputs((fixed, page))
     if clients or min_runtime or fixed:
-        from mobilebert_lite.cli.diagnosis import examine
-
         examine(model, clients or ("all" if fixed else "litert",), min_runtime, fixed, vocabulary,
                 labels=labels, as_json=as_json, page=page)
         return
@@ -55,7 +54,7 @@ def command(model: Path, clients: tuple[str, ...], min_runtime: str | None, fixe
     helper.prepare()
     from mobilebert_lite.inspection.report import inspect
 
-    found = inspect(model)
+    found = examined(model, lambda: inspect(model))
     if page is not None:
         from mobilebert_lite.pages.inspect_page import inspect_page
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 from mobilebert_lite.cli import signals
 from mobilebert_lite.cli.output import tell
 from mobilebert_lite.errors import MblError
+from mobilebert_lite.running.isolation.limits import die_with
 
 _MEMORY = ("out of memory; convert with fewer or shorter lengths (--seq-len), train with a smaller --batch-size, use "
            "fewer --workers or --threads, or allow more")
@@ -65,7 +66,7 @@ def guarded(run: Callable[[], int]) -> int:
         return run()
     parent, child = os.getpid(), os.fork()
     if child == 0:
-        _die_with(parent)
+        die_with(parent)
         _be(run)
     signals.hand_on(child)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -105,14 +106,3 @@ def _limit() -> int | None:
         return None
     soft = resource.getrlimit(resource.RLIMIT_AS)[0]
     return None if soft == resource.RLIM_INFINITY else soft
-
-
-def _die_with(parent: int) -> None:
-    """Linux: end when the process that waits for this one ends."""
-    import ctypes
-
-    set_parent_death_signal = 1
-    with suppress(AttributeError):  # other systems have no such thing
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:  # it has ended in between
-        os.kill(os.getpid(), signal.SIGKILL)

@@ -27,6 +27,18 @@ _POOL, _POOL_PER_BYTE = 32 << 20, 8
 _STEPS, _BYTES_PER_STEP = 1 << 15, 64
 # What one thing takes in memory, in bytes.
 COPY, OBJECT, LINE = 4, 64, 200
+# What a file may cost as a whole; bytes of it that may take another second.
+_MEMORY, _SECONDS, _BYTES_PER_SECOND = 64 << 20, 10.0, 10e6
+
+
+def memory(size: int) -> int:
+    """Bytes of memory that reading a file of ``size`` bytes may take as a whole."""
+    return _MEMORY + _POOL_PER_BYTE * size
+
+
+def seconds(size: int) -> float:
+    """Seconds of a processor that reading a file of ``size`` bytes may take as a whole."""
+    return _SECONDS + size / _BYTES_PER_SECOND
 
 
 class Budget:

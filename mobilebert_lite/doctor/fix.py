@@ -61,6 +61,14 @@ def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], *, 
     be mended, DataError for names that cannot be told apart, VerificationError when the copy computes anything else;
     nothing is written then.
     """
+    content, mended = mended_copy(path, output, before, clients, vocabulary=vocabulary, labels=labels)
+    write_atomically(output, content)
+    return mended
+
+
+def mended_copy(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], *, vocabulary: Path | None = None,
+                labels: Path | None = None) -> tuple[bytes, Mended]:
+    """What ``fix`` would write to ``output``. Raises as ``fix``."""
     if packages.is_package(path):
         raise RequestError(f"{path} is a package, which is mended by building it again; mend the .tflite that goes "
                               "into it")
@@ -69,7 +77,10 @@ def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], *, 
     if labels:
         given[metadata.LABELS] = encode(read_file(labels))
     wanted = {finding.fix for finding in before.fixable} | ({METADATA} if given else set())
-    mended, applied, skipped = mend(content, {fix for fix in wanted if fix}, given)
+    try:
+        mended, applied, skipped = mend(content, {fix for fix in wanted if fix}, given)
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from None
     if not applied:
         reasons = "; ".join(skipped.values()) or "nothing that a copy could mend is wrong"
         raise RepairError(f"{path}: {reasons}. No file was written")
@@ -77,17 +88,18 @@ def fix(path: Path, output: Path, before: Diagnosis, clients: Sequence[str], *, 
     if same is False:
         raise VerificationError(f"the mended copy of {path} computes other values; no file was written")
     after = diagnose_content(mended, str(output), clients, before.runtime)
-    write_atomically(output, mended)
-    return Mended(str(output), tuple(applied), skipped, same, reason, after)
+    return mended, Mended(str(output), tuple(applied), skipped, same, reason, after)
 
 
 def mend(content: bytes, wanted: set[str], given: dict[str, bytes]) -> tuple[bytes, list[str], dict[str, str]]:
     """``content`` after the repairs ``wanted``: those made, and the reasons of those that could not be."""
     applied: list[str] = []
     skipped: dict[str, str] = {}
-    files = {**metadata.read_files(content), **_renamed(Facts(content), given)}
+    facts = Facts(content)
+    files = {**facts.files, **_renamed(facts, given)}
     for step in (step for step in _STEPS if step in wanted):
-        facts = Facts(content)
+        if applied:
+            facts = Facts(content)
         model = read_model(content)
         try:
             _apply(step, model, facts, files, metadata.LABELS in given)

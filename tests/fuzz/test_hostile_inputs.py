@@ -1,6 +1,7 @@
 """Files of every kind, damaged by their structure: exit 0, or 1 and one line, within the budget, and nothing written.
 
-``MBL_FUZZ_FILES`` is how many; ``MBL_FUZZ_SEED="h5 17"`` runs that file alone.
+``MBL_FUZZ_FILES`` is how many, ``MBL_FUZZ_FIRST`` the seed of the first of each kind, so that another run sees other
+files; ``MBL_FUZZ_SEED="h5 17"`` runs that file alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from survey import Room, survey
 from mobilebert_lite.architecture.config import MobileBertConfig
 
 COUNT, CHUNK = int(os.environ.get("MBL_FUZZ_FILES", "1000")), 25
+FIRST = int(os.environ.get("MBL_FUZZ_FIRST", "0"))
 SHARES = {"tflite": 25, "safetensors": 13, "bin": 13, "h5": 9, "bundle": 12, "config": 8, "tokenizer": 8, "data": 12}
 ONE = os.environ.get("MBL_FUZZ_SEED", "").split()
 
@@ -27,8 +29,8 @@ def chunks() -> list[tuple[str, Sequence[int]]]:
     """(kind, seeds) of each test."""
     if ONE:
         return [(ONE[0], [int(seed)]) for seed in ONE[1:]]
-    return [(name, range(first, min(first + CHUNK, COUNT * share // 100)))
-            for name, share in SHARES.items() for first in range(0, COUNT * share // 100, CHUNK)]
+    return [(name, range(first, min(first + CHUNK, FIRST + COUNT * share // 100))) for name, share in SHARES.items()
+            for first in range(FIRST, FIRST + COUNT * share // 100, CHUNK)]
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from mobilebert_lite.errors import DataError, ModelFileError
-from mobilebert_lite.running.isolation import arrays, helper
+from mobilebert_lite.errors import ModelFileError
+from mobilebert_lite.running.isolation import arrays, helper, limits
 from mobilebert_lite.running.isolation.limits import memory_limit
 from mobilebert_lite.running.runtime import Session
 
@@ -54,14 +53,5 @@ class IsolatedSession(Session):
 
 
 def time_limit(content: bytes) -> float:
-    """Seconds that ``content`` may take without an answer; MBL_TIME_LIMIT overrides. Raises DataError for nonsense."""
-    asked = os.environ.get("MBL_TIME_LIMIT")
-    if asked is None:
-        return SECONDS + len(content) / BYTES_PER_SECOND
-    try:
-        seconds = float(asked)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 1e6:
-        raise DataError(f"MBL_TIME_LIMIT is {asked!r}; it must be a number of seconds")
-    return seconds
+    """Seconds that ``content`` may take without an answer. Raises as ``limits.seconds``."""
+    return limits.seconds(SECONDS + len(content) / BYTES_PER_SECOND)
