@@ -100,12 +100,12 @@ def _check_even(weights: Weights, target: str) -> None:
     """Raise ConversionError for a network of uneven shape: no other ecosystem has one."""
     config = weights.config
     whole = (config.intermediate_size,) * config.num_feedforward_networks
-    uneven = [f"{block.name} has {block.heads} of {config.num_attention_heads} attention heads and feed-forward networks "
-              f"of {', '.join(map(str, block.feed_forward)) or 'none'} hidden units" for block in config.blocks
+    uneven = [f"{block.name} has {block.heads} of {config.num_attention_heads} attention heads and feed-forward "
+              f"networks of {', '.join(map(str, block.feed_forward)) or 'no'} hidden units" for block in config.blocks
               if (block.heads, block.feed_forward) != (config.num_attention_heads, whole)]
     if uneven:
-        raise ConversionError(f"{target} has one shape for all blocks, and in this network they differ: {uneven[0]}, and "
-                              f"{len(uneven) - 1} more do not have all. mbl convert and mbl train read it as it is; "
+        raise ConversionError(f"{target} has one shape for all blocks, and in this network they differ: {uneven[0]}, "
+                              f"and {len(uneven) - 1} more do not have all. mbl convert and mbl train read it; "
                               "blocks that are left out whole can be exported (mbl compress --only blocks)")
 
 

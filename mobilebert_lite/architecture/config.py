@@ -6,7 +6,6 @@ Sources: Sun et al. 2020 (arXiv:2004.02984); ``BertConfig`` of google-research/m
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from mobilebert_lite.architecture.config_names import (
     SILENT_KEYS,
     TENSORFLOW_ACTIVATIONS,
     activation,
+    labels_of,
 )
 from mobilebert_lite.architecture.shape import Block, BlockShape
 from mobilebert_lite.common.files import read_text
@@ -181,6 +181,11 @@ class MobileBertConfig:
                            intermediate_size=first.feed_forward[0], shapes=())
         return replace(self, num_hidden_layers=len(shapes), shapes=tuple(shapes))
 
+    def facts(self) -> dict[str, Any]:
+        """What a file says of the network that it is made of."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("labels", "shapes")}
+        return {**plain, "shapes": [one.to_json() for one in self.shapes]} if self.shapes else plain
+
     def with_labels(self, labels: tuple[str, ...]) -> MobileBertConfig:
         """The same model with its classes renamed."""
         return replace(self, labels=labels)
@@ -190,15 +195,12 @@ def _readers(config: MobileBertConfig, heads: int) -> tuple[tuple[str, ...], tup
     return shape.readers(use_bottleneck=config.use_bottleneck, narrow=config.use_bottleneck_attention,
                          shared=config.key_query_shared_bottleneck, heads=heads)
 
-
 # Sizes, and what no MobileBERT comes near: a wrong number must neither fill the memory nor take the day.
 _LARGEST = {"vocab_size": 2_000_000, "hidden_size": 1 << 16, "num_hidden_layers": 1 << 10,
             "num_attention_heads": 1 << 10, "intermediate_size": 1 << 16, "embedding_size": 1 << 16,
             "intra_bottleneck_size": 1 << 16, "max_position_embeddings": 1 << 17, "type_vocab_size": 1 << 16,
             "num_feedforward_networks": 1 << 8}
 _LARGEST_NETWORK = 1 << 31
-# More classes than any model has; a wrong id must not fill the memory.
-_MOST_LABELS = 1 << 16
 
 
 def _said(value: Any) -> str:
@@ -210,6 +212,7 @@ def _said(value: Any) -> str:
 
 
 _FIELDS = {field.name for field in fields(MobileBertConfig)}
+_SAID_OTHERWISE = {"labels", "problem_type", "task", "shapes"}
 
 PRESETS: dict[str, MobileBertConfig] = {
     "uncased": MobileBertConfig(),
@@ -267,7 +270,7 @@ def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
 
     Of a network of uneven shape it is ours alone (``shape``).
     """
-    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - {"labels", "problem_type", "task", "shapes"})}
+    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - _SAID_OTHERWISE)}
     raw["model_type"] = "mobilebert"
     raw["true_hidden_size"] = config.block_size
     if config.shapes:
@@ -324,22 +327,4 @@ def _described(raw: Mapping[str, Any]) -> dict[str, Any]:
     kind = raw.get("model_type", "mobilebert")
     if kind not in ("mobilebert", shape.MODEL_TYPE):
         raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
-    return {"labels": _labels(raw)}
-
-
-def _labels(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names in the order of the outputs, from transformers' ``id2label``, or ``label2id`` where that is all there is.
-
-    An id without a name of its own has the name "", which whoever needs the names refuses (labels.py).
-    """
-    try:
-        by_id = {int(key): "" if name is None else str(name) for key, name in (raw.get("id2label") or {}).items()}
-        if not by_id:
-            ids = [(int(i), str(name)) for name, i in (raw.get("label2id") or {}).items()]
-            count = Counter(i for i, _ in ids)
-            by_id = {i: name if count[i] == 1 else "" for i, name in ids}
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        raise ConfigError("config: id2label must map whole numbers to names, and label2id names to numbers") from None
-    # Ids below 0 mark what training passes over; no output has them.
-    last = max((i for i in by_id if 0 <= i < _MOST_LABELS), default=-1)
-    return tuple(by_id.get(i, "") for i in range(last + 1))
+    return {"labels": labels_of(raw)}

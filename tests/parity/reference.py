@@ -53,8 +53,9 @@ class Reference:
 
     def attend(self, scope: str, query_input: Array, value_input: Array, mask: Array) -> Array:
         inputs = {"query": query_input, "key": query_input, "value": value_input}
+        size = self.config.block_size // self.config.num_attention_heads
         query, key, value = (
-            self.dense(f"{scope}.{part}", x).reshape(len(x), -1, self.config.block_size // self.config.num_attention_heads).swapaxes(0, 1)
+            self.dense(f"{scope}.{part}", x).reshape(len(x), -1, size).swapaxes(0, 1)
             for part, x in inputs.items())
         scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[-1])
         powers = np.exp(scores - scores.max(-1, keepdims=True)) * mask

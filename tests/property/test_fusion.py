@@ -348,3 +348,37 @@ def test_summary_of_channels() -> None:
     assert found["residual stream"] == {"before": [[2.0, 6.0, 11.0], [20.0, 60.0, 110.0]], "after": [[2.0] * 3] * 2}
     # 22 channels: the ramp to 110 and eleven of 1234.6.
     assert found["hidden layers"]["before"][1] == [31.0, 672.0, 1230.0]
+
+
+@examples(30)
+@given(networks(), st.integers(0, 2**31))
+def test_hidden_units_that_say_nothing_go_at_no_loss(network: Network, seed: int) -> None:
+    """In every network: units 0 and 1 are twins, 2 is constant, nothing reads 3, and 4 is three times 5."""
+    weights, task = random_weights(network[0], HEADS[network[1]], *network[2:]), network[1]
+    assume(all(units >= 6 for block in weights.config.blocks for units in block.feed_forward))
+    tensors = {name: tensor.copy() for name, tensor in weights.tensors.items()}
+    for block in weights.config.blocks:
+        for scope in block.networks:
+            for kind in ("kernel", "bias"):
+                inside = tensors[f"{scope}.intermediate.{kind}"]
+                inside[..., 1], inside[..., 4] = inside[..., 0], 3 * inside[..., 5]
+            tensors[f"{scope}.intermediate.kernel"][:, 2] = 0
+            tensors[f"{scope}.output.kernel"][3] = 0
+    weights = weights.with_tensors(tensors)
+    fused = fuse(weights, find_task(task), dtype=np.float64)
+    assert_same(weights, task, fuse_last(fused), seed)
+    gone = 4 if weights.config.hidden_act == "relu" else 3
+    assert [block.feed_forward for block in fused.blocks] == [
+        tuple(units - gone for units in block.feed_forward) for block in weights.config.blocks]
+    kept = fuse(weights, find_task(task), ["shrink-hidden"])
+    assert kept.config == weights.config
+
+
+def test_units_that_all_say_nothing_leave_one() -> None:
+    weights = random_weights(PLAIN, {"qa": 2}, seed=3)
+    weights = weights.with_tensors({name: np.zeros_like(tensor) if name == "layers.1.ffn.0.output.kernel" else tensor
+                                    for name, tensor in weights.tensors.items()})
+    fused = fuse(weights, find_task("qa"), dtype=np.float64)
+    assert fused.blocks[1].feed_forward[0] == 1
+    assert "11 of" in next(note.message for note in fused.notes if note.rule == "shrink-hidden")
+    assert_same(weights, "qa", fused)
