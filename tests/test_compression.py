@@ -80,7 +80,7 @@ def choices(draw: st.DrawFn, config: MobileBertConfig) -> list[Kept]:
     return found
 
 
-@examples(25)
+@examples(12)
 @given(data=st.data(), variant=st.sampled_from(VARIANTS), seed=st.integers(0, 2**31))
 def test_a_cut_network_is_the_full_one_with_zeros(data: st.DataObject, variant: dict[str, int], seed: int) -> None:
     config = replace(SMALL, **variant)  # type: ignore[arg-type]
@@ -116,10 +116,12 @@ def test_what_others_can_say_goes_at_no_loss(seed: int, gone: int) -> None:
     inputs = np.hstack([independent, independent @ rng.normal(0, 1, (8, gone)) + rng.normal(0, 1, gone)])
     kernel, bias = rng.normal(0, 1, (8 + gone, 5)), rng.normal(0, 1, 5)
     found = curve(np.cov(inputs.T, bias=True), kernel, np.eye(5))
-    assert found.errors[gone] <= 1e-3 * found.errors[gone + 1]
+    # The ridge on the covariance is 1e-5 of its mean, and an input may weigh several times as much as the mean.
+    assert found.errors[gone] <= 1e-3 * found.errors[-1]
     rows = list(found.kept(8))
     refitted, shift = fit(inputs[:, rows], inputs @ kernel + bias, kernel[rows])
-    np.testing.assert_allclose(inputs[:, rows] @ refitted + shift, inputs @ kernel + bias, atol=1e-2)
+    wanted = inputs @ kernel + bias
+    assert np.square(inputs[:, rows] @ refitted + shift - wanted).mean() <= 1e-3 * wanted.var()
 
 
 def test_the_surgeon_knows_the_error_of_the_best_fit() -> None:
@@ -214,16 +216,27 @@ def test_shapes_that_cannot_be_are_refused(change: dict[str, object], told: str)
 
 @pytest.fixture(scope="module")
 def compressed(tmp_path_factory: pytest.TempPathFactory, tiny_qa: Path) -> tuple[Path, Path]:
-    """A checkpoint made smaller by the command, and the texts that it was made with."""
+    """A checkpoint made smaller by the command, and the questions that it was made with."""
     folder = tmp_path_factory.mktemp("compressed")
-    data = folder / "texts.jsonl"
+    data = folder / "questions.json"
     words = ["the", "salt", "low", "second", "red", "wall", "high", "small", "year", "place", "phone", "water"]
-    data.write_text("".join(json.dumps({"question": f"is {words[i % 7]} {words[i % 5]}", "context": " ".join(
-        words[i % 11:] + words[:i % 3])}) + "\n" for i in range(60)), encoding="utf-8")
+    paragraphs = [{"context": " ".join(words[i % 11:] + words[:i % 3]), "qas": [{
+        "id": str(i), "question": f"is {words[i % 7]} {words[i % 5]}",
+        "answers": [{"text": words[i % 11], "answer_start": 0}]}]} for i in range(60)]
+    data.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}), encoding="utf-8")
     done = mbl("compress", "--weights", tiny_qa, "--data", data, "--speedup", "1.4", "--seq-len", "32", "-o",
                folder / "small")
     assert done.returncode == 0, done.stderr
     return folder / "small", data
+
+
+def answers(small: Path, data: Path, file: Path) -> None:
+    """``small`` becomes an int8 file, and that answers."""
+    done = mbl("convert", "--weights", small, "--task", "qa", "--seq-len", "32", "--calibration", data, "-o", file)
+    assert done.returncode == 0, done.stderr
+    done = mbl("run", file, "--question", "is red low", "--context", "the red wall", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
 
 
 def test_compressed_converted_run(compressed: tuple[Path, Path], tmp_path: Path) -> None:
@@ -232,11 +245,20 @@ def test_compressed_converted_run(compressed: tuple[Path, Path], tmp_path: Path)
     assert report["multiplications"]["speedup"] >= 1.4
     weights = huggingface.load(small)
     assert multiplications(weights, find_task("qa"), 32) == report["multiplications"]["small"]
-    file = tmp_path / "small.tflite"
-    done = mbl("convert", "--weights", small, "--task", "qa", "--seq-len", "32", "--calibration", data, "-o", file)
+    assert [one.to_json() for one in weights.config.shapes] == report["shapes"]
+    answers(small, data, tmp_path / "small.tflite")
+
+
+@pytest.mark.slow
+def test_compressed_trained_quantized_run(compressed: tuple[Path, Path], tmp_path: Path) -> None:
+    """The smaller network learns with its weights in int8, and its file answers."""
+    small, data = compressed
+    trained = tmp_path / "trained"
+    done = mbl("train", "--weights", small, "--task", "qa", "--data", data, "--eval", data, "--seq-len", "32",
+               "--batch-size", "32", "--epochs", "1", "--quantize", "int8", "--no-jit", "--threads", "1", "-o", trained)
     assert done.returncode == 0, done.stderr
-    done = mbl("run", file, "--question", "is red low", "--context", "the red wall", "--json")
-    assert done.returncode == 0, done.stderr
+    assert huggingface.load(trained).config.shapes == huggingface.load(small).config.shapes != ()
+    answers(trained, data, tmp_path / "small.tflite")
 
 
 def test_no_other_format_holds_it(compressed: tuple[Path, Path], tmp_path: Path) -> None:

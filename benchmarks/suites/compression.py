@@ -29,7 +29,7 @@ from mobilebert_lite.compression.choice import MULTIPLE, Ranking
 from mobilebert_lite.compression.cost import multiplications
 from mobilebert_lite.compression.cutting import Kept, cut
 from mobilebert_lite.compression.limit import Limit
-from mobilebert_lite.compression.pipeline import CompressRequest, Material, prepare, ranked, smaller
+from mobilebert_lite.compression.pipeline import Compressible, CompressRequest, prepare, ranked, smaller
 from mobilebert_lite.compression.refit import rebuild
 
 # Points that may be lost at 1.3 times fewer multiplications.
@@ -59,7 +59,7 @@ def quiet(message: str) -> Iterator[Callable[[int, int], None]]:
     yield lambda done, total: None
 
 
-def uniform(material: Material, ranking: Ranking, speedup: float) -> Weights:
+def uniform(material: Compressible, ranking: Ranking, speedup: float) -> Weights:
     """The same share of each feed-forward network, refitted."""
     weights = material.weights
 
@@ -72,7 +72,7 @@ def uniform(material: Material, ranking: Ranking, speedup: float) -> Weights:
     return rebuild(weights, _fast_enough(material, keep, speedup), material.masking, material.texts)
 
 
-def magnitude(material: Material, ranking: Ranking, speedup: float) -> Weights:
+def magnitude(material: Compressible, ranking: Ranking, speedup: float) -> Weights:
     """The largest units over all feed-forward networks, as they are."""
     weights, tensors = material.weights, material.weights.tensors
     sizes = {scope: np.linalg.norm(tensors[f"{scope}.intermediate.kernel"], axis=0)
@@ -92,7 +92,7 @@ def magnitude(material: Material, ranking: Ranking, speedup: float) -> Weights:
     return cut(weights, _fast_enough(material, keep, speedup))
 
 
-def _fast_enough(material: Material, keep: Callable[[float], list[Kept]], speedup: float) -> list[Kept]:
+def _fast_enough(material: Compressible, keep: Callable[[float], list[Kept]], speedup: float) -> list[Kept]:
     """The largest share of 0, 0.01, …, 1 with so many times fewer multiplications, or the smallest."""
     full = multiplications(material.weights, material.task, material.length)
     for share in np.arange(1.0, 0.0, -0.01):
@@ -102,7 +102,7 @@ def _fast_enough(material: Material, keep: Callable[[float], list[Kept]], speedu
     return kept
 
 
-def ours(material: Material, ranking: Ranking, speedup: float) -> Weights:
+def ours(material: Compressible, ranking: Ranking, speedup: float) -> Weights:
     """What `mbl compress` makes."""
     return smaller(material, ranking, speedup, ("units", "heads", "blocks"), quiet)
 

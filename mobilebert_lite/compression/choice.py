@@ -12,7 +12,7 @@ from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.compression.cost import Prices, block_prices, multiplications, outside
 from mobilebert_lite.compression.cutting import Kept
 from mobilebert_lite.compression.knapsack import Item, Part, solve
-from mobilebert_lite.compression.statistics import Statistics
+from mobilebert_lite.compression.statistics import BranchStatistics
 from mobilebert_lite.compression.surgeon import Curve, curve
 from mobilebert_lite.errors import RequestError
 from mobilebert_lite.tasks import Task
@@ -36,7 +36,7 @@ class Ranking:
     dropped: list[float]
 
 
-def rank(weights: Weights, statistics: Statistics,
+def rank(weights: Weights, statistics: BranchStatistics,
          progress: Callable[[int, int], None] = lambda done, total: None) -> Ranking:
     """By what ``statistics`` say."""
     curves: dict[str, Curve] = {}

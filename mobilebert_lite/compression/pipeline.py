@@ -69,7 +69,7 @@ class CompressRequest:
 
 
 @dataclass(frozen=True)
-class Material:
+class Compressible:
     """All that a compression works on."""
 
     checkpoint: Checkpoint
@@ -105,7 +105,7 @@ def compress(request: CompressRequest, say: Say, counting: Counting) -> dict[str
     return report
 
 
-def prepare(request: CompressRequest, say: Say = lambda message: None) -> Material:
+def prepare(request: CompressRequest, say: Say = lambda message: None) -> Compressible:
     """Read checkpoint and texts. Raises a subclass of MblError for what cannot be read or does not fit."""
     checkpoint = load_checkpoint(request.weights, request.task, revision=request.revision, format=request.format,
                                  vocabulary=request.vocabulary, labels=request.labels, config=request.config,
@@ -130,7 +130,7 @@ def prepare(request: CompressRequest, say: Say = lambda message: None) -> Materi
     if tokens(texts) < needed:
         say(f"{request.data} has {tokens(texts):,} tokens; {needed:,} or more make a better fit")
     masking = default_masking(weights.source.format, weights.source.masking)
-    return Material(checkpoint, task, masking, length, texts,
+    return Compressible(checkpoint, task, masking, length, texts,
                     # A graph is made for each length, which takes longer than padding.
                     batches(_limited(found_texts, _WATCHED), 32))
 
@@ -144,7 +144,7 @@ def _limited(texts: Sequence[Features], most: int) -> Sequence[Features]:
     return evenly(texts, max(1, len(texts) * most // used) if used > most else None)
 
 
-def ranked(material: Material, counting: Counting) -> Ranking:
+def ranked(material: Compressible, counting: Counting) -> Ranking:
     """In which order the parts of the network can go."""
     with counting("reading what the parts of the network do") as progress:
         seen = observe(material.weights, material.task, material.masking, material.watched, progress=progress)
@@ -152,14 +152,15 @@ def ranked(material: Material, counting: Counting) -> Ranking:
         return rank(material.weights, seen, progress)
 
 
-def smaller(material: Material, ranking: Ranking, speedup: float, only: Sequence[str], counting: Counting) -> Weights:
+def smaller(material: Compressible, ranking: Ranking, speedup: float, only: Sequence[str],
+            counting: Counting) -> Weights:
     """The network that takes ``speedup`` times fewer multiplications. Raises RequestError where there is none."""
     kept = choose(ranking, material.task, material.length, speedup, only)
     with counting(f"fitting the rest, {speedup:.2f}×") as progress:
         return rebuild(material.weights, kept, material.masking, material.texts, progress)
 
 
-def _smaller(request: CompressRequest, material: Material, ranking: Ranking, say: Say,
+def _smaller(request: CompressRequest, material: Compressible, ranking: Ranking, say: Say,
              counting: Counting) -> tuple[Weights, dict[str, Any]]:
     """The network, and what its score is where one is asked for. Raises VerificationError where none holds."""
     limit = request.limit
@@ -176,38 +177,40 @@ def _smaller(request: CompressRequest, material: Material, ranking: Ranking, say
         say(f"{speedup:.2f}×: {judge.metric} {score:.2f}")
         return small, score
 
-    if request.speedup is not None:
-        small, score = tried(request.speedup)
-        limit.check(judge.metric, whole, score)
-    else:
-        small, score = _greatest(tried, lambda score: whole - score <= limit.max_drop)
-        if small is None:
-            limit.check(judge.metric, whole, score)
-    assert small is not None
+    small, score = (tried(request.speedup) if request.speedup is not None else
+                    _greatest(tried, lambda score: whole - score <= limit.max_drop))
+    limit.check(judge.metric, whole, score)
     return small, {"score": {"metric": judge.metric, "full": whole, "small": score, "max_drop": limit.max_drop}}
 
 
 def _greatest(tried: Callable[[float], tuple[Weights, float]], holds: Callable[[float], bool]
-              ) -> tuple[Weights | None, float]:
-    """The fastest network whose score holds, by halving a range of speedups; else None and the last score."""
+              ) -> tuple[Weights, float]:
+    """The fastest network whose score holds, by halving a range of speedups; where none does, the slowest.
+
+    Raises RequestError where no network can be made at all.
+    """
     low, high = 1.0, _GREATEST
-    best: Weights | None = None
-    kept = score = float("nan")
+    best: tuple[Weights, float] | None = None
+    worse: tuple[Weights, float] | None = None
+    refused: RequestError | None = None
     for _ in range(_TRIES):
         speedup = (low * high) ** 0.5
         try:
-            small, score = tried(speedup)
-        except RequestError:
-            high = speedup
+            found = tried(speedup)
+        except RequestError as error:
+            high, refused = speedup, error
             continue
-        if holds(score):
-            low, best, kept = speedup, small, score
+        if holds(found[1]):
+            low, best = speedup, found
         else:
-            high = speedup
-    return best, kept if best is not None else score
+            high, worse = speedup, found
+    made = best or worse
+    if made is None:
+        raise refused or RequestError("no smaller network can be made")
+    return made
 
 
-def described(material: Material, small: Weights) -> dict[str, Any]:
+def described(material: Compressible, small: Weights) -> dict[str, Any]:
     """What became of the network."""
     full = material.weights
     before, after = (multiplications(one, material.task, material.length) for one in (full, small))

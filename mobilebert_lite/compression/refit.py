@@ -31,7 +31,7 @@ from mobilebert_lite.graph.masking import Mask, make_mask
 from mobilebert_lite.graph.ops import activation, dense, norm, project
 
 # Shares of the mean square of the inputs.
-PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 # Every so many-th stretch of so many tokens is held out to choose among them.
 _HELD_OUT, _NEIGHBORS = 8, 64
 
@@ -71,10 +71,8 @@ def _products(inputs: np.ndarray, missing: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _solutions(products: np.ndarray, missing: np.ndarray, penalties: Sequence[float]) -> list[np.ndarray]:
     """The changes of the kernel for each penalty, a share of the mean square of the inputs."""
-    values, vectors = np.linalg.eigh(products)
-    values, turned = np.maximum(values, 0), vectors.T @ missing
-    return [vectors @ (turned / (values + max(penalty * float(values.mean()), 1e-30))[:, None])
-            for penalty in penalties]
+    mean = max(float(np.trace(products)) / len(products), 1e-30)
+    return [np.linalg.solve(products + penalty * mean * np.eye(len(products)), missing) for penalty in penalties]
 
 
 def rebuild(weights: Weights, kept: Sequence[Kept], masking: Masking, some: Sequence[TextBatch],

@@ -45,7 +45,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Statistics:
+class BranchStatistics:
     """Of each branch, by its name: ``layers.0.attention``, ``layers.0.ffn.1``, ``layers.0.output``."""
 
     branches: dict[str, Branch]
@@ -67,16 +67,15 @@ class Statistics:
         return self.branches[name].gradients
 
 
-def observe(weights: Weights, task: Task, masking: Masking, some: Sequence[TextBatch], seed: int = 0,
-            progress: Callable[[int, int], None] = lambda done, total: None) -> Statistics:
+def observe(weights: Weights, task: Task, masking: Masking, some: Sequence[TextBatch], *, seed: int = 0,
+            progress: Callable[[int, int], None] = lambda done, total: None) -> BranchStatistics:
     """``weights`` at work on the texts of ``some``."""
     network = _Observer(weights, task, masking)
     rng = np.random.default_rng(seed)
     found: dict[str, Branch] = {}
     texts = sum(len(batch["ids"]) for batch in some)
     for done, batch in enumerate(some, 1):
-        seen = network(*(tf.constant(batch[name]) for name in ("ids", "mask", "segment_ids")),
-                       tf.constant(rng.integers(0, 2**31, 2), tf.int32))
+        seen = network(batch, rng.integers(0, 2**31, 2))
         for name, parts in seen.items():
             total, products, gradients = (part.numpy().astype(np.float64) for part in parts)
             gradients = gradients / texts
@@ -88,7 +87,7 @@ def observe(weights: Weights, task: Task, masking: Masking, some: Sequence[TextB
             branch.products += products
             branch.gradients += gradients
         progress(done, len(some))
-    return Statistics(found, tokens(some))
+    return BranchStatistics(found, tokens(some))
 
 
 class _Observer:
@@ -101,14 +100,16 @@ class _Observer:
         # The number of texts stays open, so that one function serves all batches of a length.
         self.functions: dict[int, tf.types.experimental.ConcreteFunction] = {}
 
-    def __call__(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, seed: tf.Tensor
-                 ) -> dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    def __call__(self, batch: TextBatch, seed: np.ndarray) -> dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+        ids = batch["ids"]
         length = ids.shape[-1]
         if length not in self.functions:
             specs = [tf.TensorSpec([None, *ids.shape[1:]], tf.int32)] * 3
             self.functions[length] = tf.function(self._sums, autograph=False).get_concrete_function(
                 *specs, tf.TensorSpec([2], tf.int32))
-        found: dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = self.functions[length](ids, mask, segment_ids, seed)
+        found: dict[str, tuple[tf.Tensor, tf.Tensor, tf.Tensor]] = self.functions[length](
+            *(tf.constant(batch[name], tf.int32) for name in ("ids", "mask", "segment_ids")),
+            tf.constant(seed, tf.int32))
         return found
 
     def _sums(self, ids: tf.Tensor, mask: tf.Tensor, segment_ids: tf.Tensor, seed: tf.Tensor
