@@ -196,7 +196,7 @@ ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.insta
 
 ##@ Comparisons, most of which need the test data; they write out/NAME.json
 
-bench-NAME: ## NAME: trained outliers peers lengths text text-input train training-gains training-speed harness equal-files kotlin
+bench-NAME: ## NAME: trained outliers peers lengths text text-input train training-gains training-speed compression harness equal-files kotlin
 	@echo "Give a name: $(addprefix bench-,trained outliers $(COMPARISONS))"
 
 # The environment of PyTorch.
@@ -210,6 +210,8 @@ bench-lengths: SUITE = lengths.py
 bench-text: SUITE = text.py --check
 # For instance TRAINING="--only sst2"; an hour for all.
 bench-train: SUITE = training.py --check --plot out/training.svg $(TRAINING)
+# For instance COMPRESSION="--only snips_slots --speedups 1.3"; half an hour for all.
+bench-compression: SUITE = compression.py --check $(COMPRESSION)
 bench-training-gains: SUITE = training_gains.py
 bench-training-speed: $(TORCH)/.installed
 bench-training-speed: SUITE = training_speed.py --torch $(TORCH)/bin/python
@@ -219,7 +221,7 @@ bench-harness: SUITE = harness.py out/harness.tflite --check
 bench-equal-files: out/small.tflite
 bench-equal-files: SUITE = equal_files.py out/small.tflite --load 2 --check
 
-COMPARISONS := trained outliers peers lengths text train training-gains training-speed harness equal-files
+COMPARISONS := trained outliers peers lengths text train training-gains training-speed compression harness equal-files
 
 $(addprefix bench-,$(COMPARISONS)): bench-%: install
 	$(BIN)/python benchmarks/suites/$(SUITE) --json out/$*.json

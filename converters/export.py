@@ -75,6 +75,7 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
     found = formats.find(request.checkpoint, request.format, request.revision)
     progress(f"reading the checkpoint ({found})")
     weights = found.load(request.config, progress)
+    _check_even(weights, request.target)
     weights = replace(weights, config=weights.config.with_labels(_labels(request, weights, progress)))
     if weights.pooling and request.target == tensorflow1.FORMAT:
         progress(f"left out, for {tensorflow1.CONFIG} has no place for it: {weights.pooling}")
@@ -93,6 +94,19 @@ def export(request: ExportRequest, progress: Progress = lambda message: None) ->
         files = tuple(sorted(path.name for path in folder.iterdir()))
     return Exported(str(request.output), request.target, weights.source, len(weights.tensors), weights.parameters,
                     files)
+
+
+def _check_even(weights: Weights, target: str) -> None:
+    """Raise ConversionError for a network of uneven shape: no other ecosystem has one."""
+    config = weights.config
+    whole = (config.intermediate_size,) * config.num_feedforward_networks
+    uneven = [f"{block.name} has {block.heads} of {config.num_attention_heads} attention heads and feed-forward "
+              f"networks of {', '.join(map(str, block.feed_forward)) or 'no'} hidden units" for block in config.blocks
+              if (block.heads, block.feed_forward) != (config.num_attention_heads, whole)]
+    if uneven:
+        raise ConversionError(f"{target} has one shape for all blocks, and in this network they differ: {uneven[0]}, "
+                              f"and {len(uneven) - 1} more do not have all. mbl convert and mbl train read it; "
+                              "blocks that are left out whole can be exported (mbl compress --only blocks)")
 
 
 def _without_pooling(weights: Weights) -> Weights:

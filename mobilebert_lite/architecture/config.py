@@ -6,18 +6,20 @@ Sources: Sun et al. 2020 (arXiv:2004.02984); ``BertConfig`` of google-research/m
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.architecture import shape
 from mobilebert_lite.architecture.config_names import (
     HUGGINGFACE_ACTIVATIONS,
     SILENT_KEYS,
     TENSORFLOW_ACTIVATIONS,
     activation,
+    labels_of,
 )
+from mobilebert_lite.architecture.shape import Block, BlockShape
 from mobilebert_lite.common.files import read_text
 from mobilebert_lite.common.json_text import parse
 from mobilebert_lite.errors import ConfigError, DataError
@@ -58,6 +60,7 @@ class MobileBertConfig:
     problem_type: single_label_classification, multi_label_classification or regression; empty when unknown.
     task: what its writer trained it for, by our name of the task (tasks.TASKS); empty when unknown. Checkpoints say
         it in their own words, which the converters read.
+    shapes: how wide each block is, where they are not all as the fields above say; empty where they are.
     """
 
     vocab_size: int = 30522
@@ -85,6 +88,7 @@ class MobileBertConfig:
     labels: tuple[str, ...] = ()
     problem_type: str = ""
     task: str = ""
+    shapes: tuple[BlockShape, ...] = ()
 
     def __post_init__(self) -> None:
         for name in _LARGEST:
@@ -117,6 +121,9 @@ class MobileBertConfig:
                 raise ConfigError(f"config: {name} is {_said(rate)}; it must be a number from 0 to 1")
         if not isinstance(self.problem_type, str):
             raise ConfigError(f"config: problem_type is {_said(self.problem_type)}; it must be a text")
+        if self.shapes:
+            shape.check(self.shapes, blocks=self.num_hidden_layers, heads=self.num_attention_heads,
+                        networks=self.num_feedforward_networks, width=self.intermediate_size)
         if self.parameters > _LARGEST_NETWORK:
             raise ConfigError(f"config: it describes a network of {self.parameters:,} parameters; the most is "
                               f"{_LARGEST_NETWORK:,}")
@@ -131,10 +138,13 @@ class MobileBertConfig:
         """How many numbers the kernels and tables of the encoder have: all but biases and normalizations."""
         block, hidden = self.block_size, self.hidden_size
         tables = self.vocab_size * self.embedding_size + (self.max_position_embeddings + self.type_vocab_size) * hidden
-        attention = 2 * self.query_input_size * block + self.value_input_size * block + block * block
+        inputs = 2 * self.query_input_size + self.value_input_size + block
         bottlenecks = (2 + self.key_query_shared_bottleneck) * hidden * block if self.use_bottleneck else 0
-        networks = self.num_feedforward_networks * 2 * block * self.intermediate_size
-        return tables + self.num_hidden_layers * (attention + bottlenecks + networks)
+        if not self.shapes:
+            networks = self.num_feedforward_networks * 2 * block * self.intermediate_size
+            return tables + self.num_hidden_layers * (inputs * block + bottlenecks + networks)
+        return tables + self.num_hidden_layers * bottlenecks + sum(
+            inputs * self.head_size * one.heads + 2 * block * sum(one.feed_forward) for one in self.shapes)
 
     @property
     def head_size(self) -> int:
@@ -153,35 +163,44 @@ class MobileBertConfig:
         return self.block_size if self.use_bottleneck_attention or not self.use_bottleneck else self.hidden_size
 
     @property
-    def stream_readers(self) -> tuple[str, ...]:
-        """Dense layers that read the stream between blocks, by their names inside a block."""
-        if not self.use_bottleneck:
-            return _ATTENTION
-        if self.use_bottleneck_attention:
-            return ("bottleneck.input",)
-        if self.key_query_shared_bottleneck:
-            return ("bottleneck.attention", "attention.value", "bottleneck.input")
-        return (*_ATTENTION, "bottleneck.input")
+    def blocks(self) -> tuple[Block, ...]:
+        """Each block, with its own widths."""
+        shapes = self.shapes or (BlockShape(self.num_attention_heads, self.num_feedforward_networks
+                                            * (self.intermediate_size,)),) * self.num_hidden_layers
+        return tuple(Block(f"layers.{i}", one.heads, self.head_size, one.feed_forward, self.block_size,
+                           *_readers(self, one.heads)) for i, one in enumerate(shapes))
 
-    @property
-    def bottleneck_readers(self) -> tuple[str, ...]:
-        """Dense layers of the attention that read a bottleneck instead."""
-        return tuple(part for part in _ATTENTION if part not in self.stream_readers)
+    def with_shapes(self, shapes: Sequence[BlockShape]) -> MobileBertConfig:
+        """The same model with blocks of ``shapes``; a plain configuration where that can say them."""
+        units = {one.feed_forward for one in shapes}
+        [first, *_] = shapes
+        plain = (len(units) == 1 and len(set(first.feed_forward)) == 1
+                 and all(one.heads == self.num_attention_heads for one in shapes))
+        if plain:
+            return replace(self, num_hidden_layers=len(shapes), num_feedforward_networks=len(first.feed_forward),
+                           intermediate_size=first.feed_forward[0], shapes=())
+        return replace(self, num_hidden_layers=len(shapes), shapes=tuple(shapes))
+
+    def facts(self) -> dict[str, Any]:
+        """What a file says of the network that it is made of."""
+        plain = {name: value for name, value in vars(self).items() if name not in ("labels", "shapes")}
+        return {**plain, "shapes": [one.to_json() for one in self.shapes]} if self.shapes else plain
 
     def with_labels(self, labels: tuple[str, ...]) -> MobileBertConfig:
         """The same model with its classes renamed."""
         return replace(self, labels=labels)
 
 
-_ATTENTION = ("attention.query", "attention.key", "attention.value")
+def _readers(config: MobileBertConfig, heads: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return shape.readers(use_bottleneck=config.use_bottleneck, narrow=config.use_bottleneck_attention,
+                         shared=config.key_query_shared_bottleneck, heads=heads)
+
 # Sizes, and what no MobileBERT comes near: a wrong number must neither fill the memory nor take the day.
 _LARGEST = {"vocab_size": 2_000_000, "hidden_size": 1 << 16, "num_hidden_layers": 1 << 10,
             "num_attention_heads": 1 << 10, "intermediate_size": 1 << 16, "embedding_size": 1 << 16,
             "intra_bottleneck_size": 1 << 16, "max_position_embeddings": 1 << 17, "type_vocab_size": 1 << 16,
             "num_feedforward_networks": 1 << 8}
 _LARGEST_NETWORK = 1 << 31
-# More classes than any model has; a wrong id must not fill the memory.
-_MOST_LABELS = 1 << 16
 
 
 def _said(value: Any) -> str:
@@ -193,6 +212,7 @@ def _said(value: Any) -> str:
 
 
 _FIELDS = {field.name for field in fields(MobileBertConfig)}
+_SAID_OTHERWISE = {"labels", "problem_type", "task", "shapes"}
 
 PRESETS: dict[str, MobileBertConfig] = {
     "uncased": MobileBertConfig(),
@@ -241,15 +261,21 @@ def from_huggingface(raw: Mapping[str, Any],
     Keys that do not describe the network (versions, dtypes, generation settings) are ignored: transformers
     writes a changing set of them. ``activations`` are those of the code that computes with the weights.
     """
-    values = {name: raw[name] for name in _FIELDS if name in raw and raw[name] is not None}
-    return _build({**values, **_described(raw)}, activations)
+    values = {name: raw[name] for name in _FIELDS - {"shapes"} if name in raw and raw[name] is not None}
+    return _build({**values, **_described(raw), "shapes": shape.read(raw)}, activations)
 
 
 def to_huggingface(config: MobileBertConfig) -> dict[str, Any]:
-    """The ``config.json`` of transformers for ``config``; ``from_huggingface`` reads it back unchanged."""
-    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - {"labels", "problem_type", "task"})}
+    """The ``config.json`` of transformers for ``config``; ``from_huggingface`` reads it back unchanged.
+
+    Of a network of uneven shape it is ours alone (``shape``).
+    """
+    raw: dict[str, Any] = {name: getattr(config, name) for name in sorted(_FIELDS - _SAID_OTHERWISE)}
     raw["model_type"] = "mobilebert"
     raw["true_hidden_size"] = config.block_size
+    if config.shapes:
+        raw["model_type"] = shape.MODEL_TYPE
+        raw[shape.KEY] = {"version": shape.VERSION, "blocks": [one.to_json() for one in config.shapes]}
     if config.labels:
         raw["id2label"] = {str(i): label for i, label in enumerate(config.labels)}
         raw["label2id"] = {label: i for i, label in enumerate(config.labels)}
@@ -299,24 +325,6 @@ def _build(values: Mapping[str, Any], activations: Mapping[str, str]) -> MobileB
 def _described(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Labels as transformers writes them. Raises ConfigError for another kind of model."""
     kind = raw.get("model_type", "mobilebert")
-    if kind != "mobilebert":
+    if kind not in ("mobilebert", shape.MODEL_TYPE):
         raise ConfigError(f"config: model_type is {kind!r}; this toolkit converts 'mobilebert' checkpoints")
-    return {"labels": _labels(raw)}
-
-
-def _labels(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """Names in the order of the outputs, from transformers' ``id2label``, or ``label2id`` where that is all there is.
-
-    An id without a name of its own has the name "", which whoever needs the names refuses (labels.py).
-    """
-    try:
-        by_id = {int(key): "" if name is None else str(name) for key, name in (raw.get("id2label") or {}).items()}
-        if not by_id:
-            ids = [(int(i), str(name)) for name, i in (raw.get("label2id") or {}).items()]
-            count = Counter(i for i, _ in ids)
-            by_id = {i: name if count[i] == 1 else "" for i, name in ids}
-    except (AttributeError, TypeError, ValueError, OverflowError):
-        raise ConfigError("config: id2label must map whole numbers to names, and label2id names to numbers") from None
-    # Ids below 0 mark what training passes over; no output has them.
-    last = max((i for i in by_id if 0 <= i < _MOST_LABELS), default=-1)
-    return tuple(by_id.get(i, "") for i in range(last + 1))
+    return {"labels": labels_of(raw)}

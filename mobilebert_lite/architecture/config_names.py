@@ -1,9 +1,12 @@
-"""What writers of configurations call things: activations, and keys that change nothing that is computed."""
+"""What writers of configurations call things: activations, and keys that change nothing that is computed, classes."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
+
+from mobilebert_lite.errors import ConfigError
 
 # Their name → ours, by the formula that the writer's code computes. quick_gelu (x·sigmoid(1.702x)) and gelu_10
 # (clipped at ±10) are other functions, and have no place here.
@@ -44,3 +47,25 @@ SILENT_KEYS: Mapping[str, tuple[Any, ...]] = {
 def activation(name: Any, names: Mapping[str, str]) -> Any:
     """Our name for an activation; what is unknown stays as it is, so that the configuration refuses it by name."""
     return names.get(name.lower(), name) if isinstance(name, str) else name
+
+
+# More classes than any model has; a wrong id must not fill the memory.
+_MOST_LABELS = 1 << 16
+
+
+def labels_of(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names in the order of the outputs, from transformers' ``id2label``, or ``label2id`` where that is all there is.
+
+    An id without a name of its own has the name "", which whoever needs the names refuses (labels.py).
+    """
+    try:
+        by_id = {int(key): "" if name is None else str(name) for key, name in (raw.get("id2label") or {}).items()}
+        if not by_id:
+            ids = [(int(i), str(name)) for name, i in (raw.get("label2id") or {}).items()]
+            count = Counter(i for i, _ in ids)
+            by_id = {i: name if count[i] == 1 else "" for i, name in ids}
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        raise ConfigError("config: id2label must map whole numbers to names, and label2id names to numbers") from None
+    # Ids below 0 mark what training passes over; no output has them.
+    last = max((i for i in by_id if 0 <= i < _MOST_LABELS), default=-1)
+    return tuple(by_id.get(i, "") for i in range(last + 1))

@@ -108,22 +108,23 @@ def tensor_table(config: MobileBertConfig, heads: Mapping[str, int] | None = Non
     dense("embeddings.projection", inputs, hidden, optional=not has_projection(config))
     norm("embeddings.norm", hidden)
 
-    for i in range(config.num_hidden_layers):
-        layer = f"layers.{i}"
+    for one in config.blocks:
+        layer = one.name
         if config.use_bottleneck:
             bottleneck(f"{layer}.bottleneck.input")
-            if config.key_query_shared_bottleneck:
+            if config.key_query_shared_bottleneck and one.heads:
                 # transformers stores it for TINY too, where nothing reads it.
                 bottleneck(f"{layer}.bottleneck.attention", optional=config.use_bottleneck_attention)
-        dense(f"{layer}.attention.query", config.query_input_size, block)
-        dense(f"{layer}.attention.key", config.query_input_size, block)
-        dense(f"{layer}.attention.value", config.value_input_size, block)
-        dense(f"{layer}.attention.output", block, block)
-        norm(f"{layer}.attention.norm", block)
-        for j in range(config.num_feedforward_networks):
-            dense(f"{layer}.ffn.{j}.intermediate", block, config.intermediate_size)
-            dense(f"{layer}.ffn.{j}.output", config.intermediate_size, block)
-            norm(f"{layer}.ffn.{j}.norm", block)
+        if one.heads:
+            dense(f"{layer}.attention.query", config.query_input_size, one.attention_size)
+            dense(f"{layer}.attention.key", config.query_input_size, one.attention_size)
+            dense(f"{layer}.attention.value", config.value_input_size, one.attention_size)
+            dense(f"{layer}.attention.output", one.attention_size, block)
+            norm(f"{layer}.attention.norm", block)
+        for scope, units in zip(one.networks, one.feed_forward, strict=True):
+            dense(f"{scope}.intermediate", block, units)
+            dense(f"{scope}.output", units, block)
+            norm(f"{scope}.norm", block)
         if config.use_bottleneck:
             dense(f"{layer}.output", block, hidden)
             norm(f"{layer}.output.norm", hidden)
@@ -248,7 +249,8 @@ def _counts(config: MobileBertConfig, tensors: Mapping[str, np.ndarray]) -> Iter
     """Numbers of blocks, and of feed-forward networks in the first, where they are not those of ``config``."""
     for key, pattern, what in (
             ("num_hidden_layers", r"layers\.(\d+)\.", "blocks"),
-            ("num_feedforward_networks", r"layers\.0\.ffn\.(\d+)\.", "feed-forward networks in a block")):
+            *[("num_feedforward_networks", r"layers\.0\.ffn\.(\d+)\.", "feed-forward networks in a block")]
+            * (not config.shapes)):
         found = {match[1] for name in tensors if (match := re.match(pattern, name))}
         if found and len(found) != getattr(config, key):
             yield f"{key} is {getattr(config, key)}, but the tensors have {len(found)} {what}"

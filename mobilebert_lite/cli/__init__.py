@@ -20,6 +20,7 @@ COMMANDS = {
     "convert": "Convert a checkpoint to a verified .tflite file.",
     "compile": "Compile a .tflite file for NPUs, and verify it in their simulator.",
     "train": "Train a network, or fine-tune a checkpoint.",
+    "compress": "Make a trained network smaller, without training.",
     "export": "Convert a checkpoint to another checkpoint format.",
     "run": "Run a .tflite file on a question or a text.",
     "eval": "Score a .tflite file on labeled examples.",

@@ -97,7 +97,7 @@ def draw(weights: Weights, design: Design, texts: Texts, stretches: bool = True)
     tensors = fused.tensors
     if recipe.word_table != "float32":
         tensors = quantize_rows(tensors, recipe.word_table)
-    network = Network(weights.config, tensors, task, design.masking, fused.plan)
+    network = Network(fused.config, tensors, task, design.masking, fused.plan)
     content = convert_network(network, design.lengths)
     room = None
     if recipe.float16:

@@ -36,7 +36,7 @@ def describe(plan: Plan, built: Built, results: Sequence[verify.Verification]) -
         **plan.checkpoint.tokenizer.settings.provenance(),
         "source": {"format": weights.source.format, "name": Path(weights.source.path).name,
                    "sha256": weights.source.sha256, "parameters": weights.parameters},
-        "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
+        "config": weights.config.facts(),
         "recipe": {"name": recipe.name, "word_table": recipe.word_table,
                    "rules": [vars(rule) for rule in recipe.rules]},
         "fusion": [vars(note) for note in fused.notes],

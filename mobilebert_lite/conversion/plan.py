@@ -115,7 +115,7 @@ class Plan:
         return {"checkpoint": {"path": weights.source.path, "format": weights.source.format,
                                "sha256": weights.source.sha256, "parameters": weights.parameters,
                                "heads": list(weights.heads)},
-                "config": {name: value for name, value in vars(weights.config).items() if name != "labels"},
+                "config": weights.config.facts(),
                 "task": self.task.name, "form": vars(self.task.form), "labels": list(self.class_names),
                 "lengths": list(self.lengths), "mode": self.mode, "recipe": self.recipe.name,
                 "ranges": "trained" if self.trained else "measured" if self.recipe.needs_calibration else "none needed",

@@ -31,9 +31,9 @@ def apply(fused: Fused, ranges: ChannelRanges) -> Fused:
         return fused.refused(NAME, "the mask multiplies the scores")
     tensors = dict(fused.tensors)
     changed = 0
-    for layer in fused.layers:
-        scope = f"{layer}.attention"
-        if score_bound(ranges[f"{scope}.query"], ranges[f"{scope}.key"], fused.config.num_attention_heads) > ENOUGH:
+    for block in fused.blocks:
+        scope = f"{block.name}.attention"
+        if block.heads and score_bound(ranges[f"{scope}.query"], ranges[f"{scope}.key"], block.heads) > ENOUGH:
             low, high = ranges[f"{scope}.key"]
             bias = tensors.get(f"{scope}.key.bias", np.zeros_like(low))
             tensors[f"{scope}.key.bias"] = (bias - (low + high) / 2).astype(low.dtype)

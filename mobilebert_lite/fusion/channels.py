@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mobilebert_lite.architecture.shape import Block
 from mobilebert_lite.fusion.algebra import Tensors, absorb, cast, rescale_output
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import head_readers, scale_embedding
@@ -64,16 +65,17 @@ def scale(fused: Fused, ranges: ChannelRanges, choice: ScaleChoice) -> tuple[Fus
     gains: Gains = {}
     stretches = 1
     if fused.config.use_bottleneck:
-        for layer in fused.layers:
-            gains |= _inner_stream(tensors, layer, maxima, choice, fused)
+        for block in fused.blocks:
+            gains |= _inner_stream(tensors, block, maxima, choice)
+        for layer in fused.attentive:
             gains |= _shared_bottleneck(tensors, layer, maxima, choice)
         vectors = _outer_stream(tensors, maxima, choice, fused)
         gains |= {f"{layer}.stream": vector for layer, vector in zip(fused.layers, vectors, strict=True)}
         stretches = len({id(vector) for vector in vectors})
-    for layer in fused.layers:
+    for layer in fused.attentive:
         gains |= _attention(tensors, layer, maxima, choice)
-        if fused.config.hidden_act == "relu":
-            gains |= _hidden(tensors, layer, maxima, choice, fused)
+    for block in fused.blocks if fused.config.hidden_act == "relu" else ():
+        gains |= _hidden(tensors, block, maxima, choice)
     dtype = fused.tensors["embeddings.position"].dtype.type
     scaled = replace(fused.with_tensors(cast(tensors, dtype)),
                      channels={name: (maxima[name], maxima[name] * gain) for name, gain in gains.items()})
@@ -147,27 +149,27 @@ def _attention(tensors: Tensors, layer: str, maxima: Maxima, choice: ScaleChoice
     return {f"{scope}.value": value, f"{scope}.query": gain, f"{scope}.key": 1.0 / gain}
 
 
-def _hidden(tensors: Tensors, layer: str, maxima: Maxima, choice: ScaleChoice, fused: Fused) -> Gains:
-    scopes = [f"{layer}.ffn.{j}" for j in range(fused.config.num_feedforward_networks)]
+def _hidden(tensors: Tensors, block: Block, maxima: Maxima, choice: ScaleChoice) -> Gains:
     return {f"{scope}.hidden": _place(tensors, maxima[f"{scope}.hidden"], choice, [f"{scope}.intermediate"],
-                                      [f"{scope}.output"]) for scope in scopes}
+                                      [f"{scope}.output"]) for scope in block.networks}
 
 
-def _inner_stream(tensors: Tensors, layer: str, maxima: Maxima, choice: ScaleChoice, fused: Fused) -> Gains:
-    networks = range(fused.config.num_feedforward_networks)
-    places = [*(f"{layer}.ffn.{j}.inner" for j in networks), f"{layer}.output.inner"]
-    readers = [*(f"{layer}.ffn.{j}.intermediate" for j in networks), f"{layer}.output"]
-    if fused.config.use_bottleneck_attention:
-        readers += [f"{layer}.attention.{part}" for part in ("query", "key", "value")]
-    producers = [f"{layer}.bottleneck.input", f"{layer}.attention.output",
-                 *(f"{layer}.ffn.{j}.output" for j in networks)]
+def _inner_stream(tensors: Tensors, block: Block, maxima: Maxima, choice: ScaleChoice) -> Gains:
+    layer, networks = block.name, block.networks
+    places = [*(f"{scope}.inner" for scope in networks), f"{layer}.output.inner"]
+    # With TINY the attention reads what the networks read.
+    attention = block.bottleneck_readers if "bottleneck.attention" not in block.stream_readers else ()
+    readers = [*(f"{scope}.intermediate" for scope in networks), f"{layer}.output",
+               *(f"{layer}.{part}" for part in attention)]
+    producers = [f"{layer}.bottleneck.input", *[f"{layer}.attention.output"] * (block.heads > 0),
+                 *(f"{scope}.output" for scope in networks)]
     gain = _place(tensors, choice.profile([maxima[place] for place in places]), choice, producers, readers)
     return dict.fromkeys(places, gain)
 
 
 def _outer_stream(tensors: Tensors, maxima: Maxima, choice: ScaleChoice, fused: Fused) -> list[np.ndarray]:
     """Scale the stream between blocks; returns each block's vector, the same object throughout a stretch."""
-    readers = {layer: [f"{layer}.{part}" for part in fused.config.stream_readers] for layer in fused.layers}
+    readers = {block.name: [f"{block.name}.{part}" for part in block.stream_readers] for block in fused.blocks}
     found = [maxima[f"{layer}.stream"] for layer in fused.layers]
     if choice.last:
         found[-1] = np.maximum(found[-1], maxima["final.stream"])

@@ -17,7 +17,7 @@ def apply(fused: Fused) -> Fused:
     """Applies unless the mask multiplies the scores: a row then has q·b in some places and not in others."""
     if fused.masking.multiplies:
         return fused.refused(NAME, "the mask multiplies the scores")
-    names = [f"{layer}.attention.key.bias" for layer in fused.layers]
-    largest = max(float(np.abs(fused.tensors[name]).max()) for name in names)
+    names = [f"{layer}.attention.key.bias" for layer in fused.attentive]
+    largest = max((float(np.abs(fused.tensors[name]).max()) for name in names), default=0.0)
     kept = {name: tensor for name, tensor in fused.tensors.items() if name not in names}
     return fused.changed(NAME, f"{len(names)} key biases dropped (largest {largest:.3g})", kept)

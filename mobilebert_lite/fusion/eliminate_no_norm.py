@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mobilebert_lite.architecture.shape import Block
 from mobilebert_lite.fusion.algebra import Tensors, absorb, rescale_output, take_norm
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import head_readers, scale_embedding
@@ -36,17 +37,18 @@ def apply(fused: Fused) -> Fused:
     before = sum(name.endswith(".gamma") for name in tensors)
     stream = _embedding(tensors, fused)
     resets = 0
-    for layer in fused.layers:
+    for block in fused.blocks:
+        layer = block.name
         if config.use_bottleneck:
-            inner = _enter_block(tensors, layer, stream, fused)
-            inner, kept = _inside_block(tensors, layer, inner, fused)
+            inner = _enter_block(tensors, block, stream, fused)
+            inner, kept = _inside_block(tensors, block, inner)
             absorb(tensors, f"{layer}.output", *inner)
             stream, more = _residual(tensors, f"{layer}.output", f"{layer}.output.norm", stream)
             resets += kept + more
         else:
-            for reader in ("query", "key", "value"):
-                absorb(tensors, f"{layer}.attention.{reader}", *stream)
-            stream, kept = _inside_block(tensors, layer, stream, fused)
+            for reader in block.stream_readers:
+                absorb(tensors, f"{layer}.{reader}", *stream)
+            stream, kept = _inside_block(tensors, block, stream)
             resets += kept
     _leave(tensors, stream, fused)
     after = sum(name.endswith((".gamma", ".rescale")) for name in tensors)
@@ -65,26 +67,27 @@ def _embedding(tensors: Tensors, fused: Fused) -> Stream:
     return np.ones_like(gamma), np.zeros_like(beta)
 
 
-def _enter_block(tensors: Tensors, layer: str, stream: Stream, fused: Fused) -> Stream:
+def _enter_block(tensors: Tensors, block: Block, stream: Stream, fused: Fused) -> Stream:
     """The dense layers that read the stream between blocks; the block's own stream starts as h itself."""
     gain, shift = stream
-    config = fused.config
-    for part in config.stream_readers:
-        reader = f"{layer}.{part}"
+    for part in block.stream_readers:
+        reader = f"{block.name}.{part}"
         absorb(tensors, reader, gain, shift)
         if f"{reader}.norm.gamma" in tensors:
             rescale_output(tensors, reader, *take_norm(tensors, f"{reader}.norm"))
     # transformers stores this one for TINY, where nothing reads it.
-    for part in ("kernel", "bias", "norm.gamma", "norm.beta") if config.use_bottleneck_attention else ():
-        tensors.pop(f"{layer}.bottleneck.attention.{part}", None)
-    return np.ones(config.block_size), np.zeros(config.block_size)
+    for part in ("kernel", "bias", "norm.gamma", "norm.beta") if fused.config.use_bottleneck_attention else ():
+        tensors.pop(f"{block.name}.bottleneck.attention.{part}", None)
+    return np.ones(block.width), np.zeros(block.width)
 
 
-def _inside_block(tensors: Tensors, layer: str, stream: Stream, fused: Fused) -> tuple[Stream, int]:
+def _inside_block(tensors: Tensors, block: Block, stream: Stream) -> tuple[Stream, int]:
     """Attention and feed-forward networks with their residuals."""
-    stream, resets = _residual(tensors, f"{layer}.attention.output", f"{layer}.attention.norm", stream)
-    for j in range(fused.config.num_feedforward_networks):
-        scope = f"{layer}.ffn.{j}"
+    resets = 0
+    if block.heads:
+        scope = f"{block.name}.attention"
+        stream, resets = _residual(tensors, f"{scope}.output", f"{scope}.norm", stream)
+    for scope in block.networks:
         absorb(tensors, f"{scope}.intermediate", *stream)
         stream, more = _residual(tensors, f"{scope}.output", f"{scope}.norm", stream)
         resets += more

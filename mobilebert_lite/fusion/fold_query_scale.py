@@ -18,8 +18,8 @@ def apply(fused: Fused) -> Fused:
     """Always applies."""
     scale = 1.0 / math.sqrt(fused.config.head_size)
     tensors: Tensors = dict(fused.tensors)
-    for layer in fused.layers:
+    for layer in fused.attentive:
         for part in ("kernel", "bias"):
             tensors[f"{layer}.attention.query.{part}"] = tensors[f"{layer}.attention.query.{part}"] * scale
-    return fused.changed(NAME, f"1/√{fused.config.head_size} folded into {len(fused.layers)} queries", tensors,
+    return fused.changed(NAME, f"1/√{fused.config.head_size} folded into {len(fused.attentive)} queries", tensors,
                          replace(fused.plan, query_scaled=True))

@@ -14,15 +14,15 @@ NAME = "fold-shared-bias"
 
 def apply(fused: Fused) -> Fused:
     """Applies where query and key share a bottleneck of their own whose NoNorm has been folded."""
-    scopes = [f"{layer}.bottleneck.attention" for layer in fused.layers]
-    if any(f"{scope}.bias" not in fused.tensors for scope in scopes):
+    scopes = [f"{layer}.bottleneck.attention" for layer in fused.attentive]
+    if not scopes or any(f"{scope}.bias" not in fused.tensors for scope in scopes):
         return fused.refused(NAME, "query and key have no bottleneck of their own")
     if any(f"{scope}.norm.gamma" in fused.tensors for scope in scopes):
         return fused.refused(NAME, "a normalization stands between the two layers")
     tensors = dict(fused.tensors)
-    for layer in fused.layers:
+    for layer in fused.attentive:
         bias = tensors.pop(f"{layer}.bottleneck.attention.bias")
         for part in ("query", "key"):
             scope = f"{layer}.attention.{part}"
             tensors[f"{scope}.bias"] = tensors[f"{scope}.bias"] + bias @ tensors[f"{scope}.kernel"]
-    return fused.changed(NAME, f"{len(fused.layers)} shared biases folded into query and key", tensors)
+    return fused.changed(NAME, f"{len(fused.attentive)} shared biases folded into query and key", tensors)

@@ -13,8 +13,8 @@ NAME = "fold-value-bias"
 def apply(fused: Fused) -> Fused:
     """Always applies."""
     tensors = dict(fused.tensors)
-    for layer in fused.layers:
+    for layer in fused.attentive:
         bias = tensors.pop(f"{layer}.attention.value.bias")
         name = f"{layer}.attention.output.bias"
         tensors[name] = tensors[name] + bias @ tensors[f"{layer}.attention.output.kernel"]
-    return fused.changed(NAME, f"{len(fused.layers)} value biases folded", tensors)
+    return fused.changed(NAME, f"{len(fused.attentive)} value biases folded", tensors)

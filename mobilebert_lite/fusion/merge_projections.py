@@ -20,10 +20,11 @@ NAME = "merge-projections"
 
 def apply(fused: Fused) -> Fused:
     """Applies to layers without a normalization of their own; comes last, for other rules look for the parts."""
-    config, merged = fused.config, 0
+    merged = 0
     tensors = dict(fused.tensors)
-    for layer in fused.layers:
-        for readers in (config.stream_readers, config.bottleneck_readers):
+    for block in fused.blocks:
+        layer = block.name
+        for readers in (block.stream_readers, block.bottleneck_readers):
             if len(readers) > 1 and not any(f"{layer}.{part}.norm.gamma" in tensors for part in readers):
                 _merge(tensors, layer, readers)
                 merged += 1

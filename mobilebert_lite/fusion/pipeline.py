@@ -23,6 +23,7 @@ from mobilebert_lite.fusion import (
     fold_value_bias,
     merge_embeddings,
     merge_projections,
+    shrink_hidden,
     unit_scale,
 )
 from mobilebert_lite.fusion.algebra import cast
@@ -32,7 +33,8 @@ Rules = dict[str, Callable[[Fused], Fused]]
 
 # Normalization first: what it leaves behind in biases, the later rules sweep up.
 RULES: Rules = {rule.NAME: rule.apply for rule in (
-    fold_query_scale, merge_embeddings, eliminate_no_norm, fold_shared_bias, drop_key_bias, fold_value_bias, cls_only)}
+    fold_query_scale, merge_embeddings, eliminate_no_norm, fold_shared_bias, drop_key_bias, fold_value_bias,
+    shrink_hidden, cls_only)}
 # Here stand those that need calibration, where a recipe asks for them: they want the ranges of what the rules above
 # leave, and know dense layers by the names that the rules below take away.
 CALIBRATED = (center_keys.NAME, equalize.NAME, center.NAME)

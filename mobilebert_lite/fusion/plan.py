@@ -10,6 +10,7 @@ import numpy as np
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.heads import EncoderTask
 from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.shape import Block
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,19 @@ class Fused:
         return replace(self, plan=replace(self.plan, tabulated=wanted))
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """Each block of the network."""
+        return self.config.blocks
+
+    @property
     def layers(self) -> list[str]:
         """``layers.0``, ``layers.1``, …"""
-        return [f"layers.{i}" for i in range(self.config.num_hidden_layers)]
+        return [block.name for block in self.blocks]
+
+    @property
+    def attentive(self) -> list[str]:
+        """The ``layers`` that have attention."""
+        return [block.name for block in self.blocks if block.heads]
 
     @property
     def normalizes(self) -> bool:

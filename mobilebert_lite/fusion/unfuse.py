@@ -51,12 +51,12 @@ def unfuse(fused: Fused, like: Weights) -> Weights:
 def _parted(tensors: Mapping[str, np.ndarray], fused: Fused) -> dict[str, np.ndarray]:
     """The parts of merged projections."""
     found: dict[str, np.ndarray] = {}
-    width = fused.config.block_size
-    for layer in fused.layers:
-        for parts in (fused.config.stream_readers, fused.config.bottleneck_readers):
+    for block in fused.blocks:
+        for parts in (block.stream_readers, block.bottleneck_readers):
             for kind in ("kernel", "bias"):
-                merged = tensors.get(f"{layer}.{merged_name(parts)}.{kind}") if len(parts) > 1 else None
+                merged = tensors.get(f"{block.name}.{merged_name(parts)}.{kind}") if len(parts) > 1 else None
                 if merged is not None:
-                    found |= {f"{layer}.{part}.{kind}": merged[..., i * width:(i + 1) * width]
-                              for i, part in enumerate(parts)}
+                    ends = np.cumsum([block.size(part) for part in parts])[:-1]
+                    found |= {f"{block.name}.{part}.{kind}": cut
+                              for part, cut in zip(parts, np.split(merged, ends, axis=-1), strict=True)}
     return found

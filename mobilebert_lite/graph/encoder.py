@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.shape import Block
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import FusionPlan
 from mobilebert_lite.graph.attention import attend
@@ -21,29 +22,35 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     plan = plan or FusionPlan()
     x = embed(tensors, config, ids, segment_ids)
     padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated)
-    for i in range(config.num_hidden_layers):
-        last = i == config.num_hidden_layers - 1
-        x = tap(f"layers.{i}.stream", x)
-        x = block(tensors, f"layers.{i}", config, x, padding, plan=plan, tap=tap, first_row=plan.cls_only and last)
+    blocks = config.blocks
+    for one in blocks:
+        x = tap(f"{one.name}.stream", x)
+        x = draw_block(tensors, one, config, x, padding, plan=plan, tap=tap,
+                       first_row=plan.cls_only and one is blocks[-1])
     return norm(tensors, "final", tap("final.stream", x), config)
 
 
-def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, mask: Mask, *, plan: FusionPlan,
-          tap: Tap = untapped, first_row: bool = False) -> tf.Tensor:
+def draw_block(tensors: Tensors, block: Block, config: MobileBertConfig, x: tf.Tensor, mask: Mask, *,
+               plan: FusionPlan, tap: Tap = untapped, first_row: bool = False) -> tf.Tensor:
     """One block. *Shape:* (batch, seq, hidden) → (batch, seq, hidden), or (batch, 1, hidden) with ``first_row``"""
-    read = project(tensors, scope, config.stream_readers, x, config)
+    scope = block.name
+    read = project(tensors, block, block.stream_readers, x, config)
     inner = read.get("bottleneck.input", x)
     shared = inner
     if "bottleneck.attention" in read:
         shared = tap(f"{scope}.bottleneck.attention", read["bottleneck.attention"])
-    read |= project(tensors, scope, config.bottleneck_readers, shared, config)
-    query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
+    read |= project(tensors, block, block.bottleneck_readers, shared, config)
     if first_row:
-        x, inner, query = (_first_row(one) for one in (x, inner, query))
-    attended = attend(tensors, f"{scope}.attention", config, query, key, value=value, mask=mask, plan=plan, tap=tap)
-    inner = residual(tensors, f"{scope}.attention.norm", attended, inner, config)
-    for j in range(config.num_feedforward_networks):
-        inner = feed_forward(tensors, f"{scope}.ffn.{j}", config, tap(f"{scope}.ffn.{j}.inner", inner), tap)
+        x, inner = _first_row(x), _first_row(inner)
+    if block.heads:
+        query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
+        if first_row:
+            query = _first_row(query)
+        attended = attend(tensors, block, query, key, value=value, mask=mask, plan=plan, tap=tap)
+        attended = tap(f"{scope}.attention.branch", attended)
+        inner = residual(tensors, f"{scope}.attention.norm", attended, inner, config)
+    for network in block.networks:
+        inner = feed_forward(tensors, network, config, tap(f"{network}.inner", inner), tap)
     if not config.use_bottleneck:
         return inner
     inner = tap(f"{scope}.output.inner", inner)
@@ -64,7 +71,8 @@ def feed_forward(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.T
                  tap: Tap = untapped) -> tf.Tensor:
     """One feed-forward network with its residual. *Shape:* (batch, seq, block) → (batch, seq, block)"""
     hidden = tap(f"{scope}.hidden", activation(dense(tensors, f"{scope}.intermediate", x), config.hidden_act))
-    return residual(tensors, f"{scope}.norm", dense(tensors, f"{scope}.output", hidden), x, config)
+    branch = tap(f"{scope}.branch", dense(tensors, f"{scope}.output", hidden))
+    return residual(tensors, f"{scope}.norm", branch, x, config)
 
 
 def _first_row(x: tf.Tensor) -> tf.Tensor:

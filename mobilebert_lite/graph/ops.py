@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.shape import Block
 from mobilebert_lite.architecture.weights import merged_name
 from mobilebert_lite.common.tf import tf
 
@@ -26,20 +27,25 @@ def dense(tensors: Tensors, scope: str, x: tf.Tensor) -> tf.Tensor:
         return y if bias is None else y + bias
 
 
-def project(tensors: Tensors, scope: str, parts: Sequence[str], x: tf.Tensor,
+def project(tensors: Tensors, block: Block, parts: Sequence[str], x: tf.Tensor,
             config: MobileBertConfig) -> dict[str, tf.Tensor]:
-    """What the dense layers ``parts`` of the block ``scope`` make of ``x``, each with its normalization.
+    """What the dense layers ``parts`` of ``block`` make of ``x``, each with its normalization.
 
-    *Shape:* (batch, seq, in) → (batch, seq, block) each. Where fusion has merged the layers, slices of one product.
+    *Shape:* (batch, seq, in) → (batch, seq, block.size(part)) each. Where fusion has merged the layers, slices of one
+    product.
     """
+    scope = block.name
     merged = f"{scope}.{merged_name(parts)}"
     if len(parts) < 2 or f"{merged}.kernel" not in tensors:
         return {part: norm(tensors, f"{scope}.{part}.norm", dense(tensors, f"{scope}.{part}", x), config)
                 for part in parts}
-    together, width = dense(tensors, merged, x), config.block_size
-    # XNNPACK slices only where every size is spelt out; -1 is for the open batch size of training.
-    size = [together.shape[0] or -1, together.shape[1], width]
-    return {part: tf.slice(together, [0, 0, i * width], size) for i, part in enumerate(parts)}
+    together, found, start = dense(tensors, merged, x), {}, 0
+    for part in parts:
+        # XNNPACK slices only where every size is spelt out; -1 is for the open batch size of training.
+        size = [together.shape[0] or -1, together.shape[1], block.size(part)]
+        found[part] = tf.slice(together, [0, 0, start], size)
+        start += block.size(part)
+    return found
 
 
 def norm(tensors: Tensors, scope: str, x: tf.Tensor, config: MobileBertConfig) -> tf.Tensor:

@@ -17,9 +17,9 @@ from mobilebert_lite.graph.ops import Tap, untapped
 from mobilebert_lite.graph.pooling import pool_tokens
 
 Outputs = dict[str, tf.Tensor]
-# Ends of the names of taps that are there for dropout and distillation: nothing chooses scales by their ranges.
-# Probabilities have no channels, and a branch is scaled with the stream that it joins.
-TRAINED_ALONE = (".probabilities", ".output.branch")
+# Ends of the names of taps that are there for training and compression: nothing chooses scales by their ranges.
+# Probabilities have no channels, a branch is scaled with the stream that it joins, and a context with the values.
+UNSCALED = (".probabilities", ".branch", ".context")
 # Short sequences are computed together, up to so many tokens: calling TensorFlow takes longer than computing one.
 _TOGETHER = 2048
 # Up to so many calls, computing operator by operator takes less time than tracing a function first.
@@ -73,7 +73,7 @@ class Network(tf.Module):
             read = tf.cast(flat(mask), tf.float32)[:, :, tf.newaxis]
 
             def tap(name: str, x: tf.Tensor) -> tf.Tensor:
-                if name.endswith(TRAINED_ALONE):
+                if name.endswith(UNSCALED):
                     return x
                 rows = x if padding or x.shape[1] == 1 else x * read
                 found[name] = tf.stack([tf.reduce_min(rows, axis=[0, 1]), tf.reduce_max(rows, axis=[0, 1])])

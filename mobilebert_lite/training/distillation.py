@@ -60,6 +60,9 @@ def load_teacher(path: str, prepared: TrainingData, kinds: Sequence[str]) -> Wei
         if kind in kinds and widths[0] != widths[1]:
             raise DataError(f"{kind} can be learnt where teacher and student have the same {name}; they have "
                             f"{widths[0]} and {widths[1]}. Leave out --distill {kind}")
+    if ATTENTION in kinds and any(config.shapes for config in (weights.config, student.config)):
+        raise DataError(f"{ATTENTION} can be learnt where all blocks have all their heads, and those of a compressed "
+                        f"network have not. Leave out --distill {ATTENTION}")
     return weights
 
 

@@ -28,7 +28,7 @@ _HEAD = 0.02
 def initial(config: MobileBertConfig, heads: Mapping[str, int], seed: int, pooler: bool = False) -> Weights:
     """Seeded weights to train from."""
     rng = np.random.default_rng([seed, 0])
-    branches = config.num_hidden_layers * (config.num_feedforward_networks + 1 + config.use_bottleneck)
+    branches = sum(len(one.feed_forward) + (one.heads > 0) + config.use_bottleneck for one in config.blocks)
     tensors = {}
     for name, spec in tensor_table(config, heads, pooler).items():
         kind = name.rsplit(".", 1)[-1]

@@ -129,7 +129,7 @@ class QuantizedEvaluator(Evaluator):
         self.simulations = simulations
 
     def _function(self, constants: Mapping[str, tf.Tensor], config: MobileBertConfig, length: int) -> Any:
-        which = 0, length
+        which = None, length
         if which not in self._functions:
             task = self.model.task
 

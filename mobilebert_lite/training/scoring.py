@@ -69,8 +69,8 @@ class Evaluator:
             self.scorer.check(example)
         self.model = WeightsScorer(task, tokenizer, labels, length)
         self._windows = [task.features(tokenizer, example, length) for example in examples]
-        # (layers, length) -> the network.
-        self._functions: dict[tuple[int, int], Any] = {}
+        # (configuration, length) -> the network.
+        self._functions: dict[tuple[MobileBertConfig | None, int], Any] = {}
 
     @property
     def features(self) -> list[Features]:
@@ -127,7 +127,7 @@ class Evaluator:
         return np.pad(value, [(0, 0), (0, missing), *[(0, 0)] * (value.ndim - 2)], constant_values=value.min())
 
     def _function(self, constants: Mapping[str, tf.Tensor], config: MobileBertConfig, length: int) -> Any:
-        which = config.num_hidden_layers, length
+        which = config, length
         if which not in self._functions:
             # The batch size stays open, or the last batch would be traced once more.
             inputs = [tf.TensorSpec(shape, tf.int32) for shape in self.model.task.form.inputs(length, None).values()]

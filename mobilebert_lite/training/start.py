@@ -120,6 +120,9 @@ def _from_scratch(options: TrainOptions, task: Task, train: Sequence[Any], label
     if wrong or list(options.stack) != sorted(set(options.stack)):
         raise DataError(f"stack is {list(options.stack)}; it must rise, and stay below the "
                         f"{config.num_hidden_layers} layers of the network")
+    if options.stack and config.shapes:
+        raise DataError("stack begins with fewer layers of one shape, and the blocks of this configuration differ; "
+                        "leave out --stack")
     outputs = task.training.outputs(labels, train, options.problem)
     return initial(config, {head: outputs}, options.seed, pooler), tokenizer
 

@@ -53,8 +53,9 @@ class Reference:
 
     def attend(self, scope: str, query_input: Array, value_input: Array, mask: Array) -> Array:
         inputs = {"query": query_input, "key": query_input, "value": value_input}
+        size = self.config.block_size // self.config.num_attention_heads
         query, key, value = (
-            self.dense(f"{scope}.{part}", x).reshape(len(x), self.config.num_attention_heads, -1).swapaxes(0, 1)
+            self.dense(f"{scope}.{part}", x).reshape(len(x), -1, size).swapaxes(0, 1)
             for part, x in inputs.items())
         scores = query @ key.swapaxes(1, 2) / np.sqrt(query.shape[-1])
         powers = np.exp(scores - scores.max(-1, keepdims=True)) * mask
@@ -68,12 +69,15 @@ class Reference:
             inner = self.dense_norm(f"{scope}.bottleneck.input", x)
             if config.use_bottleneck_attention:
                 query_input = value_input = inner
-            elif config.key_query_shared_bottleneck:
+            elif config.key_query_shared_bottleneck and f"{scope}.bottleneck.attention.kernel" in self.tensors:
                 query_input = self.dense_norm(f"{scope}.bottleneck.attention", x)
-        inner = self.norm(f"{scope}.attention.norm",
-                          inner + self.attend(f"{scope}.attention", query_input, value_input, mask))
+        if f"{scope}.attention.norm.gamma" in self.tensors:
+            inner = self.norm(f"{scope}.attention.norm",
+                              inner + self.attend(f"{scope}.attention", query_input, value_input, mask))
         for j in range(config.num_feedforward_networks):
             ffn = f"{scope}.ffn.{j}"
+            if f"{ffn}.norm.gamma" not in self.tensors:
+                break
             hidden = self.activate(self.dense(f"{ffn}.intermediate", inner))
             inner = self.norm(f"{ffn}.norm", inner + self.dense(f"{ffn}.output", hidden))
         if not config.use_bottleneck:

@@ -10,6 +10,7 @@ import pytest
 from reference import Reference
 
 from mobilebert_lite.architecture.config import MobileBertConfig
+from mobilebert_lite.architecture.shape import BlockShape
 from mobilebert_lite.architecture.weights import Weights, checked, random_weights
 from mobilebert_lite.conversion.lowering import convert_network
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
@@ -27,6 +28,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "gelu and layer_norm, as the teacher": {"hidden_act": "gelu", "normalization_type": "layer_norm",
                                             "num_feedforward_networks": 1},
     "relu6, as in quantization-aware training": {"hidden_act": "relu6", "classifier_activation": False},
+    "uneven": {"shapes": (BlockShape(1, (7, 40)), BlockShape(0, (64,)))},
+    "uneven, without a bottleneck": {"use_bottleneck": False, "hidden_size": 32,
+                                     "shapes": (BlockShape(3, ()), BlockShape(2, (24, 5)))},
+    "uneven TINY": {"use_bottleneck_attention": True, "shapes": (BlockShape(2, (33,)), BlockShape(4, ()))},
     "gelu_new and layer_norm": {"hidden_act": "gelu_new", "normalization_type": "layer_norm", "layer_norm_eps": 0.01},
 }
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.form import Form
 from mobilebert_lite.architecture.masking import Masking
+from mobilebert_lite.architecture.shape import BlockShape
 from mobilebert_lite.architecture.weights import Weights, random_weights
 from mobilebert_lite.errors import RequestError
 from mobilebert_lite.fusion import center, center_keys, channel_ranges, equalize, merge_projections
@@ -24,6 +25,7 @@ from mobilebert_lite.fusion.pipeline import LAST_RULES, NAMES, RULES, fuse, fuse
 from mobilebert_lite.fusion.plan import Fused
 from mobilebert_lite.fusion.stream import scale_embedding
 from mobilebert_lite.graph.encoder import encode
+from mobilebert_lite.graph.signatures import UNSCALED
 from mobilebert_lite.tasks import find_task
 
 LENGTH = 10
@@ -48,7 +50,12 @@ def configs(draw: st.DrawFn, **fixed: object) -> MobileBertConfig:
         "use_bottleneck_attention": draw(st.booleans()), "key_query_shared_bottleneck": draw(st.booleans()),
         "trigram_input": draw(st.booleans()), "hidden_act": draw(st.sampled_from(["relu", "relu6", "gelu"])),
         "normalization_type": draw(st.sampled_from(["no_norm"] * 3 + ["layer_norm"])), **fixed}
-    return MobileBertConfig(**values)  # type: ignore[arg-type]
+    even = MobileBertConfig(**values)  # type: ignore[arg-type]
+    if "shapes" in fixed or not draw(st.booleans()):
+        return even
+    units = st.lists(st.integers(1, even.intermediate_size), max_size=even.num_feedforward_networks).map(tuple)
+    rows = st.builds(BlockShape, st.integers(0, even.num_attention_heads), units)
+    return replace(even, shapes=tuple(draw(rows) for _ in range(even.num_hidden_layers)))
 
 
 @st.composite
@@ -164,8 +171,8 @@ def test_centring_keys_changes_nothing(network: Network, seed: int) -> None:
     expected, actual = run(loud, seed), run(centered, seed)
     for name, value in expected.items():
         assert np.abs(actual[name] - value).max() <= TOLERANCE * max(np.abs(value).max(), 1e-3), name
-    low, high = ranges(centered, seed)["layers.0.attention.key"]
     if centered.notes[-1].applied and "layers.0.attention.key.bias" in centered.tensors:
+        low, high = ranges(centered, seed)["layers.0.attention.key"]
         np.testing.assert_allclose(low, -high, atol=1e-9 * np.abs(high).max())
 
 
@@ -291,7 +298,7 @@ def test_rewritten_checkpoints_balance_to_the_same_network() -> None:
     moved = {name: value.astype(np.float64) for name, value in fused.tensors.items()}
     scale_embedding(moved, scale, PLAIN)
     for layer in fused.layers:
-        for part in PLAIN.stream_readers:
+        for part in PLAIN.blocks[0].stream_readers:
             moved[f"{layer}.{part}.kernel"] /= scale[:, None]
         for part in ("kernel", "bias"):
             moved[f"{layer}.output.{part}"] *= scale
@@ -322,7 +329,7 @@ def test_channels_are_what_the_rule_says_they_became(rule: ModuleType, changes: 
     before, after = ranges(fused), ranges(scaled)
     # The last hidden states follow the last block's stream and are no place of their own; what training looks at
     # besides is not scaled.
-    looked_at = {name for name in before if name.endswith((".probabilities", ".branch"))}
+    looked_at = {name for name in before if name.endswith(UNSCALED)}
     assert scaled.channels.keys() == before.keys() - {"final.stream"} - looked_at
     for name, (was, became) in scaled.channels.items():
         np.testing.assert_array_equal(was, np.abs(before[name]).max(axis=0))
@@ -341,3 +348,37 @@ def test_summary_of_channels() -> None:
     assert found["residual stream"] == {"before": [[2.0, 6.0, 11.0], [20.0, 60.0, 110.0]], "after": [[2.0] * 3] * 2}
     # 22 channels: the ramp to 110 and eleven of 1234.6.
     assert found["hidden layers"]["before"][1] == [31.0, 672.0, 1230.0]
+
+
+@examples(30)
+@given(networks(), st.integers(0, 2**31))
+def test_hidden_units_that_say_nothing_go_at_no_loss(network: Network, seed: int) -> None:
+    """In every network: units 0 and 1 are twins, 2 is constant, nothing reads 3, and 4 is three times 5."""
+    weights, task = random_weights(network[0], HEADS[network[1]], *network[2:]), network[1]
+    assume(all(units >= 6 for block in weights.config.blocks for units in block.feed_forward))
+    tensors = {name: tensor.copy() for name, tensor in weights.tensors.items()}
+    for block in weights.config.blocks:
+        for scope in block.networks:
+            for kind in ("kernel", "bias"):
+                inside = tensors[f"{scope}.intermediate.{kind}"]
+                inside[..., 1], inside[..., 4] = inside[..., 0], 3 * inside[..., 5]
+            tensors[f"{scope}.intermediate.kernel"][:, 2] = 0
+            tensors[f"{scope}.output.kernel"][3] = 0
+    weights = weights.with_tensors(tensors)
+    fused = fuse(weights, find_task(task), dtype=np.float64)
+    assert_same(weights, task, fuse_last(fused), seed)
+    gone = 4 if weights.config.hidden_act == "relu" else 3
+    assert [block.feed_forward for block in fused.blocks] == [
+        tuple(units - gone for units in block.feed_forward) for block in weights.config.blocks]
+    kept = fuse(weights, find_task(task), ["shrink-hidden"])
+    assert kept.config == weights.config
+
+
+def test_units_that_all_say_nothing_leave_one() -> None:
+    weights = random_weights(PLAIN, {"qa": 2}, seed=3)
+    weights = weights.with_tensors({name: np.zeros_like(tensor) if name == "layers.1.ffn.0.output.kernel" else tensor
+                                    for name, tensor in weights.tensors.items()})
+    fused = fuse(weights, find_task("qa"), dtype=np.float64)
+    assert fused.blocks[1].feed_forward[0] == 1
+    assert "11 of" in next(note.message for note in fused.notes if note.rule == "shrink-hidden")
+    assert_same(weights, "qa", fused)

@@ -1,0 +1,1 @@
+"""Less network for the same answers: heads, hidden units and blocks left out after training, the rest refitted."""
