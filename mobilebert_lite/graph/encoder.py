@@ -6,7 +6,7 @@ from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import FusionPlan
-from mobilebert_lite.graph.attention import attend
+from mobilebert_lite.graph.attention import attend, attend_rows
 from mobilebert_lite.graph.embeddings import embed
 from mobilebert_lite.graph.masking import Mask, make_mask
 from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, project, untapped
@@ -20,12 +20,15 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     """
     plan = plan or FusionPlan()
     x = embed(tensors, config, ids, segment_ids)
-    padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated)
+    if plan.rows:
+        x = tf.reshape(x, [x.shape[1], x.shape[2]])
+    padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated, plan.rows)
     for i in range(config.num_hidden_layers):
         last = i == config.num_hidden_layers - 1
         x = tap(f"layers.{i}.stream", x)
         x = block(tensors, f"layers.{i}", config, x, padding, plan=plan, tap=tap, first_row=plan.cls_only and last)
-    return norm(tensors, "final", tap("final.stream", x), config)
+    x = norm(tensors, "final", tap("final.stream", x), config)
+    return tf.reshape(x, [1, *x.shape]) if plan.rows else x
 
 
 def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, mask: Mask, *, plan: FusionPlan,
@@ -37,10 +40,14 @@ def block(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.Tensor, 
     if "bottleneck.attention" in read:
         shared = tap(f"{scope}.bottleneck.attention", read["bottleneck.attention"])
     read |= project(tensors, scope, config.bottleneck_readers, shared, config)
-    query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
+    query, key, value = (read.get(f"attention.{part}", shared) for part in ("query", "key", "value"))
     if first_row:
         x, inner, query = (_first_row(one) for one in (x, inner, query))
-    attended = attend(tensors, f"{scope}.attention", config, query, key, value=value, mask=mask, plan=plan, tap=tap)
+    scores = f"{scope}.attention"
+    if plan.rows:
+        attended = attend_rows(tensors, scores, config, query, key, value=value, mask=mask, plan=plan)
+    else:
+        attended = attend(tensors, scores, config, query, key, value=value, mask=mask, plan=plan, tap=tap)
     inner = residual(tensors, f"{scope}.attention.norm", attended, inner, config)
     for j in range(config.num_feedforward_networks):
         inner = feed_forward(tensors, f"{scope}.ffn.{j}", config, tap(f"{scope}.ffn.{j}.inner", inner), tap)
@@ -68,5 +75,7 @@ def feed_forward(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.T
 
 
 def _first_row(x: tf.Tensor) -> tf.Tensor:
-    """*Shape:* (batch, seq, channels) → (batch, 1, channels)"""
+    """*Shape:* ([batch,] seq, channels) → ([batch,] 1, channels)"""
+    if len(x.shape) == 2:
+        return tf.slice(x, [0, 0], [1, x.shape[1]])
     return tf.slice(x, [0, 0, 0], [x.shape[0] or -1, 1, x.shape[2]])
