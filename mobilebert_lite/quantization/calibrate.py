@@ -116,15 +116,13 @@ def reads_scores(operator: Operator) -> bool:
 def _read_part(value: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
     """The rows of tokens in an activation whose tokens are on ``axis`` (``Watched``): what stands at padding reaches
     no answer, and may be extreme."""
+    width, length = value.shape[-1], mask.shape[1]
     if value.ndim == 3 and value.shape[:2] == mask.shape:
-        return value[mask]
-    if len(mask) > 1:
-        return value
-    if axis == 2 and value.ndim == 4 and value.shape[2] == mask.shape[1]:
-        return value[:, :, mask[0]]
-    if axis == 0 and value.ndim in (2, 3) and value.shape[-2] % mask.shape[1] == 0:
-        width = value.shape[-1]
-        return value.reshape(mask.shape[1], -1, width)[mask[0]].reshape(-1, width)
+        value = value[mask]
+    elif axis == 2 and len(mask) == 1 and value.ndim == 4 and value.shape[2] == length:
+        value = value[:, :, mask[0]]
+    elif axis == 0 and value.ndim in (2, 3) and value.shape[-2] % length == 0:
+        value = value.reshape(length, -1, width)[mask[0]].reshape(-1, width)
     return value
 
 
