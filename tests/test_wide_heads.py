@@ -79,7 +79,8 @@ def test_padding_is_left_out_of_ranges(built: dict[tuple[str, bool], bytes], tin
     used = int(one["mask"].sum())
     seen = dict(activations(content, {SIGNATURE: [one]}, 1))
     subgraph = Graphs.read(content).subgraphs[0]
-    counts = {len(value.reshape(-1, value.shape[-1])) for name, value in seen.items() if "ffn" in name or "bott" in name}
+    counts = {len(value.reshape(-1, value.shape[-1])) for name, value in seen.items()
+              if "ffn" in name or "bottleneck" in name}
     # The last block computes one row behind the keys.
     assert counts <= {used, 1}
     assert used in counts

@@ -79,6 +79,14 @@ def simulated(compiled: Compiled, task: Task, expected: Expected) -> list[verify
         return compared(session, task, _few(expected))
 
 
+def of_lengths(lengths: Sequence[int]) -> str | None:
+    """What to know of a compiled file of several ``lengths``; None for one."""
+    if len(lengths) < 2:
+        return None
+    return (f"each of the {len(lengths)} lengths stores its own weights in a compiled file: LiteRT's compiler has an "
+            "option that shares them, of which it says: \"this is unsupported on mobile platforms\"")
+
+
 def told(left: Sequence[Left]) -> str:
     """``3 SOFTMAX in attention``: what stays on the CPU by kind and part of the network."""
     counts = Counter((one.operator.split(" #")[0], one.place.split(",")[0]) for one in left)

@@ -123,6 +123,8 @@ def _compiled(plan: Plan, progress: Progress) -> Iterator[NpuFile]:
     if plan.npu:
         progress("drawing the network for NPUs")
         content = drawn_for_npu(plan)
+        if note := for_npu.of_lengths(plan.lengths):
+            progress(note)
     for soc in plan.npu:
         progress(f"compiling for {soc}, and verifying in its simulator")
         yield for_npu.compile_verified(content, soc, plan.task, expectations(plan), plan.mode,
