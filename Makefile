@@ -196,7 +196,7 @@ ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.insta
 
 ##@ Comparisons, most of which need the test data; they write out/NAME.json
 
-bench-NAME: ## NAME: trained outliers peers lengths text text-input train training-gains training-speed compression harness equal-files kotlin
+bench-NAME: ## NAME: trained outliers peers lengths text text-input npu train training-gains training-speed compression harness equal-files kotlin
 	@echo "Give a name: $(addprefix bench-,trained outliers $(COMPARISONS))"
 
 # The environment of PyTorch.
@@ -226,6 +226,11 @@ COMPARISONS := trained outliers peers lengths text train training-gains training
 $(addprefix bench-,$(COMPARISONS)): bench-%: install
 	$(BIN)/python benchmarks/suites/$(SUITE) --json out/$*.json
 
+# Every mode and processor on two blocks with the magnitudes of published checkpoints; NPU="--layers 24" for all blocks.
+bench-npu: $(VENV)/.npu-installed
+	$(BIN)/python benchmarks/suites/npu.py --weights $(or $(MBL_TEST_DATA),../shared)/checkpoints/trained/sst2_outliers \
+	  --layers 2 --gain 3e4 --lengths 32,128,384 --simulate sm8750 --json out/npu.json --table out/npu.md $(NPU)
+
 bench-text-input: install
 	$(BIN)/python benchmarks/suites/text_input.py --check
 
@@ -250,4 +255,4 @@ $(TORCH)/.installed: benchmarks/suites/torch.txt
 	touch $@
 
 .PHONY: help install demo test lint coverage docs wheel clean ci-tools test-all $(filter test-%,$(SUITES)) test-arm test-android-fuzz arm-cost arm-judge android-apk bench-NAME \
-  $(addprefix bench-,$(COMPARISONS)) bench-text-input bench-kotlin
+  $(addprefix bench-,$(COMPARISONS)) bench-npu bench-text-input bench-kotlin

@@ -159,7 +159,7 @@ def command(output: Path | None, as_json: bool, dry_run: bool, task: str | None,
 
 def _modes_for_npu(npus: tuple[str, ...], modes: tuple[str, ...], search: bool) -> tuple[str, ...]:
     """The mode: the one that was asked for, or the one that suits the processors. Raises UsageError for several."""
-    from mobilebert_lite.npu.socs import find_soc
+    from mobilebert_lite.npu.socs import common_mode, find_soc
     from mobilebert_lite.npu.toolchain import find
 
     find()
@@ -168,8 +168,7 @@ def _modes_for_npu(npus: tuple[str, ...], modes: tuple[str, ...], search: bool) 
     source = click.get_current_context().get_parameter_source("modes")
     if source is not click.core.ParameterSource.DEFAULT:
         return modes
-    needed = {find_soc(name).mode for name in npus}
-    return ("int8-full",) if "int8-full" in needed else modes
+    return (common_mode(find_soc(name) for name in npus),)
 
 
 def _check(weights: str | None, config: Path | None, files: tuple[Path | None, ...],

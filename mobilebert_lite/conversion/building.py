@@ -47,6 +47,8 @@ class Design:
     threads: int = 2
     # Ranges that quantization-aware training left, in place of measured ones.
     trained: TrainedRanges | None = None
+    # Whether the graph is drawn with few operators, for NPUs (fusion.pipeline.NPU_RULES).
+    for_npu: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def draw(weights: Weights, design: Design, texts: Texts, stretches: bool = True)
     if recipe.equalize:
         balance = equalize.apply if stretches else partial(equalize.apply, most_bits=math.inf)
         fused = _calibrated(fused, [equalize], without, balancing, {equalize.NAME: balance})
-    fused = fuse_last(fused, without)
+    fused = fuse_last(fused, without, design.for_npu)
     tensors = fused.tensors
     if recipe.word_table != "float32":
         tensors = quantize_rows(tensors, recipe.word_table)

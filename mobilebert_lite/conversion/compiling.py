@@ -10,7 +10,7 @@ from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
 from mobilebert_lite.conversion.answers import Expected
-from mobilebert_lite.conversion.for_npu import SIMULATION, NpuFile, beside, compile_verified, placed
+from mobilebert_lite.conversion.for_npu import SIMULATION, NpuFile, beside, compile_verified, of_lengths, placed
 from mobilebert_lite.conversion.request import Progress
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.datasets.samples import read_or_builtin, samples, split_examples
@@ -75,6 +75,8 @@ def compile_files(request: CompileRequest, progress: Progress = lambda message: 
     with closing(Model(request.model, request.threads, content=content, isolated=True).session) as session:
         model = Model(request.model, content=content, session=lambda _: session)
         expected = _expected(model, request)
+    if note := of_lengths(model.lengths):
+        progress(note)
     mode = str(model.provenance.get("recipe", {}).get("name"))
     with ExitStack() as stack:
         paths = [stack.enter_context(replacing(output)) for output in outputs]

@@ -66,12 +66,25 @@ def compile_verified(content: bytes, soc: Soc, task: Task, expected: Expected, m
         raise ConversionError(f"{soc} would leave {len(compiled.left)} of {compiled.operators} operators to the CPU: "
                               f"{told(compiled.left)}; choose another --quantize mode, or --allow-partial")
     try:
-        with closing(SimulatedSession(compiled.content, soc)) as session:
-            results = compared(session, task, _few(expected))
+        results = simulated(compiled, task, expected)
         verify.require(results, threshold(mode))
     except VerificationError as error:
         raise VerificationError(f"simulated {soc}: {error}") from None
     return NpuFile(_packaged(content, compiled, results), compiled, tuple(results))
+
+
+def simulated(compiled: Compiled, task: Task, expected: Expected) -> list[verify.Verification]:
+    """How far the answers of a compiled file are from those ``expected``, on some of their texts."""
+    with closing(SimulatedSession(compiled.content, compiled.soc)) as session:
+        return compared(session, task, _few(expected))
+
+
+def of_lengths(lengths: Sequence[int]) -> str | None:
+    """What to know of a compiled file of several ``lengths``; None for one."""
+    if len(lengths) < 2:
+        return None
+    return (f"each of the {len(lengths)} lengths stores its own weights in a compiled file: LiteRT's compiler has an "
+            "option that shares them, of which it says: \"this is unsupported on mobile platforms\"")
 
 
 def told(left: Sequence[Left]) -> str:

@@ -25,6 +25,7 @@ from mobilebert_lite.fusion import (
     merge_projections,
     shrink_hidden,
     unit_scale,
+    wide_heads,
 )
 from mobilebert_lite.fusion.algebra import cast
 from mobilebert_lite.fusion.plan import Fused
@@ -39,8 +40,10 @@ RULES: Rules = {rule.NAME: rule.apply for rule in (
 # leave, and know dense layers by the names that the rules below take away.
 CALIBRATED = (center_keys.NAME, equalize.NAME, center.NAME)
 LAST_RULES: Rules = {rule.NAME: rule.apply for rule in (merge_projections, unit_scale)}
+# In their place for NPUs, whose time goes by operators: the slices of a merged layer cost more than a second layer.
+NPU_RULES: Rules = {rule.NAME: rule.apply for rule in (wide_heads, unit_scale)}
 
-NAMES = (*RULES, *CALIBRATED, *LAST_RULES)
+NAMES = tuple(dict.fromkeys((*RULES, *CALIBRATED, *LAST_RULES, *NPU_RULES)))
 
 
 def fuse(weights: Weights, task: EncoderTask, without: Collection[str] = (), dtype: type = np.float32,
@@ -57,10 +60,10 @@ def fuse(weights: Weights, task: EncoderTask, without: Collection[str] = (), dty
     return replace(fused, tensors=cast(fused.tensors, dtype))
 
 
-def fuse_last(fused: Fused, without: Collection[str] = ()) -> Fused:
-    """``fused``, with its channels balanced or not, after LAST_RULES but those in ``without``."""
+def fuse_last(fused: Fused, without: Collection[str] = (), for_npu: bool = False) -> Fused:
+    """``fused``, with its channels balanced or not, after LAST_RULES, or NPU_RULES, but those in ``without``."""
     dtype = fused.tensors["embeddings.position"].dtype.type
-    fused = _apply(LAST_RULES, fused, without)
+    fused = _apply(NPU_RULES if for_npu else LAST_RULES, fused, without)
     return replace(fused, tensors=cast(fused.tensors, dtype))
 
 

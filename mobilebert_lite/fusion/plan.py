@@ -23,6 +23,8 @@ class FusionPlan:
     cls_only: bool = False
     # Mask and segments are looked up in tables, so that no operator computes with them: for integer-only files.
     tabulated: bool = False
+    # Activations are [rows, channels] with no batch, and the heads of the attention are rows too: for NPUs.
+    rows: bool = False
 
 
 @dataclass(frozen=True)

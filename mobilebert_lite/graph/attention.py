@@ -8,7 +8,7 @@ from mobilebert_lite.architecture.shape import Block
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import FusionPlan
 from mobilebert_lite.graph.masking import Mask, apply_mask
-from mobilebert_lite.graph.ops import Tap, Tensors, dense, untapped
+from mobilebert_lite.graph.ops import Tap, Tensors, dense, product, untapped
 
 
 def attend(tensors: Tensors, block: Block, query: tf.Tensor, key: tf.Tensor, *, value: tf.Tensor, mask: Mask,
@@ -33,3 +33,19 @@ def attend(tensors: Tensors, block: Block, query: tf.Tensor, key: tf.Tensor, *, 
     context = tf.transpose(tf.matmul(probabilities, value), [0, 2, 1, 3])
     context = tf.reshape(context, [-1, context.shape[1], block.attention_size])
     return dense(tensors, f"{scope}.output", tap(f"{scope}.context", context))
+
+
+def attend_rows(tensors: Tensors, block: Block, query: tf.Tensor, key: tf.Tensor, *, value: tf.Tensor, mask: Mask,
+                plan: FusionPlan) -> tf.Tensor:
+    """As ``attend`` for one sequence, after ``fusion.wide_heads``: each head of each position is a row.
+
+    *Shape:* (rows, heads · channels), (seq, channels), (seq, attention) → (rows, block)
+    """
+    if not plan.query_scaled:
+        query *= 1.0 / math.sqrt(block.head_size)
+    # The products have three axes: of two, TensorFlow makes dense layers, which NPUs do not take in 16 bits.
+    query = tf.reshape(query, [1, query.shape[0] * block.heads, key.shape[1]])
+    scores = apply_mask(product(query, key, transposed=True), mask)
+    context = product(tf.nn.softmax(scores), value)
+    return dense(tensors, f"{block.name}.attention.output",
+                 tf.reshape(context, [-1, block.heads * block.attention_size]))

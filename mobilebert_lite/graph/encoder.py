@@ -7,7 +7,7 @@ from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.shape import Block
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.fusion.plan import FusionPlan
-from mobilebert_lite.graph.attention import attend
+from mobilebert_lite.graph.attention import attend, attend_rows
 from mobilebert_lite.graph.embeddings import embed
 from mobilebert_lite.graph.masking import Mask, make_mask
 from mobilebert_lite.graph.ops import Tap, Tensors, activation, dense, norm, project, untapped
@@ -21,13 +21,16 @@ def encode(tensors: Tensors, config: MobileBertConfig, ids: tf.Tensor, mask: tf.
     """
     plan = plan or FusionPlan()
     x = embed(tensors, config, ids, segment_ids)
-    padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated)
+    if plan.rows:
+        x = tf.reshape(x, [x.shape[1], x.shape[2]])
+    padding = make_mask(mask, masking or Masking(), x.dtype, plan.tabulated, plan.rows)
     blocks = config.blocks
     for one in blocks:
         x = tap(f"{one.name}.stream", x)
         x = draw_block(tensors, one, config, x, padding, plan=plan, tap=tap,
                        first_row=plan.cls_only and one is blocks[-1])
-    return norm(tensors, "final", tap("final.stream", x), config)
+    x = norm(tensors, "final", tap("final.stream", x), config)
+    return tf.reshape(x, [1, *x.shape]) if plan.rows else x
 
 
 def draw_block(tensors: Tensors, block: Block, config: MobileBertConfig, x: tf.Tensor, mask: Mask, *,
@@ -43,10 +46,13 @@ def draw_block(tensors: Tensors, block: Block, config: MobileBertConfig, x: tf.T
     if first_row:
         x, inner = _first_row(x), _first_row(inner)
     if block.heads:
-        query, key, value = (read[f"attention.{part}"] for part in ("query", "key", "value"))
+        query, key, value = (read.get(f"attention.{part}", shared) for part in ("query", "key", "value"))
         if first_row:
             query = _first_row(query)
-        attended = attend(tensors, block, query, key, value=value, mask=mask, plan=plan, tap=tap)
+        if plan.rows:
+            attended = attend_rows(tensors, block, query, key, value=value, mask=mask, plan=plan)
+        else:
+            attended = attend(tensors, block, query, key, value=value, mask=mask, plan=plan, tap=tap)
         attended = tap(f"{scope}.attention.branch", attended)
         inner = residual(tensors, f"{scope}.attention.norm", attended, inner, config)
     for network in block.networks:
@@ -76,5 +82,7 @@ def feed_forward(tensors: Tensors, scope: str, config: MobileBertConfig, x: tf.T
 
 
 def _first_row(x: tf.Tensor) -> tf.Tensor:
-    """*Shape:* (batch, seq, channels) → (batch, 1, channels)"""
+    """*Shape:* ([batch,] seq, channels) → ([batch,] 1, channels)"""
+    if len(x.shape) == 2:
+        return tf.slice(x, [0, 0], [1, x.shape[1]])
     return tf.slice(x, [0, 0, 0], [x.shape[0] or -1, 1, x.shape[2]])

@@ -27,18 +27,23 @@ def dense(tensors: Tensors, scope: str, x: tf.Tensor) -> tf.Tensor:
         return y if bias is None else y + bias
 
 
+def product(x: tf.Tensor, y: tf.Tensor, transposed: bool = False) -> tf.Tensor:
+    """x·y, or x·yᵀ, of two activations. *Shape:* (1, rows, n), (n, columns) → (1, rows, columns)"""
+    return tf.raw_ops.BatchMatMulV2(x=x, y=y, adj_x=False, adj_y=transposed)
+
+
 def project(tensors: Tensors, block: Block, parts: Sequence[str], x: tf.Tensor,
             config: MobileBertConfig) -> dict[str, tf.Tensor]:
     """What the dense layers ``parts`` of ``block`` make of ``x``, each with its normalization.
 
     *Shape:* (batch, seq, in) → (batch, seq, block.size(part)) each. Where fusion has merged the layers, slices of one
-    product.
+    product; what it has folded into another layer is left out.
     """
     scope = block.name
     merged = f"{scope}.{merged_name(parts)}"
     if len(parts) < 2 or f"{merged}.kernel" not in tensors:
         return {part: norm(tensors, f"{scope}.{part}.norm", dense(tensors, f"{scope}.{part}", x), config)
-                for part in parts}
+                for part in parts if f"{scope}.{part}.kernel" in tensors}
     together, found, start = dense(tensors, merged, x), {}, 0
     for part in parts:
         # XNNPACK slices only where every size is spelt out; -1 is for the open batch size of training.

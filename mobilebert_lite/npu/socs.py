@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,6 +15,9 @@ from mobilebert_lite.errors import RequestError
 # Names of other vendors' processors and phones -> whose compiler they would need. No package registry serves these.
 _ELSEWHERE = ((re.compile("pixel|tensor"), "Google Tensor"), (re.compile("mt[0-9]|dimensity"), "MediaTek"),
               (re.compile("exynos|e[0-9]{4}"), "Samsung Exynos"))
+
+# The mode that every processor takes whole.
+EVERYWHERE = "int8-full"
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Soc:
     title: what its vendor calls it.
     hexagon: the version of its NPU.
     floats: whether its NPU computes with floats, all of them in float16; others take integers alone.
+    mode: the ``--quantize`` mode that ``--npu`` alone stands for.
     phones: phones that have it; ``--npu`` takes their names too.
     """
 
@@ -34,22 +38,25 @@ class Soc:
     title: str
     hexagon: int
     floats: bool
+    mode: str
     phones: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.model} ({self.title}, Hexagon V{self.hexagon})"
 
-    @property
-    def mode(self) -> str:
-        """The ``--quantize`` mode that ``--npu`` alone stands for."""
-        return "int8" if self.floats else "int8-full"
+
+def common_mode(asked: Iterable[Soc]) -> str:
+    """The mode of a file for all of them; where theirs differ, the one that every processor takes whole."""
+    modes = {soc.mode for soc in asked}
+    return modes.pop() if len(modes) == 1 else EVERYWHERE
 
 
 @cache
 def socs() -> Mapping[str, Soc]:
     """All of them by name."""
     table = tomllib.loads(files("mobilebert_lite.npu").joinpath("socs.toml").read_text("utf-8"))
-    return {name: Soc(name, one["model"], one["title"], one["hexagon"], one["floats"], tuple(one.get("phones", ())))
+    return {name: Soc(name, one["model"], one["title"], one["hexagon"], one["floats"], one["mode"],
+                      tuple(one.get("phones", ())))
             for name, one in table.items()}
 
 

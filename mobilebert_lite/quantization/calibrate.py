@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from mobilebert_lite.errors import ConversionError
-from mobilebert_lite.tflite.graph import Graphs, Subgraph
+from mobilebert_lite.tflite.graph import Graphs, Operator, Subgraph
 
 TensorRanges = dict[str, tuple[float, float]]
 # Signature -> its inputs, text by text.
 CalibrationSamples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
-# Index of a tensor -> whether its third axis are the tokens, as in [1, A, S, …].
-Watched = Mapping[int, bool]
+# Index of a tensor -> which of its axes are the tokens, where it has them: the second of [1, S, …], the third of
+# [1, A, S, …], or the first of [S · n, …], with or without a 1 before it.
+Watched = Mapping[int, int]
 Values = Callable[[Watched], Iterable[tuple[int, np.ndarray]]]
 
 # What computes with heads apart from each other; a TRANSPOSE may bring [1, S, A, d].
@@ -71,9 +72,9 @@ def observe(content: bytes, graphs: Graphs, samples: CalibrationSamples, threads
 
 def _read(interpreter: Any, subgraph: int, mask: np.ndarray | None,
           wanted: Watched) -> Iterator[tuple[int, np.ndarray]]:
-    for index, by_head in wanted.items():
+    for index, axis in wanted.items():
         value = interpreter.get_tensor(index, subgraph)
-        yield index, value if mask is None else _read_part(value, mask, by_head)
+        yield index, value if mask is None else _read_part(value, mask, axis)
 
 
 def tie(graphs: Graphs, ranges: TensorRanges) -> None:
@@ -101,17 +102,27 @@ def _codes(subgraph: Subgraph) -> list[tuple[str, int]]:
 
 def _activations(subgraph: Subgraph) -> Watched:
     """Every float tensor that some operator computes."""
-    return {tensor.index: operator.name in _BY_HEAD
+    # fusion.wide_heads draws a network without a batch.
+    rows = any(reads_scores(operator) and len(operator.operand(0).shape) == 3 for operator in subgraph.operators)
+    return {tensor.index: 0 if rows else 2 if operator.name in _BY_HEAD else 1
             for operator in subgraph.operators for tensor in operator.outputs if tensor.kind == "FLOAT32"}
 
 
-def _read_part(value: np.ndarray, mask: np.ndarray, by_head: bool) -> np.ndarray:
-    """The rows of tokens in an activation [1, S, C] or, ``by_head``, [1, A, S, …]: what stands at padding reaches no
-    answer, and may be extreme."""
+def reads_scores(operator: Operator) -> bool:
+    """Whether it is the softmax of an attention: over [1, A, R, S], or [1, R · A, S]."""
+    return operator.name == "SOFTMAX" and len(operator.operand(0).shape) > 2
+
+
+def _read_part(value: np.ndarray, mask: np.ndarray, axis: int) -> np.ndarray:
+    """The rows of tokens in an activation whose tokens are on ``axis`` (``Watched``): what stands at padding reaches
+    no answer, and may be extreme."""
+    width, length = value.shape[-1], mask.shape[1]
     if value.ndim == 3 and value.shape[:2] == mask.shape:
         value = value[mask]
-    elif by_head and value.ndim == 4 and len(mask) == 1 and value.shape[2] == mask.shape[1]:
+    elif axis == 2 and len(mask) == 1 and value.ndim == 4 and value.shape[2] == length:
         value = value[:, :, mask[0]]
+    elif axis == 0 and value.ndim in (2, 3) and value.shape[-2] % length == 0:
+        value = value.reshape(length, -1, width)[mask[0]].reshape(-1, width)
     return value
 
 

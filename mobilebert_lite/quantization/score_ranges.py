@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mobilebert_lite.quantization.calibrate import CalibrationSamples, TensorRanges, observe, tie
+from mobilebert_lite.quantization.calibrate import CalibrationSamples, TensorRanges, observe, reads_scores, tie
 from mobilebert_lite.tflite.graph import Graphs, Subgraph, Tensor
 
 # Texts for each signature and rows of scores for each softmax: more change little.
@@ -37,7 +37,8 @@ def fit_scores(content: bytes, samples: CalibrationSamples, ranges: TensorRanges
     few = {name: rows[::max(1, len(rows) // TEXTS)][:TEXTS] for name, rows in samples.items()}
     seen: dict[str, list[np.ndarray]] = {}
     for subgraph, values in observe(content, graphs, few, threads):
-        for index, value in values({scores[0].index: True for scores in score_tensors(subgraph)}):
+        for index, value in values({scores[0].index: 2 if len(scores[0].shape) == 4 else 0
+                                    for scores in score_tensors(subgraph)}):
             rows = value.reshape(-1, value.shape[-1])
             seen.setdefault(subgraph.tensors[index].name, []).append(rows[::max(1, len(rows) * TEXTS // ROWS)])
     fitted = dict(ranges)
@@ -76,11 +77,9 @@ def softmax(rows: np.ndarray) -> np.ndarray:
 
 
 def score_tensors(subgraph: Subgraph) -> Iterator[list[Tensor]]:
-    """For each softmax over [1, A, R, S]: what it reads, and the scores before the mask was added."""
+    """For each softmax over [1, A, R, S] or [1, R · A, S]: what it reads, and the scores before the mask was added."""
     for operator in subgraph.operators:
-        if operator.name != "SOFTMAX":
-            continue
-        scores = operator.operand(0)
-        if len(scores.shape) == 4:
+        if reads_scores(operator):
+            scores = operator.operand(0)
             yield [scores, *(other for other in subgraph.producers[scores.index].operands
                              if other.shape == scores.shape)]

@@ -13,9 +13,11 @@ import pytest
 from click.testing import CliRunner
 
 from mobilebert_lite.cli.inspect import command as inspect
+from mobilebert_lite.conversion.for_npu import of_lengths
 from mobilebert_lite.errors import DependencyError, ModelFileError, RequestError
 from mobilebert_lite.npu import compiled, cpu, toolchain
-from mobilebert_lite.npu.socs import find_soc, socs
+from mobilebert_lite.npu.socs import EVERYWHERE, common_mode, find_soc, socs
+from mobilebert_lite.quantization.recipe import MODES
 from mobilebert_lite.running.model import Model
 from mobilebert_lite.running.runtime import Session
 from mobilebert_lite.tflite.container import append_files, read_files, read_provenance
@@ -109,6 +111,17 @@ def test_processors_and_phones(name: str, soc: str) -> None:
 def test_other_processors_are_refused_by_name(name: str, message: str) -> None:
     with pytest.raises(RequestError, match=message):
         find_soc(name)
+
+
+def test_one_file_for_several_has_a_mode_that_all_take() -> None:
+    assert common_mode([find_soc("sm8750")]) == find_soc("galaxys25").mode
+    assert common_mode(map(find_soc, ("sm8350", "sm8750"))) == EVERYWHERE
+    assert {soc.mode for soc in socs().values()} <= set(MODES)
+
+
+def test_several_lengths_are_told_what_they_cost() -> None:
+    assert of_lengths((128,)) is None
+    assert "each of the 2 lengths stores its own weights" in str(of_lengths((128, 32)))
 
 
 def test_no_phone_has_two_processors() -> None:

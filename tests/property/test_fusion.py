@@ -131,6 +131,20 @@ def test_all_rules_where_the_mask_multiplies(network: Network, seed: int) -> Non
     assert_same(weights, task, fuse_last(fused), seed)
 
 
+@examples(60)
+@given(networks(), st.booleans(), st.integers(0, 2**31))
+def test_the_form_for_npus_changes_nothing(network: Network, multiplies: bool, seed: int) -> None:
+    """Keys fold only where their bias is gone, and where they read what the queries read."""
+    weights, task = hostile_weights(*network), network[1]
+    masking = Masking("multiplicative", -6.0) if multiplies else Masking()
+    fused = fuse(weights, find_task(task), dtype=np.float64, masking=masking)
+    drawn = fuse_last(fused, for_npu=True)
+    assert_same(weights, task, drawn, seed)
+    keys = f"{fused.layers[0]}.attention.key"
+    shared = {"attention.query", "attention.key"} <= set(weights.config.bottleneck_readers)
+    assert (f"{keys}.kernel" not in drawn.tensors) == (shared and not multiplies)
+
+
 @pytest.mark.parametrize("rule", [*RULES, *LAST_RULES])
 @examples(15)
 @given(networks(), st.integers(0, 2**31))
