@@ -141,7 +141,7 @@ def test_the_form_for_npus_changes_nothing(network: Network, multiplies: bool, s
     drawn = fuse_last(fused, for_npu=True)
     assert_same(weights, task, drawn, seed)
     keys = f"{fused.layers[0]}.attention.key"
-    shared = {"attention.query", "attention.key"} <= set(weights.config.bottleneck_readers)
+    shared = {"attention.query", "attention.key"} <= set(weights.config.blocks[0].bottleneck_readers)
     assert (f"{keys}.kernel" not in drawn.tensors) == (shared and not multiplies)
 
 
