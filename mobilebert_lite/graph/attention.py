@@ -44,8 +44,9 @@ def attend_rows(tensors: Tensors, block: Block, query: tf.Tensor, key: tf.Tensor
     if not plan.query_scaled:
         query *= 1.0 / math.sqrt(block.head_size)
     # The products have three axes: of two, TensorFlow makes dense layers, which NPUs do not take in 16 bits.
-    query = tf.reshape(query, [1, query.shape[0] * block.heads, key.shape[1]])
-    scores = apply_mask(product(query, key, transposed=True), mask)
-    context = product(tf.nn.softmax(scores), value)
-    return dense(tensors, f"{block.name}.attention.output",
-                 tf.reshape(context, [-1, block.heads * block.attention_size]))
+    with tf.name_scope(f"{block.name}.attention"):
+        query = tf.reshape(query, [1, query.shape[0] * block.heads, key.shape[1]])
+        scores = apply_mask(product(query, key, transposed=True), mask)
+        context = product(tf.nn.softmax(scores), value)
+        context = tf.reshape(context, [-1, block.heads * block.attention_size])
+    return dense(tensors, f"{block.name}.attention.output", context)
