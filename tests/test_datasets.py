@@ -227,7 +227,7 @@ def test_evenly() -> None:
 @pytest.mark.parametrize(("task", "text", "message"), [
     ("classification", "text\tlabel\n" + "a\tb\n" * 20_000, "rows before take more memory than a file of 80,011 bytes"),
     ("classification", 'text,label\n"' + "a\n" * 110_000, "line 2: a row of more than 100,000 lines; close"),
-    ("token-classification", "a B-x\n" * 110_000, "line 1: a text of more than 100,000 words; an empty line ends each")],
+    ("token-classification", "a B-x\n" * 110_000, "line 1: a text of more than 100,000 words; an empty line")],
     ids=["rows", "quote", "words"])
 def test_many_small_things(write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, task: str, text: str,
                            message: str) -> None:

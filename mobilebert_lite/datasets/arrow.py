@@ -101,7 +101,8 @@ def _opened(file: Path) -> _Opened:
         parquet = pyarrow.parquet.ParquetFile(str(file))
         groups = (parquet.metadata.row_group(number) for number in range(parquet.metadata.num_row_groups))
         # A column is unpacked by its pages, of which one may hold a single text.
-        Budget(file.stat().st_size, DataError).keep(max((one.total_byte_size for one in groups), default=0), 1, str(file))
+        largest = max((one.total_byte_size for one in groups), default=0)
+        Budget(file.stat().st_size, DataError).keep(largest, 1, str(file))
         return _Opened(parquet.schema_arrow, parquet.iter_batches(_BATCH))
     # Mapped: what is read of it takes no memory of its own.
     reader = pyarrow.ipc.open_stream(pyarrow.memory_map(str(file)))
