@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mobilebert_lite.common import budget
 from mobilebert_lite.datasets.reading import QuestionExample, TextExample, builtin_examples, evenly, read_examples
 from mobilebert_lite.errors import DataError, RequestError
 
@@ -221,3 +222,16 @@ def test_builtin_texts(task: str) -> None:
 def test_evenly() -> None:
     assert list(evenly(range(10), 4)) == [0, 2, 5, 7]
     assert list(evenly(range(3), 8)) == list(evenly(range(3), None)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("task", "text", "message"), [
+    ("classification", "text\tlabel\n" + "a\tb\n" * 20_000, "rows before take more memory than a file of 80,011 bytes"),
+    ("classification", 'text,label\n"' + "a\n" * 110_000, "line 2: a row of more than 100,000 lines; close"),
+    ("token-classification", "a B-x\n" * 110_000, "line 1: a text of more than 100,000 words; an empty line")],
+    ids=["rows", "quote", "words"])
+def test_many_small_things(write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, task: str, text: str,
+                           message: str) -> None:
+    """What takes far more memory than bytes of the file."""
+    monkeypatch.setattr(budget, "_POOL", 1 << 20)
+    with pytest.raises(DataError, match=message):
+        read_examples(write(text), task)

@@ -102,3 +102,15 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DependencyError, match=r"a.parquet needs pyarrow: pip install 'mobilebert-lite\[data\]'"):
         read_examples(path, "classification")
+
+
+@pytest.mark.parametrize(("columns", "message"), [
+    ({"text": ["a" * 1000] * 60_000}, "rows before take more memory"),
+    ({"text": ["a" * 60_000_000]}, "packed too well")], ids=["repeated", "long"])
+def test_packed_too_well(tmp_path: Path, columns: dict[str, list[Any]], message: str) -> None:
+    pyarrow, files = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "data.parquet"
+    files.write_table(pyarrow.table(columns), path, compression="zstd", use_dictionary=message.startswith("rows"))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(DataError, match=message):
+        read_examples(path, "classification")

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import NoReturn
 
 from mobilebert_lite.cli import signals

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.budget import Budget
 from mobilebert_lite.common.fields import read_list, read_string
 from mobilebert_lite.common.json_text import parse
 from mobilebert_lite.datasets.rows import DataRow
@@ -98,6 +99,10 @@ def _opened(file: Path) -> _Opened:
 
     if is_arrow(file):
         parquet = pyarrow.parquet.ParquetFile(str(file))
+        groups = (parquet.metadata.row_group(number) for number in range(parquet.metadata.num_row_groups))
+        # A column is unpacked by its pages, of which one may hold a single text.
+        largest = max((one.total_byte_size for one in groups), default=0)
+        Budget(file.stat().st_size, DataError).keep(largest, 1, str(file))
         return _Opened(parquet.schema_arrow, parquet.iter_batches(_BATCH))
     # Mapped: what is read of it takes no memory of its own.
     reader = pyarrow.ipc.open_stream(pyarrow.memory_map(str(file)))

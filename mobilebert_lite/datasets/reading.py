@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mobilebert_lite.common.budget import LINE, Budget
 from mobilebert_lite.datasets.arrow import is_arrow, read_arrow
 from mobilebert_lite.datasets.builtin import builtin_examples
 from mobilebert_lite.datasets.choices import choice_columns, read_choices
@@ -84,10 +85,12 @@ def read(path: str | Path, task: Task, options: DataOptions | None = None, *, la
         columns = _Columns(task, options)
         columns.check(Names(table.names, str(path)))
         classes = _class_names(table.classes, task, options)
-        examples = list(collect(table.rows, columns.read, bad, labeled))
+        rows = _charged(table.rows, path, _size(path), is_packed=True)
+        examples = list(collect(rows, columns.read, bad, labeled))
     else:
         with opened(path) as file:
-            examples = list(collect(_rows(file, task, options), _Columns(task, options).read, bad, labeled))
+            rows = _charged(_rows(file, task, options), path, file.size)
+            examples = list(collect(rows, _Columns(task, options).read, bad, labeled))
     bad.check(str(path), len(examples))
     if not examples:
         raise DataError(f"{path} holds no examples")
@@ -101,6 +104,27 @@ def evenly(items: Sequence[Any], count: int | None) -> Sequence[Any]:
     if count is None or count >= len(items):
         return items
     return [items[i * len(items) // count] for i in range(count)]
+
+
+def _charged(rows: Iterable[DataRow], path: Path, size: int, is_packed: bool = False) -> Iterator[DataRow]:
+    """``rows``, as long as they take no more memory than a file of ``size`` bytes may: a row of three characters, or
+    one of a packed file that names a text of another row, takes as much as any."""
+    budget = Budget(size, DataError)
+    for row in rows:
+        try:
+            budget.keep(1, LINE, str(path))
+            if is_packed and isinstance(row.values, Mapping):
+                budget.keep(sum(len(one) for one in row.values.values() if isinstance(one, str)), 1, str(path))
+        except DataError:
+            raise DataError(f"{row.place}: the rows before take more memory than a file of {size:,} bytes may; leave "
+                            "out short and repeated rows, or give fewer of them") from None
+        yield row
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of the files in a folder."""
+    found = [one for one in path.iterdir() if one.is_file()] if path.is_dir() else [path]
+    return sum(one.stat().st_size for one in found)
 
 
 def _rows(file: TextFile, task: Task, options: DataOptions) -> Iterable[DataRow]:

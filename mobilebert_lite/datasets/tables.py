@@ -11,7 +11,7 @@ from mobilebert_lite.datasets.columns import CLASS_INDEX, Names
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.datasets.quoting import is_quoted
 from mobilebert_lite.datasets.rows import DataRow
-from mobilebert_lite.datasets.text_file import TextFile
+from mobilebert_lite.datasets.text_file import MOST_LINES, TextFile
 from mobilebert_lite.errors import DataError
 
 _SEPARATORS = ("\t", ",", ";", "|")
@@ -109,7 +109,7 @@ class _Taken:
     """Lines of a file, of which those of a broken row but the first are read again."""
 
     def __init__(self, file: TextFile) -> None:
-        self._lines = enumerate(file.lines(), 1)
+        self._lines, self._where = enumerate(file.lines(), 1), file.where
         self._taken: list[tuple[int, str]] = []
         # The next one last.
         self._again: list[tuple[int, str]] = []
@@ -119,6 +119,9 @@ class _Taken:
 
     def __next__(self) -> str:
         one = self._again.pop() if self._again else next(self._lines)
+        if len(self._taken) >= MOST_LINES:
+            raise DataError(f"{self._where}, line {self._taken[0][0]}: a row of more than {MOST_LINES:,} lines; close "
+                            "the quotation mark that opens a cell there")
         self._taken.append(one)
         return one[1]
 

@@ -22,6 +22,8 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codec
           (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 # A UTF-8 text has hardly any NUL; every second byte of English in UTF-16 is one.
 _FEW_NULS = 0.1
+# Of one row, or of one text that has a word on each line.
+MOST_LINES = 100_000
 # Bytes of a pipe that are kept in memory.
 _SPOOL = 1 << 24
 
@@ -32,6 +34,9 @@ class TextFile:
     def __init__(self, stream: BinaryIO, where: str) -> None:
         """``stream`` can seek; ``where`` names it in errors. Raises DataError for bytes that are no text."""
         self.where, self._stream = where, stream
+        # In bytes.
+        self.size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
         # Line, from 1 -> the first of its bytes that is not UTF-8.
         self.damaged: dict[int, int] = {}
         head = stream.read(_HEAD)

@@ -12,7 +12,7 @@ from mobilebert_lite.datasets.choices import texts_of
 from mobilebert_lite.datasets.columns import Names
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.datasets.rows import DataRow
-from mobilebert_lite.datasets.text_file import TextFile
+from mobilebert_lite.datasets.text_file import MOST_LINES, TextFile
 from mobilebert_lite.errors import DataError
 from mobilebert_lite.text.examples import TokenExample
 
@@ -106,6 +106,9 @@ def _sentences(file: TextFile) -> Iterator[tuple[int, list[tuple[int, str]]]]:
                 yield rows[0][0], rows
             rows = []
         elif line.split(maxsplit=1)[0] != _DOCUMENT and not (not rows and _is_comment(line, width)):
+            if len(rows) >= MOST_LINES:
+                raise DataError(f"{file.where}, line {rows[0][0]}: a text of more than {MOST_LINES:,} words; an empty "
+                                "line ends each text")
             rows.append((number, line))
             width = len(line.split())
     if rows:

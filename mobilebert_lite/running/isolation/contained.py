@@ -94,8 +94,8 @@ def _answer(work: Callable[[], Any]) -> bytes:
 
 def _reason(code: int, limit: float) -> str:
     if code == -signal.SIGPROF:
-        return (f"examining it takes more than {limit:.0f} s, which is more than a file of its size may; on a very slow "
-                "machine allow more with MBL_TIME_LIMIT=SECONDS")
+        return (f"examining it takes more than {limit:.0f} s, which is more than a file of its size may; on a very "
+                "slow machine allow more with MBL_TIME_LIMIT=SECONDS")
     with suppress(ValueError):
         return f"the process that examined it was ended by {signal.Signals(-code).name} (out of memory?)"
     return "examining it takes more memory than a file of its size may; that is no MobileBERT"
