@@ -99,6 +99,18 @@ def test_a_cut_network_is_the_full_one_with_zeros(data: st.DataObject, variant: 
     assert again == small.config
 
 
+def test_blocks_that_are_left_out_whole_leave_a_plain_network(tmp_path: Path) -> None:
+    """transformers can read it, and `mbl export` writes it."""
+    kept = everything(SMALL)
+    kept[0] = Kept((), ((), ()), whole=False)
+    small = cut(random_weights(SMALL, {"qa": 2}, seed=1), kept)
+    assert small.config == replace(SMALL, num_hidden_layers=2)
+    huggingface.save(small, tmp_path / "small")
+    done = mbl("export", tmp_path / "small", "--to", "huggingface", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["model_type"] == "mobilebert"
+
+
 def test_a_step_that_is_normalized_stays() -> None:
     weights = random_weights(replace(SMALL, normalization_type="layer_norm"))
     kept = everything(weights.config)

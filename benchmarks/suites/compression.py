@@ -5,7 +5,7 @@
 Every network is scored in float on the evaluation data; "times" are multiplications of the full network over those of
 the smaller one. "uniform" keeps the same share of units in each feed-forward network, chosen and refitted as ours;
 "magnitude" keeps the units with the greatest product of their two weights' lengths, over all networks, as they are.
-With --check, fails where ours loses more than is allowed, or is not better than both.
+With --check, fails where ours loses more than is allowed, or another one is clearly better.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ STRUCTURES = ("units", "heads", "blocks")
 @section(
     "Checks",
     option("--eval", "evaluation", type=PATH, metavar="FILE", help="Labeled examples on which the score must hold."),
-    option("--max-drop", needs="--eval", default=0.5, show_default=True, type=click.FloatRange(0), metavar="POINTS",
+    option("--max-drop", needs="--eval", default=1.0, show_default=True, type=click.FloatRange(0), metavar="POINTS",
            help="points of the score that may be lost against the full network."),
     options.metric(needs="--eval", help="score to judge by, as in `mbl eval`. [default: by task]"),
     options.limit(needs="--eval", help="use only N examples, evenly spaced over the file."))

@@ -30,7 +30,7 @@ class Limit:
     """
 
     data: Path
-    max_drop: float = 0.5
+    max_drop: float = 1.0
     metric: str | None = None
     limit: int | None = None
     reading: DataOptions = field(default_factory=DataOptions)

@@ -23,9 +23,8 @@ from mobilebert_lite.fusion.plan import Fused
 
 NAME = "shrink-hidden"
 
-# Digits in which multiples of a unit must agree: they were rounded to float32, which has seven, and are never equal by
-# chance in all of their inputs.
-_DIGITS = 6
+# How far multiples of a unit may differ, as a share of its greatest weight: float32 has rounded them, to 2^-24.
+_ROUNDING = 2.0 ** -22
 _SCALAR = {
     "relu": lambda x: max(x, 0.0), "relu6": lambda x: min(max(x, 0.0), 6.0),
     "gelu": lambda x: x * (1 + erf(x / sqrt(2))) / 2,
@@ -68,15 +67,27 @@ def _shrink(tensors: Tensors, scope: str, activation: str) -> int:
 
 def _merged(inside: np.ndarray, bias: np.ndarray, read: np.ndarray, activation: str) -> list[int]:
     """The units that stay. What duplicates are read with is added to the first of them in ``read``, in place."""
-    rows = np.vstack([inside, bias]).T
+    said = np.flatnonzero(read.any(axis=1))
+    rows = np.vstack([inside, bias]).T[said]
     sizes = np.abs(rows).max(axis=1) if activation == "relu" else np.ones(len(rows))
-    first: dict[bytes, int] = {}
-    for i, row in enumerate(rows):
-        if not read[i].any():
-            continue
-        unit = row / sizes[i]
-        key = (np.round(unit, _DIGITS) + 0.0).tobytes() if activation == "relu" else unit.tobytes()
-        kept = first.setdefault(key, i)
-        if kept != i:
-            read[kept] += read[i] * (sizes[i] / sizes[kept])
-    return sorted(i for i in first.values() if read[i].any())
+    for i, first in enumerate(_firsts(rows / sizes[:, None], _ROUNDING if activation == "relu" else 0.0)):
+        if first != i:
+            read[said[first]] += read[said[i]] * (sizes[i] / sizes[first])
+            read[said[i]] = 0
+    return [int(i) for i in said if read[i].any()]
+
+
+def _firsts(units: np.ndarray, tolerance: float) -> list[int]:
+    """For each row the first that is the same within ``tolerance``: only rows that are near in one direction can be."""
+    direction = np.random.default_rng(0).normal(size=units.shape[1])
+    along, most = units @ direction, tolerance * float(np.abs(direction).sum()) + 1e-12
+    found = list(range(len(units)))
+    order = np.lexsort((np.arange(len(units)), along))
+    for place, i in enumerate(order):
+        for j in order[place + 1:]:
+            if along[j] - along[i] > most:
+                break
+            if found[i] != found[j] and np.abs(units[i] - units[j]).max() <= tolerance:
+                one, other = found[i], found[j]
+                found = [min(one, other) if each in (one, other) else each for each in found]
+    return found
