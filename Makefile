@@ -186,7 +186,7 @@ test-all: export MBL_EXHAUSTIVE := 1
 test-all: $(SUITES) ## Every suite with every combination (hours; needs the test data).
 
 # Whatever the suites install that is none of pip's, and their environments. Later installations find them there.
-ci-tools: install $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Install what the suites need, and run none.
+ci-tools: install $(VENV)/.npu-installed $(CLIENTS)/task-library/.installed $(CLIENTS)/mediapipe/.installed $(TRANSFORMERS)/tf5/.installed $(TRANSFORMERS)/tf446/.installed ## Install what the suites need, and run none.
 	scripts/install_maven.sh
 	scripts/install_android_tools.sh
 	scripts/install_chromium.sh
