@@ -42,7 +42,9 @@ def attend_rows(tensors: Tensors, scope: str, config: MobileBertConfig, query: t
     if not plan.query_scaled:
         query *= 1.0 / math.sqrt(config.head_size)
     # The products have three axes: of two, TensorFlow makes dense layers, which NPUs do not take in 16 bits.
-    query = tf.reshape(query, [1, query.shape[0] * config.num_attention_heads, config.block_size])
-    scores = apply_mask(product(query, key, transposed=True), mask)
-    context = product(tf.nn.softmax(scores), value)
-    return dense(tensors, f"{scope}.output", tf.reshape(context, [-1, config.num_attention_heads * config.block_size]))
+    with tf.name_scope(scope):
+        query = tf.reshape(query, [1, query.shape[0] * config.num_attention_heads, config.block_size])
+        scores = apply_mask(product(query, key, transposed=True), mask)
+        context = product(tf.nn.softmax(scores), value)
+        context = tf.reshape(context, [-1, config.num_attention_heads * config.block_size])
+    return dense(tensors, f"{scope}.output", context)
