@@ -17,6 +17,7 @@ from mobilebert_lite.conversion.building import Design, build
 from mobilebert_lite.datasets.samples import Most, samples
 from mobilebert_lite.fusion import wide_heads
 from mobilebert_lite.fusion.pipeline import fuse, fuse_last
+from mobilebert_lite.inspection.parts import ATTENTION, Place, places
 from mobilebert_lite.quantization.calibrate import activations, observe, reads_scores
 from mobilebert_lite.quantization.recipe import load_recipe
 from mobilebert_lite.quantization.score_ranges import score_tensors
@@ -68,6 +69,9 @@ def test_it_has_no_transposition_and_two_products_a_block(built: dict[tuple[str,
     ordinary = [one.name for one in Graphs.read(built[mode, False]).subgraphs[0].operators]
     assert "TRANSPOSE" not in operators
     assert operators.count("BATCH_MATMUL") == 4
+    graphs = Graphs.read(built[mode, True])
+    assert [places(graphs)[0][one.output.index] for one in graphs.subgraphs[0].operators if one.name == "SOFTMAX"][:2] \
+        == [Place(ATTENTION, 0), Place(ATTENTION, 1)]
     assert len(operators) < len(ordinary)
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
+from mobilebert_lite.conversion import for_npu
 from mobilebert_lite.conversion.answers import Expected
-from mobilebert_lite.conversion.for_npu import SIMULATION, NpuFile, beside, compile_verified, of_lengths, placed
+from mobilebert_lite.conversion.for_npu import NpuFile, beside, compile_verified, of_lengths, placed
 from mobilebert_lite.conversion.request import Progress
 from mobilebert_lite.datasets.options import DataOptions
 from mobilebert_lite.datasets.samples import read_or_builtin, samples, split_examples
@@ -75,7 +76,7 @@ def compile_files(request: CompileRequest, progress: Progress = lambda message: 
     with closing(Model(request.model, request.threads, content=content, isolated=True).session) as session:
         model = Model(request.model, content=content, session=lambda _: session)
         expected = _expected(model, request)
-    if note := of_lengths(model.lengths):
+    if note := of_lengths(list(model.lengths)):
         progress(note)
     mode = str(model.provenance.get("recipe", {}).get("name"))
     with ExitStack() as stack:
@@ -110,6 +111,6 @@ def _expected(model: Model, request: CompileRequest) -> Expected:
     """What the file answers on the CPU to texts that did not calibrate it."""
     found = read_or_builtin(request.calibration, model.task, request.reading)
     _, held_aside = split_examples(found.examples)
-    texts = samples(model.tokenizer, model.task, held_aside, list(model.lengths), SIMULATION)
+    texts = samples(model.tokenizer, model.task, held_aside, list(model.lengths), for_npu.SIMULATION)
     return {name: [(one, model.session.run(name, one.inputs())) for one in features]
             for name, features in texts.items()}

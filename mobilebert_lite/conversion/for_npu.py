@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,7 +79,7 @@ def simulated(compiled: Compiled, task: Task, expected: Expected) -> list[verify
         return compared(session, task, _few(expected))
 
 
-def of_lengths(lengths: Sequence[int]) -> str | None:
+def of_lengths(lengths: Collection[int]) -> str | None:
     """What to know of a compiled file of several ``lengths``; None for one."""
     if len(lengths) < 2:
         return None

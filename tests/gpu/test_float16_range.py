@@ -37,7 +37,7 @@ def louder(weights: Weights, seed: int = 0) -> Weights:
         tensors[f"embeddings.norm.{part}"] *= first
     for i, (here, after) in enumerate(pairwise(scales)):
         layer = f"layers.{i}"
-        for reader in config.stream_readers:
+        for reader in config.blocks[0].stream_readers:
             tensors[f"{layer}.{reader}.kernel"] /= here[:, None]
         tensors[f"{layer}.output.kernel"] *= here
         tensors[f"{layer}.output.bias"] *= here

@@ -140,9 +140,10 @@ def test_the_form_for_npus_changes_nothing(network: Network, multiplies: bool, s
     fused = fuse(weights, find_task(task), dtype=np.float64, masking=masking)
     drawn = fuse_last(fused, for_npu=True)
     assert_same(weights, task, drawn, seed)
-    keys = f"{fused.layers[0]}.attention.key"
-    shared = {"attention.query", "attention.key"} <= set(weights.config.blocks[0].bottleneck_readers)
-    assert (f"{keys}.kernel" not in drawn.tensors) == (shared and not multiplies)
+    for block in weights.config.blocks:
+        shared = {"attention.query", "attention.key"} <= set(block.bottleneck_readers)
+        folds = shared and block.attention_size == block.width and not multiplies
+        assert (f"{block.name}.attention.key.kernel" in drawn.tensors) == (block.heads > 0 and not folds)
 
 
 @pytest.mark.parametrize("rule", [*RULES, *LAST_RULES])
