@@ -208,3 +208,33 @@ def test_folder_that_cannot_be_made(unwritable: Path, output: Path) -> None:
                           (output.parent, "is there already")):
         with pytest.raises(OutputError, match=message), making_folder(path):
             pytest.fail("not reached")
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from mobilebert_lite.common.files import write_atomically
+path, byte, size = Path(sys.argv[1]), sys.argv[2].encode(), int(sys.argv[3])
+sys.stdin.readline()
+for _ in range(150):
+    write_atomically(path, byte * size)
+"""
+
+
+def test_two_writers_of_one_file(output: Path) -> None:
+    """Whoever reads finds one whole file or the other, the last one stays, and nothing lies beside it."""
+    wholes = {b"before", b"a" * 300_000, b"b" * 70_000}
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITER, str(output), letter, str(size)], text=True,
+                                stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+               for letter, size in (("a", 300_000), ("b", 70_000))]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        seen.add(output.read_bytes())
+    assert [(writer.communicate()[1], writer.returncode) for writer in writers] == [("", 0)] * 2
+    assert seen <= wholes
+    assert output.read_bytes() in wholes - {b"before"}
+    assert os.listdir(output.parent) == [output.name]
