@@ -29,6 +29,7 @@ from peers import inputs_of
 from rich.console import Console
 from rich.table import Table
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.cost.cores import CORES
 from mobilebert_lite.cost.estimate import estimate, work_of
 from mobilebert_lite.graph.names import signature_name
@@ -261,7 +262,7 @@ def main() -> int:
                   sep="\n  ", soft_wrap=True)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps([row.to_json() for row in found], indent=1) + "\n")
+        write_atomically(options.json, (json.dumps([row.to_json() for row in found], indent=1) + "\n").encode())
     reasons = worse(found, before) if options.check else []
     for reason in reasons:
         console.print(f"Error: {reason}", style="red", soft_wrap=True)

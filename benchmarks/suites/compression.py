@@ -25,6 +25,7 @@ from stored import DATA
 from trained_checkpoints import CASES, Case
 
 from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.compression.choice import MULTIPLE, Ranking
 from mobilebert_lite.compression.cost import multiplications
 from mobilebert_lite.compression.cutting import Kept, cut
@@ -168,7 +169,7 @@ def main() -> int:
                       f"{row.full:7.2f} {row.lost:6.2f} {row.seconds:5.0f}", flush=True)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        write_atomically(options.json, (json.dumps([asdict(row) for row in rows], indent=2) + "\n").encode())
     failures = wrong(rows)
     for line in failures:
         print(line)

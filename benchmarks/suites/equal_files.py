@@ -25,6 +25,7 @@ import numpy as np
 
 from mobilebert_lite.benchmarks.bench import BenchRequest, bench
 from mobilebert_lite.benchmarks.reports.compare import FASTER, SLOWER, Comparison, within
+from mobilebert_lite.common.files import write_atomically
 
 MOST_OUTSIDE = 0.05
 
@@ -95,7 +96,7 @@ def main() -> int:
     print(json.dumps(told, indent=1))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({**told, "each": [one.to_json() for one in found]}) + "\n")
+        write_atomically(options.json, (json.dumps({**told, "each": [one.to_json() for one in found]}) + "\n").encode())
     return int(options.check and told["outside"] > MOST_OUTSIDE)
 
 

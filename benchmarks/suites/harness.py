@@ -25,6 +25,7 @@ from mobilebert_lite.benchmarks.measuring.texts import inputs_of, read_texts
 from mobilebert_lite.benchmarks.reports.result import Configuration
 from mobilebert_lite.benchmarks.reports.statistics import ratio
 from mobilebert_lite.benchmarks.subject import read_subject
+from mobilebert_lite.common.files import write_atomically
 
 MOST_RATIO, MOST_OVERHEAD = 0.02, 0.01
 
@@ -139,7 +140,7 @@ def main() -> int:
     print(json.dumps(rows, indent=1))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        write_atomically(options.json, (json.dumps(rows, indent=1) + "\n").encode())
     return int(options.check and not all(agrees(row) for row in rows))
 
 

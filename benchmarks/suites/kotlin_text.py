@@ -22,6 +22,7 @@ from typing import Any
 
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.datasets.reading import QuestionExample, evenly, read_examples
 from mobilebert_lite.tasks.question_answering import windows
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -104,7 +105,7 @@ def main() -> int:
               f"{row['bytes_each']:,.0f} bytes allocated each")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"start_ms": kotlin.start, **result}, indent=2) + "\n")
+        write_atomically(options.json, (json.dumps({"start_ms": kotlin.start, **result}, indent=2) + "\n").encode())
     return 0
 
 

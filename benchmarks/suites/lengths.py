@@ -26,6 +26,7 @@ import psutil
 
 from mobilebert_lite.architecture.config import PRESETS
 from mobilebert_lite.architecture.weights import random_weights
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.running.model import Model
@@ -118,7 +119,7 @@ def main() -> int:
     print(json.dumps({key: value for key, value in result.items() if key not in ("tokens", "samples_ms")}, indent=1))
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+        write_atomically(options.json, (json.dumps(result, indent=1) + "\n").encode())
     return 0
 
 

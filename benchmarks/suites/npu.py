@@ -22,6 +22,7 @@ from typing import Any
 
 from rewrites import magnified
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.conversion import for_npu, pipeline
 from mobilebert_lite.conversion.answers import FloatAnswers
 from mobilebert_lite.conversion.building import build
@@ -121,10 +122,10 @@ def main() -> None:
                 print(line(rows[-1]), flush=True)
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(rows, indent=1))
+        write_atomically(asked.json, json.dumps(rows, indent=1).encode())
     if asked.table:
         asked.table.parent.mkdir(parents=True, exist_ok=True)
-        asked.table.write_text("\n".join([_HEADER, *map(line, rows)]) + "\n")
+        write_atomically(asked.table, ("\n".join([_HEADER, *map(line, rows)]) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from stored import DATA, Judgement, judge
 
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
@@ -88,7 +89,7 @@ def main() -> int:
                   f"{'' if fine else '  FAILED'}", flush=True)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+        write_atomically(options.json, (json.dumps(rows, indent=2) + "\n").encode())
     return int(options.check and not good)
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.graph.names import signature_name
 
 Inputs = dict[str, np.ndarray]
@@ -202,8 +203,8 @@ def main() -> int:
                 results.append({"length": length, "threads": threads, "layers": options.layers, "files": rows})
                 if options.json:  # after each table, so that an interrupted run keeps what it has
                     options.json.parent.mkdir(parents=True, exist_ok=True)
-                    options.json.write_text(json.dumps({"provenance": provenance(), "results": results}, indent=1)
-                                            + "\n")
+                    told = {"provenance": provenance(), "results": results}
+                    write_atomically(options.json, (json.dumps(told, indent=1) + "\n").encode())
     if options.plot:
         plot(results, options.plot)
     return 0

@@ -22,6 +22,7 @@ from typing import Any
 # One thread for each of the three; must stand before the imports.
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.datasets.reading import QuestionExample, read_examples
 from mobilebert_lite.tasks.question_answering import token_to_orig_map, windows
 from mobilebert_lite.text.tokenization import BEHAVIorS, Tokenizer
@@ -112,8 +113,8 @@ def main() -> int:
         print(f"{name:16} {speed:9,.0f} texts/s, one thread ({len(questions):,} SQuAD questions)")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"features": features, "seconds": seconds, "identical": equal,
-                                            "recorded": total, "texts_per_second": speeds}, indent=2) + "\n")
+        write_atomically(options.json, (json.dumps({"features": features, "seconds": seconds, "identical": equal,
+                                            "recorded": total, "texts_per_second": speeds}, indent=2) + "\n").encode())
     return int(options.check and equal != total)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from stored import DATA, judge, rounding
 
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.evaluation.evaluate import EvalRequest, evaluate
 from mobilebert_lite.evaluation.scorers import ScorerOptions
@@ -125,7 +126,7 @@ def main() -> int:
                       flush=True)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        write_atomically(options.json, (json.dumps([asdict(row) for row in rows], indent=2) + "\n").encode())
     return int(options.check and not all(row.passed for row in rows))
 
 

@@ -27,6 +27,7 @@ from rich.table import Table
 from training import CASES, SHARED, TRAINED, mbl, prepare, score_of
 
 from mobilebert_lite.architecture.config import PRESETS, to_huggingface
+from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 
@@ -133,7 +134,7 @@ def main() -> None:
     Console().print(table)
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(rows, indent=2))
+        write_atomically(options.json, json.dumps(rows, indent=2).encode())
     if options.check and (wrong := failures(rows)):
         sys.exit("; ".join(wrong))
 
