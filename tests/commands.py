@@ -99,7 +99,7 @@ def serve(imported: list[str]) -> None:
     """Answer each line of standard input, a command, with a line: its exit code, seconds and MB."""
     import gc
 
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as ``cli.main`` does
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as every command does
     for module in imported:
         importlib.import_module(module)
     use_few_texts()

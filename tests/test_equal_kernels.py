@@ -75,6 +75,8 @@ class Drawn:
             examples = [TextExample(f"at {i}.") for i in range(6)]
         self.texts = samples(Tokenizer(vocabulary), self.task, examples, LENGTHS, Most(256, 64))
         self.masking = self.recipe.masking(Masking())
+        # Hidden units that say nothing would go, and layers with them.
+        without = (*without, "shrink-hidden")
         self.built = draw(weights, Design(self.task, LENGTHS, self.recipe, self.masking, without=without, threads=1),
                           self.texts, stretches=False)
         self.graphs = Graphs.read(self.built.content)

@@ -62,12 +62,14 @@ def cli(debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 the request failed (one line on stderr), 2 usage error, 130 SIGINT,
     143 SIGTERM."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        arguments = sys.argv[1:]
+        # No command uses Keras, which TensorFlow imports (and Keras Matplotlib) unless told of another one: a second
+        # less. Not where others call this, who may use it.
+        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
-    # No command uses Keras, which TensorFlow imports (and Keras Matplotlib) unless told of another one: a second less.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     try:
         streams.prepare(debug)
         code = limits.guarded(lambda: _run(arguments, debug))
