@@ -99,7 +99,9 @@ def serve(imported: list[str]) -> None:
     """Answer each line of standard input, a command, with a line: its exit code, seconds and MB."""
     import gc
 
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # as every command does
+    from mobilebert_lite.common import keras
+
+    keras.leave_out()  # as every command does
     for module in imported:
         importlib.import_module(module)
     use_few_texts()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from typing import Any
@@ -12,6 +11,7 @@ import click
 
 from mobilebert_lite.cli import limits, signals, streams
 from mobilebert_lite.cli.output import own_output, tell
+from mobilebert_lite.common import keras
 from mobilebert_lite.errors import MblError, OutputError, one_line
 from mobilebert_lite.version import __version__
 
@@ -64,9 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     143 SIGTERM."""
     if arguments is None:
         arguments = sys.argv[1:]
-        # No command uses Keras, which TensorFlow imports (and Keras Matplotlib) unless told of another one: a second
-        # less. Not where others call this, who may use it.
-        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+        keras.leave_out()  # not where others call this, who may use it
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]

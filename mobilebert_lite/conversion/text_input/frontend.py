@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from mobilebert_lite.common.keras import let_in
 from mobilebert_lite.common.temporary import scratch_folder
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.conversion.text_input import normalizer
@@ -14,6 +15,7 @@ from mobilebert_lite.text.examples import QuestionExample
 from mobilebert_lite.text.tokenization import Tokenizer
 
 try:
+    let_in()
     from tensorflow_text import FastBertNormalizer, FastWordpieceTokenizer
 except ImportError as error:
     raise DependencyError(f"--text-input needs tensorflow-text ({error}): pip install 'mobilebert-lite[text]'"
