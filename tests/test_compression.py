@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from conftest import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mobilebert_lite
 from mobilebert_lite.architecture.config import MobileBertConfig, from_huggingface, to_huggingface
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.shape import BlockShape
@@ -30,6 +32,7 @@ from mobilebert_lite.errors import ConfigError, RequestError
 from mobilebert_lite.graph.encoder import encode
 from mobilebert_lite.tasks import find_task
 
+BUNDLED = Path(mobilebert_lite.__file__).parent / "data" / "demo" / "classification"
 SMALL = MobileBertConfig(vocab_size=20, hidden_size=12, num_hidden_layers=3, num_attention_heads=2,
                          intermediate_size=6, embedding_size=6, intra_bottleneck_size=8, max_position_embeddings=8,
                          num_feedforward_networks=2, classifier_activation=False)
@@ -271,6 +274,25 @@ def test_compressed_trained_quantized_run(compressed: tuple[Path, Path], tmp_pat
     assert done.returncode == 0, done.stderr
     assert huggingface.load(trained).config.shapes == huggingface.load(small).config.shapes != ()
     answers(trained, data, tmp_path / "small.tflite")
+
+
+@pytest.mark.slow
+def test_the_fastest_that_keeps_its_score(shared: Callable[..., Path], tmp_path: Path) -> None:
+    """Of the bundled classifier, on texts that it did not learn from: no speedup is asked for, and none is tried twice."""
+    texts, labels = (shared("data", "snips", name).read_text(encoding="utf-8").splitlines()[:400]
+                     for name in ("test.seq.in", "test.label"))
+    data = tmp_path / "data.tsv"
+    rows = [f"{text}\t{label}\n" for text, label in zip(texts, labels, strict=True)]
+    data.write_text("".join(["text\tlabel\n", *rows]), encoding="utf-8")
+    done = mbl("compress", "--weights", BUNDLED, "--data", data, "--eval", data, "--max-drop", "1", "-o",
+               tmp_path / "small")
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    told = json.loads((tmp_path / "small" / "compression.json").read_text(encoding="utf-8"))
+    tried = [float(line.partition("×")[0].strip(" ·")) for line in done.stderr.splitlines() if "×: accuracy" in line]
+    assert len(tried) == len(set(tried)) > 2
+    assert told["multiplications"]["speedup"] > 1.3
+    assert told["score"]["small"] >= told["score"]["full"] - 1
 
 
 def test_no_other_format_holds_it(compressed: tuple[Path, Path], tmp_path: Path) -> None:

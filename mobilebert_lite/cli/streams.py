@@ -6,6 +6,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import logging
 import os
 import sys
 import threading
@@ -49,8 +50,9 @@ def _opened(stream: TextIO | None, number: int) -> TextIO:
 
 
 def hide_internals() -> None:
-    """Hide what native libraries write directly to file descriptor 2, and tracebacks of threads and of objects that are
-    collected; Python's sys.stderr still works."""
+    """Hide what native libraries write directly to file descriptor 2, TensorFlow's advice to programmers, and
+    tracebacks of threads and of objects that are collected; Python's sys.stderr still works."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     threading.excepthook = lambda arguments: None
     sys.unraisablehook = lambda unraisable: None
     with suppress(OSError):  # nobody reads it any more
