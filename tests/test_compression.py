@@ -278,7 +278,7 @@ def test_compressed_trained_quantized_run(compressed: tuple[Path, Path], tmp_pat
 
 @pytest.mark.slow
 def test_the_fastest_that_keeps_its_score(shared: Callable[..., Path], tmp_path: Path) -> None:
-    """Of the bundled classifier, on texts that it did not learn from: no speedup is asked for, and none is tried twice."""
+    """Of the bundled classifier, on texts that it did not learn from; no speedup is tried twice."""
     texts, labels = (shared("data", "snips", name).read_text(encoding="utf-8").splitlines()[:400]
                      for name in ("test.seq.in", "test.label"))
     data = tmp_path / "data.tsv"
