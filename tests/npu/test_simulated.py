@@ -68,8 +68,10 @@ def test_run_gives_the_answers_of_the_cpu(classifier: Path) -> None:
     first, second = (json.loads(done.stdout) for done in (there, here))
     assert first[0]["name"] == second[0]["name"] == "GetWeather"
     assert abs(first[0]["probability"] - second[0]["probability"]) < 0.02
-    # A file that is not compiled is, first.
-    assert json.loads(mbl("run", classifier, "--text", text, "--json", "--npu", SOC).stdout) == first
+    # A file that is not compiled is, first: in the form that it has, and rounded as that is.
+    third = json.loads(mbl("run", classifier, "--text", text, "--json", "--npu", SOC).stdout)
+    assert {one["name"]: one["probability"] for one in third} == pytest.approx(
+        {one["name"]: one["probability"] for one in first}, abs=1e-3)
     assert "--npu sm8750" in mbl("run", on_npu(classifier), "--text", text).stderr
     assert "compiled for sm8750" in mbl("run", on_npu(classifier), "--text", text, "--npu", "sm8550").stderr
 
