@@ -18,7 +18,6 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +80,7 @@ def use_few_texts() -> None:
     from mobilebert_lite.datasets import samples
 
     samples.CALIBRATION = replace(samples.CALIBRATION, sequences=48)
-    if find_spec("onnxruntime_qnn"):  # in the simulator a text takes seconds
-        from mobilebert_lite.conversion import for_npu
-
-        for_npu.SIMULATION = samples.Most(tokens=256, sequences=8)
+    samples.SIMULATION = samples.Most(tokens=256, sequences=8)
 
 
 @cache

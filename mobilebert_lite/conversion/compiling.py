@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mobilebert_lite.common.files import check_output, replacing, write_json
-from mobilebert_lite.conversion import for_npu
 from mobilebert_lite.conversion.answers import Expected
 from mobilebert_lite.conversion.for_npu import NpuFile, beside, compile_verified, of_lengths, placed
 from mobilebert_lite.conversion.request import Progress
 from mobilebert_lite.datasets.options import DataOptions
-from mobilebert_lite.datasets.samples import read_or_builtin, samples, split_examples
+from mobilebert_lite.datasets.samples import read_or_builtin, simulation_texts, split_examples
 from mobilebert_lite.errors import RequestError
 from mobilebert_lite.npu import toolchain
 from mobilebert_lite.npu.compiled import is_compiled
@@ -111,6 +110,6 @@ def _expected(model: Model, request: CompileRequest) -> Expected:
     """What the file answers on the CPU to texts that did not calibrate it."""
     found = read_or_builtin(request.calibration, model.task, request.reading)
     _, held_aside = split_examples(found.examples)
-    texts = samples(model.tokenizer, model.task, held_aside, list(model.lengths), for_npu.SIMULATION)
+    texts = simulation_texts(model.tokenizer, model.task, held_aside, list(model.lengths))
     return {name: [(one, model.session.run(name, one.inputs())) for one in features]
             for name, features in texts.items()}

@@ -13,7 +13,7 @@ from typing import Any
 from mobilebert_lite.conversion import verify
 from mobilebert_lite.conversion.answers import Expected
 from mobilebert_lite.conversion.checking import compared
-from mobilebert_lite.datasets.samples import Most
+from mobilebert_lite.datasets import samples
 from mobilebert_lite.errors import ConversionError, VerificationError, shorten
 from mobilebert_lite.npu.compiled import rewrite
 from mobilebert_lite.npu.compiler import Compiled, Left, compile_content
@@ -22,9 +22,6 @@ from mobilebert_lite.npu.socs import Soc
 from mobilebert_lite.tasks import Task
 from mobilebert_lite.tflite import container
 from mobilebert_lite.tflite.edits import set_metadata
-
-# A text takes a second or more.
-SIMULATION = Most(tokens=1024, sequences=1024)
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def beside(output: Path, soc: Soc) -> Path:
 def _few(expected: Expected) -> Expected:
     found = {}
     for name, pairs in expected.items():
-        found[name] = pairs[::-(-len(pairs) // SIMULATION.at(pairs[0][0].ids.size))]
+        found[name] = pairs[::-(-len(pairs) // samples.SIMULATION.at(pairs[0][0].ids.size))]
     return found
 
 

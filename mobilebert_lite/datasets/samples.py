@@ -30,6 +30,8 @@ class Most:
 
 
 CALIBRATION, VERIFICATION = Most(32768, 512), Most(8192, 256)
+# In the simulator of an NPU a text takes a second or more.
+SIMULATION = Most(1024, 1024)
 # Texts that show how long all of them are.
 _MOST_MEASURED = 2000
 # Powers of two are chosen by magnitudes, which a few texts show.
@@ -71,6 +73,12 @@ def verification_texts(tokenizer: Tokenizer, task: Task, examples: Sequence[Exam
                        ) -> dict[str, list[Features]]:
     """Signature -> sequences that a file is verified on. Raises DataError as ``samples``."""
     return samples(tokenizer, task, examples, lengths, VERIFICATION)
+
+
+def simulation_texts(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengths: Sequence[int]
+                     ) -> dict[str, list[Features]]:
+    """Signature -> sequences that a compiled file is verified on. Raises DataError as ``samples``."""
+    return samples(tokenizer, task, examples, lengths, SIMULATION)
 
 
 def samples(tokenizer: Tokenizer, task: Task, examples: Sequence[Example], lengths: Sequence[int],
