@@ -381,7 +381,7 @@ def test_closed_pipe(converted: Converted) -> None:
 
 
 @pytest.mark.parametrize(("stage", "number", "code", "message"), [
-    ("building", signal.SIGINT, 130, "Error: interrupted; nothing was written"),
+    pytest.param("building", signal.SIGINT, 130, "Error: interrupted; nothing was written", marks=pytest.mark.slow),
     ("verifying", signal.SIGINT, 130, "Error: interrupted; nothing was written"),
     ("building", signal.SIGTERM, 143, "Error: ended by SIGTERM; nothing was written")])
 def test_interrupt(tiny_qa: Path, tmp_path: Path, stage: str, number: int, code: int, message: str) -> None:

@@ -58,8 +58,10 @@ def one_layer_for_all_readers(tensors: Tensors) -> Tensors:
 
 CHANGES: tuple[Callable[[Tensors], Tensors], ...] = (
     copied_blocks, nothing_but_zeros, silent_blocks, equal_queries_and_keys, one_layer_for_all_readers)
+FAST = (nothing_but_zeros, equal_queries_and_keys)
 # In int8 queries and keys, and all readers of the stream, are one layer each.
-CASES = [(change, mode) for i, change in enumerate(CHANGES) for mode in ("int8", "int8-full")
+CASES = [pytest.param(change, mode, marks=() if change in FAST else pytest.mark.slow)
+         for i, change in enumerate(CHANGES) for mode in ("int8", "int8-full")
          if EXHAUSTIVE or mode == ("int8" if i < 2 else "int8-full")]
 TASKS = {"int8": "qa", "int8-full": "classification"}
 

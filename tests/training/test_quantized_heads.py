@@ -116,6 +116,7 @@ def test_the_file_scores_what_training_scored(name: str, mode: str, tiny_config:
     assert {key: value for key, value in found.items() if key in told} == pytest.approx(told, abs=0.3)
 
 
+@pytest.mark.slow
 def test_equal_kernels_are_trained_apart(tiny_config: MobileBertConfig, tiny_vocabulary: tuple[str, ...],
                                          tmp_path: Path) -> None:
     """Copied blocks, a silent one, and queries that begin as the keys: each learns by itself, and stays itself."""
