@@ -29,7 +29,7 @@ from mobilebert_lite.conversion.building import build
 from mobilebert_lite.conversion.plan import Plan
 from mobilebert_lite.conversion.reference import float_file
 from mobilebert_lite.conversion.request import ConvertRequest
-from mobilebert_lite.datasets.samples import Most
+from mobilebert_lite.datasets import samples
 from mobilebert_lite.errors import ConversionError, VerificationError
 from mobilebert_lite.npu.compiler import compile_content
 from mobilebert_lite.npu.socs import Soc, find_soc, socs
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows here")
     parser.add_argument("--table", type=Path, help="write them as a table here")
     asked = parser.parse_args()
-    for_npu.SIMULATION = Most(tokens=asked.texts * 1024, sequences=asked.texts)
+    samples.SIMULATION = samples.Most(tokens=asked.texts * 1024, sequences=asked.texts)
     simulated = {find_soc(name).name for name in asked.simulate}
     rows = []
     for length in map(int, asked.lengths.split(",")):
