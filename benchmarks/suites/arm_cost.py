@@ -26,10 +26,10 @@ from typing import Any
 import arm_fit
 from arm_counting import Counts, Job, count, runtime, together
 from peers import inputs_of
+from results import save
 from rich.console import Console
 from rich.table import Table
 
-from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.cost.cores import CORES
 from mobilebert_lite.cost.estimate import estimate, work_of
 from mobilebert_lite.graph.names import signature_name
@@ -260,9 +260,7 @@ def main() -> int:
         show_kernels(console, row)
     console.print("The model of throughput, no measurement:", *(CORES[cpu].describe() for cpu in options.cpus),
                   sep="\n  ", soft_wrap=True)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps([row.to_json() for row in found], indent=1) + "\n").encode())
+    save(options.json, [row.to_json() for row in found])
     reasons = worse(found, before) if options.check else []
     for reason in reasons:
         console.print(f"Error: {reason}", style="red", soft_wrap=True)

@@ -11,7 +11,6 @@ With --check, fails where ours loses more than is allowed, or another one is cle
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -21,11 +20,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from results import save
 from stored import DATA
 from trained_checkpoints import CASES, Case
 
 from mobilebert_lite.architecture.weights import Weights
-from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.compression.choice import MULTIPLE, Ranking
 from mobilebert_lite.compression.cost import multiplications
 from mobilebert_lite.compression.cutting import Kept, cut
@@ -167,9 +166,7 @@ def main() -> int:
                 rows.append(row)
                 print(f"{row.checkpoint:14} {row.method:10} {row.speedup:6.2f} {row.metric:9} {row.score:7.2f} "
                       f"{row.full:7.2f} {row.lost:6.2f} {row.seconds:5.0f}", flush=True)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps([asdict(row) for row in rows], indent=2) + "\n").encode())
+    save(options.json, [asdict(row) for row in rows])
     failures = wrong(rows)
     for line in failures:
         print(line)

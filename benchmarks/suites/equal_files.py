@@ -22,10 +22,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from results import save
 
 from mobilebert_lite.benchmarks.bench import BenchRequest, bench
 from mobilebert_lite.benchmarks.reports.compare import FASTER, SLOWER, Comparison, within
-from mobilebert_lite.common.files import write_atomically
 
 MOST_OUTSIDE = 0.05
 
@@ -94,9 +94,7 @@ def main() -> int:
                   ", ".join(one.doubts), flush=True)
     told = summary(found)
     print(json.dumps(told, indent=1))
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps({**told, "each": [one.to_json() for one in found]}) + "\n").encode())
+    save(options.json, {**told, "each": [one.to_json() for one in found]})
     return int(options.check and told["outside"] > MOST_OUTSIDE)
 
 

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from results import save
 
 from mobilebert_lite.benchmarks.host.runner import HostRunner
 from mobilebert_lite.benchmarks.measuring.runner import Input, Sample
@@ -25,7 +26,6 @@ from mobilebert_lite.benchmarks.measuring.texts import inputs_of, read_texts
 from mobilebert_lite.benchmarks.reports.result import Configuration
 from mobilebert_lite.benchmarks.reports.statistics import ratio
 from mobilebert_lite.benchmarks.subject import read_subject
-from mobilebert_lite.common.files import write_atomically
 
 MOST_RATIO, MOST_OVERHEAD = 0.02, 0.01
 
@@ -138,9 +138,7 @@ def main() -> int:
     rows = [measure(path, threads, options.turns, options.count)
             for path in options.models for threads in options.threads]
     print(json.dumps(rows, indent=1))
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps(rows, indent=1) + "\n").encode())
+    save(options.json, rows)
     return int(options.check and not all(agrees(row) for row in rows))
 
 

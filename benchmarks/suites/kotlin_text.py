@@ -22,7 +22,8 @@ from typing import Any
 
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1"}
 
-from mobilebert_lite.common.files import write_atomically
+from results import save
+
 from mobilebert_lite.datasets.reading import QuestionExample, evenly, read_examples
 from mobilebert_lite.tasks.question_answering import windows
 from mobilebert_lite.text.tokenization import Tokenizer
@@ -103,9 +104,7 @@ def main() -> int:
         print(f"{what:9} {row['count']:7,}  Kotlin {row['count'] / row['kotlin_seconds']:11,.0f}/s  "
               f"Python {row['count'] / row['python_seconds']:11,.0f}/s  {row['ratio']:.1f} times as fast  "
               f"{row['bytes_each']:,.0f} bytes allocated each")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps({"start_ms": kotlin.start, **result}, indent=2) + "\n").encode())
+    save(options.json, {"start_ms": kotlin.start, **result})
     return 0
 
 

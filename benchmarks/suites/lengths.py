@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import psutil
+from results import save
 
 from mobilebert_lite.architecture.config import PRESETS
 from mobilebert_lite.architecture.weights import random_weights
-from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 from mobilebert_lite.datasets.reading import evenly, read_examples
 from mobilebert_lite.running.model import Model
@@ -117,9 +117,7 @@ def main() -> int:
             "tokens": [window.length_used for window in windows],
             "samples_ms": {name: one.tolist() for name, one in times.items()}}
     print(json.dumps({key: value for key, value in result.items() if key not in ("tokens", "samples_ms")}, indent=1))
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps(result, indent=1) + "\n").encode())
+    save(options.json, result)
     return 0
 
 

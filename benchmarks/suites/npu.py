@@ -12,7 +12,6 @@ processors of --simulate alone, which takes seconds a text. Each row has the net
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from results import save
 from rewrites import magnified
 
 from mobilebert_lite.common.files import write_atomically
@@ -120,9 +120,7 @@ def main() -> None:
             for soc in map(find_soc, asked.socs):
                 rows.append(row(plan, name, mode, content, soc, soc.name in simulated))
                 print(line(rows[-1]), flush=True)
-    if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(asked.json, json.dumps(rows, indent=1).encode())
+    save(asked.json, rows)
     if asked.table:
         asked.table.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(asked.table, ("\n".join([_HEADER, *map(line, rows)]) + "\n").encode())

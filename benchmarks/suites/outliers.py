@@ -9,7 +9,6 @@ With --check, fails when one of ours does not.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from peer_files import Inputs, stock
+from results import save
 from rewrites import with_outliers
 from stored import DATA, Judgement, judge
 
 from mobilebert_lite.architecture.masking import Masking
 from mobilebert_lite.architecture.weights import Weights
-from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
@@ -87,9 +86,7 @@ def main() -> int:
             rows.append({"weights": name, "file": title, **asdict(result)})
             print(f"{name:12} {title:24} {result.exact:11.1f} {result.recorded:6.1f} {result.error:7.2f}"
                   f"{'' if fine else '  FAILED'}", flush=True)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps(rows, indent=2) + "\n").encode())
+    save(options.json, rows)
     return int(options.check and not good)
 
 

@@ -11,7 +11,6 @@ a process that loads nothing.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -24,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import save
 from rich.console import Console
 from rich.table import Table
 
-from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.graph.names import signature_name
 
 Inputs = dict[str, np.ndarray]
@@ -201,10 +200,8 @@ def main() -> int:
                 rows = summarize(measure(files, length, threads, options.runs), described)
                 show(console, f"length {length}, {threads} thread(s), {options.layers} layers", rows)
                 results.append({"length": length, "threads": threads, "layers": options.layers, "files": rows})
-                if options.json:  # after each table, so that an interrupted run keeps what it has
-                    options.json.parent.mkdir(parents=True, exist_ok=True)
-                    told = {"provenance": provenance(), "results": results}
-                    write_atomically(options.json, (json.dumps(told, indent=1) + "\n").encode())
+                # After each table, so that an interrupted run keeps what it has.
+                save(options.json, {"provenance": provenance(), "results": results})
     if options.plot:
         plot(results, options.plot)
     return 0

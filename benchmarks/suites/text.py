@@ -10,7 +10,6 @@ where MBL_TEST_DATA says (default ../shared).
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -22,7 +21,8 @@ from typing import Any
 # One thread for each of the three; must stand before the imports.
 os.environ |= {"TOKENIZERS_PARALLELISM": "false", "RAYON_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
-from mobilebert_lite.common.files import write_atomically
+from results import save
+
 from mobilebert_lite.datasets.reading import QuestionExample, read_examples
 from mobilebert_lite.tasks.question_answering import token_to_orig_map, windows
 from mobilebert_lite.text.tokenization import BEHAVIorS, Tokenizer
@@ -111,10 +111,8 @@ def main() -> int:
     speeds = throughput(questions, vocabulary, options.rounds)
     for name, speed in speeds.items():
         print(f"{name:16} {speed:9,.0f} texts/s, one thread ({len(questions):,} SQuAD questions)")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps({"features": features, "seconds": seconds, "identical": equal,
-                                            "recorded": total, "texts_per_second": speeds}, indent=2) + "\n").encode())
+    save(options.json, {"features": features, "seconds": seconds, "identical": equal, "recorded": total,
+                        "texts_per_second": speeds})
     return int(options.check and equal != total)
 
 

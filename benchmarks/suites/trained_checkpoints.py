@@ -10,16 +10,15 @@ The data lies where MBL_TEST_DATA says (default ../shared).
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from results import save
 from stored import DATA, judge, rounding
 
-from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.conversion.pipeline import ConvertRequest, convert
 from mobilebert_lite.evaluation.evaluate import EvalRequest, evaluate
 from mobilebert_lite.evaluation.scorers import ScorerOptions
@@ -124,9 +123,7 @@ def main() -> int:
                       f"{row.recorded:8.2f} {row.lost:6.2f} {row.error:7.4f} {row.seconds:5.0f}"
                       f"{'' if row.passed else '  FAILED'}",
                       flush=True)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, (json.dumps([asdict(row) for row in rows], indent=2) + "\n").encode())
+    save(options.json, [asdict(row) for row in rows])
     return int(options.check and not all(row.passed for row in rows))
 
 

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from results import save
 from rewrites import with_outliers
 from rich.console import Console
 from rich.table import Table
 from training import CASES, SHARED, TRAINED, mbl, prepare, score_of
 
 from mobilebert_lite.architecture.config import PRESETS, to_huggingface
-from mobilebert_lite.common.files import write_atomically
 from mobilebert_lite.converters.checkpoints import load_checkpoint
 from mobilebert_lite.converters.huggingface import checkpoint as huggingface
 
@@ -132,9 +132,7 @@ def main() -> None:
         mean = f"{np.mean(row['scores']):.2f}" if row["scores"] else "refused"
         table.add_row(row["case"], mean, ", ".join(f"{one:.2f}" for one in row["scores"]))
     Console().print(table)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.json, json.dumps(rows, indent=2).encode())
+    save(options.json, rows)
     if options.check and (wrong := failures(rows)):
         sys.exit("; ".join(wrong))
 
