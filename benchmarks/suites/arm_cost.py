@@ -230,7 +230,7 @@ def parse() -> argparse.Namespace:
                         help="only make the files, and say what the prices of kernels predict for them")
     parser.add_argument("--gate", action="store_true", help="a few files that show most")
     parser.add_argument("--check", action="store_true",
-                        help=f"fail where a file executes over {TOLERANCE:.1%} more than recorded")
+                        help=f"fail where a file executes over {100 * TOLERANCE:g} %% more than recorded")
     parser.add_argument("--record", action="store_true", help="put these rows into arm_counts.json")
     parser.add_argument("--kernels", action="store_true", help="list the kernels of every file")
     parser.add_argument("--json", type=Path)
