@@ -75,7 +75,7 @@ def compile_files(request: CompileRequest, progress: Progress = lambda message: 
     with closing(Model(request.model, request.threads, content=content, isolated=True).session) as session:
         model = Model(request.model, content=content, session=lambda _: session)
         expected = _expected(model, request)
-    if note := of_lengths(list(model.lengths)):
+    if note := of_lengths(model.lengths):
         progress(note)
     mode = str(model.provenance.get("recipe", {}).get("name"))
     with ExitStack() as stack:

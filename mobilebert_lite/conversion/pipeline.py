@@ -115,14 +115,18 @@ def make(plan: Plan, progress: Progress) -> Made:
     content = finish(content, provenance, carried_files(checkpoint, task))
     _check_runtime(provenance["min_runtime_version"], plan.runtime)
     require_readable(content, vocabulary, plan.class_names, plan.lengths)
-    return Made(content, provenance, results, tuple(_compiled(plan, progress)))
+    return Made(content, provenance, results, tuple(_compiled(plan, content, progress)))
 
 
-def _compiled(plan: Plan, progress: Progress) -> Iterator[NpuFile]:
-    """What is compiled for each NPU: the same network, drawn with fewer operators."""
+def _compiled(plan: Plan, content: bytes, progress: Progress) -> Iterator[NpuFile]:
+    """What is compiled for each NPU: the network of ``content``, drawn with fewer operators.
+
+    What quantization-aware training left belongs to the operators of ``content``, which is compiled then.
+    """
     if plan.npu:
-        progress("drawing the network for NPUs")
-        content = drawn_for_npu(plan)
+        if plan.trained is None:
+            progress("drawing the network for NPUs")
+            content = drawn_for_npu(plan)
         if note := for_npu.of_lengths(plan.lengths):
             progress(note)
     for soc in plan.npu:
@@ -132,11 +136,8 @@ def _compiled(plan: Plan, progress: Progress) -> Iterator[NpuFile]:
 
 
 def drawn_for_npu(plan: Plan) -> bytes:
-    """The file that is compiled: not verified, for its answers count in the simulator alone.
-
-    What quantization-aware training left belongs to the operators of the ordinary file, so that one is drawn again.
-    """
-    built = build(plan.checkpoint.weights, replace(plan.design, for_npu=plan.trained is None), plan.calibration)
+    """The file that is compiled: not verified, for its answers count in the simulator alone."""
+    built = build(plan.checkpoint.weights, replace(plan.design, for_npu=True), plan.calibration)
     return finish(built.content, describe(plan, built, ()), carried_files(plan.checkpoint, plan.task))
 
 

@@ -32,7 +32,7 @@ def apply(fused: Fused) -> Fused:
     if fused.task.form.choices:
         return fused.refused(NAME, "a file for several choices has several sequences")
     tensors, folded = dict(fused.tensors), 0
-    blocks = [block for block in fused.config.blocks if block.heads]
+    blocks = [block for block in fused.blocks if block.heads]
     for block in blocks:
         # [heads, attention]: 1 where a channel belongs to a head.
         own = np.repeat(np.eye(block.heads), block.head_size, axis=1)
