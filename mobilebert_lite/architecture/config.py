@@ -140,11 +140,8 @@ class MobileBertConfig:
         tables = self.vocab_size * self.embedding_size + (self.max_position_embeddings + self.type_vocab_size) * hidden
         inputs = 2 * self.query_input_size + self.value_input_size + block
         bottlenecks = (2 + self.key_query_shared_bottleneck) * hidden * block if self.use_bottleneck else 0
-        if not self.shapes:
-            networks = self.num_feedforward_networks * 2 * block * self.intermediate_size
-            return tables + self.num_hidden_layers * (inputs * block + bottlenecks + networks)
-        return tables + self.num_hidden_layers * bottlenecks + sum(
-            inputs * self.head_size * one.heads + 2 * block * sum(one.feed_forward) for one in self.shapes)
+        return tables + sum(inputs * one.attention_size + bottlenecks + 2 * block * sum(one.feed_forward)
+                            for one in self.blocks)
 
     @property
     def head_size(self) -> int:
@@ -194,6 +191,7 @@ class MobileBertConfig:
 def _readers(config: MobileBertConfig, heads: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return shape.readers(use_bottleneck=config.use_bottleneck, narrow=config.use_bottleneck_attention,
                          shared=config.key_query_shared_bottleneck, heads=heads)
+
 
 # Sizes, and what no MobileBERT comes near: a wrong number must neither fill the memory nor take the day.
 _LARGEST = {"vocab_size": 2_000_000, "hidden_size": 1 << 16, "num_hidden_layers": 1 << 10,

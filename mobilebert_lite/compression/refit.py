@@ -19,7 +19,7 @@ import numpy as np
 
 from mobilebert_lite.architecture.config import MobileBertConfig
 from mobilebert_lite.architecture.masking import Masking
-from mobilebert_lite.architecture.shape import Block
+from mobilebert_lite.architecture.shape import Block, BlockShape
 from mobilebert_lite.architecture.weights import Weights
 from mobilebert_lite.common.tf import tf
 from mobilebert_lite.compression.batches import TextBatch
@@ -80,8 +80,8 @@ def rebuild(weights: Weights, kept: Sequence[Kept], masking: Masking, some: Sequ
     """``weights`` with what is ``kept``, fitted to the full network on the texts of ``some``."""
     work = _Rebuilding(weights, kept, masking, some)
     blocks = list(zip(weights.config.blocks, kept, strict=True))
-    for done, (block, stays) in enumerate(blocks, 1):
-        work.take(block, stays)
+    for done, ((block, stays), smaller) in enumerate(zip(blocks, work.blocks, strict=True), 1):
+        work.take(block, smaller, stays)
         progress(done, len(blocks))
     return cut(weights, kept, work.fitted)
 
@@ -135,6 +135,10 @@ class _Rebuilding:
         config = weights.config
         self.full = _Side(dict(weights.tensors), config, FusionPlan())
         self.small = _Side({**weights.tensors, **narrowed(weights, kept)}, config, FusionPlan())
+        # Without the heads that go; hidden units are counted by their kernels.
+        self.blocks = replace(config, shapes=tuple(
+            BlockShape(len(stays.heads), block.feed_forward)
+            for block, stays in zip(config.blocks, kept, strict=True))).blocks
         self.fitted: Tensors = {}
         self.mask = [make_mask(tf.constant(_rows(batch["mask"])), masking, tf.float32) for batch in some]
         self.real = [_rows(batch["mask"]).astype(bool) for batch in some]
@@ -143,10 +147,9 @@ class _Rebuilding:
             self.full.stream.append(embed(self.full.tensors, config, ids, segments))
         self.small.stream = list(self.full.stream)
 
-    def take(self, block: Block, stays: Kept) -> None:
-        """Compute ``block`` of the full network, and fit what stays of it."""
+    def take(self, block: Block, smaller: Block, stays: Kept) -> None:
+        """Compute ``block`` of the full network, and fit what stays of it: ``smaller``."""
         full, small, name = self.full, self.small, block.name
-        smaller = _narrow(block, stays)
         contexts, small.inner = full.enter(block, self.mask), []
         kept = small.enter(smaller, self.mask) if stays.whole else []
         if block.heads:
@@ -192,14 +195,6 @@ class _Rebuilding:
     def _tokens(self, parts: Parts) -> np.ndarray:
         """Without padding. *Shape:* [rows, length, channels] each → float32 [tokens, channels]"""
         return np.concatenate([part.numpy()[real] for part, real in zip(parts, self.real, strict=True)])
-
-
-def _narrow(block: Block, stays: Kept) -> Block:
-    """``block`` with what stays of its attention."""
-    readers = block.stream_readers, block.bottleneck_readers
-    if not stays.heads:
-        readers = tuple(part for part in readers[0] if part == "bottleneck.input"), ()
-    return replace(block, heads=len(stays.heads), stream_readers=readers[0], bottleneck_readers=readers[1])
 
 
 def _rows(batch: np.ndarray) -> np.ndarray:

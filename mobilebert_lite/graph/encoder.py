@@ -46,7 +46,8 @@ def draw_block(tensors: Tensors, block: Block, config: MobileBertConfig, x: tf.T
     if first_row:
         x, inner = _first_row(x), _first_row(inner)
     if block.heads:
-        query, key, value = (read.get(f"attention.{part}", shared) for part in ("query", "key", "value"))
+        query, value = read["attention.query"], read["attention.value"]
+        key = read.get("attention.key", shared)  # it is folded into the queries (fusion.wide_heads)
         if first_row:
             query = _first_row(query)
         if plan.rows:
